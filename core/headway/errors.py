@@ -1,0 +1,161 @@
+"""The error tree: every error that Headway raises on purpose.
+
+::
+
+    HeadwayError
+    ├── InvalidInput                 the caller's input is wrong; nothing was done
+    │   ├── InvalidPlan              a proposal that cannot be parsed or verified
+    │   ├── InvalidConfig            headway.toml, an environment variable or a flag
+    │   └── OutsideWorkspace         a path that leaves the workspace
+    ├── NotFound                     no job, checkpoint, tool or file of that name
+    ├── Conflict                     the request is sound, the present state refuses it
+    │   ├── InvalidTransition        a job status change that the table does not have
+    │   └── HomeLocked               another process writes to this home
+    ├── StoreError                   the event store
+    │   ├── StoreUnreadable          not a database, damaged, or not permitted
+    │   ├── StoreTooNew              written by a newer Headway
+    │   └── LogFull                  the disk refused a commit
+    ├── Unavailable                  no daemon answers, or it is going away
+    └── ToolError                    a tool failed; its message is the action's error
+        ├── TerminalToolError        a failure that no retry can mend; always aborts
+        └── ToolTimeout              one attempt ran longer than its ``timeout_ms``
+
+Each class has a stable ``code``. Its docstring is the text of an error raised without one (after procrastinate).
+Messages are one line, carry no secrets and name what the caller can change.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class HeadwayError(Exception):
+    """Something in Headway went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str | None = None, **details: Any) -> None:
+        self.message = message if message is not None else (type(self).__doc__ or type(self).__name__).strip()
+        self.details = details
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidInput(HeadwayError, ValueError):
+    """The input is not valid."""
+
+    code = "invalid_input"
+
+
+class InvalidPlan(InvalidInput):
+    """The plan is not valid.
+
+    ``issues`` holds the verifier's findings when the plan could be parsed, else it is empty.
+    """
+
+    code = "invalid_plan"
+
+    def __init__(self, message: str = "the plan is not valid", issues: list[Any] | None = None) -> None:
+        super().__init__(message)
+        self.issues: list[Any] = issues or []
+
+
+class InvalidConfig(InvalidInput):
+    """The configuration is not valid."""
+
+    code = "invalid_config"
+
+
+class OutsideWorkspace(InvalidInput):
+    """The path is outside the workspace."""
+
+    code = "outside_workspace"
+
+
+class NotFound(HeadwayError, LookupError):
+    """There is nothing of that name."""
+
+    code = "not_found"
+
+
+class Conflict(HeadwayError):
+    """The present state does not allow this."""
+
+    code = "conflict"
+
+
+class InvalidTransition(Conflict):
+    """The job cannot go from its status to that one."""
+
+    code = "invalid_transition"
+
+
+class HomeLocked(Conflict):
+    """Another process is writing to this home."""
+
+    code = "home_locked"
+
+
+class StoreError(HeadwayError):
+    """The event store failed."""
+
+    code = "store_error"
+
+
+class StoreUnreadable(StoreError):
+    """The store cannot be read."""
+
+    code = "store_unreadable"
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a newer version of Headway."""
+
+    code = "store_too_new"
+
+
+class LogFull(StoreError):
+    """The disk refused to take more events; new work is refused until it does."""
+
+    code = "log_full"
+
+
+class Unavailable(HeadwayError):
+    """No daemon answers at this home."""
+
+    code = "unavailable"
+
+
+class ToolError(HeadwayError):
+    """The tool failed."""
+
+    code = "tool_error"
+
+
+class TerminalToolError(ToolError):
+    """The tool failed in a way that no retry can mend."""
+
+    code = "terminal_tool_error"
+
+
+class ToolTimeout(ToolError):
+    """The tool ran longer than its time limit."""
+
+    code = "timeout"
+
+
+def describe(error: BaseException) -> str:
+    """Return ``error`` as one line of text: the message of ours, ``Type: message`` of anybody else's."""
+    if isinstance(error, HeadwayError):
+        return one_line(error.message)
+    text = one_line(str(error))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def one_line(text: str, limit: int = 2000) -> str:
+    """Return ``text`` on one line, at most ``limit`` characters, without control characters or lone surrogates."""
+    cut = text[: limit + 1]
+    line = " ".join("".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in cut).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,103 @@
+"""The kinds of event and what their ``data`` holds.
+
+Names are CAR's where it has one. Unknown kinds are kept in the log and skipped by the fold, so that an older console
+can follow a newer runtime. ``ms`` values are integers since 1970 unless they end in ``_ms`` and say a duration.
+
+Job life (``job_id`` set)::
+
+    job_created            scope, source, title, proposal {…}, graph {…}, context_id?, principal?, origin? {…};
+                           forks also: forked_from {job_id, checkpoint_id, level, seq}, state {…} (the new scope's),
+                           results [ActionResult…] (finished before the fork), spent {dimension: amount}
+                           graph = {"actions": [{"id", "type", "tool"?, "needs": [ids], "after": [ids]}…] in list
+                           order, "levels": [[index into actions…]…]}; both are {} where admission refused the plan
+    job_started            pid, owner
+    level_started          actions (count)          with level
+    level_finished         succeeded, failed, skipped, rejected (counts)   with level; commits the level's state changes
+    state_rollback         restored: {key: {"op": "set", "value"} | {"op": "delete"}}, rolled_back: [action ids]
+    run_cancel_requested   reason, by
+    run_killed             reason, by
+    run_paused, run_resumed  reason?, by
+    job_completed          outcome?, cost {CostSummary}
+    job_failed             outcome?, error, cost, issues? [{…}]   (outcome rejected = refused at admission)
+    job_cancelled          reason, cost
+
+One action (``job_id``, ``action_id``, ``level`` set; ``attempt`` from 1)::
+
+    action_executing       {} committed just before the tool starts
+    action_progress        current?, total?, message?      coalesced, at most 10 a second
+    action_retrying        error, error_code, delay_ms, duration_ms     the attempt ended, another will follow
+    action_succeeded       output, state_changes?, duration_ms, waited_ms?, artifacts?
+    action_failed          error, error_code, duration_ms, waited_ms?, terminal?
+    action_rejected        error, error_code
+    action_skipped         error, error_code, duration_ms?
+
+Limits and budgets::
+
+    limit_configured       bucket, capacity, interval_s, tokens, at_ms
+    rate_limit_wait        bucket, capacity, interval_s, tokens, at_ms, waiters, next_ms        with job_id, action_id
+    rate_limit_grant       bucket, capacity, interval_s, tokens, at_ms, waiters, waited_ms      with job_id, action_id
+    budget_set             limits: {dimension: limit}       with job_id
+    budget_reserved        reserved: {dimension: total now reserved}, spent: {…}
+    budget_settled         reserved: {…}, spent: {dimension: total now spent}
+    budget_warning         dimension, spent, limit          once a dimension, at 80 %
+    budget_exhausted       dimension, spent, limit
+
+State, checkpoints, operators, the store::
+
+    state_committed        scope, changes: {key: {"op", "value"?}}   a change outside a run (embedding code)
+    checkpoint_saved       checkpoint_id, scope, name?, at_seq, keys (count), kind: "manual" | "file"
+    checkpoint_restored    checkpoint_id, scope, state: {…} (the scope's whole new state), by
+    operator_action        who, what, target?, detail?
+    store_opened           version, pid, recovered: [job ids]
+    store_pruned           jobs: [ids], events (count), reason
+    recorder_gap           dropped (count)
+"""
+
+from __future__ import annotations
+
+JOB_CREATED = "job_created"
+JOB_STARTED = "job_started"
+LEVEL_STARTED = "level_started"
+LEVEL_FINISHED = "level_finished"
+STATE_ROLLBACK = "state_rollback"
+RUN_CANCEL_REQUESTED = "run_cancel_requested"
+RUN_KILLED = "run_killed"
+RUN_PAUSED = "run_paused"
+RUN_RESUMED = "run_resumed"
+JOB_COMPLETED = "job_completed"
+JOB_FAILED = "job_failed"
+JOB_CANCELLED = "job_cancelled"
+
+ACTION_EXECUTING = "action_executing"
+ACTION_PROGRESS = "action_progress"
+ACTION_RETRYING = "action_retrying"
+ACTION_SUCCEEDED = "action_succeeded"
+ACTION_FAILED = "action_failed"
+ACTION_REJECTED = "action_rejected"
+ACTION_SKIPPED = "action_skipped"
+
+LIMIT_CONFIGURED = "limit_configured"
+RATE_LIMIT_WAIT = "rate_limit_wait"
+RATE_LIMIT_GRANT = "rate_limit_grant"
+BUDGET_SET = "budget_set"
+BUDGET_RESERVED = "budget_reserved"
+BUDGET_SETTLED = "budget_settled"
+BUDGET_WARNING = "budget_warning"
+BUDGET_EXHAUSTED = "budget_exhausted"
+
+STATE_COMMITTED = "state_committed"
+CHECKPOINT_SAVED = "checkpoint_saved"
+CHECKPOINT_RESTORED = "checkpoint_restored"
+OPERATOR_ACTION = "operator_action"
+STORE_OPENED = "store_opened"
+STORE_PRUNED = "store_pruned"
+RECORDER_GAP = "recorder_gap"
+
+TERMINAL_JOB = frozenset({JOB_COMPLETED, JOB_FAILED, JOB_CANCELLED})
+"""The events that end a job: exactly one of them, the last of the job's run."""
+
+TERMINAL_ACTION = frozenset({ACTION_SUCCEEDED, ACTION_FAILED, ACTION_REJECTED, ACTION_SKIPPED})
+"""The events that settle an action."""
+
+ALL = frozenset(value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str))
+"""Every kind that this version writes."""

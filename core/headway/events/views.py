@@ -1,0 +1,198 @@
+"""What can be read from the log: the views.
+
+A view is plain data made by :func:`headway.events.fold.fold` and by nothing else. It holds facts; what depends on
+the present time is asked of it (``bucket.level(now_ms)``). Views are msgspec structs: they compare by value, encode
+to JSON for the API and for snapshots, and decode back equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
+
+
+class ActionView(msgspec.Struct):
+    """One action of a run. ``waiting_for`` is "" or words such as ``rate_limit:fetch`` or ``retry``."""
+
+    id: str
+    index: int
+    level: int
+    type: str = "tool_call"
+    tool: str | None = None
+    needs: list[str] = []
+    after: list[str] = []
+    status: ActionStatus = ActionStatus.PROPOSED
+    attempt: int = 0
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    duration_ms: float | None = None
+    waited_ms: float | None = None
+    waiting_for: str = ""
+    waiting_until_ms: int | None = None
+    progress: float | None = None
+    progress_text: str = ""
+    output: Any = None
+    state_changes: dict[str, Any] = {}
+    artifacts: list[Any] = []
+    error: str | None = None
+    error_code: ErrorCode | None = None
+    rolled_back: bool = False
+    terminal: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the action is settled."""
+        return self.finished_ms is not None
+
+
+class LevelView(msgspec.Struct):
+    """One level of the plan. ``actions`` are indices into :attr:`RunView.actions`."""
+
+    index: int
+    actions: list[int]
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    finished_seq: int | None = None
+    settled: int = 0
+
+
+class JobRow(msgspec.Struct):
+    """One job as a list shows it. ``status``: queued, running, paused, completed, failed, cancelled."""
+
+    job_id: str
+    status: str = "queued"
+    outcome: str | None = None
+    scope: str = ""
+    context_id: str | None = None
+    title: str = ""
+    source: str = ""
+    principal: str | None = None
+    proposal_id: str = ""
+    created_ms: int = 0
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    levels: int = 0
+    levels_done: int = 0
+    actions: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    error: str | None = None
+    cancel_reason: str | None = None
+    forked_from: str | None = None
+    waiting_for: str = ""
+    first_seq: int = 0
+    last_seq: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job has reached a terminal status."""
+        return self.status in ("completed", "failed", "cancelled")
+
+
+class RunView(msgspec.Struct):
+    """One run, whole: its job row, levels and actions, and the state it has committed."""
+
+    job: JobRow
+    levels: list[LevelView] = []
+    actions: list[ActionView] = []
+    issues: list[Any] = []
+    cost: CostSummary = msgspec.field(default_factory=CostSummary)
+    origin: dict[str, Any] = {}
+    state: dict[str, Any] = {}
+    last_seq: int = 0
+
+    def action(self, action_id: str) -> ActionView:
+        """Return the action with that id; ``KeyError`` if there is none."""
+        for view in self.actions:
+            if view.id == action_id:
+                return view
+        raise KeyError(action_id)
+
+    def result(self) -> ProposalResult:
+        """Return what ``execute`` returned for this run, rebuilt from its events."""
+        results = [
+            ActionResult(
+                action_id=a.id,
+                status=a.status,
+                output=a.output,
+                error=a.error,
+                error_code=a.error_code,
+                state_changes=a.state_changes,
+                duration_ms=a.duration_ms,
+                waited_ms=a.waited_ms,
+                attempts=a.attempt,
+                rolled_back=a.rolled_back,
+                terminal=a.terminal,
+                artifacts=a.artifacts,
+            )
+            for a in self.actions
+        ]
+        job = self.job
+        return ProposalResult(
+            proposal_id=job.proposal_id,
+            job_id=job.job_id,
+            status=job.status,
+            results=results,
+            cost=self.cost,
+            outcome=job.outcome,
+            error=job.error,
+        )
+
+
+class JobsView(msgspec.Struct):
+    """All jobs, by id, oldest first."""
+
+    jobs: dict[str, JobRow] = {}
+    last_seq: int = 0
+
+
+class BucketView(msgspec.Struct):
+    """A token bucket as of its last event: ``tokens`` at ``at_ms``, refilled at capacity / interval_s a second."""
+
+    bucket: str
+    capacity: float
+    interval_s: float
+    tokens: float
+    at_ms: int
+    waiters: int = 0
+    next_ms: int | None = None
+    grants: int = 0
+    waits: int = 0
+    waited_ms: float = 0.0
+
+    def level(self, now_ms: int) -> float:
+        """Return the tokens there are at ``now_ms``, between 0 and the capacity."""
+        gained = max(0, now_ms - self.at_ms) / 1000.0 * self.capacity / self.interval_s
+        return min(self.capacity, max(0.0, self.tokens) + gained)
+
+
+class LimitsView(msgspec.Struct):
+    """Every token bucket, by name (a tool's name)."""
+
+    buckets: dict[str, BucketView] = {}
+    last_seq: int = 0
+
+
+class BudgetRow(msgspec.Struct):
+    """One job's budget. Dimensions: tool_calls, actions, duration_ms, tokens, usd_micros (integers)."""
+
+    job_id: str
+    limits: dict[str, int] = {}
+    spent: dict[str, int] = {}
+    reserved: dict[str, int] = {}
+    warned: list[str] = []
+    exhausted: str | None = None
+    since_ms: int = 0
+    at_ms: int = 0
+
+
+class BudgetView(msgspec.Struct):
+    """Every budget, by job id."""
+
+    budgets: dict[str, BudgetRow] = {}
+    last_seq: int = 0

@@ -1,0 +1,1 @@
+"""Plans: the wire format, the graph and the analyses that run nothing."""

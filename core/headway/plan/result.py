@@ -1,0 +1,115 @@
+"""What a run gives back: one result an action, in list order, and the costs.
+
+These are msgspec structs, not pydantic models: a result is made for every action on the executor's hot path, and
+nobody sends one to us to be validated. Field names are CAR's, with ``error_code``, ``attempts``, ``waited_ms`` and
+``artifacts`` added. Fields at their default are left out of the JSON.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class ActionStatus(StrEnum):
+    """Where an action stands. The last four are final."""
+
+    PROPOSED = "proposed"
+    VALIDATED = "validated"
+    EXECUTING = "executing"
+    REJECTED = "rejected"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+FINAL = frozenset({ActionStatus.REJECTED, ActionStatus.SUCCEEDED, ActionStatus.FAILED, ActionStatus.SKIPPED})
+
+
+class ErrorCode(StrEnum):
+    """Why an action did not succeed."""
+
+    TOOL_ERROR = "tool_error"
+    TIMEOUT = "timeout"
+    VALIDATION = "validation"
+    PRECONDITION = "precondition"
+    DEPENDENCY = "dependency"
+    POLICY_DENIED = "policy_denied"
+    APPROVAL_DENIED = "approval_denied"
+    CAPABILITY = "capability"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    CANCELED = "canceled"
+    KILLED = "killed"
+    ABORTED = "aborted"
+    INTERRUPTED = "interrupted"
+
+
+CANCELED_PREFIX = "canceled: "
+"""How the error of an action starts that a cancel kept from running (CAR's constant)."""
+
+SKIPPED_ABORT = "skipped due to abort"
+SKIPPED_EARLIER_ABORT = "skipped due to earlier abort"
+ROLLED_BACK = "proposal aborted; state effects were rolled back; external effects may remain and were not undone"
+
+
+class ActionResult(msgspec.Struct, omit_defaults=True):
+    """The outcome of one action.
+
+    ``rejected`` = refused before dispatch; ``failed`` = dispatched and failed; ``skipped`` = never ran, or failed
+    under ``failure_behavior: skip``. ``state_changes`` maps a key to ``{"op": "set", "value": …}``. ``duration_ms``
+    is the time inside the tool, over all attempts; ``waited_ms`` the time in rate limits and retry backoff.
+    """
+
+    action_id: str
+    status: ActionStatus
+    output: Any = None
+    error: str | None = None
+    error_code: ErrorCode | None = None
+    state_changes: dict[str, Any] = {}
+    duration_ms: float | None = None
+    waited_ms: float | None = None
+    attempts: int = 0
+    timestamp: str | None = None
+    rolled_back: bool = False
+    terminal: bool = False
+    artifacts: list[Any] = []
+
+
+class CostSummary(msgspec.Struct):
+    """What a run used. ``tool_calls`` counts the successful ones, ``actions_executed`` succeeded and failed."""
+
+    tool_calls: int = 0
+    actions_executed: int = 0
+    actions_rejected: int = 0
+    actions_skipped: int = 0
+    total_duration_ms: float = 0.0
+    retries: int = 0
+
+
+class ProposalResult(msgspec.Struct, omit_defaults=True):
+    """The outcome of a run: ``status`` is completed, failed or cancelled; ``outcome`` says why when that is not all.
+
+    ``outcome``: rejected (refused at admission, see ``error``), aborted, budget_exhausted, interrupted, killed.
+    """
+
+    proposal_id: str
+    job_id: str
+    status: str
+    results: list[ActionResult]
+    cost: CostSummary
+    outcome: str | None = None
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run completed."""
+        return self.status == "completed"
+
+    def __getitem__(self, action_id: str) -> ActionResult:
+        """Return the result of the action with that id; ``KeyError`` if there is none."""
+        for result in self.results:
+            if result.action_id == action_id:
+                return result
+        raise KeyError(action_id)
