@@ -1,0 +1,74 @@
+# Every verb sets up what it needs: Python 3.11+ and make are all a machine must have.
+# PYTHON=/path/to/python3 chooses the interpreter of .venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# One compile for the lock, kept here so that .ci/run checks exactly what `make lock` does: LOCK_OUT is where it writes.
+LOCK_OUT ?= $(VENV)/requirements.lock
+LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-header --group dev --quiet
+
+.PHONY: help setup run test fmt check lint types bench lock lock-compile build clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## .venv from the lock; redone only when the lock or pyproject.toml changes
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo 'Headway needs Python 3.11 or later as "$(PYTHON)"; choose one with: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+		|| { echo 'Python could not make a virtual environment; Debian and Ubuntu keep that in the package python3-venv' >&2; exit 1; }
+	@echo 'setup: installing requirements.lock into $(VENV)'
+	@$(PIP) --require-hashes --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(STAMP) ## the console on a demo: headway up --demo
+	$(BIN)/headway up --demo
+
+test: $(STAMP) ## the tests; ARGS='-k name' is handed to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types test ## all that must pass: lint, formatting, types, layers, tests
+
+lint: $(STAMP) ## ruff check, ruff format --check, lint-imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+fmt: $(STAMP) ## format, and mend what ruff can mend
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## the benchmarks, as a table
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(STAMP) ## write requirements.lock anew, pins kept; ARGS=--upgrade takes the newest
+	@cp requirements.lock $(LOCK_OUT)
+	@$(MAKE) --no-print-directory lock-compile
+	@cmp -s $(LOCK_OUT) requirements.lock || cp $(LOCK_OUT) requirements.lock
+
+# Pins in LOCK_OUT are kept as far as pyproject.toml allows.
+lock-compile:
+	@$(BIN)/uv pip compile pyproject.toml --python $(BIN)/python $(LOCK_FLAGS) $(ARGS) --output-file $(LOCK_OUT) >/dev/null
+
+build: $(STAMP) ## sdist and wheel into dist/
+	$(BIN)/python -m hatchling build -t sdist -t wheel
+
+clean: ## remove .venv, builds and caches
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis snapshot_report.html
+	find core bridge console tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

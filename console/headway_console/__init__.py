@@ -1,0 +1,1 @@
+"""Terminal front of Headway: the Textual console, recordings and the command line."""
