@@ -1,0 +1,36 @@
+"""What every test shares: the async backend, the hypothesis profiles, an environment without colour switches."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Some terminals and build machines set it, and Textual then draws grey: snapshots would differ from machine to machine.
+# Before any import that reads it, and so also gone from what tests start.
+os.environ.pop("NO_COLOR", None)
+
+# ci: the same examples every time, so a red build is red for its change. dev: new examples each run. Both print what
+# repeats a failure (the seed, as a `reproduce_failure` line).
+settings.register_profile(
+    "ci",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("dev", deadline=None, print_blob=True)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+settings.load_profile(PROFILE)
+
+
+def pytest_report_header() -> str:
+    """Say which examples hypothesis draws, so that a log alone tells how to repeat them."""
+    drawn = "seed: derandomized, from each test's own name and source" if settings().derandomize else "seed: random"
+    return f"hypothesis profile: {PROFILE}, {drawn} (choose with HYPOTHESIS_PROFILE, repeat with --hypothesis-seed)"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """asyncio alone: the runtime is built on its event loop."""
+    return "asyncio"
