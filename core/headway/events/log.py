@@ -1,0 +1,168 @@
+"""The event log: append, read, follow.
+
+:class:`EventLog` keeps every event in memory. It is also the base of the durable log, which differs in three places
+only: what :meth:`EventLog.append` does with an event, when it calls :meth:`EventLog._publish` (once the events are
+committed), and where :meth:`EventLog.read` finds the events that the bounded tail no longer holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from headway.clock import SYSTEM_CLOCK, Clock
+from headway.errors import StoreError
+from headway.events.event import Event
+from headway.events.subscription import Subscription
+
+
+class EventLog:
+    """An append-only, gap-free sequence of events in memory.
+
+    All methods belong to one thread; with subscribers waiting, to the thread of their event loop. ``append`` needs no
+    loop otherwise. "Acknowledged" means appended here, committed to disk in the durable log.
+
+    For subclasses: ``_tail`` holds the newest committed events, ``_tail_after`` the seq just before its first;
+    ``tail_limit`` bounds it (0 = it holds everything), ``last_seq`` is where an existing log goes on.
+    """
+
+    def __init__(self, *, clock: Clock = SYSTEM_CLOCK, last_seq: int = 0, tail_limit: int = 0) -> None:
+        self.clock = clock
+        self._time_ms = clock.time_ms
+        self._last_seq = last_seq
+        self._tail: list[Event] = []
+        self._tail_after = last_seq
+        self._tail_limit = tail_limit
+        self._closed = False
+        self._waiting: dict[Subscription, None] = {}
+        self._woken_seq = last_seq
+        self._wake_scheduled = False
+
+    @property
+    def last_seq(self) -> int:
+        """The seq of the last committed event; 0 when there is none."""
+        return self._last_seq
+
+    @property
+    def closed(self) -> bool:
+        """Whether the log has ended."""
+        return self._closed
+
+    def append(self, *events: Event) -> None:
+        """Put events at the end of the log, in order, and return at once.
+
+        ``seq`` is assigned, and ``ts`` from the clock where it is 0. The log keeps the events themselves: do not change
+        them afterwards. An event that is in a log already is copied. Raises :class:`StoreError` on a closed log.
+        """
+        if self._closed:
+            raise StoreError("the event log is closed")
+        append = self._tail.append
+        seq = self._last_seq
+        for event in events:
+            if event.seq:
+                event = msgspec.structs.replace(event)
+            seq += 1
+            event.seq = seq
+            if not event.ts:
+                event.ts = self._time_ms()
+            append(event)
+        self._last_seq = seq
+        if self._waiting and not self._wake_scheduled:
+            self._schedule_wake()
+
+    async def write(self, *events: Event) -> int:
+        """Append events, wait until they are committed and return the seq of the last one.
+
+        Raises :class:`headway.errors.LogFull` or another :class:`StoreError` if they could not be committed.
+        """
+        self.append(*events)
+        return await self.flush()
+
+    async def flush(self) -> int:
+        """Wait until everything appended so far is committed; return the last seq."""
+        return self._last_seq
+
+    async def read(
+        self, after: int = 0, *, job_id: str | None = None, kinds: Collection[str] | None = None, limit: int = 1000
+    ) -> list[Event]:
+        """Return up to ``limit`` committed events with ``seq > after``, oldest first, of one job and some kinds."""
+        start = max(0, after - self._tail_after)
+        if job_id is None and kinds is None:
+            return self._tail[start : start + max(0, limit)]
+        found: list[Event] = []
+        for index in range(start, len(self._tail)):
+            if len(found) >= limit:
+                break
+            event = self._tail[index]
+            if (job_id is None or event.job_id == job_id) and (kinds is None or event.kind in kinds):
+                found.append(event)
+        return found
+
+    def subscribe(self, after: int = 0, *, job_id: str | None = None) -> Subscription:
+        """Follow the log from just after seq ``after``: first what is there, then what comes, of one job or of all."""
+        return Subscription(self, after, job_id)
+
+    async def close(self) -> None:
+        """End the log. Subscriptions get what is committed, then end. Closing twice is harmless."""
+        self._end()
+
+    # -- for subclasses ------------------------------------------------------------------------------------------
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        """Make committed events (in order, with seq) visible; call it on the loop's thread, once a commit."""
+        if not events:
+            return
+        tail = self._tail
+        tail.extend(events)
+        self._last_seq = events[-1].seq
+        limit = self._tail_limit
+        if limit and len(tail) > 2 * limit:
+            surplus = len(tail) - limit
+            del tail[:surplus]
+            self._tail_after += surplus
+        if self._waiting and not self._wake_scheduled:
+            self._schedule_wake()
+
+    def _end(self) -> None:
+        """Mark the log closed and wake every subscription, so that each can come to its end."""
+        self._closed = True
+        for subscription in list(self._waiting):
+            subscription._wake()
+
+    # -- for subscriptions ---------------------------------------------------------------------------------------
+
+    def _add_waiting(self, subscription: Subscription) -> None:
+        """Note that a subscription, which has read everything, waits for more."""
+        if not self._waiting:  # whatever was scheduled was for others, perhaps on a loop that has ended
+            self._woken_seq = self._last_seq
+            self._wake_scheduled = False
+        self._waiting[subscription] = None
+
+    def _schedule_wake(self) -> None:
+        """Wake the waiting subscriptions in the loop's next turn: once for all events of this turn."""
+        for subscription in list(self._waiting):
+            if subscription.loop.is_closed():  # its task was left behind unfinished
+                del self._waiting[subscription]
+                continue
+            self._wake_scheduled = True
+            subscription.loop.call_soon(self._wake_waiting)
+            return
+
+    def _wake_waiting(self) -> None:
+        """Wake who has something to read; move on the cursor of who follows a job that has no news.
+
+        A waiting subscription has read everything up to ``_woken_seq`` at least, so the events after it decide.
+        """
+        self._wake_scheduled = False
+        start = self._woken_seq - self._tail_after
+        self._woken_seq = self._last_seq
+        jobs: set[str | None] | None = None
+        for subscription in list(self._waiting):
+            if subscription.job_id is not None and start >= 0:
+                if jobs is None:
+                    jobs = {event.job_id for event in self._tail[start:]}
+                if subscription.job_id not in jobs:
+                    subscription.cursor = max(subscription.cursor, self._last_seq)
+                    continue
+            subscription._wake()
