@@ -1,0 +1,128 @@
+"""Finds, reads and checks the configuration."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from headway.config.environment import from_environment
+from headway.config.lines import Lines, key_lines, line_of
+from headway.config.model import Config
+from headway.config.problems import problem
+from headway.config.source import DEFAULT, FLAG, Source, in_env, in_file
+from headway.errors import InvalidConfig, one_line
+
+FILE_NAME = "headway.toml"
+MAX_BYTES = 1_000_000
+
+
+def find_file(start: Path) -> Path | None:
+    """Return the first ``headway.toml`` in ``start`` or the folders above it; None if there is none."""
+    folder = start.absolute()
+    for candidate in (folder, *folder.parents):
+        path = candidate / FILE_NAME
+        if path.is_file():
+            return path
+    return None
+
+
+def load_config(
+    start: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    file: Path | None = None,
+    also: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Config:
+    """Return the configuration that holds at ``start`` (default: the working directory).
+
+    ``file`` is read instead of searching for one; without a find, the search goes on from ``also`` upwards.
+    ``overrides`` maps dotted keys to values (flags; None = not given) and wins over ``HEADWAY_*`` variables of ``env``
+    (default: the process's), which win over the file. Raises :class:`headway.errors.InvalidConfig`, all that is wrong
+    in its ``details["issues"]``, the first of it in its message.
+    """
+    here = (start or Path.cwd()).absolute()
+    path = file.absolute() if file is not None else find_file(here) or (find_file(also) if also else None)
+    tables, lines = _read(path) if path is not None else ({}, {})
+    folder = path.parent if path is not None else here
+    sources = {} if path is None else _file_sources(path, tables, lines)
+    for section, key, value, variable in from_environment(os.environ if env is None else env, Config, folder):
+        _put(tables, sources, f"{section}.{key}", value, in_env(variable))
+    for dotted, value in (overrides or {}).items():
+        if value is not None:
+            _put(tables, sources, dotted, value, FLAG)
+
+    def source_of(key: str) -> Source:
+        found = _nearest(sources, key)
+        if path is not None and found.kind in ("default", "file"):
+            return in_file(path, line_of(lines, key.split(".")))
+        return found
+
+    try:
+        config = Config.model_validate(tables, context={"folder": folder})
+    except ValidationError as error:
+        issues = [problem(item, Config, source_of) for item in error.errors(include_url=False)]
+        raise InvalidConfig(issues[0], issues=issues) from None
+    config._file, config._folder, config._sources = path, folder, MappingProxyType(sources)
+    return config
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Lines]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InvalidConfig(f"{path}: larger than {MAX_BYTES} bytes")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidConfig(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise InvalidConfig(f"{path}: is not UTF-8 text") from None
+    try:
+        return tomllib.loads(text), key_lines(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfig(_syntax(path, text, str(error))) from None
+
+
+def _syntax(path: Path, text: str, message: str) -> str:
+    found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message, re.DOTALL)
+    if found:
+        return f"{path}:{found[2]}: {one_line(found[1])} (column {found[3]})"
+    return f"{path}:{text.count(chr(10)) + 1}: {one_line(message.removesuffix(' (at end of document)'))}"
+
+
+def _file_sources(path: Path, tables: Mapping[str, Any], lines: Lines) -> dict[str, Source]:
+    sources: dict[str, Source] = {}
+
+    def walk(table: Mapping[str, Any], prefix: tuple[str, ...]) -> None:
+        for name, value in table.items():
+            if isinstance(value, dict):
+                walk(value, (*prefix, name))
+            else:
+                sources[".".join((*prefix, name))] = in_file(path, line_of(lines, (*prefix, name)))
+
+    walk(tables, ())
+    return sources
+
+
+def _put(tables: dict[str, Any], sources: dict[str, Source], dotted: str, value: Any, source: Source) -> None:
+    *sections, key = dotted.split(".")
+    table = tables
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            return  # the file has something else where a table belongs: validation says so
+    table[key] = value
+    sources[dotted] = source
+
+
+def _nearest(sources: Mapping[str, Source], key: str) -> Source:
+    parts = key.split(".")
+    return next(
+        (sources[".".join(parts[:n])] for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in sources), DEFAULT
+    )

@@ -1,0 +1,177 @@
+"""What ``headway.toml`` may say: one strict model a section.
+
+Types are exact (``port = "8420"`` is an error, not a number) and unknown keys are refused, because a key that is
+misspelt and ignored is worse than none. Durations end in ``_secs``, ``_ms`` or ``_days``, sizes in ``_bytes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
+
+from headway.config.source import DEFAULT, Source, Value
+
+
+def _from_folder(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        return value
+    if not value or "\0" in value:
+        raise ValueError("must name a file or folder")
+    path = Path(value).expanduser()
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else Path(folder) / path
+
+
+FilePath = Annotated[Path, BeforeValidator(_from_folder, json_schema_input_type=str)]
+"""A path in the file; a relative one counts from the file's folder, ``~`` is the user's home."""
+
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class StoreConfig(_Section):
+    """What the event store keeps. Finished jobs beyond a limit are pruned, oldest first."""
+
+    keep_days: float | None = Field(default=None, gt=0, description="Days that a finished job is kept; none: for ever.")
+    max_bytes: int | None = Field(
+        default=None, ge=1_000_000, description="Size of the store above which finished jobs go; none: no limit."
+    )
+
+
+class ToolsConfig(_Section):
+    """Where tools come from and what they may touch."""
+
+    python: list[FilePath] = Field(default=[], description="Python files whose @headway.tool functions are loaded.")
+    workspace: FilePath | None = Field(
+        default=None, description="The folder that file tools are confined to; none: the folder of this file."
+    )
+
+
+class RateLimitConfig(_Section):
+    """A token bucket of one tool."""
+
+    max_calls: int = Field(ge=1, description="Tokens in the bucket: calls that may go at once.")
+    interval_secs: float = Field(gt=0, description="Seconds in which an empty bucket fills.")
+
+
+class BudgetsConfig(_Section):
+    """What one job may use; a job that reaches a limit fails with its remaining actions skipped."""
+
+    tool_calls: int | None = Field(default=None, ge=0, description="Tool calls.")
+    actions: int | None = Field(default=None, ge=0, description="Actions of any type.")
+    duration_ms: int | None = Field(default=None, ge=0, description="Milliseconds spent in tools, summed.")
+
+
+class WorkflowConfig(_Section):
+    """A plan that may be started by its name."""
+
+    plan: FilePath = Field(description="The plan's JSON file.")
+    description: str = Field(default="", description="What it does, for those who choose.")
+
+
+class A2AConfig(_Section):
+    """The A2A endpoint."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(default=8420, ge=0, le=65535, description="TCP port; 0: a free one.")
+    tools: list[Name] | None = Field(
+        default=None, description="Tools that remote agents may call; none: all that do not write files."
+    )
+    cancel_wait: float = Field(
+        default=30.0, ge=0, le=3600, description="Seconds that a cancel waits for tools in flight before it answers."
+    )
+    name: str = Field(default="Headway", min_length=1, description="The agent's name on its card.")
+    description: str | None = Field(default=None, description="The agent's description on its card.")
+    public_url: str | None = Field(default=None, description="The address on the card, where a proxy stands in front.")
+    allowed_hosts: list[Name] = Field(
+        default=[], description="Host headers to accept besides the loopback names and the address listened on."
+    )
+
+
+class OperatorConfig(_Section):
+    """The operator API of the daemon."""
+
+    shutdown_secs: float = Field(
+        default=5.0, ge=0, le=8, description="Seconds that tools in flight get to end when the daemon stops."
+    )
+
+
+class ConsoleConfig(_Section):
+    """The terminal console."""
+
+    theme: str | None = Field(default=None, min_length=1, description="A theme's name; none: the console's default.")
+    fps: int | None = Field(
+        default=None, ge=1, le=60, description="Frames a second; none: 20, and 4 over a remote shell."
+    )
+
+
+class RuntimeConfig(_Section):
+    """The executor."""
+
+    max_concurrency: int = Field(default=64, ge=1, le=4096, description="Actions of one level that run at once.")
+    concurrency: Literal["level", "car"] = Field(
+        default="level", description='"car": a level with an action that aborts runs one by one.'
+    )
+
+
+class Config(_Section):
+    """The whole configuration. Paths are absolute once :func:`headway.config.load_config` has read them."""
+
+    store: StoreConfig = Field(default_factory=StoreConfig, description="What the event store keeps.")
+    tools: ToolsConfig = Field(default_factory=ToolsConfig, description="Where tools come from, what they may touch.")
+    rate_limits: dict[Name, RateLimitConfig] = Field(default={}, description="Token buckets, by tool.")
+    budgets: BudgetsConfig = Field(default_factory=BudgetsConfig, description="What one job may use.")
+    workflows: dict[Name, WorkflowConfig] = Field(default={}, description="Plans that may be started by name.")
+    a2a: A2AConfig = Field(default_factory=A2AConfig, description="The A2A endpoint.")
+    operator: OperatorConfig = Field(default_factory=OperatorConfig, description="The operator API.")
+    console: ConsoleConfig = Field(default_factory=ConsoleConfig, description="The terminal console.")
+    runtime: RuntimeConfig = Field(default_factory=RuntimeConfig, description="The executor.")
+
+    _file: Path | None = PrivateAttr(default=None)
+    _folder: Path | None = PrivateAttr(default=None)
+    _sources: Mapping[str, Source] = PrivateAttr(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def file(self) -> Path | None:
+        """The ``headway.toml`` that was read; None if there is none."""
+        return self._file
+
+    @property
+    def workspace(self) -> Path:
+        """The folder that file tools are confined to: ``tools.workspace``, else the file's, else the working folder."""
+        return self.tools.workspace or self._folder or Path.cwd()
+
+    def source(self, key: str) -> Source:
+        """Return where the value of the dotted ``key`` came from; ``default`` for what nobody set."""
+        parts = key.split(".")
+        for length in range(len(parts), 0, -1):
+            found = self._sources.get(".".join(parts[:length]))
+            if found is not None:
+                return found
+        return DEFAULT
+
+    def values(self) -> Iterator[Value]:
+        """Yield every leaf as (dotted key, JSON value, source), in the order of the sections."""
+        for section, content in self.model_dump(mode="json").items():
+            for key, value in content.items():
+                if isinstance(value, dict):
+                    for name, leaf in value.items():
+                        yield self._value(f"{section}.{key}.{name}", leaf)
+                else:
+                    yield self._value(f"{section}.{key}", value)
+
+    def _value(self, key: str, value: Any) -> Value:
+        return Value(key, value, self.source(key))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of ``headway.toml``, for editors."""
+    schema = Config.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "headway.toml"}
