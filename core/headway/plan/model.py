@@ -62,7 +62,8 @@ Key = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, use_enum_values=False)
+    # Strict: "5" is no number and 1 is no boolean. Enumerations are read from their names.
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
 
 class Precondition(_Model):
@@ -98,7 +99,7 @@ class Action(_Model):
     """One node of the plan."""
 
     id: Id = Field(default_factory=new_id)
-    type: ActionType
+    type: ActionType = Field(strict=False)
     tool: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     dependencies: list[Id] = Field(default_factory=list)
@@ -108,12 +109,12 @@ class Action(_Model):
     read_set: list[Key] = Field(default_factory=list)
     write_set: list[Key] = Field(default_factory=list)
     assumptions: list[Assumption] = Field(default_factory=list)
-    invocation_mode: InvocationMode = InvocationMode.ONE_SHOT
-    reversibility: Reversibility = Reversibility.IRREVERSIBLE
+    invocation_mode: InvocationMode = Field(default=InvocationMode.ONE_SHOT, strict=False)
+    reversibility: Reversibility = Field(default=Reversibility.IRREVERSIBLE, strict=False)
     compensation: Compensation | None = None
     idempotent: bool = False
     max_retries: int = Field(default=3, ge=0, le=1000)
-    failure_behavior: FailureBehavior = FailureBehavior.ABORT
+    failure_behavior: FailureBehavior = Field(default=FailureBehavior.ABORT, strict=False)
     timeout_ms: int | None = Field(default=None, ge=1, le=2**53)
     metadata: dict[str, Any] = Field(default_factory=dict)
 

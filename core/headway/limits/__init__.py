@@ -1,0 +1,1 @@
+"""Limits: token buckets that make actions wait, budgets that stop them."""

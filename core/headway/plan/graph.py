@@ -1,0 +1,245 @@
+"""The plan as a graph: what must come before what, and the levels that follow.
+
+Two kinds of edge. A *need* is a dependency by id, a ``$id.output`` reference, or the writer that a state read binds
+to: when it does not succeed, the action is skipped. An *after* edge only orders: the writers of one key run as
+listed, and a reader runs before the next writer of the key. A level holds the actions whose longest path from the
+start is equally long.
+
+Everything here is linear in actions and edges: each read adds at most two edges, each write one.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, NamedTuple
+
+from headway.errors import InvalidPlan
+from headway.plan.model import Action, ActionProposal, ActionType
+
+_REFERENCE = re.compile(r"\$(?P<id>.+?)\.output(?:\.(?P<path>.+))?", re.DOTALL)
+
+
+class Reference(NamedTuple):
+    """A parameter whose value comes from another action: ``where`` it stands, ``source`` index, ``path`` into it."""
+
+    where: tuple[str | int, ...]
+    source: int
+    path: tuple[str, ...]
+
+
+class Node:
+    """One action as the executor sees it. ``escapes`` are parameters whose ``$$`` stands for ``$``."""
+
+    __slots__ = ("action", "after", "escapes", "id", "index", "level", "needs", "reads", "references", "tool", "type")
+
+    def __init__(self, index: int, action: Action) -> None:
+        self.index = index
+        self.action = action
+        self.id = action.id
+        self.type = action.type
+        self.tool = action.tool
+        self.level = 0
+        self.needs: tuple[int, ...] = ()
+        self.after: tuple[int, ...] = ()
+        self.reads: tuple[str, ...] = tuple(action.state_dependencies)
+        self.references: tuple[Reference, ...] = ()
+        self.escapes: tuple[tuple[str | int, ...], ...] = ()
+
+
+class Plan:
+    """A compiled proposal: ``nodes`` in list order, ``levels`` as lists of node indices in list order."""
+
+    __slots__ = ("levels", "nodes", "proposal")
+
+    def __init__(self, proposal: ActionProposal, nodes: list[Node], levels: list[list[int]]) -> None:
+        self.proposal = proposal
+        self.nodes = nodes
+        self.levels = levels
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the graph as ``job_created`` records it."""
+        nodes = self.nodes
+        actions = []
+        for node in nodes:
+            entry: dict[str, Any] = {"id": node.id, "type": node.type.value}
+            if node.tool is not None:
+                entry["tool"] = node.tool
+            if node.needs:
+                entry["needs"] = [nodes[i].id for i in node.needs]
+            if node.after:
+                entry["after"] = [nodes[i].id for i in node.after]
+            actions.append(entry)
+        return {"actions": actions, "levels": self.levels}
+
+
+def reads(action: Action) -> Iterator[str]:
+    """Yield the state keys that ``action`` reads, ``not_exists`` preconditions left out (see :func:`compile_plan`)."""
+    yield from action.state_dependencies
+    yield from action.read_set
+    for precondition in action.preconditions:
+        if precondition.operator != "not_exists":
+            yield precondition.key
+    for assumption in action.assumptions:
+        yield assumption.key
+    if action.type in (ActionType.STATE_READ, ActionType.ASSERTION):
+        key = action.parameters.get("key")
+        if isinstance(key, str):
+            yield key
+
+
+def writes(action: Action) -> Iterator[str]:
+    """Yield the state keys that ``action`` writes."""
+    yield from action.expected_effects
+    yield from action.write_set
+    if action.type is ActionType.STATE_WRITE:
+        key = action.parameters.get("key")
+        if isinstance(key, str):
+            yield key
+
+
+def compile_plan(proposal: ActionProposal, state_keys: Collection[str] = ()) -> Plan:
+    """Return the graph of ``proposal`` against a state that has ``state_keys``.
+
+    A read binds to the nearest earlier-listed writer of its key; failing that, to the state as it is when the key is
+    there or the action writes the key itself; failing that, to the first later-listed writer. The read of a
+    ``not_exists`` precondition never binds to a later writer: waiting for it could only make the test fail.
+
+    Raises :class:`InvalidPlan` on a duplicate id, an unknown dependency or reference, or a cycle (with its path).
+    """
+    nodes = [Node(i, action) for i, action in enumerate(proposal.actions)]
+    index = _by_id(nodes)
+    needs: list[set[int]] = [set() for _ in nodes]
+    after: list[set[int]] = [set() for _ in nodes]
+    for node in nodes:
+        _explicit_edges(node, index, needs[node.index])
+    _state_edges(nodes, state_keys, needs, after)
+    for node in nodes:
+        hard = needs[node.index]
+        if hard:
+            node.needs = tuple(sorted(hard))
+        soft = after[node.index] - hard
+        if soft:
+            node.after = tuple(sorted(soft))
+    return Plan(proposal, nodes, _levels(nodes))
+
+
+def _by_id(nodes: list[Node]) -> dict[str, int]:
+    index: dict[str, int] = {}
+    for node in nodes:
+        if index.setdefault(node.id, node.index) != node.index:
+            raise InvalidPlan(f"duplicate action id '{node.id}'")
+    return index
+
+
+def _explicit_edges(node: Node, index: dict[str, int], needs: set[int]) -> None:
+    for name in node.action.dependencies:
+        if name not in index:
+            raise InvalidPlan(f"action '{node.id}' depends on '{name}', which the plan does not have")
+        needs.add(index[name])
+    references: list[Reference] = []
+    escapes: list[tuple[str | int, ...]] = []
+    for where, text in _dollar_strings(node.action.parameters):
+        if text.startswith("$$"):
+            if _REFERENCE.fullmatch(text, 1):
+                escapes.append(where)
+            continue
+        match = _REFERENCE.fullmatch(text)
+        if match is None:
+            continue
+        source = match["id"]
+        if source not in index:
+            raise InvalidPlan(f"action '{node.id}' refers to '{source}', which the plan does not have")
+        path = tuple(match["path"].split(".")) if match["path"] else ()
+        references.append(Reference(where, index[source], path))
+        needs.add(index[source])
+    node.references, node.escapes = tuple(references), tuple(escapes)
+
+
+def _dollar_strings(parameters: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield (place, text) of each string value in ``parameters`` that starts with a dollar sign."""
+    stack: list[tuple[tuple[str | int, ...], Any]] = [((key,), value) for key, value in parameters.items()]
+    while stack:
+        where, value = stack.pop()
+        if isinstance(value, str):
+            if value.startswith("$"):
+                yield where, value
+        elif isinstance(value, dict):
+            stack.extend(((*where, key), child) for key, child in value.items())
+        elif isinstance(value, list):
+            stack.extend(((*where, i), child) for i, child in enumerate(value))
+
+
+def _state_edges(
+    nodes: list[Node], state_keys: Collection[str], needs: list[set[int]], after: list[set[int]]
+) -> None:
+    writers: dict[str, list[int]] = {}
+    for node in nodes:
+        for key in writes(node.action):
+            listed = writers.setdefault(key, [])
+            if not listed or listed[-1] != node.index:
+                listed.append(node.index)
+    if not writers:
+        return
+    for listed in writers.values():
+        for earlier, later in zip(listed, listed[1:], strict=False):
+            after[later].add(earlier)
+    for node in nodes:
+        for key in set(reads(node.action)):
+            if key in writers:
+                _bind(node.index, writers[key], key not in state_keys, needs, after)
+        for precondition in node.action.preconditions:
+            if precondition.operator == "not_exists" and precondition.key in writers:
+                _bind(node.index, writers[precondition.key], False, needs, after)
+
+
+def _bind(
+    reader: int, writers: list[int], wait_for_later: bool, needs: list[set[int]], after: list[set[int]]
+) -> None:
+    """Bind ``reader`` to one of ``writers`` (sorted indices) or to the initial state, and order it before the next."""
+    position = bisect_left(writers, reader)
+    writes_it = position < len(writers) and writers[position] == reader
+    if position > 0:
+        needs[reader].add(writers[position - 1])
+    elif wait_for_later and not writes_it:
+        needs[reader].add(writers[0])
+        position = 1
+    if not writes_it and position < len(writers):
+        after[writers[position]].add(reader)
+
+
+def _levels(nodes: list[Node]) -> list[list[int]]:
+    followers: list[list[int]] = [[] for _ in nodes]
+    waiting = [0] * len(nodes)
+    for node in nodes:
+        waiting[node.index] = len(node.needs) + len(node.after)
+        for before in (*node.needs, *node.after):
+            followers[before].append(node.index)
+    ready = [i for i, count in enumerate(waiting) if count == 0]
+    levels: list[list[int]] = []
+    placed = 0
+    while ready:
+        level, ready = sorted(ready), []
+        placed += len(level)
+        for i in level:
+            nodes[i].level = len(levels)
+            for follower in followers[i]:
+                waiting[follower] -= 1
+                if waiting[follower] == 0:
+                    ready.append(follower)
+        levels.append(level)
+    if placed < len(nodes):
+        raise InvalidPlan(f"the plan has a cycle: {' -> '.join(_cycle(nodes, waiting))}")
+    return levels
+
+
+def _cycle(nodes: list[Node], waiting: list[int]) -> list[str]:
+    stuck = {i for i, count in enumerate(waiting) if count}
+    sorter = TopologicalSorter({i: [b for b in (*nodes[i].needs, *nodes[i].after) if b in stuck] for i in stuck})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return [nodes[i].id for i in error.args[1]]
+    raise AssertionError("nodes that wait for each other without a cycle")  # pragma: no cover

@@ -1,0 +1,91 @@
+"""The door for plans: bytes, text or a mapping in, an :class:`ActionProposal` or one clear line out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+
+from headway.errors import InvalidPlan, one_line
+from headway.plan.model import ActionProposal
+
+MAX_BYTES = 8 * 1024 * 1024
+"""The largest plan taken, in bytes of JSON."""
+
+MAX_DEPTH = 64
+"""The deepest nesting of arrays and objects taken."""
+
+
+def parse_proposal(raw: bytes | str | Mapping[str, Any]) -> ActionProposal:
+    """Return the proposal that ``raw`` holds: JSON as bytes or text, or the mapping it decodes to.
+
+    Raises :class:`InvalidPlan` with one line that names the place (``actions[2].type``) when it is not JSON, over
+    8 MiB, nested deeper than 64, or does not have the fields of a proposal. Integers keep their exact value.
+    """
+    data = _encode(raw)
+    if len(data) > MAX_BYTES:
+        raise InvalidPlan(f"the plan is {len(data):,} bytes; the limit is {MAX_BYTES:,}")
+    value = decode_json(data)
+    if not isinstance(value, dict):
+        raise InvalidPlan("the plan is not a JSON object with an 'actions' list")
+    try:
+        msgspec.json.encode(value)
+    except OverflowError:
+        raise InvalidPlan("the plan holds an integer of more than 64 bits") from None
+    try:
+        return ActionProposal.model_validate(value)
+    except ValidationError as error:
+        raise InvalidPlan(_explain(error)) from None
+
+
+def decode_json(data: bytes) -> Any:
+    """Return the value of a JSON document that is at most :data:`MAX_DEPTH` deep; :class:`InvalidPlan` if it is not."""
+    try:
+        value = msgspec.json.decode(data)
+    except RecursionError:
+        raise InvalidPlan(f"the plan is nested deeper than {MAX_DEPTH} levels") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise InvalidPlan(f"the plan is not valid JSON: {one_line(str(error))}") from None
+    if _too_deep(value):
+        raise InvalidPlan(f"the plan is nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _encode(raw: bytes | str | Mapping[str, Any]) -> bytes:
+    if isinstance(raw, bytes | bytearray | memoryview):
+        return bytes(raw)
+    try:
+        if isinstance(raw, str):
+            return raw.encode()
+        if isinstance(raw, Mapping):
+            return msgspec.json.encode(raw)
+    except RecursionError:
+        raise InvalidPlan(f"the plan is nested deeper than {MAX_DEPTH} levels") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidPlan(f"the plan is not JSON: {one_line(str(error))}") from None
+    raise InvalidPlan(f"a plan is JSON or a mapping, not {type(raw).__name__}")
+
+
+def _too_deep(value: Any) -> bool:
+    layer = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        if not layer:
+            return False
+        below: list[Any] = []
+        for item in layer:
+            children = item.values() if type(item) is dict else item
+            below.extend(child for child in children if type(child) is dict or type(child) is list)
+        layer = below
+    return bool(layer)
+
+
+def _explain(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    first = problems[0]
+    place = ""
+    for part in first["loc"]:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return one_line(f"{place or 'plan'}: {first['msg'][:1].lower()}{first['msg'][1:]}{more}", 500)

@@ -1,0 +1,171 @@
+"""``verify``: what is wrong with a plan, found without running it.
+
+Admission asks :func:`admit`, which is the part of ``verify`` that no state can mend: shape, ids, references, cycles,
+tools and their parameters. What depends on state (preconditions, state dependencies) is reported by ``verify`` and
+answered at run time by each action's ``failure_behavior``. Both see the same graph, so what passes runs in the order
+that ``verify`` shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headway.errors import InvalidPlan
+from headway.plan.checks import UNKNOWN, check_precondition, check_shape, check_tool
+from headway.plan.graph import Node, Plan, compile_plan, writes
+from headway.plan.model import ActionProposal, ActionType, FailureBehavior, InvocationMode, ToolSchema
+
+if TYPE_CHECKING:
+    from headway.tools.registry import ToolRegistry
+
+
+class Issue(msgspec.Struct, omit_defaults=True):
+    """One finding. ``severity`` is error, warning or info; ``check`` names the check that found it."""
+
+    message: str
+    severity: str = "error"
+    action_id: str | None = None
+    check: str = ""
+
+
+class VerifyReport(msgspec.Struct):
+    """What ``verify`` found. ``levels`` lists action ids in order of execution; empty when there is no graph."""
+
+    valid: bool
+    issues: list[Issue] = []
+    levels: list[list[str]] = []
+
+
+def verify(
+    proposal: ActionProposal,
+    state: Mapping[str, Any] | None = None,
+    tools: ToolRegistry | Iterable[str] | None = None,
+    max_actions: int | None = None,
+    schemas: Iterable[ToolSchema] | None = None,
+) -> VerifyReport:
+    """Check ``proposal`` against ``state`` (None: empty) and the ``tools`` there are (None: not checked).
+
+    ``tools`` is a registry, or names; ``schemas`` adds parameter schemas to names. ``max_actions`` warns about a
+    plan with more. Runs nothing and changes nothing.
+    """
+    known = {} if state is None else state
+    try:
+        plan, issues = admit(proposal, known, _registry(tools, schemas))
+    except InvalidPlan as error:
+        return VerifyReport(False, list(error.issues))
+    if max_actions is not None and len(plan.nodes) > max_actions:
+        text = f"excessive actions: {len(plan.nodes)} (limit {max_actions})"
+        issues.append(Issue(text, "warning", check="resource_bounds"))
+    issues.extend(_write_conflicts(plan))
+    issues.extend(_state_issues(plan, known))
+    levels = [[plan.nodes[i].id for i in level] for level in plan.levels]
+    return VerifyReport(not any(issue.severity == "error" for issue in issues), issues, levels)
+
+
+def admit(
+    proposal: ActionProposal, state_keys: Collection[str], registry: ToolRegistry | None
+) -> tuple[Plan, list[Issue]]:
+    """Return the compiled plan and the admission issues, all of them errors; a plan with none may run.
+
+    Raises :class:`InvalidPlan`, with the one issue, when there is no graph to return.
+    """
+    try:
+        plan = compile_plan(proposal, state_keys)
+    except InvalidPlan as error:
+        error.issues = [Issue(error.message, check="graph")]
+        raise
+    issues: list[Issue] = []
+    for node in plan.nodes:
+        problems = check_shape(node)
+        if problems:
+            issues.extend(Issue(text, action_id=node.id, check="param_schema") for text in problems)
+        elif node.action.invocation_mode is not InvocationMode.ONE_SHOT:
+            text = f"tool '{node.tool}': this runtime runs one_shot calls only"
+            issues.append(Issue(text, action_id=node.id, check="invocation_mode"))
+        elif node.type is ActionType.TOOL_CALL and registry is not None:
+            issues.extend(_tool_issues(node, registry))
+    return plan, issues
+
+
+def refuse(issues: list[Issue]) -> InvalidPlan:
+    """Return the error for a plan that admission refuses because of ``issues``."""
+    first = issues[0]
+    where = f"action '{first.action_id}': " if first.action_id else ""
+    more = f" (and {len(issues) - 1} more)" if len(issues) > 1 else ""
+    return InvalidPlan(f"{where}{first.message}{more}", list(issues))
+
+
+def _tool_issues(node: Node, registry: ToolRegistry) -> list[Issue]:
+    if node.references or node.escapes:
+        # The values are known at dispatch only; what the tool says of them then is a rejection of this action.
+        problems = [] if (node.tool or "") in registry else [f"tool '{node.tool}' is not registered"]
+    else:
+        problems = check_tool(node, registry, node.action.parameters)
+    return [Issue(text, action_id=node.id, check="tool") for text in problems]
+
+
+def _registry(tools: ToolRegistry | Iterable[str] | None, schemas: Iterable[ToolSchema] | None) -> ToolRegistry | None:
+    from headway.tools.registry import ToolRegistry, schema_entry
+
+    if isinstance(tools, ToolRegistry):
+        return tools
+    if tools is None and schemas is None:
+        return None
+    registry = ToolRegistry()
+    for name in tools or ():
+        registry.register(schema_entry(ToolSchema(name=name)))
+    for schema in schemas or ():
+        registry.register(schema_entry(schema))
+    return registry
+
+
+def _write_conflicts(plan: Plan) -> list[Issue]:
+    last: dict[str, int] = {}
+    issues = []
+    for node in plan.nodes:
+        for key in dict.fromkeys(writes(node.action)):
+            before = last.get(key)
+            if before is not None and before in node.after:
+                text = f"write conflict on '{key}' with action {plan.nodes[before].id} (no dependency declared)"
+                issues.append(Issue(text, "warning", node.id, "write_conflicts"))
+            last[key] = node.index
+    return issues
+
+
+def _state_issues(plan: Plan, state: Mapping[str, Any]) -> list[Issue]:
+    """Walk the levels with the effects that the plan declares, and report what will not hold."""
+    now: dict[str, Any] = dict(state)
+    issues = []
+    for level in plan.levels:
+        changes: dict[str, Any] = {}
+        for i in level:
+            node = plan.nodes[i]
+            issues.extend(_unmet(node, now))
+            changes.update(_effects(node))
+        now.update(changes)
+    return issues
+
+
+def _unmet(node: Node, state: Mapping[str, Any]) -> Iterable[Issue]:
+    action = node.action
+    severity = "warning" if action.failure_behavior is FailureBehavior.SKIP else "error"
+    for precondition in action.preconditions:
+        text = check_precondition(precondition, state)
+        if text:
+            yield Issue(f"precondition will fail: {text}", severity, node.id, "preconditions")
+    for key in node.reads:
+        if key not in state:
+            text = f"state dependency '{key}' not available at this point"
+            yield Issue(text, severity, node.id, "state_dependencies")
+
+
+def _effects(node: Node) -> dict[str, Any]:
+    action = node.action
+    if node.type is ActionType.STATE_WRITE:
+        key = action.parameters.get("key")
+        constant = not (node.references or node.escapes)
+        return {key: action.parameters.get("value") if constant else UNKNOWN} if isinstance(key, str) else {}
+    return {**dict.fromkeys(action.write_set, UNKNOWN), **action.expected_effects}

@@ -1,0 +1,1 @@
+"""The runtime: the facade, and the executor under it."""

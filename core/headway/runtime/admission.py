@@ -1,0 +1,110 @@
+"""Admission: a proposal becomes a job, or is refused before anything of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from pydantic_core import PydanticSerializationError
+
+from headway.errors import InvalidInput, InvalidPlan, one_line
+from headway.events import kinds
+from headway.events.event import Event
+from headway.jsonvalue import to_json
+from headway.limits.bucket import TokenBucket
+from headway.plan.graph import Plan
+from headway.plan.model import ActionProposal
+from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
+from headway.plan.verify import Issue, admit, refuse
+from headway.runtime.environment import Environment
+
+NOT_RUN = "not run: the plan was rejected"
+
+
+class JobSpec(msgspec.Struct, frozen=True):
+    """What a job is beside its plan. ``scope`` names the state it works on, ``origin`` is the caller's own data."""
+
+    job_id: str
+    scope: str
+    source: str = ""
+    title: str = ""
+    context_id: str | None = None
+    principal: str | None = None
+    origin: dict[str, Any] = {}
+
+    def created(self, proposal: dict[str, Any], graph: dict[str, Any], **fork: Any) -> Event:
+        """Return the ``job_created`` event."""
+        data: dict[str, Any] = {"scope": self.scope, "source": self.source, "title": self.title}
+        for name in ("context_id", "principal", "origin"):
+            value = getattr(self, name)
+            if value:
+                data[name] = value
+        data.update(fork, proposal=proposal, graph=graph)
+        return Event(kinds.JOB_CREATED, data, self.job_id, proposal_id=proposal["id"])
+
+
+def check(env: Environment, proposal: ActionProposal, state: Mapping[str, Any]) -> Plan:
+    """Return the plan of a proposal that may run against ``state``; :class:`InvalidPlan` with all issues otherwise."""
+    plan, issues = admit(proposal, state, env.registry)
+    if issues:
+        raise refuse(issues)
+    return plan
+
+
+def proposal_json(proposal: ActionProposal) -> dict[str, Any]:
+    """Return the proposal as the log keeps it: JSON, fields at their default left out."""
+    try:
+        dumped = proposal.model_dump(mode="json", exclude_defaults=True)
+        dumped.setdefault("id", proposal.id)
+        dumped.setdefault("timestamp", proposal.timestamp)
+        kept: dict[str, Any] = to_json(dumped)
+    except (PydanticSerializationError, InvalidInput, ValueError, RecursionError) as error:
+        raise InvalidPlan(f"the plan is not JSON: {one_line(str(error), 200)}") from None
+    return kept
+
+
+def title_of(proposal: ActionProposal) -> str:
+    """Return what a list calls the plan: its context's ``title`` or ``goal``, else its source and id."""
+    for name in ("title", "goal"):
+        value = proposal.context.get(name)
+        if isinstance(value, str) and value.strip():
+            return one_line(value, 120)
+    return one_line(f"{proposal.source} {proposal.id}" if proposal.source != "unknown" else proposal.id, 120)
+
+
+def rejection(spec: JobSpec, proposal: dict[str, Any], error: InvalidPlan) -> tuple[Event, Event]:
+    """Return the events of a job that admission refuses."""
+    issues = [msgspec.to_builtins(issue) for issue in error.issues]
+    cost = CostSummary(actions_rejected=len(proposal.get("actions", ())))
+    data = {"outcome": "rejected", "error": error.message, "issues": issues, "cost": msgspec.to_builtins(cost)}
+    return spec.created(proposal, {}), Event(kinds.JOB_FAILED, data, spec.job_id, proposal_id=proposal["id"])
+
+
+def rejected_result(job_id: str, proposal: ActionProposal, error: InvalidPlan) -> ProposalResult:
+    """Return the result of a run that admission refuses: the actions at fault rejected, the others skipped."""
+    texts: dict[str, list[str]] = {}
+    for issue in error.issues:
+        if isinstance(issue, Issue) and issue.action_id is not None:
+            texts.setdefault(issue.action_id, []).append(issue.message)
+    results = []
+    for action in proposal.actions:
+        if action.id in texts or not texts:
+            text = "; ".join(texts.get(action.id, [error.message]))
+            results.append(
+                ActionResult(action.id, ActionStatus.REJECTED, error=text, error_code=ErrorCode.VALIDATION)
+            )
+        else:
+            results.append(
+                ActionResult(action.id, ActionStatus.SKIPPED, error=NOT_RUN, error_code=ErrorCode.ABORTED)
+            )
+    rejected = sum(r.status is ActionStatus.REJECTED for r in results)
+    cost = CostSummary(actions_rejected=rejected, actions_skipped=len(results) - rejected)
+    return ProposalResult(proposal.id, job_id, "failed", results, cost, "rejected", error.message)
+
+
+def limit_configured(bucket: TokenBucket) -> Event:
+    """Return the event that tells of a new bucket."""
+    facts = bucket.statistics()
+    del facts["waiters"]
+    return Event(kinds.LIMIT_CONFIGURED, facts)

@@ -1,0 +1,256 @@
+"""Attempts: calling the tool, waiting for its end, and what its end means.
+
+A coroutine tool becomes a task, a sync tool a call in one of our daemon threads. Both end in :meth:`Attempts._ended`
+whatever happens: result, error, timeout, kill. A coroutine that ignores its cancellation is left behind after a
+grace; a thread cannot be stopped and is left behind at once. What is left behind is never retried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import InvalidInput, TerminalToolError, describe
+from headway.events import kinds
+from headway.jsonvalue import to_json
+from headway.plan.model import FailureBehavior
+from headway.plan.result import ActionStatus, ErrorCode
+from headway.runtime import stop as stops
+from headway.runtime.environment import KILL_GRACE_S
+from headway.runtime.progress import Progress
+from headway.runtime.slot import Slot
+from headway.tools.context import ToolContext, ToolResult
+
+if TYPE_CHECKING:
+    from headway.runtime.level import Level
+
+BACKOFF_S = 0.1
+BACKOFF_CAP_S = 10.0
+_RETRYABLE = (ErrorCode.TOOL_ERROR, ErrorCode.TIMEOUT)
+
+
+class Attempts:
+    """The attempts of one level: those in flight, and those that ended and wait to be settled."""
+
+    def __init__(self, level: Level) -> None:
+        self.level = level
+        self.run = level.run_
+        self.env = level.env
+        self.in_flight: dict[Slot, None] = {}
+        self.ended: deque[Slot] = deque()
+
+    # -- start and end of a call ---------------------------------------------------------------------------------
+
+    def start(self, slot: Slot) -> None:
+        """Call the tool. Its ``action_executing`` event is committed."""
+        entry, clock = slot.entry, self.env.clock
+        assert entry is not None
+        slot.token = False
+        slot.timed_out = slot.killed = slot.abandoned = False
+        self.in_flight[slot] = None
+        slot.started = clock.now()
+        try:
+            parameters = slot.parameters
+            if entry.context_param is not None:
+                parameters = {**parameters, entry.context_param: self._context(slot)}
+            if entry.is_async:
+                call = asyncio.get_running_loop().create_task(entry.call(**parameters))
+            else:
+                call = self.env.threads.submit(partial(entry.call, **parameters))
+        except Exception as error:  # noqa: BLE001 - a tool may raise anything
+            call = asyncio.get_running_loop().create_future()
+            call.set_exception(error)
+        slot.call = call
+        call.add_done_callback(partial(self._ended, slot))
+        timeout_ms = slot.node.action.timeout_ms
+        if timeout_ms is not None:
+            slot.timer = clock.call_later(timeout_ms / 1000, self._expired, slot)
+        if self.run.token.is_killed():
+            self._cut_off(slot)
+
+    def _ended(self, slot: Slot, call: asyncio.Future[Any]) -> None:
+        if slot.call is not call or slot not in self.in_flight:
+            return
+        slot.ended = self.env.clock.now()
+        del self.in_flight[slot]
+        if slot.timer is not None:
+            slot.timer.cancel()
+            slot.timer = None
+        if slot.progress is not None:
+            slot.progress.cancel()
+            slot.progress = None
+        self.ended.append(slot)
+        self.level.wake()
+
+    def _expired(self, slot: Slot) -> None:
+        slot.timer = None
+        slot.timed_out = True
+        self._cut_off(slot)
+
+    def kill(self) -> None:
+        """Cut off everything in flight."""
+        for slot in list(self.in_flight):
+            self._cut_off(slot)
+
+    def _cut_off(self, slot: Slot) -> None:
+        """Cancel the call; leave it behind if it does not end within the grace (a thread: at once)."""
+        if self.run.token.is_killed() and not slot.timed_out:
+            slot.killed = True
+        call, entry = slot.call, slot.entry
+        if call is None or call.done() or entry is None:
+            return
+        if entry.is_async:
+            call.cancel()
+            if slot.timer is not None:
+                slot.timer.cancel()
+            slot.timer = self.env.clock.call_later(KILL_GRACE_S, self._leave_behind, slot, call)
+        else:
+            slot.abandoned = True
+            call.cancel()
+
+    def _leave_behind(self, slot: Slot, call: asyncio.Future[Any]) -> None:
+        slot.timer = None
+        slot.abandoned = True
+        self.env.leave_behind(call)
+        self._ended(slot, call)
+
+    def _context(self, slot: Slot) -> ToolContext:
+        run, node = self.run, slot.node
+        timeout_ms = node.action.timeout_ms
+        return ToolContext(
+            job_id=run.job_id,
+            action_id=node.id,
+            attempt=slot.attempt,
+            idempotency_key=f"{run.job_id}:{node.id}",
+            cancel=run.token,
+            deadline=slot.started + timeout_ms / 1000 if timeout_ms is not None else None,
+            state=self.level.state,
+            workspace=self.env.workspace,
+            progress=Progress(run, slot).report,
+        )
+
+    # -- what the end means --------------------------------------------------------------------------------------
+
+    def settle_ended(self) -> None:
+        """Settle, retry or fail everything that has ended."""
+        while self.ended:
+            slot = self.ended.popleft()
+            seconds = max(0.0, slot.ended - slot.started)
+            slot.duration += seconds
+            call = slot.call
+            assert call is not None
+            if slot.killed:
+                self.level.spend(slot, seconds, {})
+                self.fail(slot, f"killed: {self.run.token.kill_reason}", ErrorCode.KILLED)
+            elif slot.timed_out:
+                self.level.spend(slot, seconds, {})
+                text = f"timed out after {slot.node.action.timeout_ms} ms"
+                self._failed(slot, text, ErrorCode.TIMEOUT)
+            elif call.cancelled():
+                self.level.spend(slot, seconds, {})
+                self._failed(slot, "the tool cancelled itself", ErrorCode.TOOL_ERROR)
+            else:
+                error = call.exception()
+                if error is None:
+                    self._returned(slot, seconds, call.result())
+                else:
+                    self.level.spend(slot, seconds, {})
+                    terminal = isinstance(error, TerminalToolError)
+                    self._failed(slot, describe(error), ErrorCode.TOOL_ERROR, terminal)
+
+    def _returned(self, slot: Slot, seconds: float, value: Any) -> None:
+        effects: dict[str, Any] | None = slot.node.action.expected_effects
+        artifacts: list[Any] = []
+        usage: dict[str, int] = {}
+        try:
+            if isinstance(value, ToolResult):
+                if value.effects is not None:
+                    effects = value.effects
+                artifacts = to_json(list(value.artifacts))
+                usage = value.amounts()
+                value = value.output
+            output = to_json(value)
+            changes = {key: {"op": "set", "value": to_json(val)} for key, val in effects.items()} if effects else None
+        except (InvalidInput, TypeError, AttributeError) as error:
+            self.level.spend(slot, seconds, usage)
+            text = f"tool '{slot.node.tool}' returned what cannot be recorded: {describe(error)}"
+            self._failed(slot, text, ErrorCode.TOOL_ERROR)
+            return
+        self.level.spend(slot, seconds, usage)
+        self.run.settle(
+            slot.node,
+            ActionStatus.SUCCEEDED,
+            output=output,
+            changes=changes,
+            duration=slot.duration,
+            waited=slot.waited,
+            attempts=slot.attempt,
+            artifacts=artifacts,
+        )
+
+    def _failed(self, slot: Slot, text: str, code: ErrorCode, terminal: bool = False) -> None:
+        """Answer a failed attempt by the action's failure behaviour."""
+        action, run = slot.node.action, self.run
+        behavior = action.failure_behavior
+        if terminal:
+            self.fail(slot, text, code, terminal=True)
+            run.end_with(stops.aborted(slot.node.id, text))
+        elif behavior is FailureBehavior.SKIP:
+            self.fail(slot, text, code, status=ActionStatus.SKIPPED)
+        elif self._may_retry(slot, code):
+            self._retry(slot, text, code)
+        else:
+            self.fail(slot, text, code)
+            run.end_with(stops.aborted(slot.node.id, text))
+
+    def _may_retry(self, slot: Slot, code: ErrorCode) -> bool:
+        action = slot.node.action
+        return (
+            action.failure_behavior is FailureBehavior.RETRY
+            and code in _RETRYABLE
+            and slot.attempt <= action.max_retries
+            and not slot.abandoned
+            and not self.run.stopping
+        )
+
+    def _retry(self, slot: Slot, text: str, code: ErrorCode) -> None:
+        delay = min(BACKOFF_CAP_S, BACKOFF_S * 2.0 ** min(slot.attempt - 1, 32))
+        slot.error, slot.code, slot.call = text, code, None
+        data = {
+            "error": text,
+            "error_code": code.value,
+            "delay_ms": round(delay * 1000),
+            "duration_ms": round(slot.duration * 1000, 3),
+        }
+        self.run.emit(kinds.ACTION_RETRYING, data, node=slot.node, attempt=slot.attempt)
+
+        def over() -> None:
+            slot.parked = None
+            slot.waited += delay
+            self.level.unpark(slot)
+
+        slot.parked = self.env.clock.call_later(delay, over)
+        self.level.parked[slot] = None
+
+    def fail(
+        self,
+        slot: Slot,
+        text: str,
+        code: ErrorCode,
+        *,
+        terminal: bool = False,
+        status: ActionStatus = ActionStatus.FAILED,
+    ) -> None:
+        """Settle an action that was dispatched and did not succeed."""
+        self.run.settle(
+            slot.node,
+            status,
+            error=text,
+            code=code,
+            duration=slot.duration,
+            waited=slot.waited,
+            attempts=slot.attempt,
+            terminal=terminal,
+        )

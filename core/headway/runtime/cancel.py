@@ -1,0 +1,90 @@
+"""Cancellation: a request that a run takes note of at its boundaries.
+
+Soft (:meth:`CancellationToken.cancel`): nothing new starts, what is in flight runs to its end. Hard
+(:meth:`CancellationToken.kill`): what is in flight is cut off too. A token only ever moves forward.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+class CancellationToken:
+    """Asks runs to stop. One token may serve several runs; any thread may pull it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reason: str | None = None
+        self._by = ""
+        self._kill_reason: str | None = None
+        self._kill_by = ""
+        self._listeners: dict[int, Callable[[], object]] = {}
+        self._next = 0
+
+    def cancel(self, reason: str = "canceled by caller", by: str = "") -> bool:
+        """Ask for a stop; return False if that was asked already (the first reason stays)."""
+        with self._lock:
+            if self._reason is not None:
+                return False
+            self._reason, self._by = reason, by
+        self._tell()
+        return True
+
+    def kill(self, reason: str = "killed by operator", by: str = "") -> bool:
+        """Ask for a stop at once, in-flight calls included; return False if that was asked already."""
+        with self._lock:
+            if self._kill_reason is not None:
+                return False
+            self._kill_reason, self._kill_by = reason, by
+            if self._reason is None:
+                self._reason, self._by = reason, by
+        self._tell()
+        return True
+
+    def is_cancelled(self) -> bool:
+        """Whether a stop was asked for, soft or hard."""
+        return self._reason is not None
+
+    def is_killed(self) -> bool:
+        """Whether a hard stop was asked for."""
+        return self._kill_reason is not None
+
+    @property
+    def reason(self) -> str:
+        """Why; empty before the request."""
+        return self._reason or ""
+
+    @property
+    def by(self) -> str:
+        """Who asked; empty if unknown."""
+        return self._by
+
+    @property
+    def kill_reason(self) -> str:
+        """Why the hard stop; empty before the request."""
+        return self._kill_reason or ""
+
+    @property
+    def kill_by(self) -> str:
+        """Who asked for the hard stop."""
+        return self._kill_by
+
+    def listen(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call ``callback()`` at each request, on the requesting thread; return a function that ends it."""
+        with self._lock:
+            number = self._next
+            self._next += 1
+            self._listeners[number] = callback
+
+        def stop() -> None:
+            with self._lock:
+                self._listeners.pop(number, None)
+
+        return stop
+
+    def _tell(self) -> None:
+        with self._lock:
+            listeners = list(self._listeners.values())
+        for callback in listeners:
+            callback()

@@ -1,0 +1,67 @@
+"""What all runs of one runtime share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from headway.clock import SYSTEM_CLOCK, Clock, rfc3339
+from headway.errors import InvalidInput
+from headway.events.log import EventLog
+from headway.limits.bucket import RateLimiter
+from headway.tools.registry import ToolRegistry
+from headway.tools.threads import DaemonThreads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILL_GRACE_S = 1.0
+"""How long a cancelled coroutine may take to end before it is left behind."""
+
+
+class Environment:
+    """Log, clock, tools, limits and threads. ``concurrency`` is "level", or "car" for CAR's rule."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog | None = None,
+        registry: ToolRegistry | None = None,
+        limiter: RateLimiter | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        max_concurrency: int = 64,
+        concurrency: str = "level",
+        workspace: Path | None = None,
+    ) -> None:
+        if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1:
+            raise InvalidInput("max_concurrency must be a whole number of at least 1")
+        if concurrency not in ("level", "car"):
+            raise InvalidInput(f"concurrency must be 'level' or 'car', not {concurrency!r}")
+        self.clock = clock
+        self.log = log if log is not None else EventLog(clock=clock)
+        self.registry = registry if registry is not None else ToolRegistry()
+        self.limiter = limiter if limiter is not None else RateLimiter(clock)
+        self.threads = DaemonThreads(max_concurrency)
+        self.max_concurrency = max_concurrency
+        self.concurrency = concurrency
+        self.workspace = workspace
+        self.left_behind: set[asyncio.Future[object]] = set()
+        self._second = -1
+        self._prefix = ""
+
+    def timestamp(self, ms: int) -> str:
+        """Return ``ms`` as RFC 3339; the part up to the second is kept from call to call."""
+        second, millis = divmod(ms, 1000)
+        if second != self._second:
+            self._second, self._prefix = second, rfc3339(second * 1000)[:-4]
+        return f"{self._prefix}{millis:03d}Z"
+
+    def leave_behind(self, future: asyncio.Future[object]) -> None:
+        """Keep a call that does not end alive until it does, so that nothing warns about it."""
+        self.left_behind.add(future)
+        future.add_done_callback(self._ended)
+
+    def _ended(self, future: asyncio.Future[object]) -> None:
+        self.left_behind.discard(future)
+        if not future.cancelled():
+            future.exception()  # seen: its attempt was settled long ago

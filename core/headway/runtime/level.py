@@ -1,0 +1,257 @@
+"""One level: its actions run at once, as far as slots, buckets and budgets allow.
+
+The level is one coroutine that sleeps until something happens. Calls that end, tokens that are granted and backoffs
+that run out only note it and wake the coroutine; all decisions are taken there, in one place and in list order.
+A waiter holds no slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from headway.errors import StoreError
+from headway.events import kinds
+from headway.events.event import Event
+from headway.plan.graph import Node
+from headway.plan.model import ActionType, FailureBehavior
+from headway.plan.result import ActionStatus, ErrorCode
+from headway.runtime import stop as stops
+from headway.runtime.attempt import Attempts
+from headway.runtime.prepare import Refused, prepare, state_operation
+from headway.runtime.slot import Slot
+
+if TYPE_CHECKING:
+    from headway.runtime.run import Run
+
+
+class Level:
+    """The actions ``todo`` of level ``index`` of ``run``."""
+
+    def __init__(self, run: Run, index: int, todo: list[Node]) -> None:
+        self.run_ = run
+        self.env = run.env
+        self.index = index
+        self.queue = deque(todo)
+        self.ready: deque[Slot] = deque()  # granted a token, or back from backoff
+        self.parked: dict[Slot, None] = {}  # waiting for a token or for the end of a backoff
+        self.attempts = Attempts(self)
+        self._waker: asyncio.Future[None] | None = None
+        self._snapshot = run.state.snapshot()
+        self._slots = run.env.max_concurrency
+        if run.env.concurrency == "car" and any(
+            n.action.failure_behavior is FailureBehavior.ABORT for n in todo
+        ):
+            self._slots = 1
+
+    @property
+    def state(self) -> object:
+        """The snapshot of the state that all actions of the level see."""
+        return self._snapshot
+
+    async def run(self) -> None:
+        """Run the level to its end: every action settled, nothing in flight."""
+        run, attempts = self.run_, self.attempts
+        run.emit(kinds.LEVEL_STARTED, {"actions": len(self.queue)}, level=self.index)
+        while True:
+            attempts.settle_ended()
+            batch = self._fill()
+            if run.stopping:
+                self._drop(batch)
+            elif batch:
+                await self._launch(batch)
+                continue
+            if not (attempts.in_flight or self.parked or self.ready or self.queue or attempts.ended):
+                return
+            await self._sleep()
+
+    # -- waking --------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Have the level look at what has changed."""
+        if self._waker is not None and not self._waker.done():
+            self._waker.set_result(None)
+
+    async def _sleep(self) -> None:
+        if self.attempts.ended or (self.ready and len(self.attempts.in_flight) < self._slots):
+            return
+        self._waker = asyncio.get_running_loop().create_future()
+        try:
+            await self._waker
+        finally:
+            self._waker = None
+
+    def stop_requested(self, kill: bool) -> None:
+        """The token was pulled."""
+        if kill:
+            self.attempts.kill()
+        self.wake()
+
+    # -- starting ------------------------------------------------------------------------------------------------
+
+    def _fill(self) -> list[Slot]:
+        """Return the slots that may start now; settle on the way what needs no call."""
+        batch: list[Slot] = []
+        run = self.run_
+        free = self._slots - len(self.attempts.in_flight)
+        while len(batch) < free and (self.ready or self.queue) and not run.stopping:
+            slot = self.ready.popleft() if self.ready else self._admit(self.queue.popleft())
+            if slot is not None and self._may_start(slot):
+                batch.append(slot)
+        return batch
+
+    def _admit(self, node: Node) -> Slot | None:
+        """Check a fresh action; return its slot if it is a call to make, None if it is settled."""
+        run = self.run_
+        if node.needs:
+            missing = run.needs_met(node.needs)
+            if missing is not None:
+                text = f"dependency '{missing}' did not succeed"
+                run.settle(node, ActionStatus.SKIPPED, error=text, code=ErrorCode.DEPENDENCY)
+                return None
+        slot = Slot(node)
+        try:
+            prepare(slot, run, self._snapshot)
+            if node.type is ActionType.TOOL_CALL:
+                return slot
+            if self._reserve(slot, {"actions": 1}):
+                output, changes = state_operation(slot, self._snapshot)
+                run.settle(node, ActionStatus.SUCCEEDED, output=output, changes=changes)
+                self._spend(slot, {"actions": 1})
+        except Refused as refusal:
+            self._spend(slot, {})
+            self._refuse(slot, refusal)
+        return None
+
+    def _refuse(self, slot: Slot, refusal: Refused) -> None:
+        """Answer an action refused before dispatch (or a failed assertion) by its failure behaviour."""
+        node, run = slot.node, self.run_
+        status = ActionStatus.FAILED if refusal.failed else ActionStatus.REJECTED
+        skip = node.action.failure_behavior is FailureBehavior.SKIP
+        run.settle(node, ActionStatus.SKIPPED if skip else status, error=refusal.text, code=refusal.code)
+        if not skip:
+            run.end_with(stops.aborted(node.id, refusal.text))
+
+    def _may_start(self, slot: Slot) -> bool:
+        """Reserve budget and take a token for the next attempt; False if the slot was parked or settled."""
+        if not slot.reserved:
+            amounts = {"tool_calls": 1} if slot.attempt else {"tool_calls": 1, "actions": 1}
+            if not self._reserve(slot, amounts):
+                return False
+        bucket = self.env.limiter.get(slot.node.tool)
+        if bucket is None or slot.token:
+            return True
+        if bucket.take():
+            slot.token = True
+            data = {**bucket.statistics(), "waited_ms": 0.0}
+            self.run_.emit(kinds.RATE_LIMIT_GRANT, data, node=slot.node, attempt=slot.attempt + 1)
+            return True
+
+        def granted(waited: float) -> None:
+            slot.token, slot.parked = True, None
+            slot.waited += waited
+            data = {**bucket.statistics(), "waited_ms": round(waited * 1000, 3)}
+            self.run_.emit(kinds.RATE_LIMIT_GRANT, data, node=slot.node, attempt=slot.attempt + 1)
+            self.unpark(slot)
+
+        slot.parked = bucket.wait(granted)
+        self.parked[slot] = None
+        data = bucket.statistics()
+        data["next_ms"] = data["at_ms"] + round(bucket.next_grant_s() * 1000)
+        self.run_.emit(kinds.RATE_LIMIT_WAIT, data, node=slot.node, attempt=slot.attempt + 1)
+        return False
+
+    def unpark(self, slot: Slot) -> None:
+        """Let a parked slot start when there is room."""
+        self.parked.pop(slot, None)
+        self.ready.append(slot)
+        self.wake()
+
+    async def _launch(self, batch: list[Slot]) -> None:
+        """Commit that the attempts start, in one transaction, then start them."""
+        run = self.run_
+        events = []
+        for slot in batch:
+            slot.attempt += 1
+            node = slot.node
+            events.append(Event(kinds.ACTION_EXECUTING, {}, run.job_id, node.id, node.level, slot.attempt))
+        try:
+            await self.env.log.write(*events)
+        except StoreError as error:
+            run.broken(error)
+            for slot in batch:
+                self._spend(slot, {})
+                self.attempts.fail(slot, f"interrupted: {error.message}", ErrorCode.INTERRUPTED)
+            return
+        for slot in batch:
+            self.attempts.start(slot)
+
+    # -- stopping ------------------------------------------------------------------------------------------------
+
+    def _drop(self, batch: list[Slot]) -> None:
+        """Settle everything that has not started, in list order, with the words of the stop."""
+        stop = self.run_.stop
+        assert stop is not None
+        for slot in self.parked:
+            if slot.parked is not None:
+                slot.parked.cancel()
+        fresh = [Slot(node) for node in self.queue]
+        unstarted = [*batch, *self.ready, *self.parked, *fresh]
+        self.queue.clear()
+        self.ready.clear()
+        self.parked.clear()
+        for slot in sorted(unstarted, key=lambda s: s.node.index):
+            self._spend(slot, {})
+            if slot.attempt:  # it has run and failed: its retry is what does not start
+                code = stop.code if stop.code is ErrorCode.CANCELED else slot.code
+                self.attempts.fail(slot, slot.error or "", code or ErrorCode.TOOL_ERROR)
+            else:
+                self.run_.settle(
+                    slot.node, ActionStatus.SKIPPED, error=stop.here, code=stop.code, waited=slot.waited
+                )
+
+    # -- budget --------------------------------------------------------------------------------------------------
+
+    def _reserve(self, slot: Slot, amounts: dict[str, int]) -> bool:
+        """Reserve budget for the next attempt; when there is none, settle the slot and stop the run."""
+        run = self.run_
+        meter = run.meter
+        if meter is None:
+            slot.reserved = amounts
+            return True
+        dimension = meter.reserve(amounts)
+        if dimension is None:
+            slot.reserved = amounts
+            run.emit(kinds.BUDGET_RESERVED, meter.statistics(), node=slot.node)
+            return True
+        limit = meter.limits[dimension]
+        data = {"dimension": dimension, "spent": meter.spent[dimension], "limit": limit}
+        run.emit(kinds.BUDGET_EXHAUSTED, data, node=slot.node)
+        stop = stops.exhausted(dimension, limit)
+        run.end_with(stop)
+        if slot.attempt:
+            self.attempts.fail(slot, slot.error or "", ErrorCode.BUDGET_EXHAUSTED)
+        else:
+            run.settle(slot.node, ActionStatus.SKIPPED, error=stop.here, code=stop.code, waited=slot.waited)
+        return False
+
+    def _spend(self, slot: Slot, spent: dict[str, int]) -> None:
+        """Settle the budget held for an attempt: ``spent`` instead of what was reserved."""
+        run = self.run_
+        meter, reserved = run.meter, slot.reserved
+        slot.reserved = {}
+        if meter is None or not reserved:
+            return
+        warned = meter.settle(reserved, spent)
+        run.emit(kinds.BUDGET_SETTLED, meter.statistics(), node=slot.node)
+        for dimension in warned:
+            data = {"dimension": dimension, "spent": meter.spent[dimension], "limit": meter.limits[dimension]}
+            run.emit(kinds.BUDGET_WARNING, data, node=slot.node)
+
+    def spend(self, slot: Slot, seconds: float, usage: dict[str, int]) -> None:
+        """Settle the budget of an attempt that ended after ``seconds``."""
+        if self.run_.meter is not None:
+            self._spend(slot, {**slot.reserved, "duration_ms": round(seconds * 1000), **usage})
+        else:
+            slot.reserved = {}

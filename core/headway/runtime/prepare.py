@@ -1,0 +1,109 @@
+"""What happens to an action before its first attempt: the validator, and the values its parameters refer to.
+
+Policies, approvals and capabilities are to be asked here too, after the validator: they refuse in the same way.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import InvalidInput
+from headway.jsonvalue import to_json
+from headway.plan.checks import check_state, equal
+from headway.plan.graph import Node, Reference
+from headway.plan.model import ActionType
+from headway.plan.result import ErrorCode
+
+if TYPE_CHECKING:
+    from headway.runtime.run import Run
+    from headway.runtime.slot import Slot
+
+
+class Refused(Exception):
+    """The action may not run; ``failed`` if it was an assertion that ran and did not hold."""
+
+    def __init__(self, text: str, code: ErrorCode, failed: bool = False) -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+        self.failed = failed
+
+
+def prepare(slot: Slot, run: Run, state: Mapping[str, Any]) -> None:
+    """Fill in the slot's tool and parameters; raise :class:`Refused` if the action may not run in ``state``."""
+    node = slot.node
+    action = node.action
+    if node.reads or action.preconditions:
+        problems = check_state(node, state)
+        if problems:
+            raise Refused("; ".join(problems), ErrorCode.PRECONDITION)
+    slot.parameters = action.parameters
+    if node.references or node.escapes:
+        slot.parameters = _resolve(node, run)
+    if node.type is not ActionType.TOOL_CALL:
+        return
+    entry = run.env.registry.get(node.tool or "")
+    if entry is None:
+        raise Refused(f"tool '{node.tool}' is not registered", ErrorCode.VALIDATION)
+    if node.references or node.escapes:
+        problems = entry.validate(slot.parameters)
+        if problems:
+            raise Refused("; ".join(problems), ErrorCode.VALIDATION)
+    slot.entry = entry
+
+
+def state_operation(slot: Slot, state: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return (output, state changes) of a state action. A failed assertion raises :class:`Refused`."""
+    node, parameters = slot.node, slot.parameters
+    key = parameters["key"]
+    if not isinstance(key, str) or not key:
+        raise Refused(f"{node.type.value} requires 'key' to be a string that is not empty", ErrorCode.VALIDATION)
+    if node.type is ActionType.STATE_WRITE:
+        try:
+            value = to_json(parameters["value"])
+        except InvalidInput as error:
+            raise Refused(error.message, ErrorCode.VALIDATION) from None
+        return f"written: {key}", {key: {"op": "set", "value": value}}
+    value = state.get(key)
+    if node.type is ActionType.STATE_READ:
+        return value, {}
+    if not (key in state and equal(value, parameters["expected"])):
+        text = f"assertion failed: state['{key}'] is not the expected value"
+        raise Refused(text, ErrorCode.PRECONDITION, failed=True)
+    return {"asserted": key, "value": value}, {}
+
+
+def _resolve(node: Node, run: Run) -> dict[str, Any]:
+    parameters: dict[str, Any] = copy.deepcopy(node.action.parameters)
+    for reference in node.references:
+        _put(parameters, reference.where, _look_up(reference, run))
+    for where in node.escapes:
+        _put(parameters, where, _at(parameters, where)[1:])
+    return parameters
+
+
+def _look_up(reference: Reference, run: Run) -> Any:
+    result = run.results[reference.source]
+    value = result.output if result is not None else None
+    for step in reference.path:
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            name = f"${run.plan.nodes[reference.source].id}.output.{'.'.join(reference.path)}"
+            raise Refused(f"reference '{name}' has no value", ErrorCode.VALIDATION)
+    return copy.deepcopy(value)
+
+
+def _at(parameters: dict[str, Any], where: tuple[str | int, ...]) -> Any:
+    value: Any = parameters
+    for step in where:
+        value = value[step]
+    return value
+
+
+def _put(parameters: dict[str, Any], where: tuple[str | int, ...], value: Any) -> None:
+    _at(parameters, where[:-1])[where[-1]] = value

@@ -1,0 +1,60 @@
+"""Progress of a tool call, as coalesced events: at most ten a second an action, always the latest value known."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import one_line
+from headway.events import kinds
+
+if TYPE_CHECKING:
+    from headway.runtime.run import Run
+    from headway.runtime.slot import Slot
+
+INTERVAL_S = 0.1
+
+
+class Progress:
+    """The reports of one attempt. :meth:`report` may be called from any thread."""
+
+    def __init__(self, run: Run, slot: Slot) -> None:
+        self._run = run
+        self._slot = slot
+        self._attempt = slot.attempt
+        self._loop = asyncio.get_running_loop()
+        self._latest: dict[str, Any] | None = None
+        self._last = -math.inf
+
+    def report(self, current: float | None = None, total: float | None = None, message: str | None = None) -> None:
+        """Note how far the call is. Values that are no finite numbers are left out."""
+        data: dict[str, Any] = {}
+        for name, value in (("current", current), ("total", total)):
+            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+                data[name] = value
+        if message is not None:
+            data["message"] = one_line(str(message), 200)
+        try:
+            self._loop.call_soon_threadsafe(self._note, data)
+        except RuntimeError:  # the loop is closed: a thread left behind reports to nobody
+            return
+
+    def _note(self, data: dict[str, Any]) -> None:
+        slot = self._slot
+        if slot.call is None or slot.call.done() or slot.attempt != self._attempt:
+            return
+        self._latest = data
+        if slot.progress is None:
+            wait = self._last + INTERVAL_S - self._run.env.clock.now()
+            if wait <= 0:
+                self._emit()
+            else:
+                slot.progress = self._run.env.clock.call_later(wait, self._emit)
+
+    def _emit(self) -> None:
+        self._slot.progress = None
+        if self._latest is not None:
+            self._last = self._run.env.clock.now()
+            self._run.emit(kinds.ACTION_PROGRESS, self._latest, node=self._slot.node, attempt=self._attempt)
+            self._latest = None

@@ -1,0 +1,281 @@
+"""One run: a plan, level by level, to its terminal event.
+
+The run owns what spans levels: results, state, the stop, the costs, the roll-back. Each level is a
+:class:`headway.runtime.level.Level`. Every transition becomes an event here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from headway.errors import StoreError
+from headway.events import kinds
+from headway.events.event import Event
+from headway.limits.budget import BudgetMeter
+from headway.plan.graph import Node, Plan
+from headway.plan.model import ActionType
+from headway.plan.result import ROLLED_BACK, ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
+from headway.runtime import stop as stops
+from headway.runtime.cancel import CancellationToken
+from headway.runtime.environment import Environment
+from headway.runtime.level import Level
+from headway.runtime.stop import Stop
+from headway.state import StateStore
+
+_KIND = {
+    ActionStatus.SUCCEEDED: kinds.ACTION_SUCCEEDED,
+    ActionStatus.FAILED: kinds.ACTION_FAILED,
+    ActionStatus.REJECTED: kinds.ACTION_REJECTED,
+    ActionStatus.SKIPPED: kinds.ACTION_SKIPPED,
+}
+
+
+class Run:
+    """The execution of one plan. ``prior`` holds results of actions that ran before a fork, by index."""
+
+    def __init__(
+        self,
+        env: Environment,
+        job_id: str,
+        plan: Plan,
+        state: StateStore,
+        token: CancellationToken,
+        meter: BudgetMeter | None = None,
+        prior: Sequence[ActionResult | None] = (),
+    ) -> None:
+        self.env = env
+        self.job_id = job_id
+        self.plan = plan
+        self.state = state
+        self.token = token
+        self.meter = meter
+        self.results: list[ActionResult | None] = list(prior) or [None] * len(plan.nodes)
+        self.own: list[int] = []  # indices settled by this run, in the order of settling
+        self.cost = CostSummary()
+        self.stop: Stop | None = None
+        self.sealed = False  # the terminal event is in the log
+        self.cancel_logged = False
+        self._kill_logged = False
+        self._before: dict[str, dict[str, Any]] = {}
+        self._level: Level | None = None
+        self._thread = 0
+
+    # -- the course of a run -------------------------------------------------------------------------------------
+
+    async def execute(self) -> ProposalResult:
+        """Run the plan and return its result once the terminal event is committed."""
+        loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+
+        def on_request() -> None:
+            if threading.get_ident() == self._thread:
+                self._stop_requested()
+            else:
+                loop.call_soon_threadsafe(self._stop_requested)
+
+        unlisten = self.token.listen(on_request)
+        try:
+            self.emit(kinds.JOB_STARTED, {"pid": os.getpid()}, proposal_id=self.plan.proposal.id)
+            if self.meter is not None:
+                self.emit(kinds.BUDGET_SET, {"limits": dict(self.meter.limits)})
+            if self.token.is_cancelled():
+                self._stop_requested()
+            await self._levels()
+            if self.stop is not None and self.stop.rolls_back:
+                self._roll_back()
+            self._skip_the_rest()
+            return await self._finish()
+        finally:
+            unlisten()
+
+    async def _levels(self) -> None:
+        for index, members in enumerate(self.plan.levels):
+            todo = [self.plan.nodes[i] for i in members if self.results[i] is None]
+            if not todo:
+                continue
+            if self.stopping:
+                return
+            self._level = Level(self, index, todo)
+            await self._level.run()
+            self._level = None
+            if self.stop is None or not self.stop.rolls_back:
+                self._commit_level(index, todo)
+
+    def _commit_level(self, index: int, todo: list[Node]) -> None:
+        counts = dict.fromkeys(("succeeded", "failed", "skipped", "rejected"), 0)
+        merged: dict[str, dict[str, Any]] = {}
+        for node in todo:
+            result = self.results[node.index]
+            if result is None:
+                continue
+            counts[result.status.value] += 1
+            if result.state_changes:
+                merged.update(result.state_changes)
+        if merged:
+            self._before.update(self.state.undo_of(merged.keys() - self._before.keys()))
+            self.state.apply(merged)
+        self.emit(kinds.LEVEL_FINISHED, counts, level=index)
+
+    def _roll_back(self) -> None:
+        """Undo what this run changed in the state and mark what had succeeded."""
+        undone = []
+        for i in self.own:
+            result = self.results[i]
+            if result is not None and result.status is ActionStatus.SUCCEEDED:
+                result.rolled_back, result.state_changes, result.error = True, {}, ROLLED_BACK
+                undone.append(result.action_id)
+        self.state.apply(self._before)
+        if undone:
+            self.emit(kinds.STATE_ROLLBACK, {"restored": dict(self._before), "rolled_back": undone})
+
+    def _skip_the_rest(self) -> None:
+        if self.stop is None:
+            return
+        for node in self.plan.nodes:
+            if self.results[node.index] is None:
+                self.settle(node, ActionStatus.SKIPPED, error=self.stop.later, code=self.stop.code)
+
+    async def _finish(self) -> ProposalResult:
+        status, outcome, error = "completed", None, None
+        if self.stop is not None:
+            status, outcome, error = "failed", self.stop.outcome, self.stop.error
+        if self.cancel_logged:
+            status = "cancelled"
+            error = self.token.reason
+            if self.token.is_killed():
+                outcome = "killed"
+        kind = {"completed": kinds.JOB_COMPLETED, "failed": kinds.JOB_FAILED, "cancelled": kinds.JOB_CANCELLED}[status]
+        self.cost.total_duration_ms = round(self.cost.total_duration_ms, 3)
+        data: dict[str, Any] = {"cost": msgspec.to_builtins(self.cost)}
+        if outcome:
+            data["outcome"] = outcome
+        if error:
+            data["reason" if status == "cancelled" else "error"] = error
+        self.sealed = True
+        self.emit(kind, data, proposal_id=self.plan.proposal.id)
+        await self.env.log.flush()
+        results = [result for result in self.results if result is not None]
+        return ProposalResult(self.plan.proposal.id, self.job_id, status, results, self.cost, outcome, error)
+
+    # -- stopping ------------------------------------------------------------------------------------------------
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new may start."""
+        if self.stop is None and self.token.is_cancelled():
+            self.stop = stops.cancelled(self.token.reason)
+        return self.stop is not None
+
+    def end_with(self, stop: Stop) -> None:
+        """Stop the run for this cause, unless it is stopping already."""
+        if not self.stopping:
+            self.stop = stop
+
+    def _stop_requested(self) -> None:
+        """A request of the token, on the loop's thread: record it and wake the level that must take note."""
+        if self.sealed:
+            return
+        if not self.cancel_logged:
+            self.cancel_logged = True
+            self.emit(kinds.RUN_CANCEL_REQUESTED, {"reason": self.token.reason, "by": self.token.by})
+        if self.token.is_killed() and not self._kill_logged:
+            self._kill_logged = True
+            self.emit(kinds.RUN_KILLED, {"reason": self.token.kill_reason, "by": self.token.kill_by})
+        if self._level is not None:
+            self._level.stop_requested(kill=self.token.is_killed())
+
+    def broken(self, error: StoreError) -> None:
+        """The log refuses events: stop, keep what is known."""
+        self.end_with(stops.interrupted(error.message))
+
+    # -- settling and events -------------------------------------------------------------------------------------
+
+    def settle(
+        self,
+        node: Node,
+        status: ActionStatus,
+        *,
+        output: Any = None,
+        error: str | None = None,
+        code: ErrorCode | None = None,
+        changes: dict[str, Any] | None = None,
+        duration: float | None = None,
+        waited: float = 0.0,
+        attempts: int = 0,
+        terminal: bool = False,
+        artifacts: list[Any] | None = None,
+    ) -> None:
+        """Record the outcome of ``node``: its result and its terminal event. Times are seconds."""
+        ms = self.env.clock.time_ms()
+        data: dict[str, Any] = {}
+        result = ActionResult(node.id, status, attempts=attempts, timestamp=self.env.timestamp(ms))
+        if status is ActionStatus.SUCCEEDED:
+            data["output"] = result.output = output
+        if error is not None:
+            data["error"] = result.error = error
+        if code is not None:
+            result.error_code = code
+            data["error_code"] = code.value
+        if changes:
+            data["state_changes"] = result.state_changes = changes
+        if duration is not None:
+            data["duration_ms"] = result.duration_ms = round(duration * 1000, 3)
+        if waited > 0:
+            data["waited_ms"] = result.waited_ms = round(waited * 1000, 3)
+        if terminal:
+            data["terminal"] = result.terminal = True
+        if artifacts:
+            data["artifacts"] = result.artifacts = artifacts
+        self.results[node.index] = result
+        self.own.append(node.index)
+        self._count(node, result)
+        self.env.log.append(
+            Event(_KIND[status], data, self.job_id, node.id, node.level, attempts or None, None, None, None, ms)
+        )
+
+    def _count(self, node: Node, result: ActionResult) -> None:
+        cost = self.cost
+        if result.status is ActionStatus.SUCCEEDED:
+            cost.actions_executed += 1
+            if node.type is ActionType.TOOL_CALL:
+                cost.tool_calls += 1
+        elif result.status is ActionStatus.FAILED:
+            cost.actions_executed += 1
+        elif result.status is ActionStatus.SKIPPED:
+            cost.actions_skipped += 1
+        else:
+            cost.actions_rejected += 1
+        if result.attempts > 1:
+            cost.retries += result.attempts - 1
+        cost.total_duration_ms += result.duration_ms or 0.0
+
+    def emit(
+        self,
+        kind: str,
+        data: dict[str, Any],
+        *,
+        node: Node | None = None,
+        level: int | None = None,
+        attempt: int | None = None,
+        proposal_id: str | None = None,
+    ) -> None:
+        """Append one event of this run."""
+        if node is not None:
+            level = node.level
+        self.env.log.append(
+            Event(kind, data, self.job_id, node.id if node is not None else None, level, attempt, proposal_id)
+        )
+
+    def needs_met(self, needs: Iterable[int]) -> str | None:
+        """Return the id of a needed action that did not succeed, or None."""
+        for i in needs:
+            result = self.results[i]
+            if result is None or result.status is not ActionStatus.SUCCEEDED:
+                return self.plan.nodes[i].id
+        return None

@@ -1,0 +1,61 @@
+"""One action on its way through a level: the mutable part that the executor keeps between its steps."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from headway.clock import TimerHandle
+from headway.plan.graph import Node
+from headway.plan.result import ErrorCode
+
+if TYPE_CHECKING:
+    from headway.limits.bucket import Waiter
+    from headway.tools.registry import ToolEntry
+
+
+class Slot:
+    """An action that has left the queue: prepared, parked, in flight, or ended and not yet settled."""
+
+    __slots__ = (
+        "abandoned",
+        "attempt",
+        "call",
+        "code",
+        "duration",
+        "ended",
+        "entry",
+        "error",
+        "killed",
+        "node",
+        "parameters",
+        "parked",
+        "progress",
+        "reserved",
+        "started",
+        "timed_out",
+        "timer",
+        "token",
+        "waited",
+    )
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.entry: ToolEntry | None = None
+        self.parameters: dict[str, Any] = {}
+        self.attempt = 0
+        self.started = 0.0
+        self.ended = 0.0
+        self.duration = 0.0  # seconds inside the tool, all attempts
+        self.waited = 0.0  # seconds in rate limits and backoff
+        self.token = False  # holds a token of its bucket for the coming attempt
+        self.reserved: dict[str, int] = {}  # budget held for the coming or present attempt
+        self.call: asyncio.Future[Any] | None = None
+        self.timer: TimerHandle | None = None
+        self.parked: Waiter | TimerHandle | None = None
+        self.progress: TimerHandle | None = None
+        self.timed_out = False
+        self.killed = False
+        self.abandoned = False
+        self.error: str | None = None  # of the attempt before
+        self.code: ErrorCode | None = None

@@ -1,0 +1,94 @@
+"""State: the keys and JSON values that actions read and write.
+
+One store is the state of one scope (a thread, a job, or an embedded runtime). The mapping that :meth:`snapshot`
+returns never changes afterwards: a commit replaces it. So a level's snapshot costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from headway.errors import InvalidInput
+from headway.jsonvalue import to_json
+
+
+class StateStore:
+    """Key -> JSON value, with a version per key that grows by one with each change."""
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        self._values: dict[str, Any] = {}
+        self._versions: dict[str, int] = {}
+        if values:
+            self.apply({_key(key): {"op": "set", "value": to_json(value)} for key, value in values.items()})
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of ``key``, or ``default``. Treat it as read-only."""
+        return self._values.get(key, default)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def keys(self) -> list[str]:
+        """Return the keys, in the order in which they were first set."""
+        return list(self._values)
+
+    def version(self, key: str) -> int:
+        """Return how often ``key`` was changed; 0 for a key never seen."""
+        return self._versions.get(key, 0)
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return the state as it is now: a read-only mapping that later changes do not touch."""
+        return MappingProxyType(self._values)
+
+    def set(self, key: str, value: Any) -> None:
+        """Set ``key``. Raises :class:`InvalidInput` for a key or value that JSON cannot hold."""
+        self.apply({_key(key): {"op": "set", "value": to_json(value)}})
+
+    def delete(self, key: str) -> bool:
+        """Remove ``key``; return whether it was there."""
+        there = key in self._values
+        if there:
+            self.apply({key: {"op": "delete"}})
+        return there
+
+    def replace(self, values: Mapping[str, Any]) -> None:
+        """Make ``values`` the whole state."""
+        changes: dict[str, Any] = {key: {"op": "delete"} for key in self._values if key not in values}
+        changes.update({key: {"op": "set", "value": value} for key, value in values.items()})
+        self.apply(changes)
+
+    def apply(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Apply changes in the form that results and events carry: key -> ``{"op": "set", "value": …}`` or delete."""
+        if not changes:
+            return
+        values = dict(self._values)
+        for key, change in changes.items():
+            if change["op"] == "set":
+                values[key] = change["value"]
+            else:
+                values.pop(key, None)
+            self._versions[key] = self._versions.get(key, 0) + 1
+        self._values = values
+
+    def undo_of(self, keys: Iterator[str] | set[str]) -> dict[str, dict[str, Any]]:
+        """Return the changes that would bring ``keys`` back to what they are now."""
+        return {
+            key: {"op": "set", "value": self._values[key]} if key in self._values else {"op": "delete"} for key in keys
+        }
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str) or not key:
+        raise InvalidInput("a state key is a string that is not empty")
+    return key
