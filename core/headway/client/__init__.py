@@ -1,0 +1,16 @@
+"""The operator API's client: commands and reads over a daemon's Unix socket, or over a URL.
+
+::
+
+    from headway.client import OperatorClient
+
+    async with OperatorClient(home) as daemon:
+        job = await daemon.submit(proposal)
+        async for batch in daemon.follow(job_id=job.job_id):
+            ...
+"""
+
+from headway.client.operator import OperatorClient
+from headway.client.wire import DaemonStatus, JobAnswer, ToolInfo
+
+__all__ = ["DaemonStatus", "JobAnswer", "OperatorClient", "ToolInfo"]

@@ -1,0 +1,227 @@
+"""The operator API as methods: what a console, a command line or a script may ask of a daemon."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from pydantic import BaseModel
+
+from headway.client.follow import Follower
+from headway.client.transport import Transport
+from headway.client.wire import DaemonStatus, JobAnswer, ToolInfo
+from headway.clock import SYSTEM_CLOCK, Clock
+from headway.errors import InvalidInput, InvalidPlan, StoreError, Unavailable, one_line
+from headway.events.event import Event
+from headway.events.views import JobRow, RunView
+from headway.jobs.info import CheckpointInfo, Snapshot, StateDiff
+from headway.plan.parse import MAX_BYTES
+from headway.plan.result import ProposalResult
+from headway.plan.verify import VerifyReport
+from headway.store.home import Home, check_private
+
+Proposal = BaseModel | Mapping[str, Any] | bytes | str
+"""A plan as the methods take it: a model, a mapping, or JSON, which travels byte for byte: numbers stay as they are."""
+
+PATIENCE_S = 15.0
+"""Seconds that :meth:`OperatorClient.follow` tries to come back after the stream broke."""
+
+SLOW_S = 300.0
+"""Seconds for a command whose work depends on how much there is (prune)."""
+
+
+class OperatorClient:
+    """A connection to one daemon, as an async context manager.
+
+    It goes over the Unix socket of ``home``, or over ``url`` with ``token``. ``actor`` is who the audit names (default:
+    the daemon's own user); ``timeout`` is the longest silence before an answer, in seconds. Nothing is sent before the
+    first call.
+
+    Every method raises the :mod:`headway.errors` class that the daemon named, with its message, and
+    :class:`Unavailable` when no daemon answers: no socket, one that a dead daemon left, a daemon that stops.
+    """
+
+    def __init__(
+        self,
+        home: Home | Path | str | None = None,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        actor: str | None = None,
+        timeout: float = 30.0,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        if (home is None) == (url is None):
+            raise InvalidInput("an operator client needs a home or a URL, and not both")
+        socket = None
+        if home is not None:
+            place = home if isinstance(home, Home) else Home(home)
+            socket = place.socket
+            if socket.parent != place.path:
+                _check_folder(socket.parent)
+        self._clock = clock
+        self._transport = Transport(socket=socket, url=url, token=token, actor=actor, timeout=timeout)
+        self._ask = self._transport.ask
+
+    async def __aenter__(self) -> OperatorClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; streams end. Closing twice is harmless."""
+        await self._transport.close()
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    async def status(self) -> DaemonStatus:
+        """Return what the daemon says of itself."""
+        return await self._ask("GET", "/status", DaemonStatus)
+
+    async def snapshot(self, job_id: str | None = None) -> Snapshot:
+        """Return the views as of one seq; with a job id, that run too (:class:`NotFound`)."""
+        return await self._ask("GET", "/snapshot", Snapshot, query={"job": job_id})
+
+    async def events(self, after: int = 0, job_id: str | None = None, limit: int = 1000) -> list[Event]:
+        """Return up to ``limit`` events (at most 10,000) with ``seq > after``, oldest first."""
+        query = {"after": after, "job": job_id, "limit": limit}
+        return await self._ask("GET", "/events", list[Event], query=query)
+
+    def follow(
+        self,
+        after: int = 0,
+        job_id: str | None = None,
+        *,
+        patience: float = PATIENCE_S,
+        on_lag: Callable[[int], object] | None = None,
+    ) -> AsyncGenerator[list[Event], None]:
+        """Follow the log from just after seq ``after``: non-empty batches in seq order, replay first, then live.
+
+        A broken connection is made anew, with back-off, from the last event received, until ``patience`` seconds
+        (0: none) have passed without one; then :class:`Unavailable`. ``on_lag(behind)`` is called when the daemon
+        says that this reader is more than 10,000 events behind. Close the iterator (``contextlib.aclosing``) when
+        leaving it early.
+        """
+        follower = Follower(self._transport, self._clock, after=after, job_id=job_id, patience=patience, on_lag=on_lag)
+        return follower.batches()
+
+    async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
+        """Return jobs, newest first; ``before`` is the ``first_seq`` of the last one of the page before."""
+        query = {"status": status, "limit": limit, "before": before}
+        return await self._ask("GET", "/jobs", list[JobRow], query=query)
+
+    async def job(self, job_id: str) -> RunView:
+        """Return one run, whole."""
+        return await self._ask("GET", f"/jobs/{_segment(job_id)}", RunView)
+
+    async def result(self, job_id: str) -> ProposalResult:
+        """Return what a finished run came to; :class:`Conflict` while it runs."""
+        return await self._ask("GET", f"/jobs/{_segment(job_id)}/result", ProposalResult)
+
+    async def tools(self) -> list[ToolInfo]:
+        """Return the tools that plans may call, by name."""
+        return await self._ask("GET", "/tools", list[ToolInfo])
+
+    async def verify(self, proposal: Proposal, context_id: str | None = None) -> VerifyReport:
+        """Check a plan against the daemon's tools and the context's state; nothing runs."""
+        body = {"proposal": _raw(proposal), "context_id": context_id}
+        return await self._ask("POST", "/verify", VerifyReport, body=body)
+
+    # -- commands ------------------------------------------------------------------------------------------------
+
+    async def submit(
+        self,
+        proposal: Proposal,
+        *,
+        context_id: str | None = None,
+        title: str | None = None,
+        source: str | None = None,
+    ) -> JobRow:
+        """Start a plan; the job is on disk when this returns. :class:`InvalidPlan` holds the verifier's ``issues``."""
+        body = {"proposal": _raw(proposal), "context_id": context_id, "title": title, "source": source}
+        return await self._ask("POST", "/jobs", JobRow, body=body)
+
+    async def cancel(self, job_id: str, reason: str | None = None) -> str:
+        """Stop a job softly: ``requested``, ``forced`` (it had not started) or ``already_finished``."""
+        body = {"reason": reason} if reason is not None else {}
+        return (await self._ask("POST", f"/jobs/{_segment(job_id)}/cancel", JobAnswer, body=body)).answer
+
+    async def kill(self, job_id: str, reason: str | None = None) -> str:
+        """Stop a job hard, tools in flight included; the same answers."""
+        body = {"reason": reason} if reason is not None else {}
+        return (await self._ask("POST", f"/jobs/{_segment(job_id)}/kill", JobAnswer, body=body)).answer
+
+    async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
+        """Return the checkpoints of a job, of a scope, or all, oldest first."""
+        return await self._ask("GET", "/checkpoints", list[CheckpointInfo], query={"job": job_id, "scope": scope})
+
+    async def save_checkpoint(
+        self, *, job_id: str | None = None, scope: str | None = None, name: str | None = None
+    ) -> CheckpointInfo:
+        """Save the present state of a scope, or of a job's scope."""
+        body = {"job_id": job_id, "scope": scope, "name": name}
+        return await self._ask("POST", "/checkpoints", CheckpointInfo, body=body)
+
+    async def diff(self, checkpoint_id: str) -> StateDiff:
+        """Return what a restore would change."""
+        return await self._ask("GET", f"/checkpoints/{_segment(checkpoint_id)}/diff", StateDiff)
+
+    async def restore(self, checkpoint_id: str) -> StateDiff:
+        """Set a scope's state to the checkpoint's; :class:`Conflict` while a job runs in the scope."""
+        return await self._ask("POST", f"/checkpoints/{_segment(checkpoint_id)}/restore", StateDiff)
+
+    async def fork(self, checkpoint_id: str) -> JobRow:
+        """Start a new job in a new scope from the checkpoint; the old run is not changed."""
+        return await self._ask("POST", f"/checkpoints/{_segment(checkpoint_id)}/fork", JobRow)
+
+    async def prune(self) -> dict[str, Any]:
+        """Remove finished jobs that retention no longer keeps; return what went."""
+        return await self._ask("POST", "/prune", dict[str, Any], timeout=SLOW_S)
+
+    async def stop(self, *, now: bool = False) -> None:
+        """Stop the daemon: runs are cancelled and get a grace to end, or are killed at once with ``now``."""
+        await self._ask("POST", "/stop", dict[str, Any], body={"now": now})
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a socket in a shared folder that somebody else could have made."""
+    try:
+        check_private(folder)
+    except FileNotFoundError:
+        return
+    except StoreError as error:
+        raise Unavailable(error.message) from None
+
+
+def _segment(text: str) -> str:
+    """Return an id as one path segment, so that no id can name another route."""
+    if not text or text in (".", ".."):
+        raise InvalidInput(f"{text!r} is not an id")
+    return quote(text, safe="@:")
+
+
+def _raw(proposal: Proposal) -> msgspec.Raw:
+    """Return a plan as JSON, checked for syntax and size only: the daemon judges the rest."""
+    try:
+        if isinstance(proposal, BaseModel):
+            data = proposal.model_dump_json().encode()
+        elif isinstance(proposal, Mapping):
+            data = msgspec.json.encode(proposal)
+        else:
+            data = proposal.encode() if isinstance(proposal, str) else bytes(proposal)
+            if len(data) <= MAX_BYTES:
+                msgspec.json.decode(data, type=msgspec.Raw)
+    except RecursionError:
+        raise InvalidPlan("the plan is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeError, TypeError, ValueError, OverflowError) as error:
+        raise InvalidPlan(f"the plan is not valid JSON: {one_line(str(error))}") from None
+    if len(data) > MAX_BYTES:
+        raise InvalidPlan(f"the plan is {len(data):,} bytes; the limit is {MAX_BYTES:,}")
+    return msgspec.Raw(data)

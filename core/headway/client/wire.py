@@ -1,0 +1,55 @@
+"""What the operator API answers where no view or result says it already. Both of its sides import it from here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from headway.events.views import JobRow
+
+API_PREFIX = "/operator/v1"
+"""Where the operator API's routes begin."""
+
+ACTOR_HEADER = "X-Headway-Actor"
+"""Who gives a command, as the audit records it (UTF-8). Without it: the daemon's own user, ``unix:<uid>``."""
+
+KEEP_ALIVE_S = 15.0
+"""Seconds of silence after which an event stream sends a comment, so that both ends see a dead connection."""
+
+
+class DaemonStatus(msgspec.Struct):
+    """A daemon's own account: ``url`` is its A2A endpoint, ``running`` and ``queued`` count jobs."""
+
+    version: str
+    pid: int
+    home: str
+    url: str
+    started_ms: int
+    last_seq: int
+    running: int = 0
+    queued: int = 0
+    stopping: bool = False
+    tools: list[str] = []
+
+
+class JobAnswer(msgspec.Struct):
+    """The answer to a cancel or a kill: forced, requested or already_finished, and the job as it then stood."""
+
+    answer: str
+    job: JobRow
+
+
+class ToolInfo(msgspec.Struct):
+    """One tool that plans may call. ``parameters`` and ``returns`` are JSON Schemas."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+    returns: dict[str, Any] | None = None
+    idempotent: bool = False
+    rate_limit: dict[str, Any] | None = None
+    source: str = ""
+    permission: str = "allow"
+    category: str = ""
+    writes_files: bool = False
