@@ -1,0 +1,33 @@
+"""The A2A application: one endpoint for all generations, the card, and the safety rules before both."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from headway_bridge.a2a.card import CardRoutes
+from headway_bridge.a2a.dispatch import Dispatcher
+from headway_bridge.a2a.endpoint import Endpoint
+from headway_bridge.a2a.engine import TaskEngine
+from headway_bridge.a2a.errors import rpc_refusal
+from headway_bridge.a2a.interpreter import Interpreter
+from headway_bridge.a2a.tasks import TaskService
+from headway_bridge.security import SafetyMiddleware, allowed_hosts
+
+ALIASES = ("/tasks/send", "/tasks/sendSubscribe", "/tasks/get", "/tasks/cancel", "/tasks/resubscribe")
+"""Where some v0.1 clients post their JSON-RPC instead of ``/``. The method in the body decides, not the path."""
+
+
+def a2a_app(engine: TaskEngine, *, interpreter: Interpreter | None = None) -> Starlette:
+    """Return the ASGI application that serves ``engine`` to A2A clients.
+
+    ``interpreter`` decides what text means; the default knows the workflows of the configuration. Bind it to loopback
+    addresses only (:func:`headway_bridge.security.check_bind`): it authenticates nobody.
+    """
+    service = TaskService(engine, interpreter)
+    endpoint = Endpoint(Dispatcher(service))
+    routes = [Route(path, endpoint.__call__, methods=["POST"]) for path in ("/", *ALIASES)]
+    routes += CardRoutes(engine.config, service.reach).routes()
+    safety = Middleware(SafetyMiddleware, hosts=allowed_hosts(engine.config), refuse=rpc_refusal)
+    return Starlette(routes=routes, middleware=[safety])

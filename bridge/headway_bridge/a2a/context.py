@@ -1,0 +1,39 @@
+"""Who asks, and whether they still listen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class ClientGone(Exception):
+    """The client closed its connection before there was an answer. Its task goes on."""
+
+
+async def _never_gone() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+class Caller:
+    """Who made a request. ``principal`` is "" for nobody in particular; ``gone`` waits for the connection's end."""
+
+    def __init__(self, principal: str = "", gone: Callable[[], Awaitable[None]] = _never_gone) -> None:
+        self.principal = principal
+        self._gone = gone
+
+    async def while_there(self, wait: Awaitable[T]) -> T:
+        """Return what ``wait`` gives; raise :class:`ClientGone`, and stop waiting, when the client goes first."""
+        waiting = asyncio.ensure_future(wait)
+        gone = asyncio.ensure_future(self._gone())
+        try:
+            await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                return waiting.result()
+            raise ClientGone
+        finally:
+            for task in (waiting, gone):
+                task.cancel()
+            await asyncio.gather(waiting, gone, return_exceptions=True)

@@ -1,0 +1,83 @@
+"""Where a task came from: what its job's origin keeps, so that any later process can answer for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from headway_bridge.a2a.model import DataPart, Message, Part, TextPart
+
+PROTOCOL = "a2a"
+
+MAX_MESSAGE = 16 * 1024
+"""The most bytes of a message that the origin keeps; the plan in it is kept with the job anyway."""
+
+PROBES = 3
+"""How many job ids one client id may stand for: more than one only where 48 bits of a hash collide."""
+
+
+class Origin(msgspec.Struct, omit_defaults=True):
+    """The ``origin`` of a job that came by A2A.
+
+    ``generation`` is the dialect that created the task; ``principal`` who asked ("": nobody in particular);
+    ``client_id`` the task id that a v0.1 client chose; ``message`` what was sent, shortened.
+    """
+
+    generation: str
+    context_id: str
+    principal: str = ""
+    client_id: str | None = None
+    message: Message | None = None
+    protocol: str = PROTOCOL
+
+    def task_id(self, job_id: str) -> str:
+        """Return the id under which the client knows the task."""
+        return self.client_id or job_id
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as it is recorded."""
+        kept: dict[str, Any] = msgspec.to_builtins(self)
+        return {**kept, "protocol": PROTOCOL}
+
+
+def read_origin(recorded: Mapping[str, Any]) -> Origin | None:
+    """Return the origin of a job, None if the job did not come by A2A."""
+    if recorded.get("protocol") != PROTOCOL:
+        return None
+    try:
+        return msgspec.convert(recorded, Origin)
+    except msgspec.ValidationError:
+        return None
+
+
+def job_id_for(principal: str, client_id: str, probe: int = 0) -> str:
+    """Return the job id that stands for a v0.1 client's own task id.
+
+    It follows from the two alone, so that no index of them has to be kept, rebuilt or pruned. The client's text
+    itself never becomes a key of the store.
+    """
+    text = "\0".join((principal, client_id, str(probe)))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def shortened(message: Message) -> Message:
+    """Return ``message`` with what is too large to keep twice replaced by a remark on its size."""
+    room = MAX_MESSAGE
+    parts: list[Part] = []
+    for part in message.parts:
+        size = len(part.text) if isinstance(part, TextPart) else len(msgspec.json.encode(part.data))
+        if size <= room:
+            parts.append(part)
+            room -= size
+        elif isinstance(part, DataPart):
+            parts.append(DataPart({"omitted": "data", "bytes": size}))
+        else:
+            parts.append(TextPart(part.text[:room] + "…"))
+            room = 0
+        if len(parts) == 100:
+            break
+    metadata = message.metadata if len(msgspec.json.encode(message.metadata)) <= MAX_MESSAGE else {}
+    return msgspec.structs.replace(message, parts=parts, metadata=metadata)
