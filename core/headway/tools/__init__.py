@@ -1,0 +1,60 @@
+"""Tools: what actions call.
+
+A tool is a Python function, async or sync. Registered, it is a :class:`~headway.tools.registry.ToolEntry`: its name,
+its JSON Schema and how to call it. The names below are imported on first use; none of the modules imports pydantic
+before a function is registered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headway.tools.basics import register_agent_basics
+    from headway.tools.context import ToolContext, ToolResult
+    from headway.tools.decorator import entry_of, tool
+    from headway.tools.loader import load_tool_files
+    from headway.tools.registry import ToolEntry, ToolRegistry
+    from headway.tools.threads import DaemonThreads
+    from headway.tools.workspace import Workspace
+
+_HOME = {
+    "DaemonThreads": "threads",
+    "ToolContext": "context",
+    "ToolEntry": "registry",
+    "ToolRegistry": "registry",
+    "ToolResult": "context",
+    "Workspace": "workspace",
+    "entry_of": "decorator",
+    "load_tool_files": "loader",
+    "register_agent_basics": "basics",
+    "tool": "decorator",
+}
+
+__all__ = [
+    "DaemonThreads",
+    "ToolContext",
+    "ToolEntry",
+    "ToolRegistry",
+    "ToolResult",
+    "Workspace",
+    "entry_of",
+    "load_tool_files",
+    "register_agent_basics",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'headway.tools' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"headway.tools.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,215 @@
+"""``@tool``: marks a function as a tool; ``entry_of``: makes the registry's entry of a function.
+
+::
+
+    @tool(idempotent=True, rate_limit=(10, 1.0))
+    async def search(query: str, limit: int = 10, *, ctx: ToolContext) -> list[str]:
+        "Search the index."
+
+The function stays what it was. Its schema is made when it is registered, so that decorating costs no pydantic import.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from headway.errors import InvalidInput, ToolError, one_line
+from headway.tools.registry import Permission, ToolEntry
+from headway.tools.signature import (
+    converters,
+    description_of,
+    parameters_schema,
+    read_signature,
+    refuse_kind,
+)
+
+if TYPE_CHECKING:
+    from headway.plan.model import RateLimit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MARK = "__headway_tool__"
+"""The attribute that ``@tool`` leaves on a function."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOptions:
+    """What ``@tool(…)`` was told; None where the function itself shall tell."""
+
+    name: str | None = None
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    returns: dict[str, Any] | None = None
+    idempotent: bool = False
+    cache_ttl_secs: int | None = None
+    rate_limit: tuple[int, float] | RateLimit | None = None
+    permission: Permission = "allow"
+    category: str = "general"
+    writes_files: bool = False
+
+
+@overload
+def tool(function: F, /) -> F: ...
+
+
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    parameters: dict[str, Any] | None = None,
+    returns: dict[str, Any] | None = None,
+    idempotent: bool = False,
+    cache_ttl_secs: int | None = None,
+    rate_limit: tuple[int, float] | RateLimit | None = None,
+    permission: Permission = "allow",
+    category: str = "general",
+    writes_files: bool = False,
+) -> Callable[[F], F]: ...
+
+
+def tool(function: Any = None, /, **options: Any) -> Any:
+    """Mark a function as a tool, as ``@tool`` or ``@tool(…)``.
+
+    ``name`` is the function's own without one, ``description`` its docstring, ``parameters`` the JSON Schema of its
+    annotations (``{}`` lets anything pass). ``idempotent`` says that calling twice does no more than calling once.
+    ``rate_limit`` is ``(max_calls, interval_secs)``. ``cache_ttl_secs``, ``returns``: see
+    :class:`~headway.plan.model.ToolSchema`. ``permission``, ``category``, ``writes_files``: see
+    :class:`~headway.tools.registry.ToolEntry`.
+
+    Raises ``InvalidInput`` for a function that a plan cannot call (``*args``, a generator, a class) and for options
+    that make no sense.
+    """
+    if function is None:
+        chosen = ToolOptions(**options)
+        return lambda decorated: _mark(decorated, chosen)
+    return _mark(function, ToolOptions())
+
+
+def options_of(function: Any) -> ToolOptions | None:
+    """Return what ``@tool`` was told about ``function``; None if it is not decorated."""
+    found = getattr(function, MARK, None) if callable(function) else None
+    return found if isinstance(found, ToolOptions) else None
+
+
+def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> ToolEntry:
+    """Return the registry's entry of ``function``, decorated or not.
+
+    Values of parameters whose annotation is not plain JSON (``datetime``, ``Path``, dataclasses, pydantic models) are
+    made from the JSON before the call. Raises ``InvalidInput`` where the function or its schema cannot serve a plan.
+    """
+    from headway.plan.model import RateLimit, ToolSchema
+
+    options = options_of(function) or ToolOptions()
+    name = _name_of(function, options)
+    _refuse_uncallable(function, name, options)
+    signature = read_signature(function, name)
+    limit = options.rate_limit
+    schema = ToolSchema(
+        name=name,
+        description=description_of(function) if options.description is None else options.description,
+        parameters=parameters_schema(signature, name) if options.parameters is None else options.parameters,
+        returns=options.returns,
+        idempotent=options.idempotent,
+        cache_ttl_secs=options.cache_ttl_secs,
+        rate_limit=RateLimit(max_calls=limit[0], interval_secs=limit[1]) if isinstance(limit, tuple) else limit,
+    )
+    return ToolEntry(
+        schema=schema,
+        call=_converting(function, name, converters(signature, name)),
+        is_async=_is_async(function),
+        context_param=signature.context_param,
+        source=source,
+        permission=options.permission,
+        category=options.category,
+        writes_files=options.writes_files,
+    )
+
+
+def _mark(function: Any, options: ToolOptions) -> Any:
+    if not callable(function):
+        raise InvalidInput(f"@tool goes on a function, not on {type(function).__name__}")
+    name = _name_of(function, options)
+    _refuse_uncallable(function, name, options)
+    for parameter in inspect.signature(function).parameters.values():
+        refuse_kind(name, parameter)
+    try:
+        setattr(function, MARK, options)
+    except AttributeError:
+        raise InvalidInput(f"tool '{name}': {type(function).__name__} takes no attributes: wrap it in a def") from None
+    return function
+
+
+def _name_of(function: Any, options: ToolOptions) -> str:
+    inner = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    name = options.name if options.name is not None else getattr(inner, "__name__", "")
+    if not isinstance(name, str) or not 0 < len(name) <= 256 or not name.isprintable() or name != name.strip():
+        raise InvalidInput(f"a tool needs a name of 1 to 256 printable characters, not {one_line(repr(name), 80)}")
+    if name == "<lambda>":
+        raise InvalidInput("a lambda needs a name to be a tool: tool(name=…)(function)")
+    return name
+
+
+def _refuse_uncallable(function: Any, name: str, options: ToolOptions) -> None:
+    if inspect.isclass(function):
+        raise InvalidInput(f"tool '{name}': a class is no tool; decorate a function")
+    for target in (function, getattr(function, "__call__", None)):  # noqa: B004 - the method itself is looked at
+        if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+            raise InvalidInput(f"tool '{name}': a generator is no tool; return a list")
+    if options.permission not in ("allow", "ask", "deny"):
+        raise InvalidInput(f"tool '{name}': permission is allow, ask or deny, not {options.permission!r}")
+    for field in ("parameters", "returns"):
+        value = getattr(options, field)
+        if value is not None and not isinstance(value, dict):
+            raise InvalidInput(f"tool '{name}': {field} must be a JSON Schema (a dict)")
+    ttl, limit = options.cache_ttl_secs, options.rate_limit
+    if ttl is not None and not (type(ttl) is int and ttl >= 0):
+        raise InvalidInput(f"tool '{name}': cache_ttl_secs is a whole number of seconds, not {ttl!r}")
+    if isinstance(limit, tuple) and not _is_rate(limit):
+        raise InvalidInput(f"tool '{name}': rate_limit is (calls >= 1, seconds > 0), not {limit!r}")
+
+
+def _is_rate(limit: tuple[Any, ...]) -> bool:
+    if len(limit) != 2 or type(limit[0]) is not int or type(limit[1]) not in (int, float):
+        return False
+    return limit[0] >= 1 and limit[1] > 0 and math.isfinite(limit[1])
+
+
+def _is_async(function: Any) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    call = getattr(function, "__call__", None)  # noqa: B004 - the method itself is looked at
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _converting(function: Callable[..., Any], name: str, makers: dict[str, Callable[[Any], Any]]) -> Callable[..., Any]:
+    if not makers:
+        return function
+
+    @functools.wraps(function)
+    def call(**params: Any) -> Any:
+        for key in makers.keys() & params.keys():
+            try:
+                params[key] = makers[key](params[key])
+            except ValueError as error:
+                raise ToolError(f"parameter '{key}' of tool '{name}': {_reason(error)}") from error
+        return function(**params)
+
+    return call
+
+
+def _reason(error: ValueError) -> str:
+    """Return pydantic's first finding without the value and the link that its own text adds."""
+    findings = getattr(error, "errors", None)
+    if findings is None:
+        return one_line(str(error), 300)
+    first = findings(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return one_line(f"{place}: {first['msg']}" if place else first["msg"], 300)

@@ -1,0 +1,230 @@
+"""From a Python function to what a plan must know of it: parameters as JSON Schema, the context parameter.
+
+Annotations mean what they mean to pydantic. A parameter without one takes any JSON value. ``Annotated[str, "text"]``
+describes a parameter, ``Annotated[int, pydantic.Field(ge=1)]`` bounds it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Any
+
+from headway.errors import InvalidInput, one_line
+from headway.tools.context import ToolContext
+
+_SECTIONS = ("args", "arguments", "parameters", "returns", "raises", "yields", "example", "examples", "notes")
+_PLAIN = (str, int, float, bool, NoneType, object, dict, list, Any)
+
+
+@dataclass(slots=True)
+class Parameter:
+    """One parameter that a plan may give. Without a default, ``default`` is ``inspect.Parameter.empty``."""
+
+    name: str
+    annotation: Any
+    default: Any
+
+
+@dataclass(slots=True)
+class Signature:
+    """What a function takes: ``parameters``, more of any name if ``open``, its context in ``context_param``."""
+
+    parameters: list[Parameter]
+    context_param: str | None
+    open: bool
+
+
+def read_signature(function: Callable[..., Any], tool: str) -> Signature:
+    """Return what ``function`` takes.
+
+    Raises ``InvalidInput`` for what a call by keyword cannot serve: ``*args``, positional-only parameters, a
+    ``pydantic.Field`` as default, two context parameters, annotations that cannot be resolved.
+    """
+    try:
+        found = inspect.signature(function)
+    except (ValueError, TypeError):
+        raise InvalidInput(f"tool '{tool}': its parameters cannot be read from {function!r}") from None
+    scope = _globals_of(function)
+    result = Signature([], None, open=False)
+    for name, parameter in found.parameters.items():
+        refuse_kind(tool, parameter)
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            result.open = True
+            continue
+        annotation = _resolve(tool, name, parameter.annotation, scope)
+        if _is_context(annotation):
+            if result.context_param is not None:
+                raise InvalidInput(f"tool '{tool}': '{result.context_param}' and '{name}' are both a ToolContext")
+            result.context_param = name
+            continue
+        result.parameters.append(Parameter(name, annotation, parameter.default))
+    return result
+
+
+def refuse_kind(tool: str, parameter: inspect.Parameter) -> None:
+    """Raise ``InvalidInput`` if a plan, which calls by keyword, cannot give ``parameter``."""
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        raise InvalidInput(
+            f"tool '{tool}': '*{parameter.name}' cannot be given by a plan; take a list parameter instead"
+        )
+    if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        raise InvalidInput(f"tool '{tool}': '{parameter.name}' is positional-only, tools are called by keyword")
+    if type(parameter.default).__name__ == "FieldInfo":
+        raise InvalidInput(
+            f"tool '{tool}': the default of '{parameter.name}' is a Field; write Annotated[type, Field(…)] = value"
+        )
+
+
+def parameters_schema(signature: Signature, tool: str) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of one call's parameters. Needs pydantic, which it imports.
+
+    Raises ``InvalidInput`` for an annotation that has no JSON Schema.
+    """
+    from pydantic import TypeAdapter
+
+    properties: dict[str, Any] = {}
+    inputs = [(p.name, "validation", _adapter(tool, p)) for p in signature.parameters]
+    try:
+        found, shared = TypeAdapter.json_schemas(inputs, schema_generator=_generator())  # type: ignore[arg-type]
+    except Exception as error:
+        raise InvalidInput(f"tool '{tool}': a parameter has no JSON Schema: {_first_line(error)}") from error
+    for parameter in signature.parameters:
+        schema = dict(found[parameter.name, "validation"])
+        _describe(schema, parameter)
+        properties[parameter.name] = schema
+    empty = inspect.Parameter.empty
+    schema = {"type": "object", "properties": properties}
+    required = [p.name for p in signature.parameters if p.default is empty]
+    if required:
+        schema["required"] = required
+    if not signature.open:
+        schema["additionalProperties"] = False
+    if "$defs" in shared:
+        schema["$defs"] = shared["$defs"]
+    return schema
+
+
+def converters(signature: Signature, tool: str) -> dict[str, Callable[[Any], Any]]:
+    """Return what makes the value from JSON, for each parameter whose annotation is not plain JSON (``Path`` …)."""
+    return {p.name: _adapter(tool, p).validate_python for p in signature.parameters if not _is_plain(p.annotation)}
+
+
+def description_of(function: Callable[..., Any]) -> str:
+    """Return the docstring up to its first section (``Args:``, ``Returns:`` …), "" without one."""
+    lines = (inspect.getdoc(_innermost(function)) or "").splitlines()
+    heads = {
+        "args:",
+        "arguments:",
+        "parameters:",
+        "parameters",
+        "returns:",
+        "returns",
+        "raises:",
+        "yields:",
+        "example:",
+    }
+    cut = next((i for i, line in enumerate(lines) if line.strip().lower() in heads | {"examples:"}), len(lines))
+    return "\n".join(lines[:cut]).strip()
+
+
+def _innermost(function: Callable[..., Any]) -> Any:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def _globals_of(function: Callable[..., Any]) -> dict[str, Any]:
+    inner = inspect.unwrap(_innermost(function))
+    inner = getattr(inner, "__func__", inner)
+    if not hasattr(inner, "__globals__"):
+        inner = getattr(type(inner).__call__, "__func__", type(inner).__call__)
+    return getattr(inner, "__globals__", {})
+
+
+def _resolve(tool: str, name: str, annotation: Any, scope: dict[str, Any]) -> Any:
+    if annotation is inspect.Parameter.empty:
+        return Any
+
+    def holder() -> None: ...
+
+    holder.__annotations__ = {name: annotation}
+    try:
+        return typing.get_type_hints(holder, globalns=scope, include_extras=True)[name]
+    except Exception as error:
+        raise InvalidInput(
+            f"tool '{tool}': the annotation of '{name}' cannot be resolved: {_first_line(error)}"
+        ) from error
+
+
+def _is_context(annotation: Any) -> bool:
+    if typing.get_origin(annotation) in (typing.Union, UnionType):
+        return any(_is_context(part) for part in typing.get_args(annotation))
+    return inspect.isclass(annotation) and issubclass(annotation, ToolContext)
+
+
+def _is_plain(annotation: Any) -> bool:
+    """Whether decoded JSON already is what ``annotation`` names."""
+    if annotation in _PLAIN:
+        return True
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _is_plain(args[0]) and all(_only_describes(extra) for extra in args[1:])
+    if origin in (typing.Union, UnionType, list, dict):
+        return all(_is_plain(part) for part in args)
+    return origin is typing.Literal and all(type(value) in (str, int, bool, NoneType) for value in args)
+
+
+def _only_describes(extra: Any) -> bool:
+    """Whether metadata of an annotation says what values are valid, not what to turn them into."""
+    return isinstance(extra, str) or type(extra).__module__ in ("pydantic.fields", "annotated_types")
+
+
+def _adapter(tool: str, parameter: Parameter) -> Any:
+    from pydantic import TypeAdapter
+
+    try:
+        return TypeAdapter(parameter.annotation)
+    except Exception as error:
+        raise InvalidInput(
+            f"tool '{tool}': parameter '{parameter.name}' has no JSON Schema: {_first_line(error)}"
+        ) from error
+
+
+@functools.cache
+def _generator() -> Any:
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Untitled(GenerateJsonSchema):
+        """Leaves out the titles that only repeat a name, and says nothing about what it skips."""
+
+        ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's own shape
+
+        def field_title_should_be_set(self, schema: Any) -> bool:
+            return False
+
+    return Untitled
+
+
+def _describe(schema: dict[str, Any], parameter: Parameter) -> None:
+    """Add to ``schema`` the description that stands in ``Annotated[…, "text"]``, and the default if it is JSON."""
+    if typing.get_origin(parameter.annotation) is typing.Annotated and "description" not in schema:
+        texts = [extra for extra in typing.get_args(parameter.annotation)[1:] if isinstance(extra, str)]
+        if texts:
+            schema["description"] = texts[0]
+    if parameter.default is inspect.Parameter.empty:
+        return
+    from pydantic_core import to_jsonable_python
+
+    try:
+        schema["default"] = to_jsonable_python(parameter.default)
+    except Exception:  # noqa: BLE001 - any type may refuse: such a default is the function's own affair
+        schema.pop("default", None)
+
+
+def _first_line(error: Exception) -> str:
+    return one_line(str(error).strip().split("\n", 1)[0], 300) or type(error).__name__

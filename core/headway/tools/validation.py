@@ -1,0 +1,157 @@
+"""Parameters against a tool's JSON Schema.
+
+The full dialect that the schema names (2020-12 without one), by ``jsonschema``, which is imported and compiled at the
+first schema that needs it. References are resolved inside the schema and to the published meta-schemas only; nothing
+is ever fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import InvalidInput, one_line
+from headway.tools.quickcheck import quick_check
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import SchemaError, ValidationError
+    from jsonschema.protocols import Validator
+
+MAX_ERRORS = 20
+"""So many findings are told of one call; the rest is counted as more."""
+
+_SHOWN = 120  # characters of an offending value in a message
+
+ParameterCheck = Callable[[dict[str, Any]], list[str]]
+
+
+def compile_check(tool: str, schema: dict[str, Any]) -> ParameterCheck:
+    """Return what checks one call's parameters: ``[]`` if they are valid, else one line a finding.
+
+    Raises ``InvalidInput`` for a broken schema, as :func:`refuse_broken` does.
+    """
+    if not schema:
+        return _no_findings
+    accepts = quick_check(schema)
+    validator: Validator | None = None if accepts else refuse_broken(tool, schema)
+
+    def check(params: dict[str, Any]) -> list[str]:
+        nonlocal validator
+        if accepts is not None:
+            if accepts(params):
+                return []
+            if validator is None:
+                validator = _validator(tool, schema)
+        assert validator is not None  # noqa: S101 - for mypy: one of the two is there
+        return _findings(tool, validator, params)
+
+    return check
+
+
+def refuse_broken(tool: str, schema: dict[str, Any], *, of_parameters: bool = True) -> Validator:
+    """Return the validator of ``schema``; raise ``InvalidInput`` with one line if it is not a sound JSON Schema.
+
+    A schema ``of_parameters`` must let objects pass.
+    """
+    validator = _validator(tool, schema)
+    kinds = schema.get("type", "object")
+    if of_parameters and "object" not in ([kinds] if isinstance(kinds, str) else kinds):
+        raise InvalidInput(f"tool '{tool}': the schema of its parameters must be of type 'object'")
+    try:
+        _resolve_references(validator.schema)
+        next(validator.iter_errors({}), None)  # meets references in circles, and any that the walk did not
+    except InvalidInput as error:
+        raise InvalidInput(f"tool '{tool}': broken schema: {error}") from None
+    except RecursionError:
+        raise InvalidInput(f"tool '{tool}': broken schema: it refers to itself without end") from None
+    except Exception as error:
+        raise InvalidInput(f"tool '{tool}': broken schema: {one_line(str(error), 300)}") from error
+    return validator
+
+
+def _no_findings(_params: dict[str, Any]) -> list[str]:
+    return []
+
+
+def _validator(tool: str, schema: dict[str, Any]) -> Validator:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+
+    try:
+        kind = validator_for(schema, default=Draft202012Validator)
+        kind.check_schema(schema)
+        # An empty registry, not the default one: that would fetch what it does not know.
+        return kind(schema, registry=Registry())
+    except SchemaError as error:
+        place = _pointer(error.absolute_path)
+        text = f"{_message(error)} (at {place})" if place else _message(error)
+        raise InvalidInput(f"tool '{tool}': broken schema: {text}") from None
+    except RecursionError:
+        raise InvalidInput(f"tool '{tool}': broken schema: it is nested too deeply") from None
+    except Exception as error:
+        raise InvalidInput(f"tool '{tool}': broken schema: {one_line(str(error), 300)}") from error
+
+
+def _resolve_references(schema: Any) -> None:
+    """Look up every reference that the schema holds; raise ``InvalidInput`` for the first that leads nowhere."""
+    from jsonschema_specifications import REGISTRY
+    from referencing import Resource
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
+
+    resource = Resource.from_contents(schema, default_specification=DRAFT202012)
+    resolver = REGISTRY.with_resource("", resource).crawl().resolver_with_root(resource)
+    todo = [(resource, resolver)]
+    while todo:
+        here, resolver = todo.pop()
+        if isinstance(here.contents, dict):
+            for keyword in ("$ref", "$dynamicRef"):
+                target = here.contents.get(keyword)
+                if isinstance(target, str):
+                    try:
+                        resolver.lookup(target)
+                    except Unresolvable:
+                        raise InvalidInput(f"reference '{one_line(target, 200)}' is not in the schema") from None
+        todo.extend((sub, resolver.in_subresource(sub)) for sub in here.subresources())
+
+
+def _findings(tool: str, validator: Validator, params: dict[str, Any]) -> list[str]:
+    try:
+        errors = list(islice(validator.iter_errors(params), MAX_ERRORS + 1))
+    except RecursionError:
+        return [f"the parameters of tool '{tool}' are nested too deeply to be checked"]
+    except Exception as error:  # noqa: BLE001 - a reference that only this value reaches and that leads nowhere
+        return [f"the parameters of tool '{tool}' cannot be checked: {one_line(str(error), 300)}"]
+    texts = [_text(tool, error) for error in errors[:MAX_ERRORS]]
+    if len(errors) > MAX_ERRORS:
+        texts.append("and more")
+    return texts
+
+
+def _text(tool: str, error: ValidationError) -> str:
+    place = _pointer(error.absolute_path)
+    if not place and error.validator == "required" and isinstance(error.instance, dict):
+        wanted: Any = error.validator_value
+        for name in wanted:
+            if name not in error.instance and error.message.startswith(repr(name)):
+                return f"missing required parameter '{one_line(name, _SHOWN)}' for tool '{tool}'"
+    return f"{_message(error)} (at {place})" if place else _message(error)
+
+
+def _message(error: ValidationError | SchemaError) -> str:
+    """Return the library's text with a long value cut: a parameter may be megabytes, an error is one line."""
+    message = str(error.message)
+    if len(message) > _SHOWN:
+        value = repr(error.instance)
+        if len(value) > _SHOWN:
+            message = message.replace(value, value[: _SHOWN - 1] + "…", 1)
+    return one_line(message, 500)
+
+
+def _pointer(path: Any) -> str:
+    """Return a JSON Pointer (RFC 6901), cut to 200 characters."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return one_line("".join(f"/{part}" for part in parts), 200)
