@@ -19,7 +19,10 @@ KEEP_ALIVE_S = 15.0
 
 
 class DaemonStatus(msgspec.Struct):
-    """A daemon's own account: ``url`` is its A2A endpoint, ``running`` and ``queued`` count jobs."""
+    """A daemon's own account: ``url`` is its A2A endpoint, ``running`` and ``queued`` count jobs.
+
+    ``workspace`` is the folder that file tools work in, "" if there is none.
+    """
 
     version: str
     pid: int
@@ -31,6 +34,7 @@ class DaemonStatus(msgspec.Struct):
     queued: int = 0
     stopping: bool = False
     tools: list[str] = []
+    workspace: str = ""
 
 
 class JobAnswer(msgspec.Struct):
