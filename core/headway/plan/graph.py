@@ -75,6 +75,21 @@ class Plan:
         return {"actions": actions, "levels": self.levels}
 
 
+def plan_from_graph(proposal: ActionProposal, graph: dict[str, Any]) -> Plan:
+    """Return the plan of a recorded graph: the edges and levels of ``job_created``, not computed again."""
+    nodes = [Node(i, action) for i, action in enumerate(proposal.actions)]
+    index = _by_id(nodes)
+    for node, entry in zip(nodes, graph["actions"], strict=True):
+        _explicit_edges(node, index, set())
+        node.needs = tuple(index[name] for name in entry.get("needs", ()))
+        node.after = tuple(index[name] for name in entry.get("after", ()))
+    levels: list[list[int]] = [list(level) for level in graph["levels"]]
+    for number, level in enumerate(levels):
+        for i in level:
+            nodes[i].level = number
+    return Plan(proposal, nodes, levels)
+
+
 def reads(action: Action) -> Iterator[str]:
     """Yield the state keys that ``action`` reads, ``not_exists`` preconditions left out (see :func:`compile_plan`)."""
     yield from action.state_dependencies

@@ -108,18 +108,20 @@ def _tool_issues(node: Node, registry: ToolRegistry) -> list[Issue]:
 
 
 def _registry(tools: ToolRegistry | Iterable[str] | None, schemas: Iterable[ToolSchema] | None) -> ToolRegistry | None:
-    from headway.tools.registry import ToolRegistry, schema_entry
+    from headway.tools.registry import ToolEntry, ToolRegistry
 
     if isinstance(tools, ToolRegistry):
         return tools
     if tools is None and schemas is None:
         return None
     registry = ToolRegistry()
-    for name in tools or ():
-        registry.register(schema_entry(ToolSchema(name=name)))
-    for schema in schemas or ():
-        registry.register(schema_entry(schema))
+    for schema in (*(ToolSchema(name=name) for name in tools or ()), *(schemas or ())):
+        registry.register(ToolEntry(schema, call=_never_called, is_async=False))
     return registry
+
+
+def _never_called(**_: Any) -> None:
+    raise AssertionError("verify calls no tools")  # pragma: no cover
 
 
 def _write_conflicts(plan: Plan) -> list[Issue]:

@@ -126,8 +126,9 @@ class Attempts:
             idempotency_key=f"{run.job_id}:{node.id}",
             cancel=run.token,
             deadline=slot.started + timeout_ms / 1000 if timeout_ms is not None else None,
-            state=self.level.state,
+            state=self.level.snapshot,
             workspace=self.env.workspace,
+            clock=self.env.clock,
             progress=Progress(run, slot).report,
         )
 
@@ -161,18 +162,17 @@ class Attempts:
                     self._failed(slot, describe(error), ErrorCode.TOOL_ERROR, terminal)
 
     def _returned(self, slot: Slot, seconds: float, value: Any) -> None:
-        effects: dict[str, Any] | None = slot.node.action.expected_effects
+        effects = slot.node.action.expected_effects
         artifacts: list[Any] = []
         usage: dict[str, int] = {}
         try:
             if isinstance(value, ToolResult):
-                if value.effects is not None:
-                    effects = value.effects
+                effects = effects if value.effects is None else value.effects
                 artifacts = to_json(list(value.artifacts))
-                usage = value.amounts()
+                usage = _amounts(value)
                 value = value.output
             output = to_json(value)
-            changes = {key: {"op": "set", "value": to_json(val)} for key, val in effects.items()} if effects else None
+            changes = {str(key): {"op": "set", "value": to_json(val)} for key, val in effects.items()}
         except (InvalidInput, TypeError, AttributeError) as error:
             self.level.spend(slot, seconds, usage)
             text = f"tool '{slot.node.tool}' returned what cannot be recorded: {describe(error)}"
@@ -254,3 +254,20 @@ class Attempts:
             attempts=slot.attempt,
             terminal=terminal,
         )
+
+
+def _amounts(result: ToolResult) -> dict[str, int]:
+    """Return what a tool's result counts against a budget."""
+    amounts = {}
+    tokens = [amount for name, amount in result.usage.items() if name.endswith("tokens")]
+    if tokens:
+        amounts["tokens"] = sum(_whole(amount, "usage") for amount in tokens)
+    if result.cost is not None:
+        amounts["usd_micros"] = _whole(result.cost, "cost")
+    return amounts
+
+
+def _whole(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidInput(f"{name} must be a whole number of at least 0")
+    return value

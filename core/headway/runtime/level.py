@@ -38,17 +38,12 @@ class Level:
         self.parked: dict[Slot, None] = {}  # waiting for a token or for the end of a backoff
         self.attempts = Attempts(self)
         self._waker: asyncio.Future[None] | None = None
-        self._snapshot = run.state.snapshot()
+        self.snapshot = run.state.snapshot()  # what every action of the level sees
         self._slots = run.env.max_concurrency
         if run.env.concurrency == "car" and any(
             n.action.failure_behavior is FailureBehavior.ABORT for n in todo
         ):
             self._slots = 1
-
-    @property
-    def state(self) -> object:
-        """The snapshot of the state that all actions of the level see."""
-        return self._snapshot
 
     async def run(self) -> None:
         """Run the level to its end: every action settled, nothing in flight."""
@@ -57,11 +52,11 @@ class Level:
         while True:
             attempts.settle_ended()
             batch = self._fill()
-            if run.stopping:
-                self._drop(batch)
-            elif batch:
+            if batch and not self._dropped(batch):
                 await self._launch(batch)
                 continue
+            if run.stopping:
+                self._drop()
             if not (attempts.in_flight or self.parked or self.ready or self.queue or attempts.ended):
                 return
             await self._sleep()
@@ -112,11 +107,11 @@ class Level:
                 return None
         slot = Slot(node)
         try:
-            prepare(slot, run, self._snapshot)
+            prepare(slot, run, self.snapshot)
             if node.type is ActionType.TOOL_CALL:
                 return slot
             if self._reserve(slot, {"actions": 1}):
-                output, changes = state_operation(slot, self._snapshot)
+                output, changes = state_operation(slot, self.snapshot)
                 run.settle(node, ActionStatus.SUCCEEDED, output=output, changes=changes)
                 self._spend(slot, {"actions": 1})
         except Refused as refusal:
@@ -189,7 +184,15 @@ class Level:
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
-    def _drop(self, batch: list[Slot]) -> None:
+    def _dropped(self, batch: list[Slot]) -> bool:
+        """Take back a batch that an abort or a cancel overtook; one that a budget still paid for may start."""
+        run = self.run_
+        if not run.stopping or (run.stop is not None and run.stop.code is ErrorCode.BUDGET_EXHAUSTED):
+            return False
+        self.ready.extendleft(reversed(batch))
+        return True
+
+    def _drop(self) -> None:
         """Settle everything that has not started, in list order, with the words of the stop."""
         stop = self.run_.stop
         assert stop is not None
@@ -197,7 +200,7 @@ class Level:
             if slot.parked is not None:
                 slot.parked.cancel()
         fresh = [Slot(node) for node in self.queue]
-        unstarted = [*batch, *self.ready, *self.parked, *fresh]
+        unstarted = [*self.ready, *self.parked, *fresh]
         self.queue.clear()
         self.ready.clear()
         self.parked.clear()

@@ -6,12 +6,12 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any
 
-from headway.errors import one_line
 from headway.events import kinds
 
 if TYPE_CHECKING:
     from headway.runtime.run import Run
     from headway.runtime.slot import Slot
+    from headway.tools.context import ToolContext
 
 INTERVAL_S = 0.1
 
@@ -27,14 +27,10 @@ class Progress:
         self._latest: dict[str, Any] | None = None
         self._last = -math.inf
 
-    def report(self, current: float | None = None, total: float | None = None, message: str | None = None) -> None:
-        """Note how far the call is. Values that are no finite numbers are left out."""
-        data: dict[str, Any] = {}
-        for name, value in (("current", current), ("total", total)):
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-                data[name] = value
-        if message is not None:
-            data["message"] = one_line(str(message), 200)
+    def report(self, _: ToolContext, current: float | None, total: float | None, message: str | None) -> None:
+        """Note how far the call is: what :meth:`ToolContext.report_progress` passes on."""
+        report = {"current": current, "total": total, "message": message}
+        data = {name: value for name, value in report.items() if value is not None}
         try:
             self._loop.call_soon_threadsafe(self._note, data)
         except RuntimeError:  # the loop is closed: a thread left behind reports to nobody

@@ -81,11 +81,12 @@ class Run:
 
         unlisten = self.token.listen(on_request)
         try:
-            self.emit(kinds.JOB_STARTED, {"pid": os.getpid()}, proposal_id=self.plan.proposal.id)
-            if self.meter is not None:
-                self.emit(kinds.BUDGET_SET, {"limits": dict(self.meter.limits)})
             if self.token.is_cancelled():
-                self._stop_requested()
+                self._stop_requested()  # cancelled in the queue: it never starts
+            else:
+                self.emit(kinds.JOB_STARTED, {"pid": os.getpid()}, proposal_id=self.plan.proposal.id)
+                if self.meter is not None:
+                    self.emit(kinds.BUDGET_SET, {"limits": dict(self.meter.limits)})
             await self._levels()
             if self.stop is not None and self.stop.rolls_back:
                 self._roll_back()

@@ -1,0 +1,406 @@
+"""``Engine``: one process's Headway, the only writer of one home.
+
+It ties the rooms together: the store's log, the tools and limits that the configuration names, the scheduler and its
+runs. The daemon serves it, ``headway run`` uses it in process. Its methods acknowledge nothing before it is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headway._version import __version__
+from headway.clock import SYSTEM_CLOCK, Clock
+from headway.errors import Conflict, InvalidInput, InvalidPlan, LogFull, NotFound, Unavailable
+from headway.events import kinds
+from headway.events.event import Event
+from headway.events.subscription import Subscription
+from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, StateDiff, diff_states, kept_results
+from headway.jobs.history import History
+from headway.jobs.live import LiveJob
+from headway.jobs.recovery import closing_events
+from headway.jobs.scheduler import Scheduler
+from headway.limits.bucket import RateLimiter
+from headway.limits.budget import CostBudget
+from headway.plan.graph import plan_from_graph
+from headway.plan.model import ActionProposal, new_id
+from headway.plan.parse import parse_proposal
+from headway.plan.verify import VerifyReport, verify
+from headway.runtime import admission
+from headway.runtime.environment import Environment
+from headway.state import StateStore
+from headway.store.lock import HomeLock
+from headway.store.log import StoreLog
+from headway.store.reader import StoreReader
+from headway.tools.basics import register_agent_basics
+from headway.tools.loader import load_tool_files
+from headway.tools.registry import ToolRegistry
+from headway.tools.workspace import Workspace
+
+if TYPE_CHECKING:
+    from headway.config import Config
+    from headway.store.home import Home
+
+CLOSE_GRACE_S = 5.0
+KILL_WAIT_S = 2.0
+
+
+class Snapshot(msgspec.Struct):
+    """All views at one ``seq``; ``run`` is the job's that was asked for."""
+
+    seq: int
+    jobs: JobsView
+    limits: LimitsView
+    budgets: BudgetView
+    run: RunView | None = None
+
+
+class Engine:
+    """Use :meth:`open`; the constructor only takes what that has made."""
+
+    def __init__(
+        self, home: Home, config: Config, lock: HomeLock, log: StoreLog, reader: StoreReader, env: Environment
+    ) -> None:
+        self.home = home
+        self.config = config
+        self.log = log
+        self.reader = reader
+        self.env = env
+        self.clock = env.clock
+        self.registry = env.registry
+        self.workspace = env.workspace
+        self.history = History(reader)
+        self._lock = lock
+        self._budget = _budget(config)
+        self._scheduler = Scheduler(env, self._load_state, self._budget)
+        self._draining: str | None = None
+        self._closed = False
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    async def open(cls, home: Home, config: Config | None = None, *, clock: Clock = SYSTEM_CLOCK) -> Engine:
+        """Take the home's lock, open (or make) its store, load the tools and close what a dead process left behind.
+
+        Raises :class:`headway.errors.HomeLocked`, :class:`headway.errors.StoreError` or
+        :class:`headway.errors.InvalidConfig`; then nothing is left open and nothing was changed.
+        """
+        if config is None:
+            from headway.config import Config as Defaults
+
+            config = Defaults()
+        registry = _tools(config)
+        home.prepare()
+        lock = HomeLock(home)
+        lock.acquire()
+        log: StoreLog | None = None
+        try:
+            log = await StoreLog.open(home, clock=clock)
+            reader = await StoreReader.open(home.db)
+            env = Environment(
+                log=log,
+                registry=registry,
+                limiter=RateLimiter(clock),
+                clock=clock,
+                max_concurrency=config.runtime.max_concurrency,
+                concurrency=config.runtime.concurrency,
+                workspace=config.workspace,
+            )
+            engine = cls(home, config, lock, log, reader, env)
+            await engine._start()
+        except BaseException:
+            if log is not None:
+                await log.close()
+            lock.release()
+            raise
+        return engine
+
+    async def _start(self) -> None:
+        limits: dict[str, tuple[int, float]] = {}
+        for entry in self.registry.entries():
+            if entry.schema.rate_limit is not None:
+                limits[entry.name] = (entry.schema.rate_limit.max_calls, entry.schema.rate_limit.interval_secs)
+        for tool, limit in self.config.rate_limits.items():
+            limits[tool] = (limit.max_calls, limit.interval_secs)
+        recovered = await self._recover()
+        self.log.append(
+            Event(kinds.STORE_OPENED, {"version": __version__, "pid": self._lock.pid, "recovered": recovered})
+        )
+        for tool, (max_calls, interval_secs) in limits.items():
+            self.log.append(admission.limit_configured(self.env.limiter.set_limit(tool, max_calls, interval_secs)))
+        await self.log.flush()
+
+    async def _recover(self) -> list[str]:
+        recovered = []
+        for row in await self.history.unfinished():
+            run = await self.reader.run_view(row.job_id)
+            await self.log.write(*closing_events(run))
+            recovered.append(row.job_id)
+        return recovered
+
+    def drain(self, reason: str = "shutdown") -> None:
+        """Take no new work from here on."""
+        self._draining = self._draining or reason
+
+    async def close(self, reason: str = "shutdown", grace: float = CLOSE_GRACE_S) -> None:
+        """Cancel the runs with ``reason``, kill what is left after ``grace`` seconds, close the store, free the home."""
+        if self._closed:
+            return
+        self._closed = True
+        self.drain(reason)
+        jobs = list(self._scheduler)
+        for job in jobs:
+            job.token.cancel(reason)
+        if not await self._all_done(jobs, grace):
+            for job in jobs:
+                job.token.kill(reason)
+            await self._all_done(jobs, KILL_WAIT_S)
+        try:
+            await self.reader.close()
+            await self.log.close()
+        finally:
+            self._lock.release()
+
+    async def _all_done(self, jobs: Sequence[LiveJob], seconds: float) -> bool:
+        return all([await self._wait_done(job, seconds) for job in jobs]) if jobs else True
+
+    async def _wait_done(self, job: LiveJob, seconds: float | None) -> bool:
+        """Wait for a job's end, at most ``seconds``; return whether it came."""
+        if seconds is None:
+            await job.done.wait()
+            return True
+        waiter = asyncio.ensure_future(job.done.wait())
+        timer = self.clock.call_later(seconds, waiter.cancel)
+        try:
+            await asyncio.wait([waiter])
+        finally:
+            timer.cancel()
+            waiter.cancel()
+        return job.done.is_set()
+
+    # -- jobs ----------------------------------------------------------------------------------------------------
+
+    async def verify(self, proposal: ActionProposal, context_id: str | None = None) -> VerifyReport:
+        """Check a proposal against the tools there are and the state of its thread."""
+        state = await self._scheduler.state(context_id) if context_id else StateStore()
+        return verify(proposal, state.snapshot(), self.registry)
+
+    async def submit(
+        self,
+        proposal: ActionProposal,
+        *,
+        context_id: str | None = None,
+        title: str | None = None,
+        source: str | None = None,
+        principal: str | None = None,
+        origin: dict[str, Any] | None = None,
+        job_id: str | None = None,
+        record_rejected: bool = False,
+    ) -> JobRow:
+        """Queue a proposal as a job and return its row; the job is on disk when this returns.
+
+        Raises :class:`InvalidPlan` with the issues of a plan that admission refuses, and records nothing; with
+        ``record_rejected`` the job is recorded as failed, outcome rejected. :class:`Unavailable` while shutting down,
+        :class:`LogFull` while the disk is full.
+        """
+        self._ready_for_work()
+        job_id = job_id or new_id()
+        scope = context_id or f"job:{job_id}"
+        spec = admission.JobSpec(
+            job_id,
+            scope,
+            source if source is not None else proposal.source,
+            title or admission.title_of(proposal),
+            context_id,
+            principal,
+            origin or {},
+        )
+        kept = admission.proposal_json(proposal)
+        state = await self._scheduler.state(scope) if context_id else StateStore()
+        self._ready_for_work()
+        try:
+            plan = admission.check(self.env, proposal, state.snapshot())
+        except InvalidPlan as error:
+            if not record_rejected:
+                raise
+            await self.log.write(*admission.rejection(spec, kept, error))
+            return await self.row(job_id)
+        await self.log.write(spec.created(kept, plan.to_json()))
+        self._scheduler.add(LiveJob(spec, plan), state)
+        return await self.row(job_id)
+
+    def _ready_for_work(self) -> None:
+        if self._draining is not None:
+            raise Unavailable(f"no new work is taken: {self._draining}")
+        if self.log.full:
+            raise LogFull
+
+    async def wait(self, job_id: str, timeout: float | None = None) -> RunView:
+        """Wait for the job's end, at most ``timeout`` seconds, and return its view as it then is."""
+        job = self._scheduler.get(job_id)
+        if job is not None:
+            await self._wait_done(job, timeout)
+        return await self.run(job_id)
+
+    async def cancel(self, job_id: str, reason: str = "canceled by operator", by: str = "") -> str:
+        """Ask a job to stop; the request is on disk when this returns.
+
+        Returns "forced" (it had not started, and has ended), "requested", or "already_finished".
+        """
+        job = self._scheduler.get(job_id)
+        if job is None or job.ending:
+            await self.row(job_id)
+            return "already_finished"
+        if job.run is None:
+            job.token.cancel(reason, by)
+            if await self._scheduler.drop_queued(job):
+                return "forced"
+        job.token.cancel(reason, by)
+        await self.log.flush()
+        return "requested"
+
+    async def kill(self, job_id: str, reason: str = "killed by operator", by: str = "") -> str:
+        """Stop a job hard: calls in flight are cut off. Answers as :meth:`cancel` does."""
+        job = self._scheduler.get(job_id)
+        if job is None or job.ending or job.run is None:
+            return await self.cancel(job_id, reason, by)
+        job.token.kill(reason, by)
+        await self.log.flush()
+        return "requested"
+
+    async def row(self, job_id: str) -> JobRow:
+        """Return the job's row; :class:`NotFound` if there is no such job."""
+        return await self.reader.job(job_id)
+
+    async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
+        """Return jobs, newest first; ``before`` is the ``first_seq`` of the last one seen."""
+        return await self.reader.jobs(status=status, limit=limit, before=before)
+
+    async def run(self, job_id: str) -> RunView:
+        """Return the job's view; :class:`NotFound` if there is no such job."""
+        return await self.reader.run_view(job_id)
+
+    async def snapshot(self, job_id: str | None = None) -> Snapshot:
+        """Return all views, and one job's run."""
+        run = await self.reader.run_view(job_id) if job_id is not None else None
+        jobs = await self.reader.jobs_view()
+        limits = await self.reader.limits_view()
+        budgets = await self.reader.budget_view()
+        seq = min(view.last_seq for view in (jobs, limits, budgets))
+        return Snapshot(seq, jobs, limits, budgets, run)
+
+    def subscribe(self, after: int = 0, job_id: str | None = None) -> Subscription:
+        """Follow the log from just after ``after``."""
+        return self.log.subscribe(after, job_id=job_id)
+
+    async def audit(self, who: str, what: str, target: str | None = None, detail: Any = None) -> None:
+        """Record what an operator did."""
+        data: dict[str, Any] = {"who": who, "what": what}
+        if target is not None:
+            data["target"] = target
+        if detail is not None:
+            data["detail"] = detail
+        await self.log.write(Event(kinds.OPERATOR_ACTION, data))
+
+    async def prune(self) -> dict[str, Any]:
+        """Apply the configured retention now; return what was removed."""
+        return await self.log.prune(
+            keep_days=self.config.store.keep_days, max_bytes=self.config.store.max_bytes
+        )
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------
+
+    async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
+        """Return the checkpoints of a job or a scope, or of everything recent, oldest first."""
+        return await self.history.checkpoints(job_id, scope)
+
+    async def save_checkpoint(
+        self, *, job_id: str | None = None, scope: str | None = None, name: str | None = None, by: str = ""
+    ) -> CheckpointInfo:
+        """Save what there is now: the state of a scope and, for a job, its results."""
+        if (job_id is None) == (scope is None):
+            raise InvalidInput("a checkpoint is of a job or of a scope: name one of them")
+        self._ready_for_work()
+        await self.log.flush()
+        checkpoint = await self.history.capture(
+            f"ckpt_{new_id()}", job_id=job_id, scope=scope, name=name, created_ms=self.clock.time_ms()
+        )
+        await self.log.save_checkpoint(checkpoint, by)
+        return checkpoint.info
+
+    async def diff(self, checkpoint_id: str) -> StateDiff:
+        """Return what restoring a checkpoint would change."""
+        checkpoint = await self.history.checkpoint(checkpoint_id)
+        state = await self._scheduler.state(checkpoint.info.scope)
+        return diff_states(checkpoint, state.snapshot())
+
+    async def restore(self, checkpoint_id: str, by: str = "") -> StateDiff:
+        """Set the scope's state to the checkpoint's; :class:`Conflict` while a job runs there."""
+        checkpoint = await self.history.checkpoint(checkpoint_id)
+        scope = checkpoint.info.scope
+        state = await self._scheduler.state(scope)
+        self._ready_for_work()
+        if self._scheduler.busy(scope):
+            raise Conflict(f"a job is running in scope '{scope}': cancel it or wait for its end")
+        diff = diff_states(checkpoint, state.snapshot())
+        data = {"checkpoint_id": checkpoint_id, "scope": scope, "state": checkpoint.state, "by": by}
+        await self.log.write(Event(kinds.CHECKPOINT_RESTORED, data))
+        return diff
+
+    async def fork(self, checkpoint_id: str, by: str = "") -> JobRow:
+        """Start a new job, in a scope of its own, that goes on from a job's checkpoint; the old run stays as it is."""
+        self._ready_for_work()
+        checkpoint = await self.history.checkpoint(checkpoint_id)
+        parent = checkpoint.info.job_id
+        if parent is None:
+            raise Conflict(f"checkpoint '{checkpoint_id}' is of a state, not of a job: there is no plan to go on with")
+        kept, graph = await self.history.plan_of(parent)
+        if not graph:
+            raise Conflict(f"job {parent} was rejected: there is no plan to go on with")
+        spent = await self.history.spent(parent, checkpoint.info.seq)
+        proposal = parse_proposal(kept)
+        plan = plan_from_graph(proposal, graph)
+        results = kept_results(checkpoint.results)
+        by_id = {result.action_id: result for result in results}
+        job_id = new_id()
+        row = await self.row(parent)
+        spec = admission.JobSpec(job_id, f"job:{job_id}", row.source, row.title, principal=by or None)
+        event = spec.created(
+            kept,
+            graph,
+            forked_from={
+                "job_id": parent,
+                "checkpoint_id": checkpoint_id,
+                "level": checkpoint.info.level,
+                "seq": checkpoint.info.seq,
+            },
+            state=checkpoint.state,
+            results=msgspec.to_builtins(results),
+            spent=spent,
+        )
+        await self.log.write(event)
+        prior = [by_id.get(node.id) for node in plan.nodes]
+        self._scheduler.add(LiveJob(spec, plan, prior, spent), StateStore(checkpoint.state))
+        return await self.row(job_id)
+
+    async def _load_state(self, scope: str) -> StateStore:
+        return StateStore(await self.reader.scope_state(scope))
+
+
+def _budget(config: Config) -> CostBudget | None:
+    limits = {name: value for name, value in config.budgets.model_dump().items() if value is not None}
+    return CostBudget(**limits) if limits else None
+
+
+def _tools(config: Config) -> ToolRegistry:
+    registry = ToolRegistry()
+    register_agent_basics(registry, Workspace(config.workspace))
+    load_tool_files(config.tool_files, registry)
+    return registry
+
+
+__all__ = ["Checkpoint", "Engine", "NotFound", "Snapshot"]

@@ -1,0 +1,113 @@
+"""History: what the log says of jobs and their checkpoints. Reads only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from headway.errors import NotFound
+from headway.events import kinds
+from headway.events.views import JobRow
+from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, level_checkpoints, parse_level_id
+from headway.jobs.transitions import TRANSITIONS, JobStatus
+from headway.store.reader import StoreReader
+
+RECENT_JOBS = 20
+"""How many jobs a list of all checkpoints looks at."""
+
+
+class History:
+    """Questions to the store about jobs of any age."""
+
+    def __init__(self, reader: StoreReader) -> None:
+        self._reader = reader
+
+    async def unfinished(self) -> list[JobRow]:
+        """Return the jobs that have not reached a terminal status, oldest first."""
+        rows: list[JobRow] = []
+        for status, next_ in TRANSITIONS.items():
+            if next_:
+                rows.extend(await self._all(status))
+        return sorted(rows, key=lambda row: row.first_seq)
+
+    async def _all(self, status: JobStatus) -> list[JobRow]:
+        rows: list[JobRow] = []
+        before: int | None = None
+        while page := await self._reader.jobs(status=status.value, limit=500, before=before):
+            rows.extend(page)
+            before = page[-1].first_seq
+        return rows
+
+    async def plan_of(self, job_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return (proposal, graph) as ``job_created`` recorded them; the graph of a rejected job is empty."""
+        events = await self._reader.events(job_id=job_id, kinds=[kinds.JOB_CREATED], limit=1)
+        if not events:
+            raise NotFound(f"there is no job '{job_id}'")
+        data = await self._reader.resolve(events[0].data)
+        return data["proposal"], data["graph"]
+
+    async def spent(self, job_id: str, upto: int) -> dict[str, int]:
+        """Return what a job had spent of its budget at ``upto``; empty without a budget."""
+        spent: dict[str, int] = {}
+        after = 0
+        wanted = [kinds.BUDGET_SETTLED]
+        while page := await self._reader.events(after=after, job_id=job_id, kinds=wanted, limit=1000):
+            for event in page:
+                if event.seq <= upto:
+                    spent = event.data.get("spent", spent)
+            after = page[-1].seq
+            if after > upto:
+                break
+        return spent
+
+    async def checkpoints(self, job_id: str | None, scope: str | None) -> list[CheckpointInfo]:
+        """Return the checkpoints of a job, of a scope, or of everything recent, oldest first."""
+        if job_id is not None:
+            rows = [await self._reader.job(job_id)]
+        else:
+            rows = [
+                row
+                for row in await self._reader.jobs(limit=RECENT_JOBS if scope is None else 1000)
+                if scope is None or row.scope == scope
+            ]
+        infos = list(await self._reader.checkpoints(job_id=job_id, scope=scope))
+        for row in rows:
+            if row.levels_done or row.levels:
+                infos.extend(level_checkpoints(await self._reader.run_view(row.job_id)))
+        return sorted(infos, key=lambda info: info.seq)
+
+    async def checkpoint(self, checkpoint_id: str) -> Checkpoint:
+        """Return a checkpoint with its state and results; :class:`NotFound` if there is none of that id."""
+        named = parse_level_id(checkpoint_id)
+        if named is None:
+            return await self._reader.checkpoint(checkpoint_id)
+        job_id, level = named
+        run = await self._reader.run_view(job_id)
+        for info in level_checkpoints(run):
+            if info.level == level:
+                return await self._at(info)
+        raise NotFound(f"there is no checkpoint '{checkpoint_id}': job {job_id} has not finished level {level}")
+
+    async def capture(
+        self, checkpoint_id: str, *, job_id: str | None, scope: str | None, name: str | None, created_ms: int
+    ) -> Checkpoint:
+        """Return a manual checkpoint of what the log says now."""
+        seq = await self._reader.last_seq()
+        if job_id is not None:
+            scope = (await self._reader.job(job_id)).scope
+        assert scope is not None
+        info = CheckpointInfo(checkpoint_id, "manual", scope, seq, created_ms, job_id, name=name)
+        return await self._at(info)
+
+    async def _at(self, info: CheckpointInfo) -> Checkpoint:
+        state = await self._reader.scope_state(info.scope, upto=info.seq)
+        results = []
+        if info.job_id is not None:
+            run = await self._reader.run_view(info.job_id, upto=info.seq, resolve=True)
+            settled = {action.id for action in run.actions if action.done}
+            results = [result for result in run.result().results if result.action_id in settled]
+            info = msgspec.structs.replace(
+                info, done=sum(r.status.value == "succeeded" for r in results), total=len(run.actions)
+            )
+        return Checkpoint(msgspec.structs.replace(info, keys=len(state)), state, results)

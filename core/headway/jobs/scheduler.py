@@ -1,0 +1,124 @@
+"""The scheduler: which job runs when.
+
+The jobs of one scope run one at a time, in the order of submission, on the scope's state. Scopes run side by side,
+at most ``max_jobs`` at once; who finds no room stays queued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+
+from headway.errors import StoreError
+from headway.events import kinds
+from headway.events.event import Event
+from headway.jobs.live import LiveJob
+from headway.jobs.transitions import JobStatus
+from headway.limits.budget import BudgetMeter, CostBudget
+from headway.runtime.environment import Environment
+from headway.runtime.run import Run
+from headway.state import StateStore
+
+_log = logging.getLogger("headway.jobs")
+
+
+class Scope:
+    """One state and the jobs that work on it."""
+
+    def __init__(self, name: str, state: StateStore) -> None:
+        self.name = name
+        self.state = state
+        self.jobs: deque[LiveJob] = deque()
+        self.worker: asyncio.Task[None] | None = None
+
+
+class Scheduler:
+    """Runs jobs. ``load`` returns the state of a scope that is not in use yet."""
+
+    def __init__(
+        self,
+        env: Environment,
+        load: Callable[[str], Awaitable[StateStore]],
+        budget: CostBudget | None = None,
+        max_jobs: int = 32,
+    ) -> None:
+        self._env = env
+        self._load = load
+        self._budget = budget
+        self._room = asyncio.Semaphore(max_jobs)
+        self._scopes: dict[str, Scope] = {}
+        self._jobs: dict[str, LiveJob] = {}
+        self._endings: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[LiveJob]:
+        return iter(list(self._jobs.values()))
+
+    def get(self, job_id: str) -> LiveJob | None:
+        """Return the live job of that id."""
+        return self._jobs.get(job_id)
+
+    def busy(self, scope: str) -> bool:
+        """Whether a job is queued or running in ``scope``."""
+        entry = self._scopes.get(scope)
+        return entry is not None and bool(entry.jobs)
+
+    async def state(self, scope: str) -> StateStore:
+        """Return the present state of ``scope``."""
+        entry = self._scopes.get(scope)
+        return entry.state if entry is not None else await self._load(scope)
+
+    def add(self, job: LiveJob, state: StateStore) -> None:
+        """Queue a job whose ``job_created`` is in the log; ``state`` is that of its scope."""
+        name = job.spec.scope
+        scope = self._scopes.get(name)
+        if scope is None:
+            scope = self._scopes[name] = Scope(name, state)
+        scope.jobs.append(job)
+        self._jobs[job.job_id] = job
+        if scope.worker is None:
+            scope.worker = asyncio.create_task(self._work(scope), name=f"headway-scope-{name}")
+
+    async def drop_queued(self, job: LiveJob) -> bool:
+        """End a cancelled job that has not started, at once; False if it has started meanwhile."""
+        scope = self._scopes.get(job.spec.scope)
+        if job.run is not None or scope is None or job not in scope.jobs:
+            return False
+        job.run = Run(self._env, job.job_id, job.plan, scope.state, job.token, None, job.prior)
+        ending = asyncio.create_task(self._run(job))  # a task: who asked may go away before it has ended
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+        await job.done.wait()
+        return True
+
+    async def _work(self, scope: Scope) -> None:
+        """Run the jobs of a scope one after the other, until there are none."""
+        while scope.jobs:
+            job = scope.jobs[0]
+            async with self._room:
+                if job.run is None:
+                    meter = BudgetMeter(self._budget, job.spent) if self._budget is not None else None
+                    job.run = Run(self._env, job.job_id, job.plan, scope.state, job.token, meter, job.prior)
+                    if not job.token.is_cancelled():
+                        job.move(JobStatus.RUNNING)
+                    await self._run(job)
+                else:
+                    await job.done.wait()  # cancelled in the queue: its end is being written
+            scope.jobs.popleft()
+        del self._scopes[scope.name]
+
+    async def _run(self, job: LiveJob) -> None:
+        assert job.run is not None
+        try:
+            result = await job.run.execute()
+            job.move(JobStatus(result.status))
+        except StoreError as error:
+            _log.error("job %s: its end is not on disk yet: %s", job.job_id, error)
+        except Exception:
+            _log.exception("job %s: the executor failed", job.job_id)
+            data = {"outcome": "interrupted", "error": "interrupted: internal error", "cost": {}}
+            self._env.log.append(Event(kinds.JOB_FAILED, data, job.job_id, proposal_id=job.plan.proposal.id))
+        finally:
+            self._jobs.pop(job.job_id, None)
+            job.done.set()
