@@ -18,9 +18,10 @@ from headway.errors import Conflict, InvalidInput, InvalidPlan, LogFull, NotFoun
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.subscription import Subscription
-from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+from headway.events.views import JobRow, RunView
 from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, StateDiff, diff_states, kept_results
 from headway.jobs.history import History
+from headway.jobs.info import Snapshot
 from headway.jobs.live import LiveJob
 from headway.jobs.recovery import closing_events
 from headway.jobs.scheduler import Scheduler
@@ -47,16 +48,6 @@ if TYPE_CHECKING:
 
 CLOSE_GRACE_S = 5.0
 KILL_WAIT_S = 2.0
-
-
-class Snapshot(msgspec.Struct):
-    """All views at one ``seq``; ``run`` is the job's that was asked for."""
-
-    seq: int
-    jobs: JobsView
-    limits: LimitsView
-    budgets: BudgetView
-    run: RunView | None = None
 
 
 class Engine:

@@ -18,7 +18,8 @@ from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, InvalidPlan, StoreError, Unavailable, one_line
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
-from headway.jobs.info import CheckpointInfo, Snapshot, StateDiff
+from headway.jobs.checkpoints import CheckpointInfo, StateDiff
+from headway.jobs.info import Snapshot
 from headway.plan.parse import MAX_BYTES
 from headway.plan.result import ProposalResult
 from headway.plan.verify import VerifyReport

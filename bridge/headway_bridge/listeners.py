@@ -1,0 +1,156 @@
+"""Where the daemon listens: a TCP address and a Unix socket, and a uvicorn server on each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from headway.errors import Conflict, InvalidConfig, StoreError, Unavailable, one_line
+from headway_bridge.security import check_bind
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from headway.store.home import Home
+
+BACKLOG = 128
+MAX_CONNECTIONS = 512
+"""Connections that one server takes at a time; more get 503."""
+
+KEEP_ALIVE_S = 60
+END_S = 2
+"""Seconds that requests under way get to end once a server stops."""
+
+
+def bind_tcp(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on a loopback ``host``; ``port`` 0 takes a free one.
+
+    Raises :class:`InvalidConfig` with one line when the address is not loopback, not known or not to be had.
+    """
+    check_bind(host)
+    name = host.strip().removeprefix("[").removesuffix("]")
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise InvalidConfig(f"cannot listen on {one_line(host, 100)!r}: {_reason(error)}") from None
+    family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)  # now, so that whoever else wants the port is found out now
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise InvalidConfig(f"port {port} of {host} is in use: choose another with --port (0: any)") from None
+        raise InvalidConfig(f"cannot listen on port {port} of {host}: {_reason(error)}") from None
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the HTTP address of a listening TCP socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
+
+
+class UnixListener:
+    """The operator socket: mode 0600 from its first moment, removed at the end if it is still ours.
+
+    Make one only while holding the lock of ``home``: whatever lies at its place then was left by a dead daemon.
+    Raises :class:`Conflict` if something that is not a socket lies there, :class:`StoreError` if it cannot be made.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self.path = home.socket
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._clear()
+            before = os.umask(0o177)
+            try:
+                self.socket.bind(str(self.path))
+            finally:
+                os.umask(before)
+            found = self.path.lstat()
+            self._file = (found.st_dev, found.st_ino)
+            self.socket.listen(BACKLOG)
+            self.socket.setblocking(False)
+        except OSError as error:
+            self.socket.close()
+            raise StoreError(f"cannot listen on {self.path}: {_reason(error)}") from None
+        except Conflict:
+            self.socket.close()
+            raise
+
+    def _clear(self) -> None:
+        try:
+            mode = self.path.lstat().st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(mode):
+            raise Conflict(f"{self.path} is not a socket: move it away")
+        self.path.unlink()
+
+    def remove(self) -> None:
+        """Take the socket's name away, unless a later daemon has put its own there. Call it before closing."""
+        with contextlib.suppress(OSError):
+            found = self.path.lstat()
+            if (found.st_dev, found.st_ino) == self._file:
+                self.path.unlink()
+
+    def close(self) -> None:
+        """Remove the name and stop listening; doing so twice is harmless."""
+        if self.socket.fileno() >= 0:
+            self.remove()
+            self.socket.close()
+
+
+class Listener(uvicorn.Server):
+    """A uvicorn server on a socket that is open already, as one task of a larger program.
+
+    It leaves signals alone, logs warnings through :mod:`logging` and nothing else, and reports a failed start as an
+    error instead of ending the process. ``up`` is set once it serves.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int | None = MAX_CONNECTIONS) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="on",
+                ws="none",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,  # nothing stands in front that could be believed
+                server_header=False,
+                limit_concurrency=limit,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=END_S,
+            )
+        )
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve. Raises :class:`Unavailable` when the application refuses to start."""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            raise Unavailable("the server's application did not start") from None
+        self.up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the daemon."""
+        yield
+
+
+def _reason(error: OSError) -> str:
+    return one_line(error.strerror or str(error))

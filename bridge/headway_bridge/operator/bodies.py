@@ -1,0 +1,91 @@
+"""Request bodies: what the commands take. Unknown fields are refused, so that a misspelt one is not ignored."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+import msgspec
+from fastapi import Request
+
+from headway.errors import InvalidInput, one_line
+from headway.plan.model import ActionProposal
+from headway.plan.parse import parse_proposal
+
+T = TypeVar("T")
+
+MAX_BODY = 8 * 1024 * 1024 + 64 * 1024
+"""The largest body: a plan of the largest size, and what goes around it."""
+
+BIG_PLAN = 128 * 1024
+"""Bytes from which a plan is parsed beside the event loop."""
+
+
+class VerifyBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A plan to check. ``proposal`` is the plan's own JSON."""
+
+    proposal: msgspec.Raw
+    context_id: str | None = None
+
+
+class SubmitBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A plan to run, in the scope of ``context_id`` or in one of its own."""
+
+    proposal: msgspec.Raw
+    context_id: str | None = None
+    title: str | None = None
+    source: str | None = None
+
+
+class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a job is stopped; it becomes the error of what did not run."""
+
+    reason: str | None = None
+
+
+class CheckpointBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Whose state to save: a job's scope, or a scope."""
+
+    job_id: str | None = None
+    scope: str | None = None
+    name: str | None = None
+
+
+class StopBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How to stop: softly, or by killing what runs."""
+
+    now: bool = False
+
+
+class EmptyBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Nothing."""
+
+
+async def read_body(request: Request, kind: type[T]) -> T:
+    """Return the request's JSON body as ``kind``; no body counts as ``{}``. :class:`InvalidInput` names the field."""
+    data = await request.body()
+    try:
+        return msgspec.json.decode(data or b"{}", type=kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(one_line(f"the request is not valid: {error}", 500)) from None
+    except RecursionError:
+        raise InvalidInput("the request is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(one_line(f"the request is not valid JSON: {error}", 500)) from None
+
+
+async def read_plan(raw: msgspec.Raw) -> ActionProposal:
+    """Return the plan in ``raw``; :class:`headway.errors.InvalidPlan` says what is wrong with it."""
+    data = bytes(raw)
+    if len(data) < BIG_PLAN:
+        return parse_proposal(data)
+    return await asyncio.to_thread(parse_proposal, data)
+
+
+def text(value: str | None, name: str, limit: int) -> str | None:
+    """Return a free text of a body on one line; :class:`InvalidInput` when it is longer than ``limit`` characters."""
+    if value is None:
+        return None
+    if len(value) > limit:
+        raise InvalidInput(f"{name}: {len(value):,} characters; the limit is {limit:,}")
+    return one_line(value, limit)

@@ -1,0 +1,84 @@
+"""What the routes share: the engine, who asks, whether the daemon is going away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, Request
+
+from headway.client.wire import ACTOR_HEADER
+from headway.errors import Unavailable, one_line
+
+if TYPE_CHECKING:
+    from headway.engine import Engine
+    from headway.events.subscription import Subscription
+
+MAX_ACTOR = 200
+"""The longest name of an actor that the audit keeps, in characters."""
+
+
+class Operator:
+    """One daemon as its operator API sees it.
+
+    ``on_stop(now)`` begins the daemon's end; ``url`` is its A2A endpoint; ``started_ms`` when it began. Once
+    ``stopping`` is set, new work is refused; reads, cancels and streams go on to the end.
+    """
+
+    def __init__(self, engine: Engine, on_stop: Callable[[bool], object], url: str, started_ms: int) -> None:
+        self.engine = engine
+        self.on_stop = on_stop
+        self.url = url
+        self.started_ms = started_ms
+        self.stopping = False
+        self._streams: set[Subscription] = set()
+
+    def admit(self) -> None:
+        """Raise :class:`Unavailable` when new work comes too late."""
+        if self.stopping:
+            raise Unavailable("the daemon is stopping: it takes no new work")
+
+    def follow(self, after: int, job_id: str | None) -> Subscription:
+        """Open a subscription that :meth:`end_streams` ends; give it back with :meth:`unfollow`."""
+        if self.engine.log.closed:
+            raise Unavailable("the daemon is stopping")
+        subscription: Subscription = self.engine.subscribe(after, job_id)
+        self._streams.add(subscription)
+        return subscription
+
+    def unfollow(self, subscription: Subscription) -> None:
+        """End one subscription."""
+        subscription.close()
+        self._streams.discard(subscription)
+
+    @property
+    def streams(self) -> int:
+        """How many event streams are open."""
+        return len(self._streams)
+
+    def end_streams(self) -> None:
+        """End every open event stream, however far its reader is."""
+        for subscription in list(self._streams):
+            subscription.close()
+
+    async def audit(self, who: str, what: str, target: str | None = None, **detail: Any) -> None:
+        """Record that a command was carried out."""
+        await self.engine.audit(who, what, target, {k: v for k, v in detail.items() if v is not None} or None)
+
+
+def operator_of(request: Request) -> Operator:
+    """Return the application's :class:`Operator`."""
+    operator: Operator = request.app.state.operator
+    return operator
+
+
+def actor_of(request: Request) -> str:
+    """Return who gives the command: the header's text on one line, else the user who alone may open the socket."""
+    given = request.headers.get(ACTOR_HEADER, "")
+    name = one_line(given.encode("latin-1").decode("utf-8", "replace"), MAX_ACTOR)
+    return name or f"unix:{os.getuid()}"
+
+
+Op = Annotated[Operator, Depends(operator_of)]
+Who = Annotated[str, Depends(actor_of)]

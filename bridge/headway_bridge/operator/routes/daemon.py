@@ -1,0 +1,49 @@
+"""The daemon itself: ``status`` and ``stop``."""
+
+from __future__ import annotations
+
+import os
+
+from fastapi import APIRouter, Request, Response
+
+from headway import __version__
+from headway.client.wire import DaemonStatus
+from headway_bridge.operator.answers import answer
+from headway_bridge.operator.bodies import StopBody, read_body
+from headway_bridge.operator.context import Op, Who
+from headway_bridge.operator.spec import documented
+
+router = APIRouter(tags=["daemon"])
+
+COUNTED = 1000
+"""Jobs of one status are counted up to here."""
+
+
+@router.get("/status", **documented(DaemonStatus))
+async def status(operator: Op) -> Response:
+    """Tell who the daemon is and what it has to do."""
+    engine = operator.engine
+    return answer(
+        DaemonStatus(
+            version=__version__,
+            pid=os.getpid(),
+            home=str(engine.home),
+            url=operator.url,
+            started_ms=operator.started_ms,
+            last_seq=engine.log.last_seq,
+            running=len(await engine.jobs(status="running", limit=COUNTED)),
+            queued=len(await engine.jobs(status="queued", limit=COUNTED)),
+            stopping=operator.stopping,
+            tools=sorted(engine.registry.names()),
+            workspace=str(engine.workspace or ""),
+        )
+    )
+
+
+@router.post("/stop", **documented(dict[str, bool], takes=StopBody, optional=True, status=202))
+async def stop(request: Request, operator: Op, who: Who) -> Response:
+    """Begin the daemon's end. Runs are cancelled and get a grace to end; with `now` they are killed at once."""
+    body = await read_body(request, StopBody)
+    await operator.audit(who, "stop", now=body.now)
+    operator.on_stop(body.now)
+    return answer({"stopping": True}, 202)

@@ -1,0 +1,108 @@
+"""How a daemon is asked to stop, and what makes sure that it does.
+
+::
+
+    running ──SIGTERM, SIGINT, stop──> soft ──SIGINT, stop now──> hard ──SIGINT──> gone
+       └──────────────stop now─────────────────────────────────────^
+
+soft: no new work, runs are cancelled and get a grace. hard: what still runs is killed. Whatever happens, the process
+is gone :data:`LAST_RESORT_S` seconds after the first request: the kernel's timer ends it if it cannot end itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+LAST_RESORT_S = 9.8
+"""Seconds after which the process ends as if killed: the log is durable, the next start closes what was open."""
+
+CANCELLED = 130
+"""The exit code after a second Ctrl-C."""
+
+
+def say_to_stderr(text: str) -> None:
+    """Tell a person at the terminal one line, if there is one."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"headway: {text}\n")
+        sys.stderr.flush()
+
+
+class Stop:
+    """A request to stop that only ever gets harder. ``say`` tells people what a signal has led to."""
+
+    def __init__(self, say: Callable[[str], object] = say_to_stderr) -> None:
+        self.soft = asyncio.Event()
+        self.hard = asyncio.Event()
+        self.say = say
+        self.interrupts = 0
+        self._armed = False
+
+    def request(self, now: bool = False) -> None:
+        """Ask for the end; with ``now`` for a hard one. Asking twice is harmless."""
+        if self._armed and not self.soft.is_set():
+            signal.setitimer(signal.ITIMER_REAL, LAST_RESORT_S)
+        self.soft.set()
+        if now:
+            self.hard.set()
+
+    @property
+    def exit_code(self) -> int:
+        """0 after an orderly stop, 130 after a second Ctrl-C."""
+        return CANCELLED if self.interrupts > 1 else 0
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[None]:
+        """While entered, SIGTERM and SIGINT go to this object; only in the main thread, elsewhere nothing changes.
+
+        Handlers are Python's own rather than the event loop's, so that they run while a tool blocks the loop.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            if not self.soft.is_set():
+                signal.setitimer(signal.ITIMER_REAL, LAST_RESORT_S)
+            if number == signal.SIGINT:
+                self.interrupts += 1
+                if self.interrupts > 2:
+                    os._exit(CANCELLED)
+            loop.call_soon_threadsafe(self._heard, number)
+
+        wanted: dict[signal.Signals, Any] = {
+            signal.SIGTERM: on_signal,
+            signal.SIGINT: on_signal,
+            signal.SIGALRM: signal.SIG_DFL,
+        }
+        before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+        self._armed = True
+        try:
+            yield
+        finally:
+            self._armed = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heard(self, number: int) -> None:
+        if number != signal.SIGINT:
+            if not self.soft.is_set():
+                self.say("stopping: runs are being cancelled")
+            self.request()
+        elif self.hard.is_set():
+            self.say("stopping: already killing what still runs")
+        elif self.soft.is_set():
+            self.say("killing what still runs")
+            self.request(now=True)
+        else:
+            self.say("stopping: runs are being cancelled, press Ctrl-C again to kill")
+            self.request()
