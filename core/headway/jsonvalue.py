@@ -23,7 +23,7 @@ def to_json(value: Any) -> Any:
     """Return ``value`` as plain JSON data, copied; :class:`InvalidInput` with one line if it cannot be.
 
     Dataclasses, datetimes, tuples and the like become what msgspec makes of them. NaN and infinities, lone
-    surrogates, integers over 64 bits and values over 16 MiB are refused.
+    surrogates and values over 16 MiB are refused.
     """
     kind = type(value)
     if kind is str and len(value) < _LONG and value.isascii():

@@ -102,6 +102,9 @@ class ProposalResult(msgspec.Struct, omit_defaults=True):
     outcome: str | None = None
     error: str | None = None
 
+    def __repr__(self) -> str:
+        return f"ProposalResult(job_id={self.job_id!r}, status={self.status!r}, {len(self.results)} results)"
+
     @property
     def ok(self) -> bool:
         """Whether the run completed."""
