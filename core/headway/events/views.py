@@ -7,6 +7,7 @@ to JSON for the API and for snapshots, and decode back equal.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -94,8 +95,13 @@ class JobRow(msgspec.Struct):
         return self.status in ("completed", "failed", "cancelled")
 
 
-class RunView(msgspec.Struct):
-    """One run, whole: its job row, levels and actions, and the state it has committed."""
+class RunView(msgspec.Struct, dict=True):
+    """One run, whole: its job row, levels and actions, and the state it has committed.
+
+    ``state`` holds what this run's finished levels wrote; the whole state of its scope is a :class:`StateView`. It
+    follows the events of its own job alone (``RunView(job=JobRow(job_id=…))`` says which): ``last_seq`` is the seq of
+    the last of those, so that a view is the same whether the log was filtered or not.
+    """
 
     job: JobRow
     levels: list[LevelView] = []
@@ -108,10 +114,12 @@ class RunView(msgspec.Struct):
 
     def action(self, action_id: str) -> ActionView:
         """Return the action with that id; ``KeyError`` if there is none."""
-        for view in self.actions:
-            if view.id == action_id:
-                return view
-        raise KeyError(action_id)
+        return self.actions[self.positions[action_id]]
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Where each action id is in :attr:`actions`; derived, so neither encoded nor compared."""
+        return {view.id: position for position, view in reversed(list(enumerate(self.actions)))}
 
     def result(self) -> ProposalResult:
         """Return what ``execute`` returned for this run, rebuilt from its events."""
@@ -152,7 +160,10 @@ class JobsView(msgspec.Struct):
 
 
 class BucketView(msgspec.Struct):
-    """A token bucket as of its last event: ``tokens`` at ``at_ms``, refilled at capacity / interval_s a second."""
+    """A token bucket as of its last event: ``tokens`` at ``at_ms``, refilled at capacity / interval_s a second.
+
+    ``queue`` says who waits: "job id/action id" to the time (ms since 1970) at which the wait began.
+    """
 
     bucket: str
     capacity: float
@@ -164,6 +175,7 @@ class BucketView(msgspec.Struct):
     grants: int = 0
     waits: int = 0
     waited_ms: float = 0.0
+    queue: dict[str, int] = {}
 
     def level(self, now_ms: int) -> float:
         """Return the tokens there are at ``now_ms``, between 0 and the capacity."""
@@ -195,4 +207,27 @@ class BudgetView(msgspec.Struct):
     """Every budget, by job id."""
 
     budgets: dict[str, BudgetRow] = {}
+    last_seq: int = 0
+
+
+class PendingChanges(msgspec.Struct):
+    """The state changes of a succeeded action whose level has not finished. ``index`` is its place in the plan."""
+
+    action_id: str
+    index: int
+    level: int
+    changes: dict[str, Any] = {}
+
+
+class StateView(msgspec.Struct):
+    """The whole state of one scope: of all its jobs, of restores, of changes made outside runs.
+
+    ``state`` is committed; ``pending`` holds, by job id, what waits for the end of its level (dropped if the job ends
+    first). ``jobs`` maps the scope's unfinished jobs to their action ids in list order, the order of commits.
+    """
+
+    scope: str
+    state: dict[str, Any] = {}
+    pending: dict[str, list[PendingChanges]] = {}
+    jobs: dict[str, dict[str, int]] = {}
     last_seq: int = 0

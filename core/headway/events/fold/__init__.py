@@ -1,0 +1,75 @@
+"""fold: the pure function that makes every view from events.
+
+Live, replayed or re-read from the store, the same events give equal views: no clock, no randomness, nothing else is
+read. Kinds that this version does not know are skipped, and data of an unexpected shape (from a newer writer) is
+taken as far as it can be understood: fold never raises.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from headway.events.event import Event
+from headway.events.fold.budget import fold_budget
+from headway.events.fold.jobs import fold_jobs
+from headway.events.fold.limits import fold_limits
+from headway.events.fold.run import fold_run
+from headway.events.fold.state import fold_state
+from headway.events.views import BudgetView, JobsView, LimitsView, RunView, StateView
+
+__all__ = ["clone", "fold", "fold_all"]
+
+View = TypeVar("View", RunView, JobsView, LimitsView, BudgetView, StateView)
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+_FOLDS: dict[type, Callable[[Any, Event], None]] = {
+    RunView: fold_run,
+    JobsView: fold_jobs,
+    LimitsView: fold_limits,
+    BudgetView: fold_budget,
+    StateView: fold_state,
+}
+
+
+def fold(view: View, event: Event) -> View:
+    """Return ``view`` after ``event``. The view given is consumed: it is changed and returned.
+
+    An event with ``0 < seq <= view.last_seq`` is ignored, so that replay and live may overlap.
+    """
+    if not 0 < event.seq <= view.last_seq:
+        _FOLDS[type(view)](view, event)
+    return view
+
+
+def fold_all(view: View, events: Iterable[Event]) -> View:
+    """Return ``view`` after ``events``, in their order; see :func:`fold`."""
+    step = _FOLDS[type(view)]
+    for event in events:
+        if not 0 < event.seq <= view.last_seq:
+            step(view, event)
+    return view
+
+
+def clone(view: _Struct) -> _Struct:
+    """Return a deep copy of a view: folding on, or changing the copy, leaves the original as it is."""
+    return cast(_Struct, _deep(view))
+
+
+def _deep(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {key: _deep(item) for key, item in value.items()}
+    if kind is list:
+        return [_deep(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        twin = copy.copy(value)
+        for name in value.__struct_fields__:
+            item = getattr(value, name)
+            if isinstance(item, dict | list | msgspec.Struct):
+                setattr(twin, name, _deep(item))
+        return twin
+    return value

@@ -1,0 +1,148 @@
+"""The fold of the job list, and of the job row that a run's view has too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from headway.events import kinds
+from headway.events.event import Event
+from headway.events.fold.graph import actions_of, finished_results, levels_done_before, levels_of
+from headway.events.fold.values import action_status, mapping, text, text_or_none, texts
+from headway.events.views import JobRow, JobsView
+from headway.plan.result import ActionStatus
+
+
+def fold_jobs(view: JobsView, event: Event) -> None:
+    """Apply an event to the row of its job."""
+    if event.seq:
+        view.last_seq = event.seq
+    if event.kind == kinds.JOB_CREATED:
+        if event.job_id is not None:
+            view.jobs[event.job_id] = new_row(event)
+    elif event.kind == kinds.STORE_PRUNED:
+        for job_id in texts(event.data.get("jobs")):
+            view.jobs.pop(job_id, None)
+    elif event.job_id is not None:
+        row = view.jobs.get(event.job_id)
+        if row is not None:
+            fold_row(row, event)
+
+
+def new_row(event: Event) -> JobRow:
+    """Return the row of a job that was just created; a fork's counts what it brings along."""
+    data = event.data
+    actions = actions_of(event)
+    settled = dict.fromkeys(ActionStatus, 0)
+    places = {action.id: action for action in reversed(actions)}
+    for result in finished_results(event):
+        action = places.get(text(result["action_id"]))
+        status = action_status(result.get("status"))
+        if action is not None and status is not None and not action.done:
+            action.finished_ms = event.ts
+            settled[status] += 1
+    levels = levels_of(event, actions)
+    return JobRow(
+        job_id=event.job_id or "",
+        scope=text(data.get("scope")),
+        context_id=text_or_none(data.get("context_id")),
+        title=text(data.get("title")),
+        source=text(data.get("source")),
+        principal=text_or_none(data.get("principal")),
+        proposal_id=event.proposal_id or text(mapping(data.get("proposal")).get("id")),
+        created_ms=event.ts,
+        levels=len(levels),
+        levels_done=levels_done_before(event, levels, actions),
+        actions=len(actions),
+        succeeded=settled[ActionStatus.SUCCEEDED],
+        failed=settled[ActionStatus.FAILED],
+        skipped=settled[ActionStatus.SKIPPED],
+        rejected=settled[ActionStatus.REJECTED],
+        forked_from=text_or_none(mapping(data.get("forked_from")).get("job_id")),
+        first_seq=event.seq,
+        last_seq=event.seq,
+    )
+
+
+def fold_row(row: JobRow, event: Event) -> None:
+    """Apply an event of the row's job, any but its ``job_created``."""
+    if event.seq:
+        row.last_seq = event.seq
+    handler = _ROW.get(event.kind)
+    if handler is not None:
+        handler(row, event)
+
+
+def _started(row: JobRow, event: Event) -> None:
+    row.status = "running"
+    row.started_ms = event.ts
+
+
+def _level_finished(row: JobRow, event: Event) -> None:
+    if event.level is not None and 0 <= event.level < row.levels:
+        row.levels_done = max(row.levels_done, event.level + 1)
+
+
+def _succeeded(row: JobRow, event: Event) -> None:
+    row.succeeded += 1
+
+
+def _failed(row: JobRow, event: Event) -> None:
+    row.failed += 1
+
+
+def _skipped(row: JobRow, event: Event) -> None:
+    row.skipped += 1
+
+
+def _rejected(row: JobRow, event: Event) -> None:
+    row.rejected += 1
+
+
+def _cancel_requested(row: JobRow, event: Event) -> None:
+    row.cancel_reason = text(event.data.get("reason"))
+
+
+def _paused(row: JobRow, event: Event) -> None:
+    row.status = "paused"
+
+
+def _resumed(row: JobRow, event: Event) -> None:
+    row.status = "running"
+
+
+def _completed(row: JobRow, event: Event) -> None:
+    _end(row, event, "completed")
+
+
+def _job_failed(row: JobRow, event: Event) -> None:
+    _end(row, event, "failed")
+    row.error = text_or_none(event.data.get("error"))
+
+
+def _cancelled(row: JobRow, event: Event) -> None:
+    _end(row, event, "cancelled")
+    row.cancel_reason = text(event.data.get("reason"), row.cancel_reason or "")
+
+
+def _end(row: JobRow, event: Event, status: str) -> None:
+    row.status = status
+    row.outcome = text_or_none(event.data.get("outcome"))
+    row.finished_ms = event.ts
+    row.waiting_for = ""
+
+
+_ROW: dict[str, Callable[[JobRow, Event], None]] = {
+    kinds.JOB_STARTED: _started,
+    kinds.LEVEL_FINISHED: _level_finished,
+    kinds.ACTION_SUCCEEDED: _succeeded,
+    kinds.ACTION_FAILED: _failed,
+    kinds.ACTION_SKIPPED: _skipped,
+    kinds.ACTION_REJECTED: _rejected,
+    kinds.RUN_CANCEL_REQUESTED: _cancel_requested,
+    kinds.RUN_KILLED: _cancel_requested,
+    kinds.RUN_PAUSED: _paused,
+    kinds.RUN_RESUMED: _resumed,
+    kinds.JOB_COMPLETED: _completed,
+    kinds.JOB_FAILED: _job_failed,
+    kinds.JOB_CANCELLED: _cancelled,
+}
