@@ -67,6 +67,8 @@ class BudgetsConfig(_Section):
     tool_calls: int | None = Field(default=None, ge=0, description="Tool calls.")
     actions: int | None = Field(default=None, ge=0, description="Actions of any type.")
     duration_ms: int | None = Field(default=None, ge=0, description="Milliseconds spent in tools, summed.")
+    tokens: int | None = Field(default=None, ge=0, description="Model tokens that tools report.")
+    usd_micros: int | None = Field(default=None, ge=0, description="Millionths of a US dollar that tools report.")
 
 
 class WorkflowConfig(_Section):
@@ -147,6 +149,11 @@ class Config(_Section):
     def workspace(self) -> Path:
         """The folder that file tools are confined to: ``tools.workspace``, else the file's, else the working folder."""
         return self.tools.workspace or self._folder or Path.cwd()
+
+    @property
+    def tool_files(self) -> list[Path]:
+        """The Python files whose tools are loaded: ``tools.python``."""
+        return list(self.tools.python)
 
     def source(self, key: str) -> Source:
         """Return where the value of the dotted ``key`` came from; ``default`` for what nobody set."""

@@ -1,0 +1,83 @@
+"""``headway init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from headway.errors import InvalidInput
+from headway_console.cli.options import FOLDER, json_option
+
+CONFIG = """\
+# What this file may say: headway config schema. What holds, and from where: headway config check --all.
+
+[tools]
+python = ["tools.py"]
+
+[rate_limits.word_count]
+max_calls = 5
+interval_secs = 1.0
+
+[budgets]
+tool_calls = 100
+
+[workflows.hello]
+plan = "plans/hello.json"
+description = "Counts the words of headway.toml."
+"""
+
+TOOLS = '''\
+"""Tools for plans in this folder."""
+
+import headway
+
+
+@headway.tool(idempotent=True)
+def word_count(text: str) -> int:
+    """Count the words of a text."""
+    return len(text.split())
+'''
+
+PLAN = """\
+{
+  "source": "headway init",
+  "actions": [
+    {"id": "read", "type": "tool_call", "tool": "read_file", "parameters": {"path": "headway.toml"}},
+    {"id": "count", "type": "tool_call", "tool": "word_count", "parameters": {"text": "$read.output.content"}},
+    {"id": "keep", "type": "state_write", "parameters": {"key": "words", "value": "$count.output"}}
+  ]
+}
+"""
+
+FILES = {"headway.toml": CONFIG, "tools.py": TOOLS, "plans/hello.json": PLAN}
+
+
+@click.command("init")
+@click.argument("folder", type=FOLDER, default=".")
+@json_option()
+def command(folder: Path, as_json: bool) -> None:
+    """Write a headway.toml, a tool and a first plan.
+
+    Into FOLDER, by default the working directory. Files that exist are never changed: if one of them does, nothing is
+    written and the exit code is 2.
+    """
+    from headway_console.cli.output import say, write_json
+
+    taken = next((name for name in FILES if (folder / name).exists()), None)
+    if taken:
+        raise InvalidInput(f"{folder / taken} exists; nothing was written")
+    try:
+        for name, text in FILES.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise InvalidInput(f"cannot write {error.filename or folder}: {error.strerror}") from None
+    if as_json:
+        write_json({"folder": str(folder.absolute()), "files": list(FILES)})
+        return
+    for name in FILES:
+        say(f"wrote {folder / name}")
+    say("try: headway run hello")

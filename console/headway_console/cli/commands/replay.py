@@ -1,0 +1,44 @@
+"""``headway replay FILE``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from headway_console.cli.options import FILE, Place, json_option, pass_place, place_options
+
+
+@click.command("replay")
+@click.argument("file", type=FILE)
+@click.option(
+    "--speed", type=click.FloatRange(0.01, 1000), default=1.0, show_default=True, help="Recorded seconds a second."
+)
+@click.option("--plain", is_flag=True, help="Print a line for each thing that happened, at once; draw nothing.")
+@json_option("Print how each job ended as JSON on stdout, at once.")
+@place_options()
+@pass_place
+def command(place: Place, file: Path, speed: float, plain: bool, as_json: bool) -> int:
+    """Play a recording.
+
+    In the console, with pause, steps and seeking; without a terminal, as with --plain.
+    """
+    from headway_console.cli import exits, loop
+    from headway_console.cli.recorded import print_jobs, print_lines
+
+    if plain and as_json:
+        raise click.UsageError("--plain and --json exclude each other.")
+    if as_json:
+        print_jobs(file)
+        return exits.COMPLETED
+    if plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print_lines(file)
+        return exits.COMPLETED
+
+    from headway_console.cli.consoles import show
+    from headway_console.sources import ReplaySource
+
+    config = place.config()
+    loop.run(show(ReplaySource(file, speed=speed), config))
+    return exits.COMPLETED

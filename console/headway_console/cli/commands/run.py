@@ -1,0 +1,74 @@
+"""``headway run PLAN``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headway.errors import InvalidInput
+from headway_console.cli.options import FOLDER, Place, json_option, pass_place, place_options
+
+if TYPE_CHECKING:
+    from headway_console.cli.runner import LocalRunner, RemoteRunner
+
+
+@click.command("run")
+@click.argument("plan")
+@click.option("--workspace", type=FOLDER, metavar="DIR", help="The folder that file tools are confined to.")
+@json_option("Print the result as JSON, and nothing else, on stdout.")
+@click.option("--plain", is_flag=True, help="Print a line for each thing that happens; draw nothing.")
+@place_options()
+@pass_place
+def command(place: Place, plan: str, workspace: Path | None, as_json: bool, plain: bool) -> int:
+    """Run a plan and wait for its end.
+
+    PLAN is a JSON file, - for stdin, or the name of a workflow of headway.toml. It runs in this process, or in the
+    daemon of the home if one is running. Nothing is recorded of a plan that is not valid.
+
+    headway.toml is looked for from the working directory upwards, then from the plan's folder upwards.
+
+    Ctrl-C cancels: what is in flight goes on to its end, the rest is skipped. A second Ctrl-C kills.
+    """
+    from headway_console.cli import loop
+    from headway_console.cli.following import reporter_for, run_job
+    from headway_console.cli.plans import folder_of, read_plan, title_of
+
+    reporter = reporter_for(plain=plain, as_json=as_json)
+    config = place.config({"tools.workspace": workspace and str(workspace.absolute())}, also=folder_of(plan))
+    proposal = read_plan(plan, config)
+
+    async def main() -> int:
+        from headway_console.cli.runner import open_runner
+
+        runner = await open_runner(place.home(), config)
+        try:
+            await _agree(runner, workspace)
+            row = await runner.submit(proposal, title_of(plan))
+            return await run_job(runner, row, reporter, as_json=as_json, plain=plain)
+        finally:
+            await runner.close()
+
+    return loop.run(main())
+
+
+async def _agree(runner: LocalRunner | RemoteRunner, workspace: Path | None) -> None:
+    """Refuse ``--workspace`` where a daemon with another one would run the plan."""
+    from headway_console.cli.output import note
+    from headway_console.cli.runner import RemoteRunner
+
+    if not isinstance(runner, RemoteRunner):
+        return
+    status = await runner.client.status()
+    if workspace is not None and not _same(status.workspace, workspace):
+        raise InvalidInput(
+            f"the daemon of this home (pid {status.pid}) works in {status.workspace}: "
+            "stop it, leave --workspace out or choose another --home"
+        )
+    note(f"running in the daemon (pid {status.pid}), workspace {status.workspace}")
+
+
+def _same(one: str, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)

@@ -1,0 +1,42 @@
+"""``headway serve``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from headway_console.cli.options import Place, json_option, pass_place, place_options
+
+if TYPE_CHECKING:
+    from headway.daemon import DaemonInfo
+
+
+@click.command("serve")
+@click.option("--host", metavar="HOST", help="Listen on this loopback address (headway.toml: a2a.host).")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="TCP port, 0: a free one (a2a.port).")
+@json_option("Print the daemon's addresses as JSON on stdout once it answers.")
+@place_options()
+@pass_place
+def command(place: Place, host: str | None, port: int | None, as_json: bool) -> int:
+    """Run the daemon in the foreground.
+
+    It serves the A2A endpoint on TCP and the operator API on a Unix socket in the home, until Ctrl-C, SIGTERM or
+    headway stop. Then it takes no new work, cancels its runs with the reason "shutdown" and ends within 10 seconds; a
+    second Ctrl-C kills what is in flight.
+    """
+    from headway_bridge.server import run_daemon
+    from headway_console.cli import exits, loop
+    from headway_console.cli.output import say, write_json
+
+    home = place.home()
+    config = place.config({"a2a.host": host, "a2a.port": port})
+
+    def ready(info: DaemonInfo) -> None:
+        if as_json:
+            write_json(info)
+        else:
+            say(f"serving A2A at {info.url}, operators at {info.socket} (pid {info.pid}); Ctrl-C stops")
+        exits.flush()
+
+    return loop.run(run_daemon(home, config, on_ready=ready))

@@ -1,0 +1,38 @@
+"""``headway status``."""
+
+from __future__ import annotations
+
+import click
+
+from headway_console.cli.options import Place, json_option, pass_place, place_options
+
+
+@click.command("status")
+@json_option()
+@place_options()
+@pass_place
+def command(place: Place, as_json: bool) -> None:
+    """Say whether the daemon runs, and what it does.
+
+    Exit code 3 if none answers.
+    """
+    from headway.client import OperatorClient
+    from headway_console.cli import loop
+    from headway_console.cli.output import say, when, write_json
+
+    async def main() -> None:
+        async with OperatorClient(place.home()) as client:
+            status = await client.status()
+        if as_json:
+            write_json(status)
+            return
+        say(f"headway {status.version} (pid {status.pid}){', stopping' if status.stopping else ''}")
+        say(f"  home       {status.home}")
+        say(f"  a2a        {status.url or '-'}")
+        say(f"  workspace  {status.workspace or '-'}")
+        say(f"  since      {when(status.started_ms)}")
+        say(f"  jobs       {status.running} running, {status.queued} queued")
+        say(f"  events     {status.last_seq}")
+        say(f"  tools      {', '.join(status.tools) or '-'}")
+
+    loop.run(main())

@@ -1,0 +1,41 @@
+"""``headway verify PLAN``."""
+
+from __future__ import annotations
+
+import click
+
+from headway_console.cli import exits
+from headway_console.cli.options import Place, json_option, pass_place, place_options
+
+
+@click.command("verify")
+@click.argument("plan")
+@json_option()
+@place_options()
+@pass_place
+def command(place: Place, plan: str, as_json: bool) -> int:
+    """Check a plan without running it.
+
+    PLAN is a JSON file, - for stdin, or the name of a workflow of headway.toml. The state is taken to be empty; tools
+    are the built-in ones and those of headway.toml. Exit code 2 if the plan is not valid.
+    """
+    from headway.plan.verify import verify
+    from headway_console.cli.output import note, say, write_json
+    from headway_console.cli.plans import folder_of, read_plan
+    from headway_console.cli.tools import load_tools
+    from headway_console.text import count
+
+    config = place.config(also=folder_of(plan))
+    proposal = read_plan(plan, config)
+    report = verify(proposal, tools=load_tools(config))
+    if as_json:
+        write_json(report)
+    else:
+        for issue in report.issues:
+            note(f"{issue.severity}: {exits.issue_line(issue)}")
+        if report.valid:
+            size = f"{count(len(proposal.actions), 'action')} in {count(len(report.levels), 'level')}"
+            say(f"{plan}: valid: {size}")
+            for number, level in enumerate(report.levels):
+                say(f"  level {number}: {', '.join(level)}")
+    return exits.COMPLETED if report.valid else exits.BAD_INPUT

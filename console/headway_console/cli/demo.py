@@ -1,0 +1,46 @@
+"""The demo: an own home, and a workspace in it with the shipped examples, the same on every machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headway.errors import StoreError
+
+if TYPE_CHECKING:
+    from headway.store.home import Home
+    from headway_console.cli.options import Place
+
+PLAN = Path("plans") / "audit.json"
+LEFT_OUT = frozenset({"__pycache__"})
+
+
+def demo_home(place: Place) -> Home:
+    """Return the home of the demo: the one that was named, else ``demo`` in the default one."""
+    from headway.store.home import Home, default_home
+
+    return place.home() if place.home_path else Home(default_home().path / "demo")
+
+
+def prepare(home: Home) -> Path:
+    """Bring the demo's workspace up to date and return it. Files that nobody changed are not touched."""
+    from headway_console.resources import examples
+
+    home.prepare()
+    source, workspace = examples(), home.path / "workspace"
+    try:
+        for path in sorted(source.rglob("*")):
+            name = path.relative_to(source)
+            if path.is_file() and not LEFT_OUT.intersection(name.parts):
+                _copy(path, workspace / name)
+    except OSError as error:
+        raise StoreError(f"cannot write {error.filename or workspace}: {error.strerror}") from None
+    return workspace
+
+
+def _copy(source: Path, target: Path) -> None:
+    content = source.read_bytes()
+    if target.is_file() and target.read_bytes() == content:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)

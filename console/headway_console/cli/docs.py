@@ -1,0 +1,155 @@
+"""Writes ``docs/cli.md`` and ``docs/config.md`` from the commands and the configuration themselves.
+
+``python -m headway_console.cli.docs docs`` writes both into that folder; a test holds them to it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headway.config import json_schema
+from headway_console.cli.root import cli
+
+WIDTH = 100
+
+CLI_HEAD = """\
+# Command line
+
+Results go to stdout, progress and notes to stderr; with `--json` there is nothing but JSON on stdout. No command prints
+a traceback: an error is one line, `headway: error: …`, and an exit code. `HEADWAY_DEBUG=1` shows the traceback.
+
+| exit code | meaning |
+|---|---|
+| 0 | completed |
+| 1 | failed |
+| 2 | bad input: a plan, a file, an option, a name that there is none of, a home that is in use |
+| 3 | no daemon answers, or there is no store |
+| 130 | cancelled |
+
+`--home` and `--config` may stand before or after the command; the nearest wins over `HEADWAY_HOME` and
+`HEADWAY_CONFIG`.
+
+Ctrl-C while a run is followed cancels it: what is in flight goes on to its end, the rest is skipped. A second Ctrl-C
+kills what is in flight, a third ends the command as it stands. SIGTERM and SIGHUP cancel, and kill after 5 seconds. The
+log is durable throughout: the next start closes what was open.
+
+This page is made of what the commands say of themselves: `python -m headway_console.cli.docs docs` writes it.
+"""
+
+CONFIG_HEAD = """\
+# headway.toml
+
+The file is found by walking up from the working directory, `--config FILE` names another one. `headway run PLAN` and
+`headway verify PLAN` look from the plan's folder upwards when there is none. Flags win over `HEADWAY_<SECTION>_<KEY>`
+variables, and these over the file; an empty variable counts as unset, lists are separated by commas or written as JSON.
+
+Types are exact and unknown keys are refused, with the file, the line and the nearest key that there is. Relative paths
+count from the file's folder, `~` is your home. `headway config path` names the file that holds, `headway config check`
+says where each value came from, `headway config schema` prints a JSON Schema for editors.
+
+This page is made from that schema: `python -m headway_console.cli.docs docs` writes it.
+"""
+
+EXAMPLE = """
+## Example
+
+```toml
+[tools]
+python = ["tools.py"]
+workspace = "."
+
+[rate_limits.fetch]
+max_calls = 5
+interval_secs = 1.0
+
+[budgets]
+tool_calls = 200
+duration_ms = 60_000
+
+[workflows.audit]
+plan = "plans/audit.json"
+description = "Audits the workspace."
+
+[a2a]
+port = 8420
+tools = ["read_file", "fetch"]
+
+[store]
+keep_days = 30
+```
+"""
+
+
+def cli_page() -> str:
+    """Return ``docs/cli.md``."""
+    parts = [CLI_HEAD]
+    root = click.Context(cli, info_name="headway", terminal_width=WIDTH, **cli.context_settings)
+    for context in _contexts(root):
+        help_text = context.command.get_help(context)
+        level = "##" if context.parent is None or context.parent is root else "###"
+        parts.append(f"\n{level} {context.command_path}\n\n```text\n{help_text.strip()}\n```\n")
+    return "".join(parts)
+
+
+def _contexts(context: click.Context) -> Iterator[click.Context]:
+    yield context
+    command = context.command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            if found is not None:
+                yield from _contexts(click.Context(found, parent=context, info_name=name, terminal_width=WIDTH))
+
+
+def config_page() -> str:
+    """Return ``docs/config.md``."""
+    schema = json_schema()
+    parts = [CONFIG_HEAD, EXAMPLE]
+    for section, node in schema["properties"].items():
+        free = node.get("type") == "object"
+        table = _table(schema, node["additionalProperties"] if free else node)
+        name = f"{section}.NAME" if free else section
+        parts.append(f"\n## [{name}]\n\n{table['description']}\n\n")
+        parts.append("| key | type | default | variable | meaning |\n|---|---|---|---|---|\n")
+        required = table.get("required", [])
+        for key, leaf in table["properties"].items():
+            default = "required" if key in required else _default(leaf)
+            variable = "" if free else f"`HEADWAY_{section}_{key}`".upper()
+            meaning = leaf["description"]
+            parts.append(f"| `{key}` | {_type(leaf)} | {default} | {variable} | {meaning} |\n")
+    return "".join(parts)
+
+
+def _table(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return found
+
+
+def _type(leaf: dict[str, Any]) -> str:
+    options = [option for option in leaf.get("anyOf", [leaf]) if option.get("type") != "null"]
+    [option] = options
+    if "enum" in option:
+        return " or ".join(f'`"{value}"`' for value in option["enum"])
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+    if option["type"] == "array":
+        return "list of texts"
+    return words[option["type"]]
+
+
+def _default(leaf: dict[str, Any]) -> str:
+    import msgspec
+
+    value = leaf.get("default")
+    return "none" if value is None else f"`{msgspec.json.encode(value).decode()}`"
+
+
+PAGES = {"cli.md": cli_page, "config.md": config_page}
+
+if __name__ == "__main__":
+    for page, make in PAGES.items():
+        (Path(sys.argv[1]) / page).write_text(make(), encoding="utf-8")

@@ -1,0 +1,93 @@
+"""Follows one job to its end, shows it on the way, and says how it ended."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import click
+
+from headway.errors import Unavailable
+from headway_console.cli import exits
+from headway_console.cli.output import say, write_json
+from headway_console.cli.progress import Plain, ProgressLine, Silent
+
+if TYPE_CHECKING:
+    from headway.events.views import JobRow, RunView
+    from headway_console.cli.progress import Reporter
+    from headway_console.cli.runner import Runner
+
+
+def reporter_for(*, plain: bool, as_json: bool) -> Reporter:
+    """Return what shows the run: plain lines if asked for, a progress line on a terminal, else nothing."""
+    if plain and as_json:
+        raise click.UsageError("--plain and --json exclude each other.")
+    if plain:
+        return Plain()
+    return ProgressLine(sys.stderr) if sys.stderr.isatty() else Silent()
+
+
+async def follow(runner: Runner, row: JobRow, reporter: Reporter) -> int:
+    """Show the job until it ends, with Ctrl-C and SIGTERM stopping it; return the exit code."""
+    from headway.events.fold import fold
+    from headway.events.views import JobRow, RunView
+    from headway_console.cli.interrupts import Interrupts
+
+    run = RunView(job=JobRow(job_id=row.job_id))
+    batches = runner.batches(row)
+    try:
+        with Interrupts(runner, row.job_id):
+            async with aclosing(batches):
+                async for batch in batches:
+                    for event in batch:
+                        run = fold(run, event)
+                        reporter.event(event, run)
+                    reporter.batch(run)
+                    if run.job.finished:
+                        break
+    finally:
+        reporter.close()
+    if not run.job.finished:
+        raise Unavailable(f"the log ended before job {row.job_id} did")
+    return exits.JOB_CODES[run.job.status]
+
+
+async def run_job(runner: Runner, row: JobRow, reporter: Reporter, *, as_json: bool, plain: bool) -> int:
+    """Follow a job to its end, print its result and return the exit code."""
+    code = await follow(runner, row, reporter)
+    if not plain:
+        await conclude(runner, row.job_id, as_json=as_json)
+    return code
+
+
+async def conclude(runner: Runner, job_id: str, *, as_json: bool) -> None:
+    """Print the job's result: as JSON, or in words."""
+    run = await runner.run(job_id)
+    if as_json:
+        write_json(run.result())
+    else:
+        for line in result_lines(run):
+            say(line)
+
+
+def result_lines(run: RunView) -> list[str]:
+    """Return how a run ended, and every action that did not succeed."""
+    from headway_console.text import count, duration
+
+    job = run.job
+    took = duration((job.finished_ms or 0) - (job.started_ms or job.created_ms)) if job.finished_ms else ""
+    counts = [f"{getattr(job, name)} {name}" for name in ("succeeded", "failed", "skipped", "rejected")]
+    shown = ", ".join(text for text in counts if not text.startswith("0 ")) or "nothing done"
+    size = f"{count(job.actions, 'action')} in {count(job.levels, 'level')}"
+    lines = [f"{job.title or job.proposal_id}: {job.status}{f' in {took}' if took else ''}: {shown} of {size}"]
+    reason = job.cancel_reason if job.status == "cancelled" else job.error
+    if reason:
+        lines.append(f"  {job.outcome}: {reason}" if job.outcome else f"  {reason}")
+    lines.extend(
+        f"  level {action.level}: {action.id}: {action.status.value}: {action.error or action.error_code or ''}"
+        for action in run.actions
+        if action.error
+    )
+    lines.append(f"  job {job.job_id}")
+    return lines

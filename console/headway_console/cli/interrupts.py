@@ -1,0 +1,98 @@
+"""Ctrl-C and SIGTERM while a job is followed: first a soft cancel that says so, then a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from headway.clock import SYSTEM_CLOCK, Clock, TimerHandle
+from headway.errors import HeadwayError, describe
+from headway_console.cli.output import note
+
+if TYPE_CHECKING:
+    from headway_console.cli.runner import Runner
+
+GRACE_S = 5.0
+"""Seconds from a SIGTERM's soft cancel to the kill: nobody is there to press twice."""
+
+_ASKED = {signal.SIGTERM: "terminated", signal.SIGHUP: "terminal closed"}
+
+
+class Interrupts:
+    """While entered, signals stop the job ``job_id`` of ``runner``.
+
+    Ctrl-C: the first press cancels, the second kills, the third ends this process as it stands. SIGTERM and SIGHUP:
+    cancel, and kill after :data:`GRACE_S` seconds.
+    """
+
+    def __init__(self, runner: Runner, job_id: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._runner = runner
+        self._job_id = job_id
+        self._clock = clock
+        self._presses = 0
+        self._commands: set[asyncio.Task[None]] = set()
+        self._timer: TimerHandle | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether any signal came."""
+        return self._presses > 0
+
+    def __enter__(self) -> Interrupts:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self.press)
+        for number, reason in _ASKED.items():
+            loop.add_signal_handler(number, self.terminate, reason)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, *_ASKED):
+            loop.remove_signal_handler(number)
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._commands:
+            task.cancel()
+
+    def press(self) -> None:
+        """Answer one Ctrl-C."""
+        self._presses += 1
+        if self._presses == 1:
+            note("cancelling: what is in flight goes on to its end; press Ctrl-C again to kill it")
+            self._stop("interrupted by the user")
+        else:
+            note("killing what is in flight")
+            self._kill("interrupted twice by the user")
+            # What cannot even be killed does not hold the terminal: the next press ends this process.
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+    def terminate(self, reason: str) -> None:
+        """Answer a SIGTERM or SIGHUP."""
+        self._presses += 1
+        if self._timer is not None:
+            return
+        note(f"{reason}: cancelling; what is in flight after {GRACE_S:.0f} s is killed")
+        self._timer = self._clock.call_later(GRACE_S, self._kill, reason)
+        self._stop(reason)
+
+    def _stop(self, reason: str) -> None:
+        self._do(self._runner.cancel(self._job_id, reason))
+
+    def _kill(self, reason: str) -> None:
+        self._do(self._runner.kill(self._job_id, reason))
+
+    def _do(self, command: Coroutine[Any, Any, str]) -> None:
+        task = asyncio.get_running_loop().create_task(self._tell(command))
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+
+    async def _tell(self, command: Coroutine[Any, Any, str]) -> None:
+        try:
+            await command
+        except HeadwayError as error:
+            note(f"error: {describe(error)}")

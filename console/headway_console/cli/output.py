@@ -1,0 +1,65 @@
+"""What commands print: JSON, tables and notes. Nothing that came out of an event can drive the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def say(text: str) -> None:
+    """Print one line of a result on stdout, its control characters replaced."""
+    from headway_console.text import clean
+
+    _write(sys.stdout, f"{clean(text)}\n")
+
+
+def note(text: str) -> None:
+    """Print one line about what is going on on stderr."""
+    from headway.errors import one_line
+
+    _write(sys.stderr, f"headway: {one_line(text)}\n")
+    sys.stderr.flush()
+
+
+def write_json(value: Any, *, lines: bool = False) -> None:
+    """Print ``value`` as JSON on stdout: indented, or on one line."""
+    import msgspec
+
+    raw = msgspec.json.encode(value, enc_hook=_to_builtin)
+    text = (raw if lines else msgspec.json.format(raw, indent=2)).decode("utf-8")
+    _write(sys.stdout, f"{text}\n")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print columns as wide as their content; the last one is not padded."""
+    from rich.cells import cell_len
+
+    from headway_console.text import clean
+
+    cells = [list(head), *([clean(str(cell)) for cell in row] for row in rows)]
+    widths = [max(cell_len(row[column]) for row in cells) for column in range(len(head))]
+    for row in cells:
+        padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row[:-1], widths, strict=False)]
+        say("  ".join([*padded, row[-1]]).rstrip())
+
+
+def when(ms: int | None) -> str:
+    """Return ms since 1970 as the local date and time to the second; "-" for None."""
+    if ms is None:
+        return "-"
+    import time
+
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))
+
+
+def _write(stream: Any, text: str) -> None:
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
+
+
+def _to_builtin(value: object) -> object:
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json") if dump else str(value)

@@ -1,0 +1,66 @@
+"""Reads a plan from where a command line says: a file, stdin, or the name of a workflow."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headway.errors import InvalidPlan
+
+if TYPE_CHECKING:
+    from headway.config import Config
+    from headway.plan.model import ActionProposal
+
+STDIN = "-"
+
+
+def folder_of(name: str) -> Path | None:
+    """Return the folder that the plan ``name`` lies in; None for stdin and for a name that is no file."""
+    path = Path(name)
+    return path.absolute().parent if name != STDIN and path.is_file() else None
+
+
+def title_of(name: str) -> str:
+    """Return what a job of the plan ``name`` is called."""
+    return "stdin" if name == STDIN else Path(name).stem
+
+
+def read_plan(name: str, config: Config) -> ActionProposal:
+    """Return the plan: ``-`` is stdin, an existing file is read, else ``[workflows]`` is asked for the name.
+
+    Raises :class:`headway.errors.InvalidPlan` with one line that starts with the file's name.
+    """
+    from headway.plan.parse import parse_proposal
+
+    where, raw = _read(name, config)
+    try:
+        return parse_proposal(raw)
+    except InvalidPlan as error:
+        raise InvalidPlan(f"{where}: {error.message}", error.issues) from None
+
+
+def _read(name: str, config: Config) -> tuple[str, bytes]:
+    from headway.plan.parse import MAX_BYTES
+
+    if name == STDIN:
+        return "stdin", _bounded("stdin", sys.stdin.buffer.read(MAX_BYTES + 1), MAX_BYTES)
+    path = Path(name)
+    workflow = config.workflows.get(name)
+    if workflow is not None and not path.exists():
+        path = workflow.plan
+    try:
+        with path.open("rb") as file:
+            return str(path), _bounded(str(path), file.read(MAX_BYTES + 1), MAX_BYTES)
+    except FileNotFoundError:
+        known = f"; workflows: {', '.join(sorted(config.workflows))}" if config.workflows else ""
+        raise InvalidPlan(f"{name}: there is no such file{known}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InvalidPlan(f"{path}: cannot be read: {reason}") from None
+
+
+def _bounded(where: str, raw: bytes, limit: int) -> bytes:
+    if len(raw) > limit:
+        raise InvalidPlan(f"{where}: larger than the limit of {limit:,} bytes")
+    return raw

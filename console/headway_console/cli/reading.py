@@ -1,0 +1,27 @@
+"""Reads of a home's store: no daemon needed, nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from headway.errors import Unavailable
+
+if TYPE_CHECKING:
+    from headway.store.home import Home
+    from headway.store.reader import StoreReader
+
+
+@asynccontextmanager
+async def open_store(home: Home) -> AsyncIterator[StoreReader]:
+    """Open the store read-only; :class:`Unavailable` if the home has none yet."""
+    from headway.store.reader import StoreReader
+
+    if not home.db.exists():
+        raise Unavailable(f"there is no store in {home}; headway run and headway up make one")
+    reader = await StoreReader.open(home.db)
+    try:
+        yield reader
+    finally:
+        await reader.close()

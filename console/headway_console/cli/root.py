@@ -1,0 +1,62 @@
+"""``headway``: the list of commands, the options they share, and the one exit of all of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from headway._version import __version__
+from headway_console.cli import exits
+from headway_console.cli.lazy import Entry, LazyGroup
+from headway_console.cli.options import place_options
+
+SECTIONS = {
+    "Begin": [
+        Entry("init", "Write a headway.toml, a tool and a first plan."),
+        Entry("up", "Start or find the daemon and open the console on it."),
+        Entry("completion", "Print the completion script of a shell."),
+    ],
+    "Plans and runs": [
+        Entry("run", "Run a plan and wait for its end."),
+        Entry("verify", "Check a plan without running it."),
+        Entry("jobs", "List, show and cancel jobs."),
+        Entry("checkpoints", "List, save, compare, restore and fork checkpoints."),
+        Entry("events", "Print the event log."),
+    ],
+    "Daemon and console": [
+        Entry("serve", "Run the daemon in the foreground."),
+        Entry("status", "Say whether the daemon runs, and what it does."),
+        Entry("stop", "Stop the daemon."),
+        Entry("console", "Open the console on a home."),
+    ],
+    "Recordings, configuration, store": [
+        Entry("replay", "Play a recording."),
+        Entry("recordings", "Check recordings."),
+        Entry("config", "Say what is configured, and where."),
+        Entry("store", "Look after the event store."),
+    ],
+}
+
+EPILOG = (
+    "Exit codes: 0 completed, 1 failed, 2 bad input, 3 no daemon or store, 130 cancelled. "
+    "Results go to stdout, progress and notes to stderr."
+)
+
+
+@click.group(
+    cls=LazyGroup,
+    sections=SECTIONS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="headway", message="%(prog)s %(version)s")
+@place_options(environment=True)
+def cli() -> None:
+    """Run agent plans as verified DAGs, and steer them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's) and return its exit code."""
+    return exits.run(cli, list(sys.argv[1:] if arguments is None else arguments))

@@ -1,0 +1,145 @@
+"""Where a run takes place: in this process when it gets the home's lock, else in the daemon that has it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Protocol
+
+from headway.errors import HomeLocked, Unavailable
+
+if TYPE_CHECKING:
+    from headway.client import OperatorClient
+    from headway.config import Config
+    from headway.engine import Engine
+    from headway.events.event import Event
+    from headway.events.views import JobRow, RunView
+    from headway.plan.model import ActionProposal
+    from headway.store.home import Home
+
+SOURCE = "cli"
+"""Who the audit names for commands given on a command line."""
+
+PATIENCE_S = 10.0
+"""Seconds that a daemon which stopped answering is waited for before a run that it holds is given up on here."""
+
+
+class Runner(Protocol):
+    """Where jobs of one home run. Everything raises :class:`headway.errors.HeadwayError`."""
+
+    async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
+        """Start a job; it is committed when this returns."""
+
+    async def fork(self, checkpoint_id: str) -> JobRow:
+        """Start a job that goes on from a checkpoint."""
+
+    def batches(self, row: JobRow) -> AsyncGenerator[list[Event], None]:
+        """Yield the job's events from its first, replayed and live."""
+
+    async def run(self, job_id: str) -> RunView:
+        """Return the run as it stands."""
+
+    async def cancel(self, job_id: str, reason: str) -> str:
+        """Stop softly."""
+
+    async def kill(self, job_id: str, reason: str) -> str:
+        """Stop hard."""
+
+    async def close(self) -> None:
+        """Let go of it."""
+
+
+class LocalRunner:
+    """Runs jobs in this process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
+        """Start a job; it is committed when this returns."""
+        return await self.engine.submit(proposal, title=title)
+
+    async def fork(self, checkpoint_id: str) -> JobRow:
+        """Start a job that goes on from a checkpoint."""
+        return await self.engine.fork(checkpoint_id, by=SOURCE)
+
+    async def batches(self, row: JobRow) -> AsyncGenerator[list[Event], None]:
+        """Yield the job's events from its first, replayed and live."""
+        subscription = self.engine.subscribe(max(0, row.first_seq - 1), job_id=row.job_id)
+        try:
+            async for batch in subscription:
+                yield batch
+        finally:
+            subscription.close()
+
+    async def run(self, job_id: str) -> RunView:
+        """Return the run as it stands."""
+        return await self.engine.run(job_id)
+
+    async def cancel(self, job_id: str, reason: str) -> str:
+        """Stop softly."""
+        return await self.engine.cancel(job_id, reason, by=SOURCE)
+
+    async def kill(self, job_id: str, reason: str) -> str:
+        """Stop hard."""
+        return await self.engine.kill(job_id, reason, by=SOURCE)
+
+    async def close(self) -> None:
+        """Close the engine; what still runs is cancelled."""
+        await self.engine.close()
+
+
+class RemoteRunner:
+    """Hands jobs to the daemon of the home."""
+
+    def __init__(self, client: OperatorClient) -> None:
+        self.client = client
+
+    async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
+        """Start a job; it is committed when this returns."""
+        return await self.client.submit(proposal, title=title)
+
+    async def fork(self, checkpoint_id: str) -> JobRow:
+        """Start a job that goes on from a checkpoint."""
+        return await self.client.fork(checkpoint_id)
+
+    async def batches(self, row: JobRow) -> AsyncGenerator[list[Event], None]:
+        """Yield the job's events from its first, replayed and live."""
+        after = max(0, row.first_seq - 1)
+        async with aclosing(self.client.follow(after, job_id=row.job_id, patience=PATIENCE_S)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def run(self, job_id: str) -> RunView:
+        """Return the run as it stands."""
+        return await self.client.job(job_id)
+
+    async def cancel(self, job_id: str, reason: str) -> str:
+        """Stop softly."""
+        return await self.client.cancel(job_id, reason)
+
+    async def kill(self, job_id: str, reason: str) -> str:
+        """Stop hard."""
+        return await self.client.kill(job_id, reason)
+
+    async def close(self) -> None:
+        """Close the connections; the daemon's jobs go on."""
+        await self.client.close()
+
+
+async def open_runner(home: Home, config: Config) -> LocalRunner | RemoteRunner:
+    """Return the runner of ``home``. Raises :class:`HomeLocked` when another process has it and serves nobody."""
+    from headway.engine import Engine
+
+    try:
+        return LocalRunner(await Engine.open(home, config))
+    except HomeLocked as locked:
+        from headway.client import OperatorClient
+
+        client = OperatorClient(home, actor=SOURCE)
+        try:
+            await client.status()
+        except Unavailable:
+            await client.close()
+            raise locked from None
+        return RemoteRunner(client)
