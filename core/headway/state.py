@@ -6,7 +6,7 @@ returns never changes afterwards: a commit replaces it. So a level's snapshot co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -81,7 +81,7 @@ class StateStore:
             self._versions[key] = self._versions.get(key, 0) + 1
         self._values = values
 
-    def undo_of(self, keys: Iterator[str] | set[str]) -> dict[str, dict[str, Any]]:
+    def undo_of(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the changes that would bring ``keys`` back to what they are now."""
         return {
             key: {"op": "set", "value": self._values[key]} if key in self._values else {"op": "delete"} for key in keys

@@ -119,7 +119,7 @@ class Run:
             if result.state_changes:
                 merged.update(result.state_changes)
         if merged:
-            self._before.update(self.state.undo_of(merged.keys() - self._before.keys()))
+            self._before.update(self.state.undo_of(key for key in merged if key not in self._before))
             self.state.apply(merged)
         self.emit(kinds.LEVEL_FINISHED, counts, level=index)
 
