@@ -138,7 +138,10 @@ class Engine:
         self._draining = self._draining or reason
 
     async def close(self, reason: str = "shutdown", grace: float = CLOSE_GRACE_S) -> None:
-        """Cancel the runs with ``reason``, kill what is left after ``grace`` seconds, close the store, free the home."""
+        """Cancel the runs with ``reason``, kill what is left after ``grace`` seconds, close the store, free the home.
+
+        Closing twice is harmless.
+        """
         if self._closed:
             return
         self._closed = True
@@ -299,9 +302,7 @@ class Engine:
 
     async def prune(self) -> dict[str, Any]:
         """Apply the configured retention now; return what was removed."""
-        return await self.log.prune(
-            keep_days=self.config.store.keep_days, max_bytes=self.config.store.max_bytes
-        )
+        return await self.log.prune(keep_days=self.config.store.keep_days, max_bytes=self.config.store.max_bytes)
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 

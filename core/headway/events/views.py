@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from headway.clock import rfc3339
 from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 
 
@@ -134,6 +135,7 @@ class RunView(msgspec.Struct, dict=True):
                 duration_ms=a.duration_ms,
                 waited_ms=a.waited_ms,
                 attempts=a.attempt,
+                timestamp=rfc3339(a.finished_ms) if a.finished_ms is not None else None,
                 rolled_back=a.rolled_back,
                 terminal=a.terminal,
                 artifacts=a.artifacts,

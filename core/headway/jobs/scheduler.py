@@ -115,7 +115,7 @@ class Scheduler:
             job.move(JobStatus(result.status))
         except StoreError as error:
             _log.error("job %s: its end is not on disk yet: %s", job.job_id, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a fault of ours: the job must end all the same
             _log.exception("job %s: the executor failed", job.job_id)
             data = {"outcome": "interrupted", "error": "interrupted: internal error", "cost": {}}
             self._env.log.append(Event(kinds.JOB_FAILED, data, job.job_id, proposal_id=job.plan.proposal.id))

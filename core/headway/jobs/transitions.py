@@ -1,12 +1,12 @@
 """The statuses of a job and how it may go from one to another::
 
-    queued ──> running ──> completed
-      │          │  ^ ├──> failed
-      │          v  │ └──> cancelled
-      │        paused ───> failed, cancelled
-      └──────────────────> failed (refused or interrupted), cancelled
+queued ──> running ──> completed
+  │          │  ^ ├──> failed
+  │          v  │ └──> cancelled
+  │        paused ───> failed, cancelled
+  └──────────────────> failed (refused or interrupted), cancelled
 
-    running ──> queued     waits for a retry
+running ──> queued     waits for a retry
 """
 
 from __future__ import annotations

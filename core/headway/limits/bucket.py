@@ -6,13 +6,12 @@ line; grants are first come, first served. A waiter holds nothing but its place.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from headway.clock import SYSTEM_CLOCK, Clock, TimerHandle
-from headway.errors import InvalidInput
+from headway.numbers import positive_seconds, whole_number
 
 _EPSILON = 1e-9
 
@@ -38,13 +37,9 @@ class TokenBucket:
     """One bucket. All methods belong to the event loop's thread."""
 
     def __init__(self, name: str, capacity: int, interval_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
-        if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
-            raise InvalidInput(f"rate limit of '{name}': max_calls must be a whole number of at least 1")
-        if isinstance(interval_s, bool) or not isinstance(interval_s, int | float) or not 0 < interval_s < math.inf:
-            raise InvalidInput(f"rate limit of '{name}': interval_secs must be a number greater than 0")
         self.name = name
-        self.capacity = capacity
-        self.interval_s = float(interval_s)
+        self.capacity = whole_number(capacity, f"rate limit of '{name}': max_calls", 1)
+        self.interval_s = positive_seconds(interval_s, f"rate limit of '{name}': interval_secs")
         self._clock = clock
         self._tokens = float(capacity)
         self._at = clock.now()

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from headway.errors import InvalidInput
+from headway.numbers import whole_number
 
 DIMENSIONS = ("tool_calls", "actions", "duration_ms", "tokens", "usd_micros")
 WARN_AT = 0.8
@@ -32,8 +32,8 @@ class CostBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     def __post_init__(self) -> None:
         for name in DIMENSIONS:
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-                raise InvalidInput(f"budget {name}: a whole number of at least 0 is needed")
+            if value is not None:
+                whole_number(value, f"budget {name}", 0)
 
     def limits(self) -> dict[str, int]:
         """Return the limits that are set."""

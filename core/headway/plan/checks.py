@@ -85,9 +85,7 @@ def check_precondition(precondition: Precondition, state: Mapping[str, Any]) -> 
 
 def check_state(node: Node, state: Mapping[str, Any]) -> list[str]:
     """Return the unmet preconditions and missing state dependencies of ``node``, in that order."""
-    problems = [
-        text for precondition in node.action.preconditions if (text := check_precondition(precondition, state))
-    ]
+    problems = [text for precondition in node.action.preconditions if (text := check_precondition(precondition, state))]
     problems.extend(f"state dependency '{key}' not found" for key in node.reads if key not in state)
     return problems
 
@@ -97,7 +95,9 @@ def check_shape(node: Node) -> list[str]:
     if node.type is ActionType.TOOL_CALL:
         return [] if node.tool else ["tool_call has no tool"]
     parameters = node.action.parameters
-    wanted = {"state_write": ("key", "value"), "state_read": ("key",), "assertion": ("key", "expected")}[node.type.value]
+    wanted = {"state_write": ("key", "value"), "state_read": ("key",), "assertion": ("key", "expected")}[
+        node.type.value
+    ]
     problems = [f"{node.type.value} requires '{name}' parameter" for name in wanted if name not in parameters]
     if not problems and not (isinstance(parameters["key"], str) and parameters["key"]):
         problems.append(f"{node.type.value} requires 'key' to be a string that is not empty")

@@ -14,6 +14,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from headway.errors import InvalidPlan
@@ -187,9 +188,7 @@ def _dollar_strings(parameters: dict[str, Any]) -> Iterator[tuple[tuple[str | in
             stack.extend(((*where, i), child) for i, child in enumerate(value))
 
 
-def _state_edges(
-    nodes: list[Node], state_keys: Collection[str], needs: list[set[int]], after: list[set[int]]
-) -> None:
+def _state_edges(nodes: list[Node], state_keys: Collection[str], needs: list[set[int]], after: list[set[int]]) -> None:
     writers: dict[str, list[int]] = {}
     for node in nodes:
         for key in writes(node.action):
@@ -199,7 +198,7 @@ def _state_edges(
     if not writers:
         return
     for listed in writers.values():
-        for earlier, later in zip(listed, listed[1:], strict=False):
+        for earlier, later in pairwise(listed):
             after[later].add(earlier)
     for node in nodes:
         for key in set(reads(node.action)):
@@ -210,9 +209,7 @@ def _state_edges(
                 _bind(node.index, writers[precondition.key], False, needs, after)
 
 
-def _bind(
-    reader: int, writers: list[int], wait_for_later: bool, needs: list[set[int]], after: list[set[int]]
-) -> None:
+def _bind(reader: int, writers: list[int], wait_for_later: bool, needs: list[set[int]], after: list[set[int]]) -> None:
     """Bind ``reader`` to one of ``writers`` (sorted indices) or to the initial state, and order it before the next."""
     position = bisect_left(writers, reader)
     writes_it = position < len(writers) and writers[position] == reader

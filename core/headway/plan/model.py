@@ -8,7 +8,7 @@ as CAR does. These models live at the door: past :mod:`headway.plan.graph` the e
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -54,7 +54,7 @@ def new_id() -> str:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]

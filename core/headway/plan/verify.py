@@ -140,7 +140,7 @@ def _write_conflicts(plan: Plan) -> list[Issue]:
 def _state_issues(plan: Plan, state: Mapping[str, Any]) -> list[Issue]:
     """Walk the levels with the effects that the plan declares, and report what will not hold."""
     now: dict[str, Any] = dict(state)
-    issues = []
+    issues: list[Issue] = []
     for level in plan.levels:
         changes: dict[str, Any] = {}
         for i in level:

@@ -91,13 +91,9 @@ def rejected_result(job_id: str, proposal: ActionProposal, error: InvalidPlan) -
     for action in proposal.actions:
         if action.id in texts or not texts:
             text = "; ".join(texts.get(action.id, [error.message]))
-            results.append(
-                ActionResult(action.id, ActionStatus.REJECTED, error=text, error_code=ErrorCode.VALIDATION)
-            )
+            results.append(ActionResult(action.id, ActionStatus.REJECTED, error=text, error_code=ErrorCode.VALIDATION))
         else:
-            results.append(
-                ActionResult(action.id, ActionStatus.SKIPPED, error=NOT_RUN, error_code=ErrorCode.ABORTED)
-            )
+            results.append(ActionResult(action.id, ActionStatus.SKIPPED, error=NOT_RUN, error_code=ErrorCode.ABORTED))
     rejected = sum(r.status is ActionStatus.REJECTED for r in results)
     cost = CostSummary(actions_rejected=rejected, actions_skipped=len(results) - rejected)
     return ProposalResult(proposal.id, job_id, "failed", results, cost, "rejected", error.message)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from headway.errors import InvalidInput, TerminalToolError, describe
 from headway.events import kinds
 from headway.jsonvalue import to_json
+from headway.numbers import whole_number
 from headway.plan.model import FailureBehavior
 from headway.plan.result import ActionStatus, ErrorCode
 from headway.runtime import stop as stops
@@ -51,6 +52,7 @@ class Attempts:
         slot.timed_out = slot.killed = slot.abandoned = False
         self.in_flight[slot] = None
         slot.started = clock.now()
+        call: asyncio.Future[Any]
         try:
             parameters = slot.parameters
             if entry.context_param is not None:
@@ -261,13 +263,7 @@ def _amounts(result: ToolResult) -> dict[str, int]:
     amounts = {}
     tokens = [amount for name, amount in result.usage.items() if name.endswith("tokens")]
     if tokens:
-        amounts["tokens"] = sum(_whole(amount, "usage") for amount in tokens)
+        amounts["tokens"] = sum(whole_number(amount, "usage", 0) for amount in tokens)
     if result.cost is not None:
-        amounts["usd_micros"] = _whole(result.cost, "cost")
+        amounts["usd_micros"] = whole_number(result.cost, "cost", 0)
     return amounts
-
-
-def _whole(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidInput(f"{name} must be a whole number of at least 0")
-    return value

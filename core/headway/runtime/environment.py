@@ -9,6 +9,7 @@ from headway.clock import SYSTEM_CLOCK, Clock, rfc3339
 from headway.errors import InvalidInput
 from headway.events.log import EventLog
 from headway.limits.bucket import RateLimiter
+from headway.numbers import whole_number
 from headway.tools.registry import ToolRegistry
 from headway.tools.threads import DaemonThreads
 
@@ -33,16 +34,14 @@ class Environment:
         concurrency: str = "level",
         workspace: Path | None = None,
     ) -> None:
-        if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1:
-            raise InvalidInput("max_concurrency must be a whole number of at least 1")
         if concurrency not in ("level", "car"):
             raise InvalidInput(f"concurrency must be 'level' or 'car', not {concurrency!r}")
         self.clock = clock
         self.log = log if log is not None else EventLog(clock=clock)
         self.registry = registry if registry is not None else ToolRegistry()
         self.limiter = limiter if limiter is not None else RateLimiter(clock)
+        self.max_concurrency = whole_number(max_concurrency, "max_concurrency", 1)
         self.threads = DaemonThreads(max_concurrency)
-        self.max_concurrency = max_concurrency
         self.concurrency = concurrency
         self.workspace = workspace
         self.left_behind: set[asyncio.Future[object]] = set()

@@ -40,9 +40,7 @@ class Level:
         self._waker: asyncio.Future[None] | None = None
         self.snapshot = run.state.snapshot()  # what every action of the level sees
         self._slots = run.env.max_concurrency
-        if run.env.concurrency == "car" and any(
-            n.action.failure_behavior is FailureBehavior.ABORT for n in todo
-        ):
+        if run.env.concurrency == "car" and any(n.action.failure_behavior is FailureBehavior.ABORT for n in todo):
             self._slots = 1
 
     async def run(self) -> None:
@@ -210,9 +208,7 @@ class Level:
                 code = stop.code if stop.code is ErrorCode.CANCELED else slot.code
                 self.attempts.fail(slot, slot.error or "", code or ErrorCode.TOOL_ERROR)
             else:
-                self.run_.settle(
-                    slot.node, ActionStatus.SKIPPED, error=stop.here, code=stop.code, waited=slot.waited
-                )
+                self.run_.settle(slot.node, ActionStatus.SKIPPED, error=stop.here, code=stop.code, waited=slot.waited)
 
     # -- budget --------------------------------------------------------------------------------------------------
 

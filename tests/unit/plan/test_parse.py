@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from headway.errors import InvalidPlan
 from headway.plan.parse import MAX_BYTES, parse_proposal
 
@@ -36,7 +37,10 @@ def test_unknown_fields_are_ignored_and_defaults_are_cars() -> None:
         (b"{}", "actions: field required"),
         (b'{"actions":{}}', "actions: input should be a valid list"),
         (b'{"actions":[{"type":"zap"}]}', "actions[0].type: input should be"),
-        (b'{"actions":[{"type":"tool_call","timeout_ms":"5"}]}', "actions[0].timeout_ms: input should be a valid integer"),
+        (
+            b'{"actions":[{"type":"tool_call","timeout_ms":"5"}]}',
+            "actions[0].timeout_ms: input should be a valid integer",
+        ),
         (b'{"actions":[{"type":"tool_call","failure_behavior":"replan"}]}', "actions[0].failure_behavior"),
         (b'{"actions":[],"context":{"a":NaN}}', "the plan is not valid JSON"),
         (b"[" * 100_000, "nested deeper than 64"),
