@@ -71,6 +71,7 @@ class UnixListener:
 
     def __init__(self, home: Home) -> None:
         self.path = home.socket
+        self._file: tuple[int, int] | None = None
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._clear()
@@ -100,17 +101,22 @@ class UnixListener:
         self.path.unlink()
 
     def remove(self) -> None:
-        """Take the socket's name away, unless a later daemon has put its own there. Call it before closing."""
+        """Take the socket's name away, unless a later daemon has put its own there.
+
+        Call it before the socket is closed: until then the kernel cannot give its file's number to another.
+        """
+        if self._file is None:
+            return
         with contextlib.suppress(OSError):
             found = self.path.lstat()
             if (found.st_dev, found.st_ino) == self._file:
                 self.path.unlink()
+        self._file = None
 
     def close(self) -> None:
         """Remove the name and stop listening; doing so twice is harmless."""
-        if self.socket.fileno() >= 0:
-            self.remove()
-            self.socket.close()
+        self.remove()
+        self.socket.close()
 
 
 class Listener(uvicorn.Server):

@@ -145,8 +145,8 @@ class _Daemon:
                 _raise_failure(tasks)
             await self.close_engine()
         finally:
-            await self._end_servers(servers, tasks)
             unix.remove()
+            await self._end_servers(servers, tasks)
             remove_daemon_file(engine.home, info)
 
     async def close_engine(self) -> None:

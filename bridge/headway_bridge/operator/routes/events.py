@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -15,7 +16,7 @@ from headway_bridge.operator.stream import event_stream
 
 router = APIRouter(tags=["events"])
 
-MAX_SEQ = 2**63 - 1
+MAX_SEQ = 10**18
 
 
 @router.get("/events", **documented(list[Event], fails=(404, 409)))
@@ -38,7 +39,7 @@ async def events(
     if not follow:
         return answer(await engine.log.read(after, job_id=job, limit=limit))
     if last_event_id:
-        if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id) <= MAX_SEQ):
+        if not re.fullmatch(r"[0-9]{1,18}", last_event_id):
             raise InvalidInput("Last-Event-ID: not a seq")
         after = int(last_event_id)
     if after > engine.log.last_seq:
