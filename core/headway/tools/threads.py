@@ -70,7 +70,7 @@ class ThreadCall(asyncio.Future[Any]):
 
     def _invoke(self) -> tuple[Any, BaseException | None]:
         """Run the call, in its thread; return its value or its error."""
-        assert self._work is not None  # noqa: S101 - a call runs once
+        assert self._work is not None
         (function, args, kwargs), self._work = self._work, None
         try:
             return self._copied.run(function, *args, **kwargs), None

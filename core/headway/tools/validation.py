@@ -43,7 +43,7 @@ def compile_check(tool: str, schema: dict[str, Any]) -> ParameterCheck:
                 return []
             if validator is None:
                 validator = _validator(tool, schema)
-        assert validator is not None  # noqa: S101 - for mypy: one of the two is there
+        assert validator is not None
         return _findings(tool, validator, params)
 
     return check
@@ -97,7 +97,7 @@ def _validator(tool: str, schema: dict[str, Any]) -> Validator:
 
 def _resolve_references(schema: Any) -> None:
     """Look up every reference that the schema holds; raise ``InvalidInput`` for the first that leads nowhere."""
-    from jsonschema_specifications import REGISTRY
+    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
     from referencing import Resource
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import DRAFT202012

@@ -1,0 +1,123 @@
+"""Tool files: Python files that ``headway.toml`` names, run once; what they decorate with ``@tool`` is registered."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import linecache
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
+
+from headway.errors import HeadwayError, InvalidConfig, describe, one_line
+from headway.tools.decorator import entry_of, options_of
+from headway.tools.registry import ToolEntry, ToolRegistry
+
+
+def load_tool_files(paths: Iterable[Path | str], registry: ToolRegistry) -> list[str]:
+    """Run each file and register every function in it that ``@tool`` decorates; return the names, in order.
+
+    A file runs under a module name of its own, so two may be called ``tools.py``. It may import what lies beside it:
+    its folder is appended to ``sys.path``. Either all files are registered or none.
+
+    Raises ``InvalidConfig`` with one line that names file and line: a file that is missing, does not parse, raises,
+    decorates nothing, or gives a tool a name that is taken.
+    """
+    entries: dict[str, tuple[ToolEntry, str]] = {}
+    modules: list[ModuleType] = []
+    known = set(registry.names())
+    seen: set[int] = set()
+    try:
+        for path in paths:
+            module = _run(Path(path))
+            modules.append(module)
+            _collect(module, entries, known, seen)
+        for entry, place in entries.values():
+            try:
+                registry.register(entry)
+            except HeadwayError as error:
+                raise InvalidConfig(f"{place}: {error}") from error
+    except BaseException:
+        for module in modules:
+            sys.modules.pop(module.__name__, None)
+        for name in entries:
+            registry.remove(name)
+        raise
+    return list(entries)
+
+
+def _collect(module: ModuleType, entries: dict[str, tuple[ToolEntry, str]], known: set[str], seen: set[int]) -> None:
+    path = str(module.__file__)
+    functions = [value for value in vars(module).values() if options_of(value) is not None]
+    if not functions:
+        raise InvalidConfig(f"{path}: no function in it is decorated with @tool")
+    for function in functions:
+        if id(function) in seen:  # one function under two names, or imported by two files
+            continue
+        seen.add(id(function))
+        place = _place(function, path)
+        try:
+            entry = entry_of(function)
+        except HeadwayError as error:
+            raise InvalidConfig(f"{place}: {error}") from error
+        name = entry.schema.name
+        if name in entries:
+            raise InvalidConfig(f"{place}: tool '{name}' is already defined at {entries[name][1]}")
+        if name in known:
+            raise InvalidConfig(f"{place}: there is already a tool '{name}': give this one another name")
+        entries[name] = (entry, place)
+
+
+def _place(function: Any, path: str) -> str:
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else path
+
+
+def _run(path: Path) -> ModuleType:
+    """Run a file as a module; its bytecode is not cached, so that nothing is left beside the user's file."""
+    shown = one_line(str(path), 300)
+    try:
+        file = path.resolve(strict=True)
+        source = file.read_bytes()
+    except FileNotFoundError:
+        raise InvalidConfig(f"{shown}: there is no such file") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or describe(error)
+        raise InvalidConfig(f"{shown}: cannot be read: {reason.lower()}") from error
+    name = f"headway_tools_{hashlib.sha256(str(file).encode('utf-8', 'surrogateescape')).hexdigest()[:12]}_{file.stem}"
+    try:
+        code = compile(source, str(file), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise InvalidConfig(f"{shown}:{error.lineno or 1}: {one_line(error.msg, 300)}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise InvalidConfig(f"{shown}: cannot be compiled: {describe(error)}") from error
+    spec = importlib.util.spec_from_loader(name, loader=None, origin=str(file))
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = str(file)
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))
+    linecache.checkcache(str(file))
+    sys.modules[name] = module  # dataclasses and pydantic look a class's module up there
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - running the file is what loading it means
+    except KeyboardInterrupt:
+        sys.modules.pop(name, None)
+        raise
+    except BaseException as error:
+        sys.modules.pop(name, None)
+        line = _line_in(error.__traceback__, str(file))
+        raise InvalidConfig(f"{shown}:{line}: {describe(error)}") from error
+    return module
+
+
+def _line_in(traceback: TracebackType | None, file: str) -> int:
+    """Return the line of ``file`` that was running when the error came: the innermost of its frames."""
+    line = 1
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == file:
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line

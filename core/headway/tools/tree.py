@@ -1,0 +1,123 @@
+"""Walking the files beneath a folder of the workspace, within bounds.
+
+Folders are opened relative to their open parent and never through a symlink; links are neither followed nor listed.
+Names come in sorted order, so that two walks of the same tree agree.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from headway.clock import Clock
+from headway.tools.beneath import FOLDER_FLAGS
+from headway.tools.glob import Glob, Places
+from headway.tools.workspace import Found, Workspace
+
+MAX_DEPTH = 64
+"""Folders below the first that are entered."""
+MAX_NAMES = 100_000
+"""Names read of one folder."""
+MAX_VISITED = 1_000_000
+"""Names looked at in one walk."""
+
+Stop = Literal["time", "results", "files", "bytes", "depth", "names"]
+
+
+@dataclass(slots=True)
+class Bounds:
+    """Where a walk ends: at ``deadline`` on ``clock``, or when somebody says ``stop``.
+
+    ``stopped_by`` is the first bound that was met: the result is then not complete.
+    """
+
+    clock: Clock
+    deadline: float
+    stopped_by: Stop | None = None
+    ended: bool = False
+
+    def stop(self, reason: Stop) -> None:
+        """End the walk for ``reason``."""
+        self.stopped_by = self.stopped_by or reason
+        self.ended = True
+
+    def leave_out(self, reason: Stop) -> None:
+        """Note that something was left out for ``reason``; the walk goes on."""
+        self.stopped_by = self.stopped_by or reason
+
+    def over(self) -> bool:
+        """Whether the walk shall end."""
+        if not self.ended and self.clock.now() >= self.deadline:
+            self.stop("time")
+        return self.ended
+
+
+class Tree:
+    """The files beneath ``path`` that match ``glob``; iterate once. ``unreadable`` counts folders that would not open.
+
+    Folders whose name is in ``skip`` are not entered. Raises as :meth:`Workspace.folder`.
+    """
+
+    def __init__(self, workspace: Workspace, path: str, glob: Glob, skip: Iterable[str], bounds: Bounds) -> None:
+        self._workspace = workspace
+        self._path = path
+        self._glob = glob
+        self._skip = frozenset(skip)
+        self._bounds = bounds
+        self.unreadable = 0
+        self.visited = 0
+        self.on_folder: Callable[[int], object] | None = None
+        """Called with the number of names visited when a folder has been read."""
+
+    def __iter__(self) -> Iterator[Found]:
+        with self._workspace.folder(self._path) as (descriptor, parts):
+            yield from self._files(descriptor, parts, self._glob.start, 0)
+
+    def _files(self, folder: int, parts: tuple[str, ...], places: Places, depth: int) -> Iterator[Found]:
+        for name, is_folder in self._names(folder):
+            if self._bounds.over():
+                return
+            if not is_folder:
+                if self._glob.matches(places, name):
+                    yield Found(folder, name, (*parts, name))
+                continue
+            inner = self._glob.enter(places, name) if name not in self._skip else None
+            if not inner:
+                continue
+            if depth >= MAX_DEPTH:
+                self._bounds.leave_out("depth")
+                continue
+            try:
+                descriptor = os.open(name, FOLDER_FLAGS, dir_fd=folder)
+            except OSError:  # not permitted, or exchanged for a link or removed in this moment
+                self.unreadable += 1
+                continue
+            try:
+                yield from self._files(descriptor, (*parts, name), inner, depth + 1)
+            finally:
+                os.close(descriptor)
+
+    def _names(self, folder: int) -> list[tuple[str, bool]]:
+        """Return the folder's files and folders, sorted: ``(name, is it a folder)``."""
+        found: list[tuple[str, bool]] = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in islice(entries, MAX_NAMES):
+                    self.visited += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        found.append((entry.name, True))
+                    elif entry.is_file(follow_symlinks=False):
+                        found.append((entry.name, False))
+                if next(entries, None) is not None:
+                    self._bounds.leave_out("names")
+        except OSError:
+            self.unreadable += 1
+        if self.visited > MAX_VISITED:
+            self._bounds.stop("names")
+        if self.on_folder is not None:
+            self.on_folder(self.visited)
+        found.sort()
+        return found

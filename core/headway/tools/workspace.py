@@ -1,0 +1,294 @@
+"""The folder that file tools work in, and the only way they reach files.
+
+Every method takes a path as a tool got it: relative to the root, or absolute and inside it. It holds against ``..``,
+symlinks and exchanges of a folder for a symlink while it is being walked (:mod:`headway.tools.beneath`). Only regular
+files are read and replaced; fifos and devices are refused and never opened. The root itself is trusted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from headway.errors import Conflict, InvalidInput, NotFound
+from headway.tools.beneath import FOLDER_FLAGS, Spot, locate, shown, told
+
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+MAX_FILE_BYTES = 16 * 2**20
+"""No file is read or written past this size (16 MiB)."""
+
+_TRIES = 8  # a file that is exchanged under our hands is looked at so often
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a fifo",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFLNK: "a link",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileBytes:
+    """Bytes of a file: ``data`` from ``offset`` on, of ``size`` at the time; ``path`` is the real one from the root."""
+
+    path: str
+    data: bytes
+    offset: int
+    size: int
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the file goes on after ``data``."""
+        return self.offset + len(self.data) < self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file: ``name`` in a folder that is open as ``folder`` for the moment; ``parts`` are its real path."""
+
+    folder: int
+    name: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that was put in place: its real path from the root, its size, whether there was none before."""
+
+    path: str
+    size: int
+    created: bool
+
+
+class Workspace:
+    """A folder as the whole world of file tools.
+
+    Raises ``InvalidInput`` if ``root`` is not a folder. Paths in results are relative to the root, with ``/``.
+    Methods block and may be called from any thread.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        given = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
+        try:
+            self.root = given.resolve(strict=True)
+            is_folder = self.root.is_dir()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InvalidInput(f"the workspace '{shown(str(root))}' cannot be found") from error
+        if not is_folder:
+            raise InvalidInput(f"the workspace '{shown(str(root))}' is not a folder")
+        self._roots = (self.root,) if given == self.root else (self.root, given)
+        self._locks = tuple(threading.Lock() for _ in range(16))
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.root)!r})"
+
+    def resolve(self, path: str) -> Path:
+        """Return the real path of ``path``, which need not exist. Raises ``OutsideWorkspace``, ``InvalidInput``.
+
+        For showing and comparing. Opening the answer later is not safe against exchanges: use the other methods.
+        """
+        with locate(self._roots, path, "accept") as spot:
+            return self.root.joinpath(*spot.parts)
+
+    @contextmanager
+    def folder(self, path: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """Yield an open file descriptor of the folder ``path`` and its real parts. Raises as :meth:`read`."""
+        with locate(self._roots, path) as spot:
+            if not spot.name:
+                yield spot.folder, spot.parts
+                return
+            with told(path):
+                found = os.stat(spot.name, dir_fd=spot.folder, follow_symlinks=False)
+                if not stat.S_ISDIR(found.st_mode):
+                    raise InvalidInput(f"'{shown(path)}' is not a folder")
+                descriptor = os.open(spot.name, FOLDER_FLAGS, dir_fd=spot.folder)
+            try:
+                yield descriptor, spot.parts
+            finally:
+                os.close(descriptor)
+
+    @contextmanager
+    def file(self, path: str) -> Iterator[Found]:
+        """Yield where the file ``path`` is, for :func:`open_regular`. Raises as :meth:`read`."""
+        with locate(self._roots, path) as spot:
+            yield Found(spot.folder, spot.name, spot.parts)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether ``path`` is a folder. Raises ``NotFound`` if there is nothing, and as :meth:`read`."""
+        with locate(self._roots, path) as spot:
+            if not spot.name:
+                return True
+            with told(path):
+                return stat.S_ISDIR(os.stat(spot.name, dir_fd=spot.folder, follow_symlinks=False).st_mode)
+
+    def read(self, path: str, max_bytes: int, offset: int = 0) -> FileBytes:
+        """Return at most ``max_bytes`` of the file ``path`` from ``offset`` on.
+
+        Raises ``NotFound``, ``OutsideWorkspace``, ``InvalidInput`` (not a regular file, not a possible path) and
+        ``ToolError`` (the system refused).
+        """
+        for _ in range(_TRIES):
+            with locate(self._roots, path) as spot, told(path):
+                descriptor = open_regular(spot.folder, spot.name, path)
+                if descriptor is None:
+                    continue
+                try:
+                    data, size = read_some(descriptor, max_bytes, offset)
+                finally:
+                    os.close(descriptor)
+                return FileBytes(joined(spot.parts), data, offset, size)
+        raise Conflict(f"'{shown(path)}' keeps changing")
+
+    def write(self, path: str, data: bytes) -> Written:
+        """Put ``data`` in place as the file ``path``, whole or not at all; make the folders before it.
+
+        A temporary file beside it takes its name, so that readers see the old content or the new. A file that was
+        there keeps its permissions. Raises as :meth:`read`.
+        """
+        if path.endswith("/"):
+            raise InvalidInput(f"'{shown(path)}' is the name of a folder")
+        if len(data) > MAX_FILE_BYTES:
+            raise InvalidInput(f"{len(data)} bytes are more than the {MAX_FILE_BYTES} that a file may have")
+        with locate(self._roots, path, "make") as spot, told(path), self._locked(spot):
+            before = self._replaceable(spot, path)
+            _replace(spot, data, before)
+            return Written(joined(spot.parts), len(data), before is None)
+
+    def edit(self, path: str, change: Callable[[bytes], bytes]) -> Written:
+        """Replace the content of the file ``path`` by ``change(content)``, whole or not at all.
+
+        Edits of one file through this workspace wait for each other. Raises ``Conflict`` if somebody else changed
+        the file meanwhile, whatever ``change`` raises, and as :meth:`read`.
+        """
+        with locate(self._roots, path) as spot, told(path), self._locked(spot):
+            before = self._replaceable(spot, path)
+            if before is None:
+                raise NotFound(f"there is no '{shown(path)}' in the workspace")
+            descriptor = open_regular(spot.folder, spot.name, path)
+            if descriptor is None:
+                raise Conflict(f"'{shown(path)}' was changed meanwhile")
+            try:
+                data, size = read_some(descriptor, MAX_FILE_BYTES, 0)
+            finally:
+                os.close(descriptor)
+            if size > len(data):
+                raise InvalidInput(f"'{shown(path)}' is larger than {MAX_FILE_BYTES} bytes")
+            changed = change(data)
+            if len(changed) > MAX_FILE_BYTES:
+                raise InvalidInput(f"the change would make '{shown(path)}' larger than {MAX_FILE_BYTES} bytes")
+            after = self._replaceable(spot, path)
+            if after is None or _identity(after) != _identity(before):
+                raise Conflict(f"'{shown(path)}' was changed meanwhile")
+            _replace(spot, changed, before)
+            return Written(joined(spot.parts), len(changed), created=False)
+
+    @contextmanager
+    def _locked(self, spot: Spot) -> Iterator[None]:
+        with self._locks[hash(spot.parts) % len(self._locks)]:
+            yield
+
+    @staticmethod
+    def _replaceable(spot: Spot, path: str) -> os.stat_result | None:
+        """Return what is at ``spot``, None if nothing; raise ``InvalidInput`` unless it is a regular file."""
+        if not spot.name:
+            raise InvalidInput(f"'{shown(path)}' is a folder")
+        try:
+            found = os.stat(spot.name, dir_fd=spot.folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        _refuse_special(found, path)
+        return found
+
+
+def joined(parts: tuple[str, ...]) -> str:
+    """Return real parts as a path from the root, "." for the root; bytes that are no text are replaced."""
+    return os.fsencode("/".join(parts)).decode("utf-8", "replace") or "."
+
+
+def open_regular(folder: int, name: str, path: str) -> int | None:
+    """Open the regular file ``name`` in an open folder for reading; None if it has just become a link.
+
+    Raises ``InvalidInput`` for anything but a regular file, which is not opened: opening a fifo waits, opening a
+    device may act.
+    """
+    if not name:
+        raise InvalidInput(f"'{shown(path)}' is a folder")
+    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if stat.S_ISLNK(found.st_mode):
+        return None
+    _refuse_special(found, path)
+    try:
+        descriptor = os.open(name, READ_FLAGS, dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
+    try:
+        _refuse_special(os.fstat(descriptor), path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_some(descriptor: int, max_bytes: int, offset: int) -> tuple[bytes, int]:
+    """Return at most ``max_bytes`` from ``offset`` on and the file's size.
+
+    A file that grows meanwhile counts as large as what was read of it at least.
+    """
+    chunks: list[bytes] = []
+    position, end = offset, offset + max_bytes
+    while position < end:
+        chunk = os.pread(descriptor, min(end - position, 2**20), position)
+        if not chunk:
+            break
+        chunks.append(chunk)
+        position += len(chunk)
+    if chunks and position == end:  # some files do not know their size: is there more?
+        position += len(os.pread(descriptor, 1, position))
+    return b"".join(chunks), max(os.fstat(descriptor).st_size, position if chunks else 0)
+
+
+def _refuse_special(found: os.stat_result, path: str) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "a special file")
+        raise InvalidInput(f"'{shown(path)}' is {kind}, not a file")
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _replace(spot: Spot, data: bytes, before: os.stat_result | None) -> None:
+    """Write ``data`` to a temporary file in the same folder and give it the name of ``spot``."""
+    temporary = f".headway-{secrets.token_hex(8)}.tmp"
+    # A new file gets what the umask leaves; one that replaces another is nobody's to read before it has its mode.
+    descriptor = os.open(temporary, CREATE_FLAGS, 0o666 if before is None else 0o600, dir_fd=spot.folder)
+    try:
+        try:
+            if before is not None:
+                with suppress(PermissionError):
+                    os.fchown(descriptor, before.st_uid, before.st_gid)
+                os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, spot.name, src_dir_fd=spot.folder, dst_dir_fd=spot.folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=spot.folder)
+        raise
+    os.fsync(spot.folder)
