@@ -96,6 +96,21 @@ class Attempts:
         for slot in list(self.in_flight):
             self._cut_off(slot)
 
+    def give_up(self, reason: str, launching: list[Slot]) -> None:
+        """Cancel and leave behind everything in flight, and settle it and what was about to start as killed."""
+        for slot in list(self.in_flight):
+            call = slot.call
+            assert call is not None
+            call.cancel()
+            self.env.leave_behind(call)
+            self._ended(slot, call)
+            slot.killed = True
+        for slot in (*self.ended, *launching):
+            slot.duration += max(0.0, slot.ended - slot.started)
+            self.level.spend(slot, 0.0, {})
+            self.fail(slot, f"killed: {reason}", ErrorCode.KILLED)
+        self.ended.clear()
+
     def _cut_off(self, slot: Slot) -> None:
         """Cancel the call; leave it behind if it does not end within the grace (a thread: at once)."""
         if self.run.token.is_killed() and not slot.timed_out:

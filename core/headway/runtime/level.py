@@ -33,7 +33,9 @@ class Level:
         self.run_ = run
         self.env = run.env
         self.index = index
+        self.todo = todo
         self.queue = deque(todo)
+        self.launching: list[Slot] = []  # their action_executing is being committed
         self.ready: deque[Slot] = deque()  # granted a token, or back from backoff
         self.parked: dict[Slot, None] = {}  # waiting for a token or for the end of a backoff
         self.attempts = Attempts(self)
@@ -80,6 +82,12 @@ class Level:
         if kill:
             self.attempts.kill()
         self.wake()
+
+    def give_up(self, reason: str) -> None:
+        """Settle everything here and now; calls in flight are cancelled and left behind."""
+        self.attempts.settle_ended()
+        self.attempts.give_up(reason, self.launching)
+        self._drop()
 
     # -- starting ------------------------------------------------------------------------------------------------
 
@@ -169,14 +177,17 @@ class Level:
             slot.attempt += 1
             node = slot.node
             events.append(Event(kinds.ACTION_EXECUTING, {}, run.job_id, node.id, node.level, slot.attempt))
+        self.launching = batch
         try:
             await self.env.log.write(*events)
         except StoreError as error:
+            self.launching = []
             run.broken(error)
             for slot in batch:
                 self._spend(slot, {})
                 self.attempts.fail(slot, f"interrupted: {error.message}", ErrorCode.INTERRUPTED)
             return
+        self.launching = []
         for slot in batch:
             self.attempts.start(slot)
 

@@ -60,7 +60,7 @@ class Run:
         self.cost = CostSummary()
         self.stop: Stop | None = None
         self.sealed = False  # the terminal event is in the log
-        self.cancel_logged = False
+        self.cancel_reason: str | None = None  # of the request that is in the log
         self._kill_logged = False
         self._before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
@@ -88,12 +88,14 @@ class Run:
                 if self.meter is not None:
                     self.emit(kinds.BUDGET_SET, {"limits": dict(self.meter.limits)})
             await self._levels()
-            if self.stop is not None and self.stop.rolls_back:
-                self._roll_back()
-            self._skip_the_rest()
-            return await self._finish()
+            result = self._finish()
+        except asyncio.CancelledError:
+            self._give_up()
+            raise
         finally:
             unlisten()
+        await self.env.log.flush()
+        return result
 
     async def _levels(self) -> None:
         for index, members in enumerate(self.plan.levels):
@@ -142,14 +144,17 @@ class Run:
             if self.results[node.index] is None:
                 self.settle(node, ActionStatus.SKIPPED, error=self.stop.later, code=self.stop.code)
 
-    async def _finish(self) -> ProposalResult:
+    def _finish(self) -> ProposalResult:
+        """Settle what did not run, append the terminal event and return the result."""
+        if self.stop is not None and self.stop.rolls_back:
+            self._roll_back()
+        self._skip_the_rest()
         status, outcome, error = "completed", None, None
         if self.stop is not None:
             status, outcome, error = "failed", self.stop.outcome, self.stop.error
-        if self.cancel_logged:
-            status = "cancelled"
-            error = self.token.reason
-            if self.token.is_killed():
+        if self.cancel_reason is not None:
+            status, error = "cancelled", self.cancel_reason
+            if self._kill_logged:
                 outcome = "killed"
         kind = {"completed": kinds.JOB_COMPLETED, "failed": kinds.JOB_FAILED, "cancelled": kinds.JOB_CANCELLED}[status]
         self.cost.total_duration_ms = round(self.cost.total_duration_ms, 3)
@@ -160,7 +165,6 @@ class Run:
             data["reason" if status == "cancelled" else "error"] = error
         self.sealed = True
         self.emit(kind, data, proposal_id=self.plan.proposal.id)
-        await self.env.log.flush()
         results = [result for result in self.results if result is not None]
         return ProposalResult(self.plan.proposal.id, self.job_id, status, results, self.cost, outcome, error)
 
@@ -182,14 +186,31 @@ class Run:
         """A request of the token, on the loop's thread: record it and wake the level that must take note."""
         if self.sealed:
             return
-        if not self.cancel_logged:
-            self.cancel_logged = True
+        if self.cancel_reason is None:
+            self.cancel_reason = self.token.reason
             self.emit(kinds.RUN_CANCEL_REQUESTED, {"reason": self.token.reason, "by": self.token.by})
         if self.token.is_killed() and not self._kill_logged:
             self._kill_logged = True
             self.emit(kinds.RUN_KILLED, {"reason": self.token.kill_reason, "by": self.token.kill_by})
         if self._level is not None:
             self._level.stop_requested(kill=self.token.is_killed())
+
+    def _give_up(self) -> None:
+        """The task that runs this was cancelled: end everything at once, so that nothing leaks and the log is true."""
+        if self.sealed or self._thread != threading.get_ident():
+            return
+        reason = "the task that ran it was cancelled"
+        if self.cancel_reason is None:
+            self.cancel_reason = reason
+            self.emit(kinds.RUN_CANCEL_REQUESTED, {"reason": reason, "by": ""})
+        self._kill_logged = True
+        self.emit(kinds.RUN_KILLED, {"reason": reason, "by": ""})
+        self.end_with(stops.cancelled(reason))
+        if self._level is not None:
+            self._level.give_up(reason)
+            if self.stop is None or not self.stop.rolls_back:
+                self._commit_level(self._level.index, self._level.todo)
+        self._finish()
 
     def broken(self, error: StoreError) -> None:
         """The log refuses events: stop, keep what is known."""
