@@ -38,6 +38,11 @@ def prepare(home: Home) -> Path:
     return workspace
 
 
+def read(plan: Path) -> bytes:
+    """Return the demo's plan."""
+    return plan.read_bytes()
+
+
 def _copy(source: Path, target: Path) -> None:
     content = source.read_bytes()
     if target.is_file() and target.read_bytes() == content:

@@ -110,7 +110,7 @@ class ConsoleConfig(_Section):
 
     theme: str | None = Field(default=None, min_length=1, description="A theme's name; none: the console's default.")
     fps: int | None = Field(
-        default=None, ge=1, le=60, description="Frames a second; none: 20, and 4 over a remote shell."
+        default=None, ge=1, le=60, description="Frames a second; none: 10, and 4 over a remote shell."
     )
 
 

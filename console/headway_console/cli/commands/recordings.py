@@ -20,26 +20,27 @@ def command() -> None:
 def check(files: tuple[Path, ...], as_json: bool) -> int:
     """Check that files are recordings that replay whole.
 
-    Exit code 2 if one is not.
+    Exit code 2 if one is not. Warnings are told and change nothing.
     """
-    from headway.errors import HeadwayError
+    from headway.errors import HeadwayError, describe
+    from headway.events.recording import Problem
     from headway.events.recording import check as check_recording
     from headway_console.cli import exits
     from headway_console.cli.output import note, say, write_json
 
-    answers = []
+    found: dict[Path, list[Problem]] = {}
     for path in files:
         try:
-            problems = check_recording(path)
+            found[path] = check_recording(path)
         except HeadwayError as error:
-            problems = exits.lines_of(error)
-        answers.append({"path": str(path), "ok": not problems, "problems": problems})
+            found[path] = [Problem(0, "error", "file", describe(error))]
+    sound = {path: all(problem.severity != "error" for problem in problems) for path, problems in found.items()}
     if as_json:
-        write_json(answers)
+        write_json([{"path": str(path), "ok": sound[path], "problems": found[path]} for path in files])
     else:
-        for answer in answers:
-            for problem in answer["problems"]:
-                note(f"error: {problem}")
-            if answer["ok"]:
-                say(f"{answer['path']}: ok")
-    return exits.COMPLETED if all(answer["ok"] for answer in answers) else exits.BAD_INPUT
+        for path, problems in found.items():
+            for problem in problems:
+                note(f"{problem.severity}: {path}:{problem.line}: {problem.message}")
+            if sound[path]:
+                say(f"{path}: ok")
+    return exits.COMPLETED if all(sound.values()) else exits.BAD_INPUT

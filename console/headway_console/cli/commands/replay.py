@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -24,21 +23,18 @@ def command(place: Place, file: Path, speed: float, plain: bool, as_json: bool) 
 
     In the console, with pause, steps and seeking; without a terminal, as with --plain.
     """
-    from headway_console.cli import exits, loop
+    from headway_console.cli import exits
+    from headway_console.cli.consoles import has_terminal, show
     from headway_console.cli.recorded import print_jobs, print_lines
 
     if plain and as_json:
         raise click.UsageError("--plain and --json exclude each other.")
     if as_json:
         print_jobs(file)
-        return exits.COMPLETED
-    if plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    elif plain or not has_terminal():
         print_lines(file)
-        return exits.COMPLETED
+    else:
+        from headway_console.sources import ReplaySource
 
-    from headway_console.cli.consoles import show
-    from headway_console.sources import ReplaySource
-
-    config = place.config()
-    loop.run(show(ReplaySource(file, speed=speed), config))
+        show(ReplaySource(file, speed=speed), place.config())
     return exits.COMPLETED

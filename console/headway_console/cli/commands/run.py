@@ -32,6 +32,11 @@ def command(place: Place, plan: str, workspace: Path | None, as_json: bool, plai
 
     Ctrl-C cancels: what is in flight goes on to its end, the rest is skipped. A second Ctrl-C kills.
     """
+    return run_plan(place, plan, workspace, as_json=as_json, plain=plain)
+
+
+def run_plan(place: Place, plan: str, workspace: Path | None, *, as_json: bool, plain: bool) -> int:
+    """Run the plan as ``headway run`` does and return the exit code."""
     from headway_console.cli import loop
     from headway_console.cli.following import reporter_for, run_job
     from headway_console.cli.plans import folder_of, read_plan, title_of

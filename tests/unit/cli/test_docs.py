@@ -1,0 +1,25 @@
+"""docs/cli.md and docs/config.md say what the commands and the configuration say."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from headway.config import load_config
+from headway_console.cli.docs import EXAMPLE, PAGES
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_is_up_to_date(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert text == PAGES[page](), f"docs/{page} is out of date: python -m headway_console.cli.docs docs"
+
+
+def test_the_example_is_a_valid_configuration(tmp_path: Path) -> None:
+    text = EXAMPLE.split("```toml\n")[1].split("```")[0]
+    (tmp_path / "headway.toml").write_text(text)
+    config = load_config(tmp_path, env={})
+    assert config.a2a.tools == ["read_file", "fetch"]
+    assert set(tomllib.loads(text)) <= set(type(config).model_fields)

@@ -1,0 +1,139 @@
+"""How commands end: exit codes, one line, no traceback, a reader who has gone."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from headway import errors
+from headway_console.cli import exits
+from headway_console.cli.output import say
+
+
+def ending(error: BaseException) -> click.Command:
+    @click.command()
+    def command() -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InvalidPlan("bad"), 2),
+        (errors.InvalidConfig("bad"), 2),
+        (errors.OutsideWorkspace("bad"), 2),
+        (errors.NotFound("bad"), 2),
+        (errors.HomeLocked("bad"), 2),
+        (errors.StoreUnreadable("bad"), 2),
+        (errors.StoreTooNew("bad"), 2),
+        (errors.Unavailable("bad"), 3),
+        (errors.Conflict("bad"), 1),
+        (errors.LogFull("bad"), 1),
+        (errors.HeadwayError("bad"), 1),
+    ],
+)
+def test_errors_are_one_line_and_a_code(
+    error: errors.HeadwayError, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exits.run(ending(error), []) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "headway: error: bad\n"
+
+
+def test_no_message_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exits.run(ending(errors.InvalidPlan("a\nb\x1b[2J")), []) == 2
+    assert capsys.readouterr().err == "headway: error: a b\N{REPLACEMENT CHARACTER}[2J\n"
+
+
+def test_issues_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    issues = [
+        {"action_id": "a", "message": "tool 'x' is not registered"},
+        {"action_id": "b", "message": "action 'b' is twice"},
+        {"message": "cycle: a -> b -> a"},
+    ]
+    assert exits.run(ending(errors.InvalidPlan("three", issues)), []) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "headway: error: a: tool 'x' is not registered",
+        "headway: error: action 'b' is twice",
+        "headway: error: cycle: a -> b -> a",
+    ]
+
+
+def test_issues_of_a_configuration_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exits.run(ending(errors.InvalidConfig("one", issues=["one", "two"])), []) == 2
+    assert capsys.readouterr().err == "headway: error: one\nheadway: error: two\n"
+
+
+def test_a_bug_is_one_line_and_a_hint(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADWAY_DEBUG", raising=False)
+    assert exits.run(ending(ZeroDivisionError("division by zero")), []) == 1
+    text = "headway: error: ZeroDivisionError: division by zero (a bug: HEADWAY_DEBUG=1 shows where)\n"
+    assert capsys.readouterr().err == text
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("x"), errors.InvalidPlan("x")])
+def test_debug_shows_where(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWAY_DEBUG", "1")
+    with pytest.raises(type(error)):
+        exits.run(ending(error), [])
+
+
+def test_ctrl_c_and_abort(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exits.run(ending(KeyboardInterrupt()), []) == 130
+    assert exits.run(ending(click.Abort()), []) == 130
+    assert capsys.readouterr().err.split() == ["headway:", "cancelled"] * 2
+
+
+def test_what_a_command_returns_is_its_code() -> None:
+    @click.command()
+    def fails() -> int:
+        return 1
+
+    @click.command()
+    def nothing() -> None:
+        say("done")
+
+    assert exits.run(fails, []) == 1
+    assert exits.run(nothing, []) == 0
+
+
+CHATTY = """
+import sys
+import click
+from headway_console.cli import exits
+from headway_console.cli.output import say
+
+@click.command()
+def command():
+    for number in range(100_000):
+        say(f"line {number}")
+
+sys.exit(exits.run(command, []))
+"""
+
+
+def test_a_reader_who_leaves_is_no_error() -> None:
+    process = subprocess.Popen([sys.executable, "-c", CHATTY], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process, process.stdout, process.stderr:
+        assert process.stdout.readline() == b"line 0\n"
+        process.stdout.close()
+        assert process.wait(timeout=30) == 1
+        assert process.stderr.read() == b""
+
+
+def test_a_small_answer_to_a_closed_pipe_is_no_error_either() -> None:
+    code = CHATTY.replace("100_000", "1")
+    done = subprocess.run(
+        ["bash", "-c", f'exec {sys.executable} -c "$0" | true; exit ${{PIPESTATUS[0]}}', code],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == b""
+    assert done.returncode in (0, 1)
