@@ -391,7 +391,7 @@ def _budget(config: Config) -> CostBudget | None:
 def _tools(config: Config) -> ToolRegistry:
     registry = ToolRegistry()
     register_agent_basics(registry, Workspace(config.workspace))
-    load_tool_files(config.tool_files, registry)
+    load_tool_files(config.tools.python, registry)
     return registry
 
 
