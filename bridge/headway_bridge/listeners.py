@@ -36,6 +36,8 @@ def bind_tcp(host: str, port: int) -> socket.socket:
     Raises :class:`InvalidConfig` with one line when the address is not loopback, not known or not to be had.
     """
     check_bind(host)
+    if not 0 <= port <= 65535:
+        raise InvalidConfig(f"there is no port {port}: the last one is 65535")
     name = host.strip().removeprefix("[").removesuffix("]")
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

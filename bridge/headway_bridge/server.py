@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from headway import __version__
 from headway.daemon import DaemonInfo, remove_daemon_file, write_daemon_file
-from headway.engine import Engine
 from headway.errors import HeadwayError, describe
 from headway_bridge.a2a import a2a_app
 from headway_bridge.listeners import Listener, UnixListener, bind_tcp, url_of
@@ -21,6 +20,7 @@ from headway_bridge.stopping import LAST_RESORT_S, Stop, say_to_stderr
 
 if TYPE_CHECKING:
     from headway.config import Config
+    from headway.engine import Engine
     from headway.store.home import Home
     from headway_bridge.operator.context import Operator
 
@@ -94,6 +94,8 @@ async def serve(
 
 async def _open_engine(home: Home, config: Config, stop: Stop) -> Engine | None:
     """Open the engine, or return None if a stop came first; then nothing is open."""
+    from headway.engine import Engine
+
     opening = asyncio.create_task(Engine.open(home, config))
     await _first(opening, stop.soft.wait())
     if not opening.done():

@@ -43,12 +43,12 @@ class Stop:
         self.hard = asyncio.Event()
         self.say = say
         self.interrupts = 0
+        self._owns_process = False
         self._armed = False
 
     def request(self, now: bool = False) -> None:
         """Ask for the end; with ``now`` for a hard one. Asking twice is harmless."""
-        if self._armed and not self.soft.is_set():
-            signal.setitimer(signal.ITIMER_REAL, LAST_RESORT_S)
+        self._arm()
         self.soft.set()
         if now:
             self.hard.set()
@@ -60,7 +60,7 @@ class Stop:
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[None]:
-        """While entered, SIGTERM and SIGINT go to this object; only in the main thread, elsewhere nothing changes.
+        """While entered, SIGTERM, SIGHUP and SIGINT go to this object; outside the main thread nothing changes.
 
         Handlers are Python's own rather than the event loop's, so that they run while a tool blocks the loop.
         """
@@ -70,8 +70,7 @@ class Stop:
         loop = asyncio.get_running_loop()
 
         def on_signal(number: int, frame: FrameType | None) -> None:
-            if not self.soft.is_set():
-                signal.setitimer(signal.ITIMER_REAL, LAST_RESORT_S)
+            self._arm()
             if number == signal.SIGINT:
                 self.interrupts += 1
                 if self.interrupts > 2:
@@ -83,15 +82,24 @@ class Stop:
             signal.SIGINT: on_signal,
             signal.SIGALRM: signal.SIG_DFL,
         }
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup is respected
+            wanted[signal.SIGHUP] = on_signal
         before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
-        self._armed = True
+        self._owns_process = True
         try:
             yield
         finally:
-            self._armed = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._owns_process = False
+            if self._armed:
+                signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _arm(self) -> None:
+        """Start the kernel's timer, once; also called from a signal handler."""
+        if self._owns_process and not self._armed:
+            self._armed = True
+            signal.setitimer(signal.ITIMER_REAL, LAST_RESORT_S)
 
     def _heard(self, number: int) -> None:
         if number != signal.SIGINT:
