@@ -1,0 +1,126 @@
+"""A daemon in a process of its own, for tests that send signals. Run as a script it is that daemon.
+
+``python daemon_process.py HOME WORKSPACE [--port N] [--grace S] [--last-resort S]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from headway.client.wire import DaemonStatus
+from headway.daemon import wait_for_daemon
+from headway.errors import HeadwayError, describe
+from headway.store.home import Home
+
+TOOLS = '''
+import asyncio
+import threading
+import time
+
+import headway
+
+
+@headway.tool
+async def nap(seconds: float) -> str:
+    """Sleep in the event loop."""
+    await asyncio.sleep(seconds)
+    return "woke"
+
+
+@headway.tool
+def doze(seconds: float) -> str:
+    """Sleep in a thread."""
+    threading.Event().wait(seconds)
+    return "woke"
+
+
+@headway.tool
+async def hog(seconds: float) -> str:
+    """Sleep on the event loop's back."""
+    time.sleep(seconds)
+    return "woke"
+
+
+@headway.tool
+async def quick(text: str = "") -> str:
+    """Say it back."""
+    return text
+'''
+
+END_S = 15
+"""Seconds in which a process of a test must have ended; the daemon promises 10."""
+
+
+class Daemon:
+    """One process. ``status`` is what it said when it was up."""
+
+    def __init__(self, process: subprocess.Popen[str], home: Home) -> None:
+        self.process = process
+        self.home = home
+        self.status: DaemonStatus | None = None
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def end(self) -> tuple[int, str]:
+        """Wait for the end; return (exit code, stderr)."""
+        _, errors = await asyncio.to_thread(self.process.communicate, timeout=END_S)
+        return self.process.returncode, errors
+
+
+def start(home: Home, workspace: Path, *options: str) -> Daemon:
+    """Start the script; nothing is waited for."""
+    tools = workspace / "tools.py"
+    if not tools.exists():
+        tools.write_text(TOOLS)
+    command = [sys.executable, __file__, str(home.path), str(workspace), *options]
+    return Daemon(subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True), home)
+
+
+@asynccontextmanager
+async def running(home: Home, workspace: Path, *options: str) -> AsyncIterator[Daemon]:
+    """Start a daemon, wait until it answers, and see to it that it is gone in the end."""
+    daemon = start(home, workspace, *options)
+    try:
+        daemon.status = await wait_for_daemon(home, timeout=30, alive=lambda: daemon.process.poll() is None)
+        yield daemon
+    finally:
+        if daemon.process.poll() is None:
+            daemon.process.kill()
+        daemon.process.communicate()
+
+
+def main() -> int:
+    """Be the daemon."""
+    from headway.config import load_config
+    from headway_bridge import stopping
+    from headway_bridge.server import run_daemon
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("home")
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--grace", default="5")
+    parser.add_argument("--last-resort", type=float, default=stopping.LAST_RESORT_S)
+    given = parser.parse_args()
+    stopping.LAST_RESORT_S = given.last_resort
+    (given.workspace / "headway.toml").write_text(
+        f'[tools]\npython = ["tools.py"]\n[operator]\nshutdown_secs = {float(given.grace)}\n'
+    )
+    try:
+        config = load_config(given.workspace, {})
+        return asyncio.run(run_daemon(Home(given.home), config, port=given.port))
+    except HeadwayError as error:
+        sys.stderr.write(describe(error) + "\n")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
