@@ -1,0 +1,75 @@
+"""Token buckets on a virtual clock: full at the start, even refill, fair waiters."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from headway.errors import InvalidInput
+from headway.limits.bucket import RateLimiter, TokenBucket
+from headway.testing import VirtualClock
+
+
+async def test_it_starts_full_refills_evenly_and_never_overfills() -> None:
+    clock = VirtualClock()
+    bucket = TokenBucket("t", 4, 2.0, clock)
+    assert [bucket.take() for _ in range(5)] == [True] * 4 + [False]
+    await clock.advance(0.5)
+    assert bucket.tokens == pytest.approx(1.0)
+    assert bucket.take()
+    await clock.advance(100)
+    assert bucket.tokens == 4.0
+
+
+async def test_waiters_are_served_in_the_order_they_came_each_at_its_time() -> None:
+    clock = VirtualClock()
+    bucket = TokenBucket("t", 1, 1.0, clock)
+    bucket.take()
+    granted: list[tuple[str, float]] = []
+    for name in "abc":
+        bucket.wait(lambda waited, name=name: granted.append((name, waited)))
+    assert (bucket.waiters, bucket.next_grant_s()) == (3, pytest.approx(1.0))
+    assert not bucket.take()  # nobody jumps the queue
+    await clock.advance(2.0)
+    assert granted == [("a", pytest.approx(1.0)), ("b", pytest.approx(2.0))]
+    await clock.advance(1.0)
+    assert granted[2] == ("c", pytest.approx(3.0))
+    assert bucket.waiters == 0
+
+
+async def test_who_leaves_the_line_takes_no_token() -> None:
+    clock = VirtualClock()
+    bucket = TokenBucket("t", 1, 1.0, clock)
+    bucket.take()
+    granted: list[str] = []
+    first = bucket.wait(lambda _: granted.append("first"))
+    bucket.wait(lambda _: granted.append("second"))
+    first.cancel()
+    first.cancel()
+    assert bucket.waiters == 1
+    await clock.advance(1.0)
+    assert granted == ["second"]
+    assert bucket.tokens == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(
+    ("max_calls", "interval"),
+    [
+        (0, 1),
+        (-1, 1),
+        (True, 1),
+        (1.5, 1),
+        ("1", 1),
+        (1, 0),
+        (1, -1),
+        (1, math.inf),
+        (1, math.nan),
+        (1, "1"),
+        (1, True),
+    ],
+)
+def test_bad_numbers_are_refused_in_one_line(max_calls: Any, interval: Any) -> None:
+    with pytest.raises(InvalidInput, match="rate limit of 't'"):
+        RateLimiter().set_limit("t", max_calls, interval)
