@@ -117,14 +117,14 @@ def read_header(path: str | Path) -> tuple[Header, int]:
 
     Raises :class:`InvalidInput` if the file cannot be read, is no recording, or is of a newer version of the format.
     """
-    with _open(Path(path)) as file:
-        try:
+    try:
+        with _open(Path(path)) as file:
             line = file.readline(_HEADER_LIMIT)
-            header = msgspec.json.decode(line, type=Header)
-        except OSError as error:
-            raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
-        except msgspec.DecodeError:
-            header = Header()
+        header = msgspec.json.decode(line, type=Header)
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
+    except msgspec.DecodeError:
+        raise InvalidInput(f"{path} is not a Headway recording") from None
     if header.format != FORMAT:
         raise InvalidInput(f"{path} is not a Headway recording")
     if not 1 <= header.version <= VERSION:
