@@ -146,7 +146,7 @@ def _lines(file: BinaryIO, first: int) -> Iterator[tuple[int, bytes]]:
         if len(line) > LINE_LIMIT:
             rest = line
             while rest and not rest.endswith(b"\n"):
-                rest = file.readline(1024 * 1024)
+                rest = file.readline(64 * 1024)
         yield number, line
         number += 1
 

@@ -12,8 +12,8 @@ from headway.events.event import Event
 REDACTED = "[redacted]"
 
 _FIELD = re.compile(
-    r"^token$|(?:^|[_.-])(?:password|passwd|passphrase|secret|client_?secret|api_?key|apikey|authorization|credentials?|"
-    r"private_?key|(?:access|auth|refresh|bearer|session|id)_?token|cookie)$",
+    r"^token$|(?:^|[_.-])(?:password|passwd|passphrase|secret|client[_-]?secret|api[_-]?key|authorization|credentials?|"
+    r"private[_-]?key|(?:access|auth|refresh|bearer|session|id)[_-]?token|cookie)$",
     re.IGNORECASE,
 )
 _PATTERNS = re.compile(
