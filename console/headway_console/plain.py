@@ -62,9 +62,9 @@ class PlainLines:
 
 
 def _finished(data: dict[str, Any]) -> str:
-    took = duration(data.get("duration_ms"))
-    waited = data.get("waited_ms")
-    return f"succeeded in {took}" + (f" after waiting {duration(waited)}" if waited else "")
+    took, waited = duration(data.get("duration_ms")), data.get("waited_ms")
+    text = f"succeeded in {took}" if took else "succeeded"
+    return f"{text} after waiting {duration(waited)}" if waited else text
 
 
 def _executing(data: dict[str, Any]) -> str:

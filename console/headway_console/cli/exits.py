@@ -56,7 +56,7 @@ def issue_line(issue: object) -> str:
         return issue
     get = issue.get if isinstance(issue, dict) else lambda name, default=None: getattr(issue, name, default)
     action, message = get("action_id"), str(get("message") or issue)
-    return message if not action or action in message else f"{action}: {message}"
+    return f"action {action}: {message}" if action else message
 
 
 def run(command: click.Command, arguments: list[str]) -> int:

@@ -14,7 +14,7 @@ from headway_console.cli.output import say, write_json
 from headway_console.cli.progress import Plain, ProgressLine, Silent
 
 if TYPE_CHECKING:
-    from headway.events.views import JobRow, RunView
+    from headway.events.views import ActionView, JobRow, RunView
     from headway_console.cli.progress import Reporter
     from headway_console.cli.runner import Runner
 
@@ -71,8 +71,8 @@ async def conclude(runner: Runner, job_id: str, *, as_json: bool) -> None:
             say(line)
 
 
-def result_lines(run: RunView) -> list[str]:
-    """Return how a run ended, and every action that did not succeed."""
+def result_lines(run: RunView, *, everything: bool = False) -> list[str]:
+    """Return how a run ended and, by level, every action that did not succeed; or every action there is."""
     from headway_console.text import count, duration
 
     job = run.job
@@ -84,10 +84,17 @@ def result_lines(run: RunView) -> list[str]:
     reason = job.cancel_reason if job.status == "cancelled" else job.error
     if reason:
         lines.append(f"  {job.outcome}: {reason}" if job.outcome else f"  {reason}")
-    lines.extend(
-        f"  level {action.level}: {action.id}: {action.status.value}: {action.error or action.error_code or ''}"
-        for action in run.actions
-        if action.error
-    )
+    actions = [action for action in run.actions if everything or action.error]
+    lines.extend(f"  {_action_line(action)}" for action in sorted(actions, key=lambda action: action.level))
     lines.append(f"  job {job.job_id}")
     return lines
+
+
+def _action_line(action: ActionView) -> str:
+    from headway_console.text import duration
+
+    took = duration(action.duration_ms)
+    text = f"level {action.level}: {action.id}: {action.status.value}"
+    if action.error or action.error_code:
+        return f"{text}: {action.error or action.error_code}"
+    return f"{text} in {took}" if took else text

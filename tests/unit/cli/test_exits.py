@@ -52,13 +52,13 @@ def test_no_message_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> N
 def test_issues_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     issues = [
         {"action_id": "a", "message": "tool 'x' is not registered"},
-        {"action_id": "b", "message": "action 'b' is twice"},
+        {"action_id": "b", "message": "the same"},
         {"message": "cycle: a -> b -> a"},
     ]
     assert exits.run(ending(errors.InvalidPlan("three", issues)), []) == 2
     assert capsys.readouterr().err.splitlines() == [
-        "headway: error: a: tool 'x' is not registered",
-        "headway: error: action 'b' is twice",
+        "headway: error: action a: tool 'x' is not registered",
+        "headway: error: action b: the same",
         "headway: error: cycle: a -> b -> a",
     ]
 

@@ -43,6 +43,10 @@ CREATED = Event(
             "level 1: fetch: succeeded in 12ms after waiting 1.5s",
         ),
         (
+            Event(kinds.ACTION_SUCCEEDED, {"output": 1}, job_id="j1", action_id="fetch", level=1),
+            "level 1: fetch: succeeded",
+        ),
+        (
             Event(kinds.ACTION_SKIPPED, {"error": "canceled: enough"}, job_id="j1", action_id="fetch", level=1),
             "level 1: fetch: skipped: canceled: enough",
         ),

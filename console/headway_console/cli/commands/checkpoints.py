@@ -26,13 +26,14 @@ def command() -> None:
 @pass_place
 def ls(place: Place, job_id: str | None, scope: str | None, as_json: bool) -> None:
     """List checkpoints, oldest first: the ends of levels and those saved by hand."""
+    from headway.jobs.history import History
     from headway_console.cli import loop
     from headway_console.cli.output import say, table, when, write_json
     from headway_console.cli.reading import open_store
 
     async def main() -> None:
         async with open_store(place.home()) as reader:
-            found = await reader.checkpoints(job_id=job_id, scope=scope)
+            found = await History(reader).checkpoints(job_id, scope)
         if as_json:
             write_json(found)
         elif not found:

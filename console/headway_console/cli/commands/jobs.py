@@ -76,10 +76,8 @@ def show(place: Place, job_id: str, as_json: bool) -> None:
         if as_json:
             write_json(run)
             return
-        for line in result_lines(run):
+        for line in result_lines(run, everything=True):
             say(line)
-        for action in run.actions:
-            say(_line(action))
 
     loop.run(main())
 
@@ -117,14 +115,6 @@ def _counts(job: JobRow) -> str:
     done = job.succeeded + job.failed + job.skipped + job.rejected
     bad = f", {job.failed} failed" if job.failed else ""
     return f"{done}/{job.actions}{bad}"
-
-
-def _line(action: ActionView) -> str:
-    from headway_console.text import duration
-
-    took = duration(action.duration_ms)
-    words = [f"  level {action.level}: {action.id}: {action.status.value}", f"in {took}" if took else ""]
-    return " ".join(word for word in words if word)
 
 
 async def _whole(reader: StoreReader, action: ActionView) -> ActionView:

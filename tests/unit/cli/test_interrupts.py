@@ -1,0 +1,101 @@
+"""Ctrl-C and SIGTERM while a run is followed."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from headway.errors import Unavailable
+from headway.testing import VirtualClock
+from headway_console.cli.interrupts import GRACE_S, Interrupts
+
+
+class Run:
+    """A runner that only notes what it is told."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.told: list[tuple[str, str, str]] = []
+        self.changed = asyncio.Event()
+        self._error = error
+
+    async def cancel(self, job_id: str, reason: str) -> str:
+        return self._note("cancel", job_id, reason)
+
+    async def kill(self, job_id: str, reason: str) -> str:
+        return self._note("kill", job_id, reason)
+
+    def _note(self, what: str, job_id: str, reason: str) -> str:
+        self.told.append((what, job_id, reason))
+        self.changed.set()
+        if self._error:
+            raise self._error
+        return "requested"
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.told) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+async def test_the_first_press_cancels_and_the_second_kills(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run()
+    with Interrupts(run, "j1"):  # type: ignore[arg-type]
+        os.kill(os.getpid(), signal.SIGINT)
+        await run.until(1)
+        os.kill(os.getpid(), signal.SIGINT)
+        await run.until(2)
+    assert run.told == [("cancel", "j1", "interrupted by the user"), ("kill", "j1", "interrupted twice by the user")]
+    first, second = capsys.readouterr().err.splitlines()
+    assert "cancelling" in first
+    assert "press Ctrl-C again to kill" in first
+    assert "killing" in second
+
+
+async def test_the_third_press_is_not_caught() -> None:
+    run = Run()
+    with Interrupts(run, "j1") as interrupts:  # type: ignore[arg-type]
+        interrupts.press()
+        interrupts.press()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        await run.until(2)
+
+
+@pytest.mark.parametrize(("number", "reason"), [(signal.SIGTERM, "terminated"), (signal.SIGHUP, "terminal closed")])
+async def test_a_request_to_end_cancels_and_kills_after_the_grace(number: signal.Signals, reason: str) -> None:
+    run, clock = Run(), VirtualClock()
+    with Interrupts(run, "j1", clock=clock):  # type: ignore[arg-type]
+        os.kill(os.getpid(), number)
+        await run.until(1)
+        await clock.advance(GRACE_S - 0.1)
+        assert run.told == [("cancel", "j1", reason)]
+        await clock.advance(0.2)
+        await run.until(2)
+    assert run.told[1] == ("kill", "j1", reason)
+
+
+async def test_nothing_is_killed_once_the_run_has_ended() -> None:
+    run, clock = Run(), VirtualClock()
+    with Interrupts(run, "j1", clock=clock) as interrupts:  # type: ignore[arg-type]
+        interrupts.terminate("terminated")
+        await run.until(1)
+    await clock.advance(2 * GRACE_S)
+    assert [what for what, _, _ in run.told] == ["cancel"]
+
+
+async def test_a_command_that_fails_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(Unavailable("the daemon is gone"))
+    with Interrupts(run, "j1") as interrupts:  # type: ignore[arg-type]
+        interrupts.press()
+        await run.until(1)
+        await asyncio.sleep(0)
+    assert "headway: error: the daemon is gone" in capsys.readouterr().err
+
+
+async def test_signals_are_given_back() -> None:
+    before: list[Callable[..., object] | int | None] = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)]
+    with Interrupts(Run(), "j1"):  # type: ignore[arg-type]
+        pass
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)] == before
