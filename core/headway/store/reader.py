@@ -1,0 +1,280 @@
+"""Reading a store, from any process, while another one writes to it.
+
+A reader opens the file read-only through aiosqlite and never makes one. What it returns is what was committed when it
+asked. Caches that lie behind are folded up to date on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import aiosqlite
+import msgspec
+
+from headway.errors import NotFound, StoreError, StoreUnreadable
+from headway.events import kinds as k
+from headway.events.event import Event
+from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+from headway.jobs.checkpoints import Checkpoint, CheckpointInfo
+from headway.store import queries
+from headway.store.codec import LAZY, is_reference
+from headway.store.connect import BUSY_MS, check_readable, judge_identity, reader_uri, store_error
+from headway.store.migrate import LATEST
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from headway.store.queries import Steps
+
+T = TypeVar("T")
+
+_CHECKPOINT = "id, kind, scope, seq, created_ms, job_id, NULL, name, keys, done, total"
+
+
+class StoreReader:
+    """A read-only view of one store; an async context manager. Used on one event loop, by any number of tasks."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._turn = asyncio.Lock()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: str | Path) -> StoreReader:
+        """Open the store at ``path``.
+
+        Raises :class:`NotFound` if there is none, :class:`headway.errors.StoreTooNew` if a newer Headway wrote it,
+        :class:`StoreUnreadable` for anything else that cannot be read; then nothing stays open.
+        """
+        path = Path(path)
+        check_readable(path)
+        connection = aiosqlite.connect(reader_uri(path), uri=True, isolation_level=None, cached_statements=256)
+        thread: Any = getattr(connection, "_thread", connection)
+        thread.daemon = True  # a reader left open must not keep the process alive
+        try:
+            await connection
+            reader = cls(path, connection)
+            await reader._check()
+        except sqlite3.Error as error:
+            await _close(connection)
+            raise store_error(error, path) from None
+        except BaseException:
+            await _close(connection)
+            raise
+        return reader
+
+    async def _check(self) -> None:
+        await self._connection.execute_fetchall("PRAGMA busy_timeout = %d" % BUSY_MS)  # noqa: UP031 - takes no parameters
+        values = []
+        for statement in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master"):
+            rows = list(await self._connection.execute_fetchall(statement))
+            values.append(int(rows[0][0]))
+        application, version, tables = values
+        judge_identity(self.path, application, version, tables, empty_ok=False)
+        if version < LATEST:
+            raise StoreUnreadable(
+                f"the store {self.path} has the older schema {version}, this Headway reads {LATEST}:"
+                " it is brought up to date when it is next written to"
+            )
+
+    async def close(self) -> None:
+        """Close the connection. Closing twice is harmless."""
+        if not self._closed:
+            self._closed = True
+            await _close(self._connection)
+
+    async def __aenter__(self) -> StoreReader:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    async def last_seq(self) -> int:
+        """Return the seq of the last event; 0 when there is none."""
+        return await self._ask(queries.last_seq())
+
+    async def data_version(self) -> int:
+        """Return a number that differs from the last one returned if somebody has committed meanwhile."""
+        rows = await self._rows("PRAGMA data_version")
+        return int(rows[0][0])
+
+    async def events(
+        self,
+        after: int = 0,
+        job_id: str | None = None,
+        kinds: Collection[str] | None = None,
+        limit: int = 1000,
+        before: int | None = None,
+        resolve: bool = False,
+    ) -> list[Event]:
+        """Return up to ``limit`` events with ``seq > after``, in order, of one job and some kinds.
+
+        With ``before``, the newest ``limit`` of those with ``seq < before``: a page further back. Large outputs
+        and proposals are references unless ``resolve``.
+        """
+        found = await self._ask(
+            queries.events(after, before=before, job_id=job_id, kinds=kinds, limit=limit, newest=before is not None)
+        )
+        if resolve:
+            for event in found:
+                event.data = await self._resolved_data(event.data)
+        return found
+
+    async def event(self, seq: int) -> Event:
+        """Return one event; :class:`NotFound` if there is none of that seq."""
+        found = await self._ask(queries.events(seq - 1, before=seq + 1, limit=1))
+        if not found:
+            raise NotFound(f"there is no event {seq}")
+        return found[0]
+
+    async def resolve(self, value: Any) -> Any:
+        """Return the large value that ``value`` refers to; an event's data with its references replaced; else itself.
+
+        Raises :class:`NotFound` for a reference to something that is gone.
+        """
+        if is_reference(value):
+            body = await self._ask(queries.blob(value["$blob"]))
+            if body is None:
+                raise NotFound(f"the store no longer has {value['$blob']}")
+            return msgspec.json.decode(body)
+        return await self._resolved_data(value) if isinstance(value, dict) else value
+
+    async def _resolved_data(self, data: dict[str, Any]) -> dict[str, Any]:
+        found = {key: data[key] for key in LAZY if is_reference(data.get(key))}
+        return {**data, **{key: await self.resolve(value) for key, value in found.items()}} if found else data
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+
+    async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
+        """Return jobs, newest first, of one status or of all; ``before`` is the ``first_seq`` of the last one seen."""
+        return await self._ask(queries.jobs(status, limit, before))
+
+    async def job(self, job_id: str) -> JobRow:
+        """Return a job's row; :class:`NotFound` if there is no such job."""
+        return await self._ask(queries.job(job_id))
+
+    async def proposal(self, job_id: str) -> dict[str, Any]:
+        """Return the proposal that a job was made for; :class:`NotFound` if there is no such job."""
+        found = await self.events(job_id=job_id, kinds=[k.JOB_CREATED], limit=1, resolve=True)
+        if not found:
+            raise NotFound(f"there is no job '{job_id}'")
+        proposal: dict[str, Any] = found[0].data.get("proposal") or {}
+        return proposal
+
+    # -- views -------------------------------------------------------------------------------------------------------
+
+    async def jobs_view(self) -> JobsView:
+        """Return all jobs, oldest first."""
+        async with self._transaction():
+            return await self._answer(queries.jobs_view())
+
+    async def limits_view(self) -> LimitsView:
+        """Return every token bucket."""
+        async with self._transaction():
+            return await self._answer(queries.limits_view())
+
+    async def budget_view(self) -> BudgetView:
+        """Return every budget."""
+        async with self._transaction():
+            return await self._answer(queries.budget_view())
+
+    async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
+        """Return a run as it is, or as it was at seq ``upto``; :class:`NotFound` if there was no such job.
+
+        Large outputs are references unless ``resolve``.
+        """
+        view = await self._ask(queries.run_view(job_id, upto))
+        if resolve:
+            for action in view.actions:
+                if is_reference(action.output):
+                    action.output = await self.resolve(action.output)
+        return view
+
+    async def scope_state(self, scope: str, upto: int | None = None) -> dict[str, Any]:
+        """Return the state of a scope as it is, or as it was at seq ``upto``; empty for one that nobody used."""
+        async with self._transaction():
+            view = await self._answer(queries.state_view(scope, upto))
+        return view.state
+
+    # -- checkpoints -------------------------------------------------------------------------------------------------
+
+    async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
+        """Return the checkpoints that were saved (not the ends of levels), of a job, a scope or all, oldest first."""
+        sql = (
+            f"SELECT {_CHECKPOINT} FROM checkpoints"  # noqa: S608 - constant columns
+            " WHERE (? IS NULL OR job_id = ?) AND (? IS NULL OR scope = ?) ORDER BY seq, rowid"
+        )
+        return [CheckpointInfo(*row) for row in await self._rows(sql, (job_id, job_id, scope, scope))]
+
+    async def checkpoint(self, checkpoint_id: str) -> Checkpoint:
+        """Return a saved checkpoint, whole; :class:`NotFound` if there is none of that id."""
+        rows = await self._rows("SELECT body FROM checkpoints WHERE id = ?", (checkpoint_id,))
+        if not rows:
+            raise NotFound(f"there is no checkpoint '{checkpoint_id}'")
+        try:
+            return msgspec.json.decode(rows[0][0], type=Checkpoint)
+        except msgspec.DecodeError as error:
+            raise StoreUnreadable(f"checkpoint '{checkpoint_id}' cannot be read: {error}") from None
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    async def _ask(self, steps: Steps[T]) -> T:
+        """Answer a question, other tasks' questions coming in between its steps."""
+        try:
+            query = next(steps)
+            while True:
+                query = steps.send(await self._rows(*query))
+        except StopIteration as stop:
+            answer: T = stop.value
+            return answer
+
+    async def _answer(self, steps: Steps[T]) -> T:
+        """Answer a question without giving up the turn."""
+        try:
+            query = next(steps)
+            while True:
+                query = steps.send(await self._fetch(*query))
+        except StopIteration as stop:
+            answer: T = stop.value
+            return answer
+
+    async def _rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        async with self._turn:
+            return await self._fetch(sql, parameters)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
+        """Show one and the same moment to all that is asked inside."""
+        async with self._turn:
+            try:
+                await self._fetch("BEGIN")
+                yield
+            finally:
+                await self._fetch("COMMIT")
+
+    async def _fetch(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        if self._closed:
+            raise StoreError(f"the reader of {self.path} is closed")
+        try:
+            return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+        except sqlite3.Error as error:
+            raise store_error(error, self.path) from None
+        except ValueError:  # closed while this waited for its turn
+            raise StoreError(f"the reader of {self.path} is closed") from None
+
+
+async def _close(connection: aiosqlite.Connection) -> None:
+    """Close and wait for the thread's last answer, also when the opening failed."""
+    with contextlib.suppress(sqlite3.Error, ValueError):  # never opened: its thread has ended by itself
+        await connection.close()
