@@ -119,6 +119,19 @@ async def test_a_run_from_submission_to_result(home: Home, tmp_path: Path) -> No
         assert caught.value.issues[0].action_id == "x"
 
 
+async def test_large_outputs_travel_on_request(home: Home, tmp_path: Path) -> None:
+    text = "y" * 200_000
+    async with running(home, tmp_path), OperatorClient(home) as client:
+        row = await client.submit(plan(call("a", "quick", text=text)))
+        async with aclosing(client.follow(job_id=row.job_id)) as batches:
+            async for batch in batches:
+                if batch[-1].kind in kinds.TERMINAL_JOB:
+                    break
+        assert (await client.job(row.job_id)).action("a").output["size"] > 200_000
+        assert (await client.job(row.job_id, full=True)).action("a").output == text
+        assert (await client.result(row.job_id))["a"].output == text
+
+
 async def test_restore_conflicts_while_the_scope_runs(home: Home, tmp_path: Path) -> None:
     async with running(home, tmp_path), OperatorClient(home) as client:
         row = await client.submit(LONG)

@@ -41,21 +41,21 @@ def failure(error: HeadwayError) -> Response:
 
 
 async def _on_headway_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HeadwayError)  # noqa: S101 - registered for that class alone
+    assert isinstance(error, HeadwayError)
     if not isinstance(error, InvalidInput | NotFound | Conflict | Unavailable):
         logger.error("%s: %s", error.code, one_line(error.message))
     return failure(error)
 
 
 async def _on_invalid_query(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for that class alone
+    assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:]) or "request"
     return failure(InvalidInput(one_line(f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}", 500)))
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for that class alone
+    assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return failure(NotFound(f"there is no route {one_line(request.url.path, 200)}"))
     code = "method_not_allowed" if error.status_code == 405 else "http_error"

@@ -118,12 +118,12 @@ class OperatorClient:
         query = {"status": status, "limit": limit, "before": before}
         return await self._ask("GET", "/jobs", list[JobRow], query=query)
 
-    async def job(self, job_id: str) -> RunView:
-        """Return one run, whole."""
-        return await self._ask("GET", f"/jobs/{_segment(job_id)}", RunView)
+    async def job(self, job_id: str, *, full: bool = False) -> RunView:
+        """Return one run, whole; outputs of more than 64 KiB are references unless ``full``."""
+        return await self._ask("GET", f"/jobs/{_segment(job_id)}", RunView, query={"full": 1 if full else None})
 
     async def result(self, job_id: str) -> ProposalResult:
-        """Return what a finished run came to; :class:`Conflict` while it runs."""
+        """Return what a finished run came to, large outputs included; :class:`Conflict` while it runs."""
         return await self._ask("GET", f"/jobs/{_segment(job_id)}/result", ProposalResult)
 
     async def tools(self) -> list[ToolInfo]:

@@ -47,17 +47,21 @@ async def submit(request: Request, operator: Op, who: Who) -> Response:
 
 
 @router.get("/{job_id}", **documented(RunView, fails=(404,)))
-async def job(job_id: str, operator: Op) -> Response:
-    """Return one run: its levels, actions, state and job row."""
-    return answer(await operator.engine.run(job_id))
+async def job(job_id: str, operator: Op, full: bool = False) -> Response:
+    """Return one run: its levels, actions, state and job row.
+
+    Outputs of more than 64 KiB are references (`{"$blob", "size"}`), unless `full=1` asks for them.
+    """
+    return answer(await operator.engine.reader.run_view(job_id, resolve=full))
 
 
 @router.get("/{job_id}/result", **documented(ProposalResult, fails=(404, 409)))
 async def result(job_id: str, operator: Op) -> Response:
-    """Return what a finished run came to."""
-    run = await operator.engine.run(job_id)
-    if not run.job.finished:
-        raise Conflict(f"job {job_id} is {run.job.status}: it has no result yet")
+    """Return what a finished run came to, large outputs included."""
+    row = await operator.engine.row(job_id)
+    if not row.finished:
+        raise Conflict(f"job {job_id} is {row.status}: it has no result yet")
+    run = await operator.engine.reader.run_view(job_id, resolve=True)
     return answer(run.result())
 
 

@@ -44,6 +44,7 @@ class FakeEngine:
         self.registry.register(ToolEntry(schema, echo, is_async=False, source="builtin"))
         self.closed_with: list[tuple[str, float]] = []
         self.killed: list[tuple[str, str, str]] = []
+        self.reader = self
         self.busy = False
         self.draining = False
 
@@ -66,6 +67,13 @@ class FakeEngine:
         row = await self.row(job_id)
         events = await self.log.read(job_id=job_id, limit=10**9)
         return fold_all(RunView(job=JobRow(job_id=row.job_id)), events)
+
+    async def run_view(self, job_id: str, *, resolve: bool = False) -> RunView:
+        run = await self.run(job_id)
+        for action in run.actions:
+            if resolve and action.output == {"$blob": "sha256:0", "size": 7}:
+                action.output = "whole"
+        return run
 
     async def snapshot(self, job_id: str | None = None) -> Snapshot:
         run = None if job_id is None else await self.run(job_id)

@@ -180,6 +180,17 @@ async def test_job_and_result(http: httpx.AsyncClient, engine: FakeEngine) -> No
     assert result.status == "completed"
 
 
+async def test_large_outputs_come_when_asked_for(http: httpx.AsyncClient, engine: FakeEngine) -> None:
+    job = await submit(http)
+    reference = {"$blob": "sha256:0", "size": 7}
+    await engine.log.write(Event(kinds.ACTION_SUCCEEDED, {"output": reference}, job.job_id, "a", 0, 1))
+    await engine.finish(job.job_id)
+    path = f"/jobs/{job.job_id}"
+    assert (await http.get(path)).json()["actions"][0]["output"] == reference
+    assert (await http.get(f"{path}?full=1")).json()["actions"][0]["output"] == "whole"
+    assert (await http.get(f"{path}/result")).json()["results"][0]["output"] == "whole"
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
