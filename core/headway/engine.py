@@ -30,7 +30,7 @@ from headway.limits.budget import CostBudget
 from headway.plan.graph import plan_from_graph
 from headway.plan.model import ActionProposal, new_id
 from headway.plan.parse import parse_proposal
-from headway.plan.verify import VerifyReport, verify
+from headway.plan.verify import Issue, VerifyReport, verify
 from headway.runtime import admission
 from headway.runtime.environment import Environment
 from headway.state import StateStore
@@ -194,9 +194,11 @@ class Engine:
         origin: dict[str, Any] | None = None,
         job_id: str | None = None,
         record_rejected: bool = False,
+        refused: Sequence[Issue] = (),
     ) -> JobRow:
         """Queue a proposal as a job and return its row; the job is on disk when this returns.
 
+        ``refused`` are the caller's own findings against it; with any, it is not admitted.
         Raises :class:`InvalidPlan` with the issues of a plan that admission refuses, and records nothing; with
         ``record_rejected`` the job is recorded as failed, outcome rejected. :class:`Unavailable` while shutting down,
         :class:`LogFull` while the disk is full.
@@ -217,7 +219,7 @@ class Engine:
         state = await self._scheduler.state(scope) if context_id else StateStore()
         self._ready_for_work()
         try:
-            plan = admission.check(self.env, proposal, state.snapshot())
+            plan = admission.check(self.env, proposal, state.snapshot(), refused)
         except InvalidPlan as error:
             if not record_rejected:
                 raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -44,9 +44,13 @@ class JobSpec(msgspec.Struct, frozen=True):
         return Event(kinds.JOB_CREATED, data, self.job_id, proposal_id=proposal["id"])
 
 
-def check(env: Environment, proposal: ActionProposal, state: Mapping[str, Any]) -> Plan:
-    """Return the plan of a proposal that may run against ``state``; :class:`InvalidPlan` with all issues otherwise."""
+def check(env: Environment, proposal: ActionProposal, state: Mapping[str, Any], refused: Sequence[Issue] = ()) -> Plan:
+    """Return the plan of a proposal that may run against ``state``; :class:`InvalidPlan` with all issues otherwise.
+
+    ``refused`` adds findings that admission cannot make: who submits may not do this.
+    """
     plan, issues = admit(proposal, state, env.registry)
+    issues = [*issues, *refused]
     if issues:
         raise refuse(issues)
     return plan
