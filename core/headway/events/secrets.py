@@ -25,7 +25,7 @@ _PATTERNS = re.compile(
     r"|AIza[0-9A-Za-z_-]{35}"  # Google
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]*-----END [A-Z ]*PRIVATE KEY-----)?"
     r"|(?<=Bearer )[A-Za-z0-9._~+/-]{16,}=*"
-    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"  # JSON Web Tokens
+    r"|eyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{8,8000}\.[A-Za-z0-9_-]+"  # JSON Web Tokens
     r"|(?<=://)[^/\s:@]{1,100}:[^/\s:@]{1,100}(?=@)"  # user:password in a URL
 )
 

@@ -1,0 +1,105 @@
+"""The log in memory: CPU time to append, alone and with readers; CPU time from an append to a waiting reader."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+from headway.events.event import Event
+from headway.events.log import EventLog
+from headway.events.recording import Recording, write_recording
+
+_EVENTS = 50_000
+_TURN = 50  # events appended in one turn of the loop
+
+
+def _made(count: int) -> list[Event]:
+    return [Event("action_succeeded", {"output": {"n": n}}, f"job{n % 100}", f"a{n}", 0, 1) for n in range(count)]
+
+
+def _append(batch: int) -> float:
+    log = EventLog()
+    events = _made(_EVENTS)
+    groups = [events[n : n + batch] for n in range(0, len(events), batch)]
+    began = time.process_time()
+    for group in groups:
+        log.append(*group)
+    return (time.process_time() - began) / _EVENTS * 1e6
+
+
+async def _follow(readers: int, job_id: str | None) -> float:
+    """Return the CPU time per event of appending in turns and of ``readers`` that follow."""
+    log = EventLog()
+    seen = 0
+
+    async def read() -> None:
+        nonlocal seen
+        async for batch in log.subscribe(job_id=job_id):
+            seen += len(batch)
+
+    tasks = [asyncio.create_task(read()) for _ in range(readers)]
+    events = _made(_EVENTS)
+    await asyncio.sleep(0)
+    began = time.process_time()
+    for start in range(0, _EVENTS, _TURN):
+        log.append(*events[start : start + _TURN])
+        await asyncio.sleep(0)
+    await log.close()
+    await asyncio.gather(*tasks)
+    took = time.process_time() - began
+    assert seen == readers * (_EVENTS if job_id is None else _EVENTS // 100 if job_id == "job1" else 0)
+    return took / _EVENTS * 1e6
+
+
+async def _round_trip(count: int = 5_000) -> float:
+    """Return the CPU time from an append to its waiting reader and back, one event a turn."""
+    log = EventLog()
+    subscription = log.subscribe()
+    events = _made(count)
+    reading = asyncio.ensure_future(anext(subscription))
+    await asyncio.sleep(0)
+    began = time.process_time()
+    for event in events:
+        log.append(event)
+        await reading
+        reading = asyncio.ensure_future(anext(subscription))
+        await asyncio.sleep(0)
+    took = time.process_time() - began
+    subscription.close()
+    await asyncio.gather(reading, return_exceptions=True)
+    return took / count * 1e6
+
+
+def _recording() -> tuple[float, float]:
+    events = _made(10_000)
+    EventLog().append(*events)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.events.jsonl"
+        began = time.process_time()
+        write_recording(path, "bench", events)
+        written = time.process_time() - began
+        began = time.process_time()
+        assert sum(1 for _ in Recording(path)) == 10_000
+        return written / 10_000 * 1e6, (time.process_time() - began) / 10_000 * 1e6
+
+
+def run() -> list[tuple[str, float, str]]:
+    """Measure; return rows (what, value, unit)."""
+    written, read = _recording()
+    return [
+        ("append, one by one", min(_append(1) for _ in range(5)), "us/event"),
+        ("append, 50 at once", min(_append(50) for _ in range(5)), "us/event"),
+        ("append 50 a turn, 1 reader", min(asyncio.run(_follow(1, None)) for _ in range(3)), "us/event"),
+        ("append 50 a turn, 10 readers", min(asyncio.run(_follow(10, None)) for _ in range(3)), "us/event"),
+        (
+            "append 50 a turn, 10 readers of one job",
+            min(asyncio.run(_follow(10, "job1")) for _ in range(3)),
+            "us/event",
+        ),
+        ("append 50 a turn, 100 readers of a quiet job", asyncio.run(_follow(100, "quiet")), "us/event"),
+        ("append to its waiting reader, one a turn", min(asyncio.run(_round_trip()) for _ in range(3)), "us/event"),
+        ("write a recording, redacted", written, "us/event"),
+        ("read a recording", read, "us/event"),
+    ]
