@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
-from watchfiles import Change, awatch
-
 from headway_console.theme.loader import ThemeSet, load_themes
 
 DEBOUNCE_MS = 200
@@ -25,9 +23,11 @@ async def watch_themes(folders: Iterable[Path], stop: asyncio.Event | None = Non
     real |= {path.resolve().parent for folder in real for path in folder.glob("*.toml") if path.is_symlink()}
     if not real:
         return
+    from watchfiles import awatch  # here: a console starts without it
+
     async for _ in awatch(*sorted(real), watch_filter=_is_theme, debounce=DEBOUNCE_MS, step=50, stop_event=stop):
         yield await asyncio.to_thread(load_themes, watched)
 
 
-def _is_theme(_change: Change, path: str) -> bool:
+def _is_theme(_change: object, path: str) -> bool:
     return path.endswith(".toml")

@@ -1,0 +1,65 @@
+"""Whether a daemon answers: it is asked every second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from headway.clock import Clock
+from headway.errors import HeadwayError
+
+BEAT_S = 1.0
+"""Seconds between an answer and the next question."""
+
+SILENCE_S = 2.0
+"""Seconds without an answer after which it counts as gone; it may still come."""
+
+
+class Heartbeat:
+    """Asks again and again. ``problem`` is one line, "" while all is well; ``since_ms`` is when that began.
+
+    ``ask()`` returns when the daemon answered and raises a :class:`HeadwayError` when it did not. Before the first
+    answer all counts as well; :meth:`beat` asks at once.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[object]], clock: Clock) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self.problem = ""
+        self.since_ms = clock.time_ms()
+
+    def start(self) -> None:
+        """Ask from now on."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="headway-heartbeat")
+
+    async def stop(self) -> None:
+        """Ask no more. Stopping twice is harmless."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def beat(self) -> None:
+        """Ask once."""
+        timer = self._clock.call_later(SILENCE_S, self.tell, "the daemon does not answer")
+        try:
+            await self._ask()
+        except HeadwayError as error:
+            self.tell(error.message)
+        else:
+            self.tell("")
+        finally:
+            timer.cancel()
+
+    def tell(self, problem: str) -> None:
+        """Note how things stand."""
+        if problem != self.problem:
+            self.problem = problem
+            self.since_ms = self._clock.time_ms()
+
+    async def _run(self) -> None:
+        while True:
+            await self.beat()
+            await self._clock.sleep(BEAT_S)

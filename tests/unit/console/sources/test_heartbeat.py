@@ -1,0 +1,71 @@
+"""A daemon that is asked every second, and what is known of it meanwhile."""
+
+import asyncio
+
+import pytest
+
+from headway.errors import Unavailable
+from headway.testing import VirtualClock
+from headway_console.sources.heartbeat import BEAT_S, SILENCE_S, Heartbeat
+
+pytestmark = pytest.mark.anyio
+
+
+class Daemon:
+    """Answers, refuses or says nothing."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.problem = ""
+        self.silent = asyncio.Event()
+        self.silent.set()
+
+    async def ask(self) -> None:
+        self.asked += 1
+        await self.silent.wait()
+        if self.problem:
+            raise Unavailable(self.problem)
+
+
+async def test_it_asks_every_second() -> None:
+    clock, daemon = VirtualClock(), Daemon()
+    heart = Heartbeat(daemon.ask, clock)
+    assert heart.problem == ""
+    heart.start()
+    heart.start()
+    await clock.advance(10 * BEAT_S)
+    assert daemon.asked == 11
+    await heart.stop()
+    await heart.stop()
+    await clock.advance(10)
+    assert daemon.asked == 11
+    assert clock.pending == 0
+
+
+async def test_a_refusal_is_a_problem_until_it_answers() -> None:
+    clock, daemon = VirtualClock(), Daemon()
+    heart = Heartbeat(daemon.ask, clock)
+    heart.start()
+    await clock.advance(5.5)
+    daemon.problem = "gone"
+    await clock.advance(3)
+    assert (heart.problem, heart.since_ms) == ("gone", clock.time_ms() - 2500)
+    daemon.problem = ""
+    await clock.advance(1)
+    assert (heart.problem, heart.since_ms) == ("", clock.time_ms() - 500)
+    await heart.stop()
+
+
+async def test_silence_is_noticed_in_two_seconds() -> None:
+    clock, daemon = VirtualClock(), Daemon()
+    heart = Heartbeat(daemon.ask, clock)
+    daemon.silent.clear()
+    heart.start()
+    await clock.advance(SILENCE_S - 0.01)
+    assert heart.problem == ""
+    await clock.advance(0.01)
+    assert heart.problem == "the daemon does not answer"
+    daemon.silent.set()
+    await clock.advance(0)
+    assert heart.problem == ""
+    await heart.stop()
