@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import IO, TYPE_CHECKING, Protocol
 
-from headway.clock import SYSTEM_CLOCK, Clock
+from headway.clock import SYSTEM_CLOCK, Clock, TimerHandle
 from headway_console.cli.output import say
 from headway_console.plain import PlainLines
 from headway_console.text import cut
@@ -65,30 +65,46 @@ class Plain:
 
 
 class ProgressLine:
-    """One line at the bottom of a terminal, drawn anew at most ten times a second and gone at the end."""
+    """One line at the bottom of a terminal, drawn anew at most ten times a second and gone at the end.
+
+    Belongs to the running event loop: what came too soon after a frame is drawn by a timer.
+    """
 
     def __init__(self, stream: IO[str], *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._stream = stream
         self._clock = clock
         self._drawn = -FRAME_S
-        self._settled = -1
+        self._run: RunView | None = None
+        self._timer: TimerHandle | None = None
 
     def event(self, event: Event, run: RunView) -> None:
         """Wait for the batch's end."""
 
     def batch(self, run: RunView) -> None:
-        """Draw the line, unless it was drawn just now and nothing more is settled."""
-        settled = sum(action.done for action in run.actions)
-        now = self._clock.now()
-        if now - self._drawn < FRAME_S and settled == self._settled:
-            return
-        self._drawn, self._settled = now, settled
-        width = shutil.get_terminal_size().columns
-        self._write(f"\r\x1b[K{cut(progress_text(run), max(10, width - 1))}")
+        """Draw the line, now or when the next frame is due."""
+        self._run = run
+        wait = self._drawn + FRAME_S - self._clock.now()
+        if wait <= 0:
+            self._draw()
+        elif self._timer is None:
+            self._timer = self._clock.call_later(wait, self._draw)
 
     def close(self) -> None:
         """Clear the line."""
+        self._stop_timer()
         self._write("\r\x1b[K")
+
+    def _draw(self) -> None:
+        self._stop_timer()
+        self._drawn = self._clock.now()
+        if self._run is not None:
+            width = shutil.get_terminal_size().columns
+            self._write(f"\r\x1b[K{cut(progress_text(self._run), max(10, width - 1))}")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _write(self, text: str) -> None:
         try:

@@ -46,8 +46,13 @@ async def test_the_line_fits_is_drawn_at_most_ten_times_a_second_and_goes(monkey
     assert all(len(frame) <= 39 for frame in frames)
     run.actions[2].finished_ms = 9
     line.batch(run)
-    assert "3/4 actions" in stream.getvalue()
+    line.batch(run)
+    assert "3/4 actions" not in stream.getvalue()
+    await clock.advance(0.1)
+    assert stream.getvalue().count("3/4 actions") == 1
+    line.batch(run)
     line.close()
+    await clock.advance(1)
     assert stream.getvalue().endswith("\r\x1b[K")
 
 

@@ -1,0 +1,186 @@
+"""``headway`` as a user runs it: a process of its own, in a home of its own, every wait bounded."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HEADWAY = [sys.executable, "-m", "headway_console.cli"]
+LIMIT_S = 30.0
+_ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>()][A-Z0-9]?)")
+
+
+class Done(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as the one JSON document that it must be."""
+        return json.loads(self.out)
+
+
+class Headway:
+    """Runs commands in the folder ``here`` with the home ``home``."""
+
+    def __init__(self, root: Path) -> None:
+        self.here = root / "here"
+        self.home = root / "home"
+        self.here.mkdir()
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        self.env = {
+            **kept,
+            "HOME": str(root),
+            "HEADWAY_HOME": str(self.home),
+            "PYTHONWARNINGS": "default",
+            "TERM": "xterm-256color",
+        }
+
+    def run(self, *arguments: str | Path, stdin: str | None = None) -> Done:
+        """Run a command to its end, without a terminal."""
+        done = subprocess.run(
+            [*HEADWAY, *map(str, arguments)],
+            cwd=self.here,
+            env=self.env,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def start(self, *arguments: str | Path) -> Iterator[Running]:
+        """Start a command with pipes; whatever is left of it at the end is killed."""
+        process = subprocess.Popen(
+            [*HEADWAY, *map(str, arguments)],
+            cwd=self.here,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        with _ended(process), process.stdout:
+            yield Running(process, process.stdout.fileno())
+
+    @contextmanager
+    def terminal(self, *arguments: str | Path) -> Iterator[Running]:
+        """Start a command on a terminal of its own, 100 columns wide."""
+        ours, theirs = pty.openpty()
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _ON_TERMINAL, *HEADWAY, *map(str, arguments)],
+                cwd=self.here,
+                env={**self.env, "COLUMNS": "100", "LINES": "30"},
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+        try:
+            with _ended(process):
+                yield Running(process, ours)
+        finally:
+            os.close(ours)
+
+    @contextmanager
+    def daemon(self, *arguments: str) -> Iterator[dict[str, Any]]:
+        """Have a daemon for the time being; yield its status."""
+        with self.start("serve", "--port", "0", *arguments) as serving:
+            serving.wait_for("serving A2A")
+            yield self.run("status", "--json").json
+            serving.process.send_signal(signal.SIGTERM)
+            assert serving.end() == 0
+
+
+# The terminal becomes the controlling one, so that a Ctrl-C typed into it is a signal, as it is for people.
+_ON_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+class Running:
+    """A command that runs. Output is read only while something is waited for."""
+
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self.process = process
+        self._descriptor = descriptor
+        self._raw = b""
+
+    @property
+    def text(self) -> str:
+        """All that was written, without escape sequences."""
+        return _ESCAPE.sub("", self._raw.decode("utf-8", "replace"))
+
+    def wait_for(self, words: str) -> str:
+        """Read on until ``words`` have been written; fail with what was written instead."""
+        deadline = time.monotonic() + LIMIT_S
+        while words not in self.text:
+            if not self._read(deadline):
+                raise AssertionError(f"{words!r} never came; the output:\n{self.text}")
+        return self.text
+
+    def type(self, keys: str) -> None:
+        """Type into the terminal."""
+        os.write(self._descriptor, keys.encode())
+
+    def end(self) -> int:
+        """Read to the end and return the exit code."""
+        deadline = time.monotonic() + LIMIT_S
+        while self._read(deadline):
+            pass
+        return self.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+
+    def _read(self, deadline: float) -> bool:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([self._descriptor], [], [], left)[0]:
+            raise AssertionError(f"nothing more within {LIMIT_S:.0f} s; the output:\n{self.text}")
+        try:
+            chunk = os.read(self._descriptor, 65536)
+        except OSError:  # how a terminal says that nobody is at its other end any more
+            return False
+        self._raw += chunk
+        return bool(chunk)
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def plan(*actions: dict[str, Any]) -> str:
+    """A plan as JSON."""
+    return json.dumps({"actions": list(actions)})
+
+
+def call(name: str, tool: str = "calculate", **more: Any) -> dict[str, Any]:
+    """A tool call; its parameters by ``parameters``."""
+    parameters = more.pop("parameters", {"expression": "6 * 7"} if tool == "calculate" else {})
+    return {"id": name, "type": "tool_call", "tool": tool, "parameters": parameters, **more}

@@ -1,0 +1,11 @@
+"""One home and one folder a test."""
+
+from pathlib import Path
+
+import pytest
+from tests.acceptance.commands import Headway
+
+
+@pytest.fixture
+def headway(tmp_path: Path) -> Headway:
+    return Headway(tmp_path)
