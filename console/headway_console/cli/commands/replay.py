@@ -34,7 +34,9 @@ def command(place: Place, file: Path, speed: float, plain: bool, as_json: bool) 
     elif plain or not has_terminal():
         print_lines(file)
     else:
+        from headway.events.recording import Recording
         from headway_console.sources import ReplaySource
 
+        Recording(file)  # what cannot be read is told here, not on a screen
         show(ReplaySource(file, speed=speed), place.config())
     return exits.COMPLETED

@@ -1,0 +1,97 @@
+"""``headway up`` and ``headway console`` on a terminal: the console opens, and leaving it settles the daemon."""
+
+from pathlib import Path
+
+import pytest
+from tests.acceptance.commands import Headway, call, plan
+from tests.acceptance.test_run import TOOLS
+
+
+@pytest.fixture
+def slow(headway: Headway) -> Headway:
+    """A folder whose plan ``slow.json`` holds until the file ``go`` is there."""
+    (headway.here / "headway.toml").write_text("[tools]\npython = ['tools.py']\n[a2a]\nport = 0\n")
+    (headway.here / "tools.py").write_text(TOOLS)
+    held = call("held", "hold", parameters={"name": "go"})
+    (headway.here / "slow.json").write_text(plan(held, call("after", dependencies=["held"])))
+    return headway
+
+
+def test_the_demo(headway: Headway) -> None:
+    with headway.terminal("up", "--demo") as console:
+        console.wait_for("job_completed")
+        status = headway.run("status", "--json").json
+        assert status["workspace"] == str(headway.home / "workspace")
+        console.type("q")
+        assert console.end() == 0
+        assert f"the daemon has stopped (pid {status['pid']})" in console.text
+    assert headway.run("status").code == 3
+    assert [job["status"] for job in headway.run("jobs", "ls", "--json").json] == ["completed"]
+    assert (headway.home / "workspace" / "audit-report.md").is_file()
+
+
+def test_a_daemon_that_was_there_stays(headway: Headway) -> None:
+    with headway.daemon() as status:
+        with headway.terminal("up") as console:
+            console.wait_for("quit")
+            console.type("q")
+            assert console.end() == 0
+        assert headway.run("status", "--json").json["pid"] == status["pid"]
+
+
+def test_live_runs_go_on_or_stop(slow: Headway) -> None:
+    try:
+        with slow.terminal("up") as console:
+            console.wait_for("quit")
+            with slow.start("run", "slow.json", "--plain") as running:
+                running.wait_for("held: started")
+                console.wait_for("held")
+                console.type("q")
+                console.wait_for("Runs go on")
+                console.type("g")
+                assert console.end() == 0
+                assert "the daemon goes on" in console.text
+                [row] = slow.run("jobs", "ls", "--json").json
+                assert row["status"] == "running"
+                with slow.terminal("up") as again:
+                    again.wait_for("held")
+                    again.type("q")
+                    again.wait_for("Stop them")
+                    again.type("s")
+                    running.wait_for("cancel requested: shutdown")
+                    (slow.here / "go").touch()
+                    assert again.end() == 0
+                    assert "the daemon has stopped" in again.text
+                assert running.end() == 130
+        [row] = slow.run("jobs", "ls", "--json").json
+        assert (row["status"], row["cancel_reason"]) == ("cancelled", "shutdown")
+        assert slow.run("status").code == 3
+    finally:
+        slow.run("stop", "--now")
+
+
+def test_a_console_without_a_daemon_only_shows(headway: Headway) -> None:
+    assert headway.run("run", "-", stdin=plan(call("a"))).code == 0
+    with headway.terminal("console") as console:
+        console.wait_for("job_completed")
+        console.type("q")
+        assert console.end() == 0
+    assert headway.run("status").code == 3
+
+
+@pytest.mark.parametrize("command", ["console", "replay"])
+def test_a_terminal_where_nothing_is_to_be_shown(command: str, headway: Headway) -> None:
+    arguments = [command] if command == "console" else [command, "gone.jsonl"]
+    with headway.terminal(*arguments) as console:
+        assert console.end() == (3 if command == "console" else 2)
+        assert "headway: error: " in console.text
+        assert "Traceback" not in console.text
+
+
+def test_replay(headway: Headway) -> None:
+    recording = next((Path(__file__).parents[2] / "recordings").glob("good*.jsonl"))
+    with headway.terminal("replay", recording, "--speed", "100") as console:
+        console.wait_for("job_completed")
+        console.type("q")
+        assert console.end() == 0
+    assert not headway.home.exists()
