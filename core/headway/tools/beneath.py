@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -192,14 +193,20 @@ class _Walk:
                 raise
             self._make(part)
         except OSError as error:
-            if error.errno in (errno.ENOTDIR, errno.ELOOP) and self._link(part) is not None:
-                self._again(part)  # it has just become a link
-                return True
-            raise
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP) or self._is_file(part):
+                raise
+            self._again(part)  # it has just become a link, or was one for a moment
         else:
             self.names.append(part)
             self.races = 0
         return True
+
+    def _is_file(self, part: str) -> bool:
+        try:
+            mode = os.stat(part, dir_fd=self.open[-1], follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return False
+        return not stat.S_ISLNK(mode) and not stat.S_ISDIR(mode)
 
     def _make(self, part: str) -> None:
         with suppress(FileExistsError):  # somebody else made it, as whatever it is: looked at again

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.errors import Conflict, InvalidInput, NotFound
-from headway.tools.beneath import FOLDER_FLAGS, Spot, locate, shown, told
+from headway.tools.beneath import FOLDER_FLAGS, Spot, components, locate, shown, told
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -155,7 +155,7 @@ class Workspace:
         A temporary file beside it takes its name, so that readers see the old content or the new. A file that was
         there keeps its permissions. Raises as :meth:`read`.
         """
-        if path.endswith("/"):
+        if components(path, self._roots) and path.endswith("/"):
             raise InvalidInput(f"'{shown(path)}' is the name of a folder")
         if len(data) > MAX_FILE_BYTES:
             raise InvalidInput(f"{len(data)} bytes are more than the {MAX_FILE_BYTES} that a file may have")

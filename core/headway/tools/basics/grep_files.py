@@ -2,7 +2,8 @@
 
 Expressions are RE2's: a match takes time linear in the text, whatever the pattern, so no pattern can make a search
 hang; look-around and back-references are the price. Files are read in blocks of whole lines and the time is looked at
-between blocks, so a search ends within a block's time of its bound. The search itself lets other threads run.
+between blocks. A block is the smaller the larger the compiled pattern is (its steps are what a byte can cost at worst),
+so that a search ends within about half a second of its bound. The search itself lets other threads run.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ MAX_FILES = 100_000
 MAX_BYTES = 256 * 2**20
 MAX_PATTERN = 1000
 BLOCK = 128 * 1024
-"""Bytes read at a time, and searched of one line."""
+"""Bytes read at a time, and searched of one line; less for a large pattern."""
 SHOWN = 400
 """Characters of a line in a match."""
-_MEMORY = 2**20  # of a compiled pattern: bounds its size, and so the cost of each byte
+_MEMORY = 2**20  # of a compiled pattern
+_MAX_STEPS = 10_000  # of a compiled pattern
+_BLOCK_STEPS = 60_000_000  # steps of the pattern x bytes of a block: at worst half a second between looks at the time
 
 
 def grep_files_tool(workspace: Workspace) -> Callable[..., dict[str, Any]]:
@@ -52,9 +55,9 @@ def grep_files_tool(workspace: Workspace) -> Callable[..., dict[str, Any]]:
         """Search text files line by line. Binary files are passed over; links are not followed.
 
         Gives matches (each with path, line from 1 on and text, cut to 400 characters), files_searched, files_matched,
-        files_skipped (binary or unreadable), lines_cut (lines of which only the first 128 KiB were searched),
-        unreadable (folders that would not open), truncated and, where truncated, stopped_by: results, time, files,
-        bytes, names or depth.
+        files_skipped (binary or unreadable), lines_cut (lines so long that they were searched as if they ended after
+        128 KiB, less for a very large pattern), unreadable (folders that would not open), truncated and, where
+        truncated, stopped_by: results, time, files, bytes, names or depth.
         """
         bounds = bounds_of(ctx, MAX_SECONDS)
         search = Search(compile_pattern(pattern, ignore_case=ignore_case, literal=literal), int(max_matches), bounds)
@@ -86,7 +89,7 @@ def compile_pattern(pattern: str, *, ignore_case: bool, literal: bool) -> Any:
     options.case_sensitive = not ignore_case
     try:
         source = re2.escape(pattern) if literal else pattern
-        return re2.compile(f"(?m){source}".encode(), options)
+        compiled = re2.compile(f"(?m){source}".encode(), options)
     except UnicodeEncodeError:
         raise InvalidInput("the pattern is not valid text") from None
     except re2.error as error:
@@ -95,6 +98,9 @@ def compile_pattern(pattern: str, *, ignore_case: bool, literal: bool) -> Any:
         raise InvalidInput(
             f"the pattern is not a regular expression of RE2: {text.replace('(?m)', '', 1)[:200]}"
         ) from None
+    if compiled.programsize > _MAX_STEPS:
+        raise InvalidInput("the pattern is too large: repeat less")
+    return compiled
 
 
 class Search:
@@ -104,6 +110,7 @@ class Search:
         self._pattern = pattern
         self._max_matches = max_matches
         self._bounds = bounds
+        self._block_bytes = min(BLOCK, max(4096, _BLOCK_STEPS // pattern.programsize))
         self._bytes = 0
         self.matches: list[dict[str, Any]] = []
         self.searched = self.matched = self.skipped = self.lines_cut = 0
@@ -143,21 +150,22 @@ class Search:
             return
         try:
             line = 1
-            for block, complete in self._blocks(descriptor):
+            for block in self._blocks(descriptor):
                 if line == 1 and b"\0" in block[:SNIFFED]:
                     self.skipped += 1
                     return
-                line = self._block(path, block, line, complete=complete)
+                line = self._block(path, block, line)
                 if self._bounds.over():
                     return
         finally:
             os.close(descriptor)
         self.searched += 1
 
-    def _blocks(self, descriptor: int) -> Iterator[tuple[bytes, bool]]:
-        """Yield whole lines, about ``BLOCK`` bytes at a time; of a longer line its start, with False."""
+    def _blocks(self, descriptor: int) -> Iterator[bytes]:
+        """Yield whole lines, about a block at a time; of a longer line its start, as if it ended there."""
+        size = self._block_bytes
         kept, cutting = b"", False
-        while chunk := os.read(descriptor, BLOCK):
+        while chunk := os.read(descriptor, size):
             self._bytes += len(chunk)
             if self._bytes > MAX_BYTES:
                 self._bounds.stop("bytes")
@@ -170,16 +178,16 @@ class Search:
             kept += chunk
             end = kept.rfind(b"\n") + 1
             if end:
-                yield kept[:end], True
+                yield kept[:end]
                 kept = kept[end:]
-            if len(kept) >= BLOCK:
+            if len(kept) >= size:
                 self.lines_cut += 1
-                yield kept[:BLOCK] + b"\n", False
+                yield kept[:size] + b"\n"
                 kept, cutting = b"", True
         if kept:
-            yield kept, True
+            yield kept
 
-    def _block(self, path: str, block: bytes, line: int, *, complete: bool) -> int:
+    def _block(self, path: str, block: bytes, line: int) -> int:
         """Note the lines of ``block`` that match; return the number of the line after it."""
         if b"\r\n" in block:
             block = block.replace(b"\r\n", b"\n")
@@ -188,6 +196,8 @@ class Search:
             if self._bounds.over():
                 return line
             start = block.rfind(b"\n", 0, match.start()) + 1
+            if start == len(block):  # after the last line end there is no line
+                break
             end = block.find(b"\n", start)
             end = len(block) if end < 0 else end
             if len(self.matches) >= self._max_matches:

@@ -1,0 +1,60 @@
+"""What a tool is told, and its progress."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from headway.errors import InvalidInput
+from headway.testing import VirtualClock
+from headway.tools.context import ToolContext, ToolResult
+
+
+def test_defaults_suit_a_test_of_a_tool() -> None:
+    context = ToolContext()
+    assert context.remaining() is None
+    assert not context.cancel.is_cancelled()
+    assert context.cancel.reason is None
+    assert dict(context.state) == {}
+    context.report_progress(1, 2, "nobody listens")
+
+
+async def test_remaining_follows_the_clock() -> None:
+    clock = VirtualClock()
+    context = ToolContext(clock=clock, deadline=clock.now() + 5)
+    assert context.remaining() == 5
+    await clock.advance(3)
+    assert context.remaining() == pytest.approx(2)
+    await clock.advance(30)
+    assert context.remaining() == 0
+
+
+def test_progress_reaches_the_sink_on_one_line() -> None:
+    seen: list[tuple[Any, ...]] = []
+    context = ToolContext("job", "a", 2, progress=lambda *report: seen.append(report))
+    context.report_progress(3, 10, "line\none\x1b[31m" + "x" * 1000)
+    context.report_progress(message=None)
+    (first, second) = seen
+    assert first[:3] == (context, 3, 10)
+    assert first[3].startswith("line one")
+    assert "\x1b" not in first[3]
+    assert len(first[3]) == 500
+    assert second == (context, None, None, None)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_progress_must_be_finite(number: float) -> None:
+    with pytest.raises(InvalidInput, match="finite"):
+        ToolContext().report_progress(number)
+
+
+def test_repr_shows_no_state() -> None:
+    assert "secret" not in repr(ToolContext("j", "a", state={"key": "secret"}))
+
+
+def test_results_share_nothing() -> None:
+    ToolResult(1).artifacts.append("a")
+    assert ToolResult(1).artifacts == []
+    assert ToolResult(1).effects is None  # the action's declared ones stand

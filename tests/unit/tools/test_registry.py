@@ -1,0 +1,240 @@
+"""The registry, and parameters against schemas."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headway.errors import InvalidInput
+from headway.plan.model import ToolSchema
+from headway.tools.quickcheck import quick_check
+from headway.tools.registry import ToolEntry, ToolRegistry
+
+
+def entry(parameters: dict[str, Any], name: str = "sch", **more: Any) -> ToolEntry:
+    return ToolEntry(ToolSchema(name=name, parameters=parameters, **more), lambda: None, is_async=False)
+
+
+def test_by_name_and_sorted() -> None:
+    registry = ToolRegistry()
+    for name in ("b", "a", "c"):
+        registry.register(entry({}, name))
+    assert registry.names() == ["a", "b", "c"]
+    assert [e.name for e in registry.entries()] == ["a", "b", "c"]
+    assert [s.name for s in registry.schemas()] == ["a", "b", "c"]
+    assert "a" in registry
+    assert "z" not in registry
+    assert len(registry) == 3
+    assert registry.get("z") is None
+    assert registry.remove("a")
+    assert not registry.remove("a")
+    newer = entry({}, "b")
+    registry.register(newer)
+    assert registry.get("b") is newer
+
+
+def test_functions_are_sent_to_entry_of() -> None:
+    with pytest.raises(TypeError, match="entry_of"):
+        ToolRegistry().register(len)  # type: ignore[arg-type]
+
+
+FLAT = {
+    "type": "object",
+    "properties": {"p": {"type": "string"}, "e": {"type": "string", "enum": ["a", "b"]}},
+    "required": ["p"],
+}
+
+
+@pytest.mark.parametrize(
+    ("params", "texts"),
+    [
+        ({"p": "x"}, []),
+        ({"p": "x", "extra": 1}, []),
+        ({}, ["missing required parameter 'p' for tool 'sch'"]),
+        ({"p": 4}, ["4 is not of type 'string' (at /p)"]),
+        ({"p": "x", "e": "zz"}, ["'zz' is not one of ['a', 'b'] (at /e)"]),
+        (
+            {"e": 1},
+            [
+                "1 is not one of ['a', 'b'] (at /e)",
+                "1 is not of type 'string' (at /e)",
+                "missing required parameter 'p' for tool 'sch'",
+            ],
+        ),
+    ],
+)
+def test_texts(params: dict[str, Any], texts: list[str]) -> None:
+    assert sorted(entry(FLAT).validate(params)) == sorted(texts)
+
+
+def test_every_missing_parameter_is_named() -> None:
+    schema = {"type": "object", "required": ["a", "b", "a b"]}
+    assert entry(schema).validate({}) == [
+        f"missing required parameter '{name}' for tool 'sch'" for name in ("a", "b", "a b")
+    ]
+
+
+def test_full_dialect() -> None:
+    schema = {
+        "$defs": {"name": {"type": "string", "pattern": "^[a-z]+$"}},
+        "type": "object",
+        "properties": {"names": {"type": "array", "items": {"$ref": "#/$defs/name"}, "uniqueItems": True}},
+        "if": {"required": ["a"]},
+        "then": {"required": ["b"]},
+        "propertyNames": {"maxLength": 5},
+    }
+    tool = entry(schema)
+    assert tool.validate({"names": ["a", "b"]}) == []
+    assert tool.validate({"names": ["a", "A"]}) == ["'A' does not match '^[a-z]+$' (at /names/1)"]
+    assert tool.validate({"a": 1}) == ["missing required parameter 'b' for tool 'sch'"]
+    assert tool.validate({"too_long": 1}) == ["'too_long' is too long"]
+
+
+def test_an_older_dialect_that_the_schema_names() -> None:
+    schema = {
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "properties": {"n": {"maximum": 3, "exclusiveMaximum": True}},
+    }
+    assert entry(schema).validate({"n": 2}) == []
+    assert len(entry(schema).validate({"n": 3})) == 1
+
+
+def test_pointer_escapes() -> None:
+    schema = {"properties": {"a/b~c": {"type": "integer", "not": {"const": 3}}}}
+    assert entry(schema).validate({"a/b~c": "x"}) == ["'x' is not of type 'integer' (at /a~1b~0c)"]
+
+
+def test_long_values_are_cut_and_findings_counted() -> None:
+    (text,) = entry(FLAT).validate({"p": ["x" * 10_000_000]})
+    assert len(text) < 300
+    assert text.endswith("… is not of type 'string' (at /p)")
+    many = entry({"properties": {"l": {"type": "array", "items": {"type": "integer"}}}}).validate(
+        {"l": ["x"] * 100_000}
+    )
+    assert len(many) == 21
+    assert many[-1] == "and more"
+
+
+def test_line_breaks_do_not_get_into_a_text() -> None:
+    (text,) = entry(FLAT).validate({"p": "x", "e": "a\n\x1b[2J"})
+    assert "\n" not in text
+    assert "\x1b" not in text
+
+
+def test_deeply_nested_values_end() -> None:
+    deep: Any = 1
+    for _ in range(50_000):
+        deep = [deep]
+    schema = {
+        "$defs": {"l": {"type": ["array", "integer"], "items": {"$ref": "#/$defs/l"}}},
+        "properties": {"v": {"$ref": "#/$defs/l"}},
+    }
+    assert entry(schema).validate({"v": deep}) == ["the parameters of tool 'sch' are nested too deeply to be checked"]
+
+
+def nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object"}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}}
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"type": "objekt"}, "'objekt' is not valid"),
+        ({"type": "string"}, "must be of type 'object'"),
+        ({"type": ["string", "null"]}, "must be of type 'object'"),
+        ({"properties": [1]}, r"\(at /properties\)"),
+        ({"type": "object", "properties": {"a": {"pattern": "("}}}, "not a 'regex'"),
+        ({"type": "object", "properties": {"a": {"type": "integer", "minimum": "x"}}}, "minimum"),
+        ({"type": "object", "required": "a"}, "not of type 'array'"),
+        ({"$ref": "#/$defs/none"}, "reference '#/[$]defs/none' is not in the schema"),
+        ({"$ref": "http://127.0.0.1:9/schema.json"}, "reference 'http://127.0.0.1:9/schema.json' is not in the schema"),
+        ({"properties": {"a": {"$ref": "file:///etc/passwd"}}}, "is not in the schema"),
+        ({"$ref": "#"}, "refers to itself without end"),
+        (nested(2000), "nested too deeply"),
+    ],
+)
+def test_broken_schema_is_refused_at_registration(schema: dict[str, Any], text: str) -> None:
+    registry = ToolRegistry()
+    with pytest.raises(InvalidInput, match=text) as caught:
+        registry.register(entry(schema))
+    assert str(caught.value).startswith("tool 'sch': ")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+    assert registry.names() == []
+
+
+def test_broken_schema_of_the_result_is_refused_too() -> None:
+    registry = ToolRegistry()
+    with pytest.raises(InvalidInput, match="broken schema"):
+        registry.register(entry({}, returns={"type": "nothing"}))
+    registry.register(entry({}, returns={"type": "integer"}))
+
+
+def test_references_that_are_allowed() -> None:
+    for schema in (
+        {"$id": "https://example.com/a", "$defs": {"b": {"$id": "b", "type": "object"}}, "$ref": "b"},
+        {"properties": {"schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"}}},
+        {"properties": {"$ref": {"type": "string"}, "d": {"default": {"$ref": "#/nowhere"}}}},
+    ):
+        ToolRegistry().register(entry(schema))
+
+
+def test_flat_schemas_need_no_validator() -> None:
+    script = """
+import sys
+from headway.plan.model import ToolSchema
+from headway.tools.registry import ToolEntry, ToolRegistry
+
+registry = ToolRegistry()
+for schema in ({}, {"type": "object", "properties": {"p": {"type": "string"}}, "required": ["p"]}):
+    registry.register(ToolEntry(ToolSchema(name="t", parameters=schema), print, is_async=False))
+    assert registry.get("t").validate({"p": "x"}) == []
+assert "jsonschema" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-3, 3) | st.sampled_from(["", "a", "b", "long text"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("pqr"), inner, max_size=2),
+    max_leaves=4,
+)
+simple = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"type": st.sampled_from(["string", "boolean", "null", "array", "object"])}),
+    st.fixed_dictionaries(
+        {"type": st.just("string")}, optional={"minLength": st.integers(0, 3), "maxLength": st.integers(0, 3)}
+    ),
+    st.fixed_dictionaries({"type": st.just("string"), "enum": st.just(["a", "b"])}),
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["integer", "number"])},
+        optional={"minimum": st.integers(-2, 2), "maximum": st.integers(-2, 2), "title": st.just("T")},
+    ),
+)
+subschemas = st.one_of(
+    simple,
+    st.fixed_dictionaries({"type": st.just("array"), "items": simple}, optional={"minItems": st.integers(0, 2)}),
+    st.fixed_dictionaries({"anyOf": st.lists(simple, min_size=1, max_size=3)}),
+)
+schemas = st.fixed_dictionaries(
+    {"type": st.just("object"), "properties": st.dictionaries(st.sampled_from("pqr"), subschemas, max_size=3)},
+    optional={"required": st.lists(st.sampled_from("pqr"), unique=True), "additionalProperties": st.booleans()},
+)
+
+
+@given(schemas, st.dictionaries(st.sampled_from("pqrs"), values, max_size=3))
+def test_the_quick_yes_is_always_the_validators(schema: dict[str, Any], params: dict[str, Any]) -> None:
+    from jsonschema import Draft202012Validator
+
+    check = quick_check(schema)
+    assert check is not None
+    if check(params):
+        assert Draft202012Validator(schema).is_valid(params)
