@@ -114,6 +114,8 @@ def test_ctrl_c_cancels_a_run_in_the_daemon(headway: Headway) -> None:
         running.wait_for("held 50%")
         running.type("\x03")
         running.wait_for("press Ctrl-C again to kill it")
+        with headway.start("events", "--follow") as events:
+            events.wait_for("run_cancel_requested")
         (headway.here / "go").touch()
         assert running.end() == 130
         [row] = headway.run("jobs", "ls", "--json").json

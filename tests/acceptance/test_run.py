@@ -63,6 +63,20 @@ def test_json_and_nothing_else(headway: Headway) -> None:
     assert headway.run("jobs", "show", done.json["job_id"], "--json").json["job"]["title"] == "stdin"
 
 
+def test_large_outputs_are_whole(headway: Headway) -> None:
+    (headway.here / "big.txt").write_text("x" * 300_000)
+    text = plan(call("a", "read_file", parameters={"path": "big.txt"}))
+    local = headway.run("run", "-", "--json", stdin=text).json
+    with headway.daemon():
+        remote = headway.run("run", "-", "--json", stdin=text).json
+    shown = headway.run("jobs", "show", local["job_id"], "--json").json
+    for action in (local["results"][0], remote["results"][0], shown["actions"][0]):
+        assert len(action["output"]["content"]) == 300_000
+    events = [json.loads(line) for line in headway.run("events", "--json").out.splitlines()]
+    outputs = [event["data"]["output"] for event in events if event["kind"] == "action_succeeded"]
+    assert [len(output["content"]) for output in outputs] == [300_000] * 2
+
+
 def test_plain_lines(headway: Headway) -> None:
     done = headway.run("run", "-", "--plain", stdin=plan(call("a")))
     assert (done.code, done.err) == (0, "")

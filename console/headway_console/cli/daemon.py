@@ -50,6 +50,9 @@ async def find_or_start(home: Home, arguments: list[str]) -> tuple[DaemonStatus,
         with contextlib.suppress(Unavailable):
             return await wait_for_daemon(home, timeout=RACE_S, alive=lambda: home.daemon_file.exists()), False
         raise _failure(process.returncode, log, offset) from None
+    except BaseException:  # Ctrl-C: what was begun here is not left behind half started
+        _end(process)
+        raise
 
 
 def _spawn(home: Home, log: Path, arguments: list[str]) -> tuple[subprocess.Popen[bytes], int]:

@@ -63,12 +63,11 @@ async def run_job(runner: Runner, row: JobRow, reporter: Reporter, *, as_json: b
 
 async def conclude(runner: Runner, job_id: str, *, as_json: bool) -> None:
     """Print the job's result: as JSON, or in words."""
-    run = await runner.run(job_id)
     if as_json:
-        write_json(run.result())
-    else:
-        for line in result_lines(run):
-            say(line)
+        write_json(await runner.result(job_id))
+        return
+    for line in result_lines(await runner.run(job_id)):
+        say(line)
 
 
 def result_lines(run: RunView, *, everything: bool = False) -> list[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headway.events.event import Event
     from headway.events.views import JobRow, RunView
     from headway.plan.model import ActionProposal
+    from headway.plan.result import ProposalResult
     from headway.store.home import Home
 
 SOURCE = "cli"
@@ -37,7 +38,10 @@ class Runner(Protocol):
         """Yield the job's events from its first, replayed and live."""
 
     async def run(self, job_id: str) -> RunView:
-        """Return the run as it stands."""
+        """Return the run as it stands; large outputs may be references."""
+
+    async def result(self, job_id: str) -> ProposalResult:
+        """Return what a finished run came to, whole."""
 
     async def cancel(self, job_id: str, reason: str) -> str:
         """Stop softly."""
@@ -76,6 +80,10 @@ class LocalRunner:
         """Return the run as it stands."""
         return await self.engine.run(job_id)
 
+    async def result(self, job_id: str) -> ProposalResult:
+        """Return what a finished run came to, whole."""
+        return (await self.engine.reader.run_view(job_id, resolve=True)).result()
+
     async def cancel(self, job_id: str, reason: str) -> str:
         """Stop softly."""
         return await self.engine.cancel(job_id, reason, by=SOURCE)
@@ -113,6 +121,10 @@ class RemoteRunner:
     async def run(self, job_id: str) -> RunView:
         """Return the run as it stands."""
         return await self.client.job(job_id)
+
+    async def result(self, job_id: str) -> ProposalResult:
+        """Return what a finished run came to, whole."""
+        return await self.client.result(job_id)
 
     async def cancel(self, job_id: str, reason: str) -> str:
         """Stop softly."""

@@ -37,7 +37,7 @@ def command(place: Place, follow: bool, job_id: str | None, after: int, limit: i
 
     async def main() -> None:
         left = limit
-        async with aclosing(_batches(place.home(), after, job_id, follow)) as batches:
+        async with aclosing(_batches(place.home(), after, job_id, follow=follow, whole=as_json)) as batches:
             async for batch in batches:
                 for event in batch if left is None else batch[:left]:
                     if as_json:
@@ -52,8 +52,10 @@ def command(place: Place, follow: bool, job_id: str | None, after: int, limit: i
     loop.run(main())
 
 
-async def _batches(home: Home, after: int, job_id: str | None, follow: bool) -> AsyncGenerator[list[Event], None]:
-    """Yield pages of the log; when following, wait for more at its end."""
+async def _batches(
+    home: Home, after: int, job_id: str | None, *, follow: bool, whole: bool
+) -> AsyncGenerator[list[Event], None]:
+    """Yield pages of the log, large outputs put back if ``whole``; when following, wait for more at its end."""
     from headway.clock import SYSTEM_CLOCK
     from headway_console.cli.reading import open_store
 
@@ -63,7 +65,7 @@ async def _batches(home: Home, after: int, job_id: str | None, follow: bool) -> 
         while True:
             version = await reader.data_version()
             while True:
-                page = await reader.events(after, job_id, None, PAGE)
+                page = await reader.events(after, job_id, limit=PAGE, resolve=whole)
                 if not page:
                     break
                 yield page

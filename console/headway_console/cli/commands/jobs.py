@@ -9,8 +9,7 @@ import click
 from headway_console.cli.options import Place, json_option, pass_place, place_options
 
 if TYPE_CHECKING:
-    from headway.events.views import ActionView, JobRow
-    from headway.store.reader import StoreReader
+    from headway.events.views import JobRow
 
 STATUSES = ("queued", "running", "paused", "completed", "failed", "cancelled")
 
@@ -70,9 +69,7 @@ def show(place: Place, job_id: str, as_json: bool) -> None:
 
     async def main() -> None:
         async with open_store(place.home()) as reader:
-            run = await reader.run_view(job_id)
-            if as_json:
-                run.actions = [await _whole(reader, action) for action in run.actions]
+            run = await reader.run_view(job_id, resolve=as_json)
         if as_json:
             write_json(run)
             return
@@ -115,9 +112,3 @@ def _counts(job: JobRow) -> str:
     done = job.succeeded + job.failed + job.skipped + job.rejected
     bad = f", {job.failed} failed" if job.failed else ""
     return f"{done}/{job.actions}{bad}"
-
-
-async def _whole(reader: StoreReader, action: ActionView) -> ActionView:
-    """Return the action with outputs that the store keeps apart put back."""
-    action.output = await reader.resolve(action.output)
-    return action
