@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from headway.errors import InvalidInput, ToolError, one_line
+from headway.errors import InvalidInput, ToolError, describe, one_line
 from headway.tools.registry import Permission, ToolEntry
 from headway.tools.signature import (
     converters,
@@ -119,10 +119,11 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
         cache_ttl_secs=options.cache_ttl_secs,
         rate_limit=RateLimit(max_calls=limit[0], interval_secs=limit[1]) if isinstance(limit, tuple) else limit,
     )
+    is_async = _is_async(function)
     return ToolEntry(
         schema=schema,
-        call=_converting(function, name, converters(signature, name)),
-        is_async=_is_async(function),
+        call=_converting(_staying(function) if is_async else function, name, converters(signature, name)),
+        is_async=is_async,
         context_param=signature.context_param,
         source=source,
         permission=options.permission,
@@ -187,6 +188,19 @@ def _is_async(function: Any) -> bool:
         function = function.func
     call = getattr(function, "__call__", None)  # noqa: B004 - the method itself is looked at
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _staying(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an async ``function`` that cannot end the process: asyncio lets ``SystemExit`` through every task."""
+
+    @functools.wraps(function)
+    async def call(**params: Any) -> Any:
+        try:
+            return await function(**params)
+        except SystemExit as error:
+            raise ToolError(describe(error)) from error
+
+    return call
 
 
 def _converting(function: Callable[..., Any], name: str, makers: dict[str, Callable[[Any], Any]]) -> Callable[..., Any]:

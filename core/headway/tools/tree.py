@@ -15,7 +15,7 @@ from typing import Literal
 from headway.clock import Clock
 from headway.tools.beneath import FOLDER_FLAGS
 from headway.tools.glob import Glob, Places
-from headway.tools.workspace import Found, Workspace
+from headway.tools.workspace import Found, Workspace, is_temporary
 
 MAX_DEPTH = 64
 """Folders below the first that are entered."""
@@ -109,7 +109,7 @@ class Tree:
                     self.visited += 1
                     if entry.is_dir(follow_symlinks=False):
                         found.append((entry.name, True))
-                    elif entry.is_file(follow_symlinks=False):
+                    elif entry.is_file(follow_symlinks=False) and not is_temporary(entry.name):
                         found.append((entry.name, False))
                 if next(entries, None) is not None:
                     self._bounds.leave_out("names")

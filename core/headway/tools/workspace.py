@@ -26,6 +26,7 @@ CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEX
 MAX_FILE_BYTES = 16 * 2**20
 """No file is read or written past this size (16 MiB)."""
 
+_TEMPORARY = (".headway-", ".tmp")
 _TRIES = 8  # a file that is exchanged under our hands is looked at so often
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -215,6 +216,11 @@ def joined(parts: tuple[str, ...]) -> str:
     return os.fsencode("/".join(parts)).decode("utf-8", "replace") or "."
 
 
+def is_temporary(name: str) -> bool:
+    """Whether ``name`` is a file of ours that is being written: searches and listings leave it out."""
+    return name.startswith(_TEMPORARY[0]) and name.endswith(_TEMPORARY[1])
+
+
 def open_regular(folder: int, name: str, path: str) -> int | None:
     """Open the regular file ``name`` in an open folder for reading; None if it has just become a link.
 
@@ -271,7 +277,7 @@ def _identity(found: os.stat_result) -> tuple[int, ...]:
 
 def _replace(spot: Spot, data: bytes, before: os.stat_result | None) -> None:
     """Write ``data`` to a temporary file in the same folder and give it the name of ``spot``."""
-    temporary = f".headway-{secrets.token_hex(8)}.tmp"
+    temporary = f"{_TEMPORARY[0]}{secrets.token_hex(8)}{_TEMPORARY[1]}"
     # A new file gets what the umask leaves; one that replaces another is nobody's to read before it has its mode.
     descriptor = os.open(temporary, CREATE_FLAGS, 0o666 if before is None else 0o600, dir_fd=spot.folder)
     try:

@@ -173,6 +173,14 @@ async def test_async_kinds() -> None:
     assert entry_of(partial).schema.name == "plain"
 
 
+async def test_sys_exit_in_an_async_tool_is_the_tools_failure() -> None:
+    async def leave(code: int) -> None:
+        sys.exit(code)
+
+    with pytest.raises(ToolError, match=r"^SystemExit: 3$"):
+        await entry_of(leave).call(code=3)
+
+
 def test_methods_and_wrapped_functions() -> None:
     class Service:
         def look(self, key: str) -> str:

@@ -181,8 +181,8 @@ class Search:
                 yield kept[:end]
                 kept = kept[end:]
             if len(kept) >= size:
-                self.lines_cut += 1
                 yield kept[:size] + b"\n"
+                self.lines_cut += 1
                 kept, cutting = b"", True
         if kept:
             yield kept

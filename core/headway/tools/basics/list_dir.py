@@ -13,7 +13,7 @@ from pydantic import Field
 from headway.tools.beneath import told
 from headway.tools.decorator import tool
 from headway.tools.tree import MAX_NAMES
-from headway.tools.workspace import Workspace, joined
+from headway.tools.workspace import Workspace, is_temporary, joined
 
 MAX_ENTRIES = 10_000
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
@@ -42,7 +42,7 @@ def list_dir_tool(workspace: Workspace) -> Callable[..., dict[str, Any]]:
 
 def _names(folder: int) -> tuple[list[str], bool]:
     with os.scandir(folder) as found:
-        names = [entry.name for entry in islice(found, MAX_NAMES)]
+        names = [entry.name for entry in islice(found, MAX_NAMES) if not is_temporary(entry.name)]
         more = next(found, None) is not None
     return sorted(names), more
 

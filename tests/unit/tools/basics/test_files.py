@@ -203,6 +203,7 @@ class TestListDir:
         (tmp_path / "a").mkdir()
         (tmp_path / "link").symlink_to("/etc")
         os.mkfifo(tmp_path / "fifo")
+        (tmp_path / ".headway-0123456789abcdef.tmp").touch()  # being written
         found = call("list_dir")
         assert (found["path"], found["truncated"]) == (".", False)
         assert [(e["name"], e["type"]) for e in found["entries"]] == [

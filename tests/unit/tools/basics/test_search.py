@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headway.errors import InvalidInput
+from headway.errors import InvalidInput, NotFound
 from headway.testing import VirtualClock
 from headway.tools import tree
 from headway.tools.basics import grep_files, register_agent_basics
@@ -107,6 +107,21 @@ class TestFind:
             folder = inner
         os.close(folder)
         assert call("find_files", pattern="*.py")["stopped_by"] == "depth"
+
+    def test_files_that_are_being_written_are_not_there_yet(
+        self, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def look(*_: object, **__: object) -> None:
+            assert len(list((tmp_path / "new").iterdir())) == 1
+            assert call("find_files", pattern="new/**")["files"] == []
+            assert call("grep_files", pattern="text", path="new")["files_searched"] == 0
+            assert Workspace(tmp_path).read("new/a", 10)  # not there: ends the write
+
+        workspace = Workspace(tmp_path)
+        monkeypatch.setattr(os, "rename", look)
+        with pytest.raises(NotFound):
+            workspace.write("new/a", b"text")
+        assert list((tmp_path / "new").iterdir()) == []
 
     @pytest.mark.parametrize("pattern", ["", "../*", "/etc/*"])
     def test_bad_pattern(self, call: Call, pattern: str) -> None:
