@@ -1,5 +1,6 @@
 """``headway up`` and ``headway console`` on a terminal: the console opens, and leaving it settles the daemon."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,29 @@ def test_replay(headway: Headway) -> None:
         console.type("q")
         assert console.end() == 0
     assert not headway.home.exists()
+
+
+STUCK = """
+import os
+import threading
+from pathlib import Path
+
+import headway
+
+Path("loading").write_text(str(os.getpid()))
+threading.Event().wait(25)
+"""
+
+
+def test_ctrl_c_while_the_daemon_starts_leaves_nothing_behind(headway: Headway) -> None:
+    (headway.here / "headway.toml").write_text("[tools]\npython = ['tools.py']\n[a2a]\nport = 0\n")
+    (headway.here / "tools.py").write_text(STUCK)
+    os.mkfifo(headway.here / "loading")
+    with headway.terminal("up") as console:
+        daemon = int((headway.here / "loading").read_text())
+        console.type("\x03")
+        assert console.end() == 130
+        assert "headway: cancelled" in console.text
+    with pytest.raises(ProcessLookupError):
+        os.kill(daemon, 0)
+    assert headway.run("status").code == 3
