@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 class Operations(Protocol):
     """What needs the writer of a home. Everything raises :class:`headway.errors.HeadwayError`."""
 
-    async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
-        """List checkpoints, oldest first."""
-
     async def save_checkpoint(
         self, *, job_id: str | None = None, scope: str | None = None, name: str | None = None
     ) -> CheckpointInfo:
@@ -42,10 +39,6 @@ class EngineOperations:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-
-    async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
-        """List checkpoints, oldest first."""
-        return await self._engine.checkpoints(job_id=job_id, scope=scope)
 
     async def save_checkpoint(
         self, *, job_id: str | None = None, scope: str | None = None, name: str | None = None

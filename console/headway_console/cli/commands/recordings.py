@@ -40,7 +40,8 @@ def check(files: tuple[Path, ...], as_json: bool) -> int:
     else:
         for path, problems in found.items():
             for problem in problems:
-                note(f"{problem.severity}: {path}:{problem.line}: {problem.message}")
+                named = problem.message.startswith(str(path))
+                note(f"{problem.severity}: {'' if named else f'{path}:{problem.line}: '}{problem.message}")
             if sound[path]:
                 say(f"{path}: ok")
     return exits.COMPLETED if all(sound.values()) else exits.BAD_INPUT
