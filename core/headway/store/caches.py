@@ -55,6 +55,7 @@ class Caches:
         self._jobs_changed: dict[str, None] = {}
         self._budgets_changed: dict[str, int] = {}
         self._limits_changed = False
+        self._pruned: list[str] = []
         self._stale = False
         self._broken = False
 
@@ -144,6 +145,7 @@ class Caches:
         self._status_changed.clear()
         self._jobs_changed.clear()
         self._budgets_changed.clear()
+        self._pruned.clear()
         self._limits_changed = False
 
     def _read(self, connection: sqlite3.Connection, folded: int) -> None:
@@ -173,6 +175,10 @@ class Caches:
                     self._fold_budget(connection, event, job_id)
                 if self._long.fold(connection, event, row, events):
                     due = True
+            elif kind == k.STORE_PRUNED:
+                self._pruned += event.data.get("jobs") or []
+                self.forget(self._pruned)
+                due = True
             elif kind == k.STATE_COMMITTED or kind == k.CHECKPOINT_RESTORED:
                 due = self._long.fold(connection, event, None, events) or due
             if kind in LIMIT_KINDS:
@@ -202,6 +208,9 @@ class Caches:
 
     def _write(self, connection: sqlite3.Connection, seq: int, *, whole: bool) -> None:
         rows = self.jobs.jobs
+        for job_id in self._pruned:
+            connection.execute("DELETE FROM jobs WHERE job_id = ?", (job_id,))
+            connection.execute("DELETE FROM snapshots WHERE view IN ('run', 'budget') AND key = ?", (job_id,))
         changed = self._jobs_changed if whole else self._status_changed
         connection.executemany(_UPSERT_JOB, [msgspec.structs.astuple(rows[j]) for j in changed if j in rows])
         ended = [job_id for job_id in changed if job_id in rows and rows[job_id].finished]
@@ -224,6 +233,7 @@ class Caches:
             self.budgets.budgets.pop(job_id, None)
             self._long.ended(job_id)
         self._status_changed.clear()
+        self._pruned.clear()
 
     def _write_budget(self, connection: sqlite3.Connection, job_id: str, seq: int) -> None:
         if self._budgets_changed.pop(job_id, None) is not None:

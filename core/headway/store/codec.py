@@ -43,13 +43,15 @@ class Blob(msgspec.Struct, frozen=True):
 class Packed(msgspec.Struct):
     """An event ready for the log: ``text`` is its data as JSON, ``blobs`` the large values taken out of it.
 
-    ``also`` holds statements, with their parameters, for the same transaction.
+    ``also`` holds statements, with their parameters, for the same transaction. ``source`` is what was appended, if
+    ``event`` is a copy of it.
     """
 
     event: Event
     text: str
     blobs: list[Blob] | None = None
     also: list[tuple[str, Row]] | None = None
+    source: Event | None = None
 
 
 def pack(event: Event) -> Packed:
@@ -90,7 +92,7 @@ def _pack_large(event: Event) -> Packed:
             kept[key] = shown[key] = value
     if not blobs:
         return Packed(event, _encode(event.data).decode())
-    return Packed(msgspec.structs.replace(event, data=shown), _encode(kept).decode(), blobs)
+    return Packed(msgspec.structs.replace(event, data=shown), _encode(kept).decode(), blobs, source=event)
 
 
 def is_reference(value: Any) -> bool:

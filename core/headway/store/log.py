@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headway.clock import SYSTEM_CLOCK, Clock, TimerHandle
-from headway.errors import HomeLocked, LogFull, StoreError
+from headway.errors import HomeLocked, InvalidInput, LogFull, StoreError
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.log import EventLog
@@ -111,6 +111,7 @@ class StoreLog(EventLog):
             log._writer.put(Close())  # for a cancelled opening: the thread may just have come up
             log._writer.ended.add_done_callback(lambda _: log._unlock())
             await asyncio.shield(log._writer.ended)
+            log._unlock()
             raise
         log._writer.ended.add_done_callback(log._writer_ended)
         return log
@@ -269,16 +270,20 @@ class StoreLog(EventLog):
             raise StoreError("the event log is closed")
         if self._problem is not None and (self._dead or self.pending + len(events) > self._backlog):
             raise _again(self._problem)
-        now = 0
-        taken = []
-        for event in events:
-            if event.seq:  # it is in a log already, or on its way into this one
-                event = msgspec.structs.replace(event, seq=0)
-            if not event.ts:
-                event.ts = now = now or self._time_ms()
-            taken.append(pack(event))
-        for packed in taken:
-            packed.event.seq = _PENDING
+        taken: list[Packed] = []
+        try:
+            for event in events:
+                if event.seq:  # it is in a log already, or on its way into this one
+                    event = msgspec.structs.replace(event, seq=0)
+                if not event.ts:
+                    event.ts = self._time_ms()
+                packed = pack(event)
+                event.seq = packed.event.seq = _PENDING
+                taken.append(packed)
+        except InvalidInput:
+            for packed in taken:
+                packed.event.seq = 0
+            raise
         if also is not None:
             taken[-1].also = also
         self._line.extend(taken)

@@ -31,6 +31,8 @@ CHUNK = 500
 
 DAY_MS = 86_400_000
 
+_LARGE_EVENT = 2000  # bytes, index and all: more than most have
+
 _VACUUM_PAGES = 2000  # given back to the file system in one step: 8 MB
 
 _CANDIDATES = """
@@ -101,12 +103,13 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 
 def _choose(connection: sqlite3.Connection, limits: Limits, now_ms: int) -> tuple[list[_Job], str]:
     """Return the next jobs to prune, about one chunk of events, and why."""
-    reason = "keep_days"
+    reason, most = "keep_days", CHUNK
     rows: list[tuple[Any, ...]] = []
     if limits.keep_days is not None:
         rows = connection.execute(_CANDIDATES, (now_ms - int(limits.keep_days * DAY_MS),)).fetchall()
-    if not rows and limits.max_bytes is not None and used_bytes(connection) > limits.max_bytes:
-        reason = "max_bytes"
+    excess = 0 if rows or limits.max_bytes is None else used_bytes(connection) - limits.max_bytes
+    if excess > 0:
+        reason, most = "max_bytes", min(CHUNK, excess // _LARGE_EVENT)  # ever fewer, so that not too many are taken
         rows = connection.execute(_CANDIDATES, (now_ms,)).fetchall()
     jobs = []
     events = 0
@@ -114,7 +117,7 @@ def _choose(connection: sqlite3.Connection, limits: Limits, now_ms: int) -> tupl
         job = _Job(*row)
         jobs.append(job)
         events += _count(connection, job.job_id)
-        if events >= CHUNK:
+        if events >= most:
             break
     return jobs, reason
 
@@ -132,7 +135,6 @@ def _prune(work: Work, jobs: list[_Job], reason: str, report: Report, now_ms: in
     packed = pack(Event(k.STORE_PRUNED, data, ts=now_ms))
     seq = packed.event.seq = work.last_seq + 1
     bases = [_base_of(connection, job) for job in jobs if job.scope != f"job:{job.job_id}"]
-    work.caches.forget(list(counts))
     due = work.caches.fold(connection, [packed.event])
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('pruning', '1')")

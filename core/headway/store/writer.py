@@ -130,8 +130,17 @@ class Writer:
             _log.exception("the writer of %s ends", self._path)
             self._die(error)
         finally:
-            self._caches.close(connection, self._last_seq)
-            close_writer(connection)
+            self._end(connection)
+
+    def _end(self, connection: sqlite3.Connection) -> None:
+        try:
+            try:
+                self._caches.close(connection, self._last_seq)
+            finally:
+                close_writer(connection)
+        except BaseException:  # noqa: BLE001 - what is committed is safe, and whoever closes the log waits for the end
+            _log.exception("closing %s failed", self._path)
+        finally:
             self._post(_settle, self.ended, None)
 
     def _open(self, connection: sqlite3.Connection) -> None:
@@ -269,6 +278,8 @@ def _last_seq(connection: sqlite3.Connection) -> int:
 def _insert_more(connection: sqlite3.Connection, chunk: list[Packed]) -> None:
     """Write what hangs on events: blobs, with who needs them, and rows such as a checkpoint's."""
     for packed in chunk:
+        if packed.source is not None:
+            packed.source.seq = packed.event.seq
         for blob in packed.blobs or ():
             connection.execute(
                 "INSERT INTO blobs (hash, size, body) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING",
