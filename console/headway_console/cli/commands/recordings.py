@@ -40,7 +40,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> int:
     else:
         for path, problems in found.items():
             for problem in problems:
-                named = problem.message.startswith(str(path))
+                named = str(path) in problem.message
                 note(f"{problem.severity}: {'' if named else f'{path}:{problem.line}: '}{problem.message}")
             if sound[path]:
                 say(f"{path}: ok")
