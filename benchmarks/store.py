@@ -38,11 +38,11 @@ def _event(job_id: str, number: int) -> Event:
     return Event(k.ACTION_SUCCEEDED, data, job_id, action, 0, 1)
 
 
-async def _producers(home: Home, producers: int, each: int) -> tuple[float, float, float]:
+async def _producers(home: Home, producers: int, each: int, jobs: int) -> tuple[float, float, float]:
     """Let producers write one event at a time; return events a second, CPU µs an event, median ms to the answer."""
     log = await StoreLog.open(home)
-    jobs = [f"{n:012x}" for n in range(producers)]
-    await log.write(*[_created(job_id, 100) for job_id in jobs])
+    ids = [f"{n * 2654435761 % 2**32:012x}" for n in range(jobs)]
+    await log.write(*[_created(job_id, 100) for job_id in ids])
     waits: list[float] = []
 
     async def produce(job_id: str) -> None:
@@ -52,7 +52,7 @@ async def _producers(home: Home, producers: int, each: int) -> tuple[float, floa
             waits.append(time.perf_counter() - began)
 
     wall, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(produce(job_id) for job_id in jobs))
+    await asyncio.gather(*(produce(ids[n % jobs]) for n in range(producers)))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     await log.close()
     events = producers * each
@@ -87,10 +87,10 @@ async def _read(home: Home) -> tuple[float, float]:
 def run() -> list[tuple[str, float, str]]:
     """Return the figures as (name, value, unit)."""
     figures: list[tuple[str, float, str]] = []
-    for producers, each in ((1, 1000), (20, 1000), (200, 200)):
+    for producers, each, jobs in ((1, 1000, 1), (20, 1000, 1), (20, 500, 20), (20, 2000, 20), (200, 200, 200)):
         with tempfile.TemporaryDirectory() as folder:
-            rate, cpu, wait = asyncio.run(_producers(Home(folder), producers, each))
-        name = f"store: {producers} producer{'s' if producers > 1 else ''}"
+            rate, cpu, wait = asyncio.run(_producers(Home(folder), producers, each, jobs))
+        name = f"store: {producers} producers, {jobs} jobs of {producers * each // jobs:,} events"
         figures += [(name, rate, "events/s"), (name, cpu, "µs CPU/event"), (f"{name}, to ack p50", wait, "ms")]
     with tempfile.TemporaryDirectory() as folder:
         rate, cpu = asyncio.run(_burst(Home(folder), 40, 500))

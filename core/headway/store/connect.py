@@ -78,6 +78,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE cannot step round "append-only"
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA cache_size = -16384")  # KiB
         migrate(connection)
     except sqlite3.Error as error:
         if connection is not None:
