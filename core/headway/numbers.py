@@ -14,6 +14,14 @@ def whole_number(value: object, what: str, least: int) -> int:
     return value
 
 
+def number_between(value: object, what: str, least: float, most: float) -> float:
+    """Return ``value`` as a float if it is a finite number from ``least`` to ``most``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most or value == math.inf:
+        limits = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+        raise InvalidInput(f"{what} must be a number {limits}")
+    return float(value)
+
+
 def positive_seconds(value: object, what: str) -> float:
     """Return ``value`` as a float if it is a finite number greater than 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:

@@ -1,0 +1,64 @@
+"""What a plan says it will do to the state, walked level by level as the executor would.
+
+A tool's write that the plan declares without a value is :data:`headway.plan.checks.UNKNOWN`: later tests of that key
+can neither be shown to hold nor to fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from headway.plan.checks import UNKNOWN, check_state
+from headway.plan.graph import Node, Plan
+from headway.plan.model import ActionType
+
+
+def declared_effects(node: Node) -> dict[str, Any]:
+    """Return the state keys that the action says it will set, with their values where the plan has them."""
+    action = node.action
+    if node.type is ActionType.STATE_WRITE:
+        key = action.parameters.get("key")
+        constant = not (node.references or node.escapes)
+        return {key: action.parameters.get("value") if constant else UNKNOWN} if isinstance(key, str) else {}
+    return {**dict.fromkeys(action.write_set, UNKNOWN), **action.expected_effects}
+
+
+class Step:
+    """One action of a walk: ``problems`` are the tests on state that fail before it, ``effects`` what it lands."""
+
+    __slots__ = ("blocked_by", "effects", "node", "problems")
+
+    def __init__(self, node: Node, problems: list[str], blocked_by: str | None, effects: dict[str, Any]) -> None:
+        self.node = node
+        self.problems = problems
+        self.blocked_by = blocked_by
+        self.effects = effects
+
+    @property
+    def lands(self) -> bool:
+        """Whether nothing keeps the action from running."""
+        return not self.problems and self.blocked_by is None
+
+
+def walk(plan: Plan, state: Mapping[str, Any]) -> Iterator[Step]:
+    """Yield a step per action, in order of execution; ``state`` is what the first level sees.
+
+    An action that is blocked lands nothing, and blocks those that need it: by id, by reference or as their writer.
+    """
+    now = dict(state)
+    blocked: set[int] = set()
+    for level in plan.levels:
+        changes: dict[str, Any] = {}
+        for i in level:
+            node = plan.nodes[i]
+            blocker = next((plan.nodes[n].id for n in node.needs if n in blocked), None)
+            problems = check_state(node, now) if blocker is None else []
+            step = Step(node, problems, blocker, {})
+            if step.lands:
+                step.effects = declared_effects(node)
+                changes.update(step.effects)
+            else:
+                blocked.add(i)
+            yield step
+        now.update(changes)
