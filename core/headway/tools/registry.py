@@ -24,7 +24,8 @@ class ToolEntry:
 
     ``source`` is builtin, user_defined, subprocess or mcp; ``permission`` what policy starts from; ``category`` groups
     tools for people; ``writes_files`` marks a tool that changes the workspace, which remote callers do not get unless
-    the configuration names it.
+    the configuration names it. ``check(params)`` may add what no schema says, one line a problem: it is asked once the
+    schema is met, at admission and before a call, and must be quick.
     """
 
     schema: ToolSchema
@@ -35,6 +36,7 @@ class ToolEntry:
     permission: Permission = "allow"
     category: str = "general"
     writes_files: bool = False
+    check: Callable[[dict[str, Any]], list[str]] | None = None
     _check: ParameterCheck | None = field(default=None, init=False, repr=False)
 
     @property
@@ -43,7 +45,7 @@ class ToolEntry:
         return self.schema.name
 
     def validate(self, params: dict[str, Any]) -> list[str]:
-        """Return what is wrong with ``params`` under the tool's JSON Schema, one line each; ``[]`` if nothing is.
+        """Return what is wrong with ``params``, by the tool's JSON Schema and its own check, one line each.
 
         The schema is compiled at the first call. A tool without a schema (``{}``) takes anything.
         Texts are CAR's: ``missing required parameter 'p' for tool 'sch'``, ``4 is not of type 'string' (at /p)``.
@@ -51,7 +53,8 @@ class ToolEntry:
         check = self._check
         if check is None:
             check = self._check = compile_check(self.schema.name, self.schema.parameters)
-        return check(params)
+        problems = check(params)
+        return problems if problems or self.check is None else self.check(params)
 
     def refuse_broken_schemas(self) -> None:
         """Raise ``InvalidInput`` with one line if a schema of this tool is not a valid JSON Schema."""

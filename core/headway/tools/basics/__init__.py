@@ -17,8 +17,10 @@ Those that change nothing are idempotent. Every one is bounded in time and size 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from headway.errors import InvalidInput
 from headway.tools.basics.calculate import calculate
 from headway.tools.basics.edit_file import edit_file_tool
 from headway.tools.basics.find_files import find_files_tool
@@ -47,5 +49,16 @@ def register_agent_basics(registry: ToolRegistry, workspace: Workspace) -> list[
     functions: list[Callable[..., Any]] = [*(make(workspace) for make in _MAKERS), calculate]
     entries = [entry_of(function, source="builtin") for function in functions]
     for entry in entries:
+        if "path" in entry.schema.parameters["properties"]:
+            entry.check = partial(_stays_inside, workspace)
         registry.register(entry)
     return [entry.schema.name for entry in entries]
+
+
+def _stays_inside(workspace: Workspace, params: dict[str, Any]) -> list[str]:
+    """Refuse a path out of the workspace before anything runs. The tool's own opening is what holds against races."""
+    try:
+        workspace.resolve(params.get("path", "."))
+    except InvalidInput as error:
+        return [error.message]
+    return []
