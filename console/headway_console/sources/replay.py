@@ -75,9 +75,9 @@ class ReplaySource:
 
     @property
     def link(self) -> Link:
-        """Connected, unless the file is damaged: then what could be read is shown, and this says where it ends."""
-        damage = self._index.damage if self._index else ""
-        return Link(connected=not damage, detail=damage, since_ms=self._index.first_ms if self._index else 0)
+        """Always connected; ``detail`` tells of lines of the file that were left out."""
+        index = self._index
+        return Link(detail=index.damage, since_ms=index.first_ms) if index else Link()
 
     def now_ms(self) -> int:
         """Return the recorded time: never past an event that is not shown yet, nor past the last one."""

@@ -341,7 +341,7 @@ async def test_damage_is_told(tmp_path: Path) -> None:
     assert source.now_ms() == 0
     await source.open()
     assert source.title == "r"
-    assert not source.link.connected
+    assert source.link.connected
     assert source.link.detail.startswith(f"1 line was left out of r.jsonl: line {len(events) + 2} is not an event")
     await source.close()
     await source.close()
