@@ -85,7 +85,6 @@ def _json(answer: dict[str, Any]) -> Response:
 def _events(call: Call, stream: Stream) -> EventSourceResponse:
     return EventSourceResponse(
         _frames(call, stream),
-        sep="\n",
         send_timeout=SEND_TIMEOUT,
         shutdown_event=anyio.Event(),
         shutdown_grace_period=SHUTDOWN_GRACE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, NamedTuple
@@ -132,7 +133,7 @@ class TaskService:
         refused: Sequence[Issue],
         job_id: str | None,
     ) -> JobRow:
-        return await self._engine.submit(
+        submitting = self._engine.submit(
             proposal,
             context_id=origin.context_id,
             title=title,
@@ -143,6 +144,7 @@ class TaskService:
             record_rejected=True,
             refused=refused,
         )
+        return await asyncio.shield(asyncio.ensure_future(submitting))  # half a submission must not be left behind
 
     async def _free_job_id(self, principal: str, client_id: str) -> str:
         if await self._find(client_id, principal) is not None:
@@ -159,7 +161,7 @@ class TaskService:
 
     async def _refuse_follow_up(self, message: Message, caller: Caller) -> None:
         """Answer a message to an existing task: none takes any, as no task here waits for input."""
-        assert message.task_id is not None  # noqa: S101 - the caller looked
+        assert message.task_id is not None
         view, origin = await self._need(message.task_id, caller.principal)
         if message.context_id is not None and message.context_id != origin.context_id:
             raise bad_field("message.contextId", "is not the task's")
@@ -183,7 +185,7 @@ class TaskService:
         by = f"a2a:{caller.principal}" if caller.principal else "a2a"
         answer = await self._engine.cancel(job_id, reason=_reason(target.metadata), by=by)
         if answer == "already_finished":
-            view = await self._engine.run(job_id)
+            view = await self._engine.wait(job_id)  # its end may be on its way to the disk
             state = state_of(view.job).value
             raise TaskNotCancelableError(f"the task is already {state}")
         wait = self._engine.wait(job_id, timeout=self._engine.config.a2a.cancel_wait)
