@@ -9,15 +9,14 @@ import pytest
 from tests.unit.runtime.kit import call as made
 from tests.unit.runtime.kit import write
 
-
-def call(name: str, tool: str = "t", **fields: Any) -> dict[str, Any]:
-    return made(name, tool, **fields)
-
-
 from headway.errors import InvalidInput
 from headway.plan.parse import parse_proposal
 from headway.plan.score import PlannerConfig, ToolFeedback, rank_proposals, score_proposal
 from headway.plan.verify import verify
+
+
+def call(name: str, tool: str = "t", **fields: Any) -> dict[str, Any]:
+    return made(name, tool, **fields)
 
 
 def plan(*actions: dict[str, Any], **context: Any) -> Any:
