@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from tests.unit.plan.test_graph import call, plans, read, write
 
 from headway.errors import InvalidInput, InvalidPlan
 from headway.plan.equivalence import equivalent
@@ -19,6 +18,7 @@ from headway.plan.schedule import analyze_schedule
 from headway.plan.simulate import simulate
 from headway.plan.transaction import transaction_check
 from headway.state import StateStore
+from tests.unit.plan.test_graph import call, plans, read, write
 
 
 def plan(*actions: dict[str, Any]) -> ActionProposal:

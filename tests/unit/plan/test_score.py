@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 import pytest
-from tests.unit.runtime.kit import call as made
-from tests.unit.runtime.kit import write
 
 from headway.errors import InvalidInput
 from headway.plan.parse import parse_proposal
 from headway.plan.score import PlannerConfig, ToolFeedback, rank_proposals, score_proposal
 from headway.plan.verify import verify
+from tests.unit.runtime.kit import call as made
+from tests.unit.runtime.kit import write
 
 
 def call(name: str, tool: str = "t", **fields: Any) -> dict[str, Any]:
