@@ -34,8 +34,9 @@ class HeadwayError(Exception):
 
     code: ClassVar[str] = "error"
 
-    def __init__(self, message: str | None = None, **details: Any) -> None:
-        self.message = message if message is not None else (type(self).__doc__ or type(self).__name__).strip()
+    def __init__(self, message: object = None, **details: Any) -> None:
+        text = message if message is not None else (type(self).__doc__ or type(self).__name__).strip()
+        self.message = text if isinstance(text, str) else _text_of(text)  # ToolError(error) is often written
         self.details = details
         super().__init__(self.message)
 
@@ -150,8 +151,16 @@ def describe(error: BaseException) -> str:
     """Return ``error`` as one line of text: the message of ours, ``Type: message`` of anybody else's."""
     if isinstance(error, HeadwayError):
         return one_line(error.message)
-    text = one_line(str(error))
+    text = one_line(_text_of(error))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text_of(value: object) -> str:
+    """Return ``str(value)``, or nothing where that raises: an error of an error must not hide the first."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - foreign code
+        return ""
 
 
 def one_line(text: str, limit: int = 2000) -> str:

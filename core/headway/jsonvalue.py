@@ -35,18 +35,34 @@ def to_json(value: Any) -> Any:
             return value
         raise InvalidInput(f"{value} is not a JSON number")
     try:
-        encoded = msgspec.json.encode(value)
+        encoded = encode_exact(value)
+    except InvalidInput:
+        raise
     except RecursionError:
         raise InvalidInput("the value is nested too deep") from None
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise InvalidInput(f"the value is not JSON: {one_line(str(error), 200)}") from None
     if len(encoded) > MAX_VALUE_BYTES:
         raise InvalidInput(f"the value is {len(encoded):,} bytes of JSON; the limit is {MAX_VALUE_BYTES:,}")
-    if b"null" in encoded and _has_odd_float(value):
-        raise InvalidInput("NaN and infinities are not JSON numbers")
     try:
         return msgspec.json.decode(encoded)
     except (RecursionError, msgspec.DecodeError):
+        raise InvalidInput("the value is nested too deep") from None
+
+
+def encode_exact(value: Any) -> bytes:
+    """Return ``value`` as JSON; :class:`InvalidInput` for a NaN or an infinity, which msgspec would write as null."""
+    encoded = msgspec.json.encode(value)
+    if b"null" in encoded and _has_odd_float(value):
+        raise InvalidInput("NaN and infinities are not JSON numbers")
+    return encoded
+
+
+def copy_json(value: Any) -> Any:
+    """Return a copy of JSON data, an order of magnitude faster than ``copy.deepcopy``."""
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except RecursionError:
         raise InvalidInput("the value is nested too deep") from None
 
 

@@ -6,11 +6,19 @@ import math
 
 from headway.errors import InvalidInput
 
+MOST = 2**53
+"""The largest whole number taken: JSON readers everywhere hold it exactly, and a few thousand add up to 64 bits."""
+
+LONGEST_S = 1e9
+"""The longest time taken, in seconds: 31 years, so that no sum or timer overflows."""
+
 
 def whole_number(value: object, what: str, least: int) -> int:
-    """Return ``value`` if it is an integer of at least ``least``; true and false are none."""
+    """Return ``value`` if it is an integer from ``least`` to 2**53; true and false are none."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InvalidInput(f"{what} must be a whole number of at least {least}")
+    if value > MOST:
+        raise InvalidInput(f"{what} must be at most 2**53")
     return value
 
 
@@ -23,7 +31,9 @@ def number_between(value: object, what: str, least: float, most: float) -> float
 
 
 def positive_seconds(value: object, what: str) -> float:
-    """Return ``value`` as a float if it is a finite number greater than 0."""
+    """Return ``value`` as a float if it is a number greater than 0 and no more than 31 years."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise InvalidInput(f"{what} must be a number greater than 0")
+    if value > LONGEST_S:
+        raise InvalidInput(f"{what} must be at most {LONGEST_S:.0e}")
     return float(value)

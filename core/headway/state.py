@@ -21,7 +21,7 @@ class StateStore:
         self._values: dict[str, Any] = {}
         self._versions: dict[str, int] = {}
         if values:
-            self.apply({_key(key): {"op": "set", "value": to_json(value)} for key, value in values.items()})
+            self.apply({state_key(key): {"op": "set", "value": to_json(value)} for key, value in values.items()})
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of ``key``, or ``default``. Treat it as read-only."""
@@ -53,7 +53,7 @@ class StateStore:
 
     def set(self, key: str, value: Any) -> None:
         """Set ``key``. Raises :class:`InvalidInput` for a key or value that JSON cannot hold."""
-        self.apply({_key(key): {"op": "set", "value": to_json(value)}})
+        self.apply({state_key(key): {"op": "set", "value": to_json(value)}})
 
     def delete(self, key: str) -> bool:
         """Remove ``key``; return whether it was there."""
@@ -88,7 +88,8 @@ class StateStore:
         }
 
 
-def _key(key: Any) -> str:
+def state_key(key: Any) -> str:
+    """Return ``key`` if it can be one; raise :class:`InvalidInput` otherwise."""
     if not isinstance(key, str) or not key:
         raise InvalidInput("a state key is a string that is not empty")
     return key

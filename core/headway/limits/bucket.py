@@ -103,6 +103,12 @@ class TokenBucket:
 
     def _grant(self) -> None:
         self._timer = None
+        try:
+            self._serve()
+        finally:
+            self._arm()  # whatever a callback raises, the others still get their turn
+
+    def _serve(self) -> None:
         self._refill()
         while self._line:
             waiter = self._line[0]
@@ -116,7 +122,6 @@ class TokenBucket:
             self._tokens = max(0.0, self._tokens - 1.0)
             callback, waiter.callback = waiter.callback, None
             callback(self._clock.now() - waiter.since)
-        self._arm()
 
     def _left(self) -> None:
         self._gone += 1

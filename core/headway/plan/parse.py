@@ -9,6 +9,7 @@ import msgspec
 from pydantic import ValidationError
 
 from headway.errors import InvalidPlan, one_line
+from headway.jsonvalue import encode_exact
 from headway.plan.model import ActionProposal
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -56,11 +57,11 @@ def _encode(raw: bytes | str | Mapping[str, Any]) -> bytes:
         if isinstance(raw, str):
             return raw.encode()
         if isinstance(raw, Mapping):
-            return msgspec.json.encode(raw)
+            return encode_exact(dict(raw))
     except RecursionError:
         raise InvalidPlan(f"the plan is nested deeper than {MAX_DEPTH} levels") from None
     except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidPlan(f"the plan is not JSON: {one_line(str(error))}") from None
+        raise InvalidPlan(f"the plan is not JSON: {one_line(str(error), 200)}") from None
     raise InvalidPlan(f"a plan is JSON or a mapping, not {type(raw).__name__}")
 
 

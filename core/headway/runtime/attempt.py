@@ -12,9 +12,9 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from headway.errors import InvalidInput, TerminalToolError, describe
+from headway.errors import TerminalToolError, describe
 from headway.events import kinds
-from headway.jsonvalue import to_json
+from headway.jsonvalue import copy_json, to_json
 from headway.numbers import whole_number
 from headway.plan.model import FailureBehavior
 from headway.plan.result import ActionStatus, ErrorCode
@@ -22,6 +22,7 @@ from headway.runtime import stop as stops
 from headway.runtime.environment import KILL_GRACE_S
 from headway.runtime.progress import Progress
 from headway.runtime.slot import Slot
+from headway.state import state_key
 from headway.tools.context import ToolContext, ToolResult
 
 if TYPE_CHECKING:
@@ -49,12 +50,12 @@ class Attempts:
         entry, clock = slot.entry, self.env.clock
         assert entry is not None
         slot.token = False
-        slot.timed_out = slot.killed = slot.abandoned = False
+        slot.cut, slot.abandoned = None, False
         self.in_flight[slot] = None
         slot.started = clock.now()
         call: asyncio.Future[Any]
         try:
-            parameters = slot.parameters
+            parameters = _fresh(slot.parameters)
             if entry.context_param is not None:
                 parameters = {**parameters, entry.context_param: self._context(slot)}
             if entry.is_async:
@@ -70,7 +71,7 @@ class Attempts:
         if timeout_ms is not None:
             slot.timer = clock.call_later(timeout_ms / 1000, self._expired, slot)
         if self.run.token.is_killed():
-            self._cut_off(slot)
+            self._cut_off(slot, ErrorCode.KILLED)
 
     def _ended(self, slot: Slot, call: asyncio.Future[Any]) -> None:
         if slot.call is not call or slot not in self.in_flight:
@@ -88,36 +89,46 @@ class Attempts:
 
     def _expired(self, slot: Slot) -> None:
         slot.timer = None
-        slot.timed_out = True
-        self._cut_off(slot)
+        self._cut_off(slot, ErrorCode.TIMEOUT)
 
     def kill(self) -> None:
         """Cut off everything in flight."""
         for slot in list(self.in_flight):
-            self._cut_off(slot)
+            self._cut_off(slot, ErrorCode.KILLED)
 
-    def give_up(self, reason: str, launching: list[Slot]) -> None:
-        """Cancel and leave behind everything in flight, and settle it and what was about to start as killed."""
+    def give_up(self, text: str, code: ErrorCode, launching: list[Slot]) -> None:
+        """Cut off and leave behind everything in flight; fail it, and what was about to start, with ``code``."""
         for slot in list(self.in_flight):
             call = slot.call
             assert call is not None
-            call.cancel()
-            self.env.leave_behind(call)
+            if not call.done():
+                slot.cut = code
+                call.cancel()
+                self.env.leave_behind(call)
             self._ended(slot, call)
-            slot.killed = True
-        for slot in (*self.ended, *launching):
-            slot.duration += max(0.0, slot.ended - slot.started)
-            self.level.spend(slot, 0.0, {})
-            self.fail(slot, f"killed: {reason}", ErrorCode.KILLED)
+        cut = [slot for slot in self.ended if slot.cut is code]
+        self.ended = deque(slot for slot in self.ended if slot.cut is not code)
+        try:
+            self.settle_ended()  # what ended by itself keeps its own outcome
+        except Exception:  # noqa: BLE001 - what could not be settled is why all this ends
+            cut.extend(self.ended)
         self.ended.clear()
+        for slot in cut:
+            slot.duration += max(0.0, slot.ended - slot.started)
+        for slot in (*cut, *launching):
+            self.level.spend(slot, 0.0, {})
+            if self.run.results[slot.node.index] is None:
+                self.fail(slot, text, code)
 
-    def _cut_off(self, slot: Slot) -> None:
-        """Cancel the call; leave it behind if it does not end within the grace (a thread: at once)."""
-        if self.run.token.is_killed() and not slot.timed_out:
-            slot.killed = True
+    def _cut_off(self, slot: Slot, why: ErrorCode) -> None:
+        """Cancel the call; leave it behind if it does not end within the grace (a thread: at once).
+
+        One that has just ended by itself keeps its outcome, though the level has not heard of it yet.
+        """
         call, entry = slot.call, slot.entry
         if call is None or call.done() or entry is None:
             return
+        slot.cut = slot.cut or why
         if entry.is_async:
             call.cancel()
             if slot.timer is not None:
@@ -146,7 +157,7 @@ class Attempts:
             state=self.level.snapshot,
             workspace=self.env.workspace,
             clock=self.env.clock,
-            progress=Progress(run, slot).report,
+            progress=Progress(run, self.in_flight, slot).report,
         )
 
     # -- what the end means --------------------------------------------------------------------------------------
@@ -154,29 +165,32 @@ class Attempts:
     def settle_ended(self) -> None:
         """Settle, retry or fail everything that has ended."""
         while self.ended:
-            slot = self.ended.popleft()
-            seconds = max(0.0, slot.ended - slot.started)
-            slot.duration += seconds
-            call = slot.call
-            assert call is not None
-            if slot.killed:
-                self.level.spend(slot, seconds, {})
-                self.fail(slot, f"killed: {self.run.token.kill_reason}", ErrorCode.KILLED)
-            elif slot.timed_out:
-                self.level.spend(slot, seconds, {})
-                text = f"timed out after {slot.node.action.timeout_ms} ms"
-                self._failed(slot, text, ErrorCode.TIMEOUT)
-            elif call.cancelled():
-                self.level.spend(slot, seconds, {})
-                self._failed(slot, "the tool cancelled itself", ErrorCode.TOOL_ERROR)
+            self._settle(self.ended[0])
+            self.ended.popleft()
+
+    def _settle(self, slot: Slot) -> None:
+        seconds = max(0.0, slot.ended - slot.started)
+        slot.duration += seconds
+        call = slot.call
+        assert call is not None
+        if slot.cut is ErrorCode.KILLED:
+            self.level.spend(slot, seconds, {})
+            self.fail(slot, f"killed: {self.run.token.kill_reason}", ErrorCode.KILLED)
+        elif slot.cut is ErrorCode.TIMEOUT:
+            self.level.spend(slot, seconds, {})
+            text = f"timed out after {slot.node.action.timeout_ms} ms"
+            self._failed(slot, text, ErrorCode.TIMEOUT)
+        elif call.cancelled():
+            self.level.spend(slot, seconds, {})
+            self._failed(slot, "the tool cancelled itself", ErrorCode.TOOL_ERROR)
+        else:
+            error = call.exception()
+            if error is None:
+                self._returned(slot, seconds, call.result())
             else:
-                error = call.exception()
-                if error is None:
-                    self._returned(slot, seconds, call.result())
-                else:
-                    self.level.spend(slot, seconds, {})
-                    terminal = isinstance(error, TerminalToolError)
-                    self._failed(slot, describe(error), ErrorCode.TOOL_ERROR, terminal)
+                self.level.spend(slot, seconds, {})
+                terminal = isinstance(error, TerminalToolError)
+                self._failed(slot, describe(error), ErrorCode.TOOL_ERROR, terminal)
 
     def _returned(self, slot: Slot, seconds: float, value: Any) -> None:
         effects = slot.node.action.expected_effects
@@ -189,8 +203,8 @@ class Attempts:
                 usage = _amounts(value)
                 value = value.output
             output = to_json(value)
-            changes = {str(key): {"op": "set", "value": to_json(val)} for key, val in effects.items()}
-        except (InvalidInput, TypeError, AttributeError) as error:
+            changes = to_json({state_key(key): {"op": "set", "value": value} for key, value in effects.items()})
+        except Exception as error:  # noqa: BLE001 - a tool may return anything, and what it returns may raise anything
             self.level.spend(slot, seconds, usage)
             text = f"tool '{slot.node.tool}' returned what cannot be recorded: {describe(error)}"
             self._failed(slot, text, ErrorCode.TOOL_ERROR)
@@ -271,6 +285,11 @@ class Attempts:
             attempts=slot.attempt,
             terminal=terminal,
         )
+
+
+def _fresh(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters that are the tool's own: what it does to them touches no other attempt, action or plan."""
+    return {key: copy_json(value) if isinstance(value, dict | list) else value for key, value in parameters.items()}
 
 
 def _amounts(result: ToolResult) -> dict[str, int]:

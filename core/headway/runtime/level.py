@@ -59,7 +59,11 @@ class Level:
                 self._drop()
             if not (attempts.in_flight or self.parked or self.ready or self.queue or attempts.ended):
                 return
-            await self._sleep()
+            if run.busy >= stops.BREATH:
+                run.busy = 0
+                await asyncio.sleep(0)
+            else:
+                await self._sleep()
 
     # -- waking --------------------------------------------------------------------------------------------------
 
@@ -83,11 +87,15 @@ class Level:
             self.attempts.kill()
         self.wake()
 
-    def give_up(self, reason: str) -> None:
-        """Settle everything here and now; calls in flight are cancelled and left behind."""
-        self.attempts.settle_ended()
-        self.attempts.give_up(reason, self.launching)
+    def give_up(self, text: str, code: ErrorCode) -> None:
+        """Settle everything here and now; calls in flight are cut off, left behind and failed with ``code``."""
+        run = self.run_
+        self.attempts.give_up(text, code, self.launching)
         self._drop()
+        for node in self.todo:
+            if run.results[node.index] is None:  # it was in the hands of what failed
+                assert run.stop is not None
+                run.settle(node, ActionStatus.SKIPPED, error=run.stop.here, code=run.stop.code)
 
     # -- starting ------------------------------------------------------------------------------------------------
 
@@ -96,10 +104,12 @@ class Level:
         batch: list[Slot] = []
         run = self.run_
         free = self._slots - len(self.attempts.in_flight)
-        while len(batch) < free and (self.ready or self.queue) and not run.stopping:
+        while len(batch) < free and (self.ready or self.queue) and run.busy < stops.BREATH and not run.stopping:
             slot = self.ready.popleft() if self.ready else self._admit(self.queue.popleft())
             if slot is not None and self._may_start(slot):
                 batch.append(slot)
+            else:
+                run.busy += 1
         return batch
 
     def _admit(self, node: Node) -> Slot | None:

@@ -5,12 +5,11 @@ Policies, approvals and capabilities are to be asked here too, after the validat
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import InvalidInput
-from headway.jsonvalue import to_json
+from headway.jsonvalue import copy_json, to_json
 from headway.plan.checks import check_state, equal
 from headway.plan.graph import Node, Reference
 from headway.plan.model import ActionType
@@ -76,7 +75,8 @@ def state_operation(slot: Slot, state: Mapping[str, Any]) -> tuple[Any, dict[str
 
 
 def _resolve(node: Node, run: Run) -> dict[str, Any]:
-    parameters: dict[str, Any] = copy.deepcopy(node.action.parameters)
+    """Return the parameters with what they refer to: shared with its owner, and copied only for the call itself."""
+    parameters: dict[str, Any] = copy_json(node.action.parameters)
     for reference in node.references:
         _put(parameters, reference.where, _look_up(reference, run))
     for where in node.escapes:
@@ -90,12 +90,12 @@ def _look_up(reference: Reference, run: Run) -> Any:
     for step in reference.path:
         if isinstance(value, dict) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        elif isinstance(value, list) and len(step) < 10 and step.isdecimal() and int(step) < len(value):
             value = value[int(step)]
         else:
             name = f"${run.plan.nodes[reference.source].id}.output.{'.'.join(reference.path)}"
             raise Refused(f"reference '{name}' has no value", ErrorCode.VALIDATION)
-    return copy.deepcopy(value)
+    return value
 
 
 def _at(parameters: dict[str, Any], where: tuple[str | int, ...]) -> Any:

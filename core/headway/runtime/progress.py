@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 from headway.events import kinds
+from headway.jsonvalue import to_json
 
 if TYPE_CHECKING:
     from headway.runtime.run import Run
@@ -19,8 +21,9 @@ INTERVAL_S = 0.1
 class Progress:
     """The reports of one attempt. :meth:`report` may be called from any thread."""
 
-    def __init__(self, run: Run, slot: Slot) -> None:
+    def __init__(self, run: Run, in_flight: Container[Slot], slot: Slot) -> None:
         self._run = run
+        self._in_flight = in_flight
         self._slot = slot
         self._attempt = slot.attempt
         self._loop = asyncio.get_running_loop()
@@ -30,7 +33,7 @@ class Progress:
     def report(self, _: ToolContext, current: float | None, total: float | None, message: str | None) -> None:
         """Note how far the call is: what :meth:`ToolContext.report_progress` passes on."""
         report = {"current": current, "total": total, "message": message}
-        data = {name: value for name, value in report.items() if value is not None}
+        data = to_json({name: value for name, value in report.items() if value is not None})
         try:
             self._loop.call_soon_threadsafe(self._note, data)
         except RuntimeError:  # the loop is closed: a thread left behind reports to nobody
@@ -38,7 +41,7 @@ class Progress:
 
     def _note(self, data: dict[str, Any]) -> None:
         slot = self._slot
-        if slot.call is None or slot.call.done() or slot.attempt != self._attempt:
+        if slot not in self._in_flight or slot.attempt != self._attempt:  # a call left behind reports to nobody
             return
         self._latest = data
         if slot.progress is None:

@@ -7,6 +7,7 @@ The run owns what spans levels: results, state, the stop, the costs, the roll-ba
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from headway.errors import StoreError
+from headway.errors import InvalidInput, StoreError, describe
 from headway.events import kinds
 from headway.events.event import Event
 from headway.limits.budget import BudgetMeter
@@ -27,6 +28,8 @@ from headway.runtime.environment import Environment
 from headway.runtime.level import Level
 from headway.runtime.stop import Stop
 from headway.state import StateStore
+
+_log = logging.getLogger("headway.runtime")
 
 _KIND = {
     ActionStatus.SUCCEEDED: kinds.ACTION_SUCCEEDED,
@@ -61,6 +64,7 @@ class Run:
         self.stop: Stop | None = None
         self.sealed = False  # the terminal event is in the log
         self.cancel_reason: str | None = None  # of the request that is in the log
+        self.busy = 0  # actions answered since the loop last had a turn
         self._kill_logged = False
         self._before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
@@ -69,7 +73,10 @@ class Run:
     # -- the course of a run -------------------------------------------------------------------------------------
 
     async def execute(self) -> ProposalResult:
-        """Run the plan and return its result once the terminal event is committed."""
+        """Run the plan and return its result once the terminal event is committed.
+
+        Raises :class:`StoreError` if that event could not be committed; the run has ended all the same.
+        """
         loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
 
@@ -90,8 +97,13 @@ class Run:
             await self._levels()
             result = self._finish()
         except asyncio.CancelledError:
-            self._give_up()
+            self._task_cancelled()
             raise
+        except Exception as error:
+            if self.sealed:
+                raise
+            _log.exception("job %s: the executor failed", self.job_id)
+            result = self._give_up(stops.interrupted(f"internal error: {describe(error)}"), ErrorCode.INTERRUPTED)
         finally:
             unlisten()
         await self.env.log.flush()
@@ -109,6 +121,9 @@ class Run:
             self._level = None
             if self.stop is None or not self.stop.rolls_back:
                 self._commit_level(index, todo)
+            if self.busy >= stops.BREATH:
+                self.busy = 0
+                await asyncio.sleep(0)
 
     def _commit_level(self, index: int, todo: list[Node]) -> None:
         counts = dict.fromkeys(("succeeded", "failed", "skipped", "rejected"), 0)
@@ -135,7 +150,15 @@ class Run:
                 undone.append(result.action_id)
         self.state.apply(self._before)
         if undone:
+            self._emit_rollback(undone)
+
+    def _emit_rollback(self, undone: list[str]) -> None:
+        """Record the roll-back: in one event, or in one a key where the old values are too large for that."""
+        try:
             self.emit(kinds.STATE_ROLLBACK, {"restored": dict(self._before), "rolled_back": undone})
+        except InvalidInput:
+            for key, change in self._before.items():
+                self.emit(kinds.STATE_ROLLBACK, {"restored": {key: change}, "rolled_back": undone})
 
     def _skip_the_rest(self) -> None:
         if self.stop is None:
@@ -195,7 +218,7 @@ class Run:
         if self._level is not None:
             self._level.stop_requested(kill=self.token.is_killed())
 
-    def _give_up(self) -> None:
+    def _task_cancelled(self) -> None:
         """The task that runs this was cancelled: end everything at once, so that nothing leaks and the log is true."""
         if self.sealed or self._thread != threading.get_ident():
             return
@@ -205,16 +228,24 @@ class Run:
             self.emit(kinds.RUN_CANCEL_REQUESTED, {"reason": reason, "by": ""})
         self._kill_logged = True
         self.emit(kinds.RUN_KILLED, {"reason": reason, "by": ""})
-        self.end_with(stops.cancelled(reason))
-        if self._level is not None:
-            self._level.give_up(reason)
+        self._give_up(stops.cancelled(reason), ErrorCode.KILLED)
+
+    def _give_up(self, stop: Stop, code: ErrorCode) -> ProposalResult:
+        """Stop here and now, with nothing left in flight; what was is failed with ``code``."""
+        self.end_with(stop)
+        level, self._level = self._level, None
+        if level is not None:
+            text = stop.later if code is ErrorCode.INTERRUPTED else f"killed: {self.cancel_reason}"
+            level.give_up(text, code)
             if self.stop is None or not self.stop.rolls_back:
-                self._commit_level(self._level.index, self._level.todo)
-        self._finish()
+                self._commit_level(level.index, level.todo)
+        return self._finish()
 
     def broken(self, error: StoreError) -> None:
         """The log refuses events: stop, keep what is known."""
         self.end_with(stops.interrupted(error.message))
+        if self._level is not None:
+            self._level.wake()
 
     # -- settling and events -------------------------------------------------------------------------------------
 
@@ -257,7 +288,7 @@ class Run:
         self.results[node.index] = result
         self.own.append(node.index)
         self._count(node, result)
-        self.env.log.append(
+        self._record(
             Event(_KIND[status], data, self.job_id, node.id, node.level, attempts or None, None, None, None, ms)
         )
 
@@ -290,9 +321,14 @@ class Run:
         """Append one event of this run."""
         if node is not None:
             level = node.level
-        self.env.log.append(
-            Event(kind, data, self.job_id, node.id if node is not None else None, level, attempt, proposal_id)
-        )
+        self._record(Event(kind, data, self.job_id, node.id if node is not None else None, level, attempt, proposal_id))
+
+    def _record(self, event: Event) -> None:
+        """Append an event. A log that takes none ends the run; it must not raise into a timer or a bucket's line."""
+        try:
+            self.env.log.append(event)
+        except StoreError as error:
+            self.broken(error)
 
     def needs_met(self, needs: Iterable[int]) -> str | None:
         """Return the id of a needed action that did not succeed, or None."""

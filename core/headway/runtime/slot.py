@@ -22,18 +22,17 @@ class Slot:
         "attempt",
         "call",
         "code",
+        "cut",
         "duration",
         "ended",
         "entry",
         "error",
-        "killed",
         "node",
         "parameters",
         "parked",
         "progress",
         "reserved",
         "started",
-        "timed_out",
         "timer",
         "token",
         "waited",
@@ -54,8 +53,7 @@ class Slot:
         self.timer: TimerHandle | None = None
         self.parked: Waiter | TimerHandle | None = None
         self.progress: TimerHandle | None = None
-        self.timed_out = False
-        self.killed = False
+        self.cut: ErrorCode | None = None  # why the call was cut off: timeout, killed or interrupted
         self.abandoned = False
         self.error: str | None = None  # of the attempt before
         self.code: ErrorCode | None = None

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from headway.plan.result import CANCELED_PREFIX, SKIPPED_ABORT, SKIPPED_EARLIER_ABORT, ErrorCode
 
+BREATH = 256
+"""After how many actions that wait for nothing a run gives the loop a turn, so that a request to stop comes through."""
+
 
 class Stop(NamedTuple):
     """The first cause wins: a run that was cancelled no longer aborts, and the other way round.

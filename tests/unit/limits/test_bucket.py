@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Any
 
@@ -66,6 +67,9 @@ async def test_who_leaves_the_line_takes_no_token() -> None:
         (1, -1),
         (1, math.inf),
         (1, math.nan),
+        (10**400, 1),
+        (1, 10**400),
+        (1, 1e300),
         (1, "1"),
         (1, True),
     ],
@@ -73,3 +77,19 @@ async def test_who_leaves_the_line_takes_no_token() -> None:
 def test_bad_numbers_are_refused_in_one_line(max_calls: Any, interval: Any) -> None:
     with pytest.raises(InvalidInput, match="rate limit of 't'"):
         RateLimiter().set_limit("t", max_calls, interval)
+
+
+async def test_a_callback_that_raises_takes_nobody_elses_turn() -> None:
+    clock = VirtualClock()
+    bucket = TokenBucket("t", 1, 1.0, clock)
+    assert bucket.take()
+    served: list[float] = []
+
+    def broken(_: float) -> None:
+        raise RuntimeError("no")
+
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    bucket.wait(broken)
+    bucket.wait(served.append)
+    await clock.advance(3)
+    assert len(served) == 1

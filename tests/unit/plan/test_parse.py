@@ -48,6 +48,8 @@ def test_unknown_fields_are_ignored_and_defaults_are_cars() -> None:
         (b" " * (MAX_BYTES + 1), "the limit is 8,388,608"),
         ('{"actions":[],"source":"\ud800"}', "the plan is not JSON"),
         ({"actions": {1, 2}}, "actions[0]: "),
+        ({"actions": [], "context": {"a": float("nan")}}, "NaN and infinities are not JSON numbers"),
+        ({"actions": [], "context": {"a": None, "b": [float("inf")]}}, "NaN and infinities are not JSON numbers"),
         (5, "a plan is JSON or a mapping, not int"),
     ],
 )
