@@ -13,6 +13,9 @@ import msgspec
 from headway.numbers import whole_number
 
 DIMENSIONS = ("tool_calls", "actions", "duration_ms", "tokens", "usd_micros")
+COUNTED = frozenset({"tool_calls", "actions"})
+"""Dimensions known before the start. The others are measured: they are used up as soon as nothing is left of them."""
+
 WARN_AT = 0.8
 
 
@@ -58,7 +61,8 @@ class BudgetMeter:
         for name, limit in self.limits.items():
             used = self.spent[name] + self.reserved[name]
             wanted = amounts.get(name, 0)
-            if used + wanted > limit or (not wanted and used >= limit):
+            over = wanted > 0 and used + wanted > limit if name in COUNTED else used >= limit
+            if over:
                 self.exhausted = self.exhausted or name
                 return name
         for name, amount in amounts.items():

@@ -20,6 +20,9 @@ from typing import Any, NamedTuple
 from headway.errors import InvalidPlan
 from headway.plan.model import Action, ActionProposal, ActionType
 
+CYCLE_SHOWN = 20
+"""How many actions of a cycle an error names."""
+
 _REFERENCE = re.compile(r"\$(?P<id>.+?)\.output(?:\.(?P<path>.+))?", re.DOTALL)
 
 
@@ -176,16 +179,15 @@ def _explicit_edges(node: Node, index: dict[str, int], needs: set[int]) -> None:
 
 def _dollar_strings(parameters: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield (place, text) of each string value in ``parameters`` that starts with a dollar sign."""
-    stack: list[tuple[tuple[str | int, ...], Any]] = [((key,), value) for key, value in parameters.items()]
+    stack: list[tuple[tuple[str | int, ...], Any]] = [((), parameters)]
     while stack:
         where, value = stack.pop()
-        if isinstance(value, str):
-            if value.startswith("$"):
-                yield where, value
-        elif isinstance(value, dict):
-            stack.extend(((*where, key), child) for key, child in value.items())
-        elif isinstance(value, list):
-            stack.extend(((*where, i), child) for i, child in enumerate(value))
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(child, str):
+                if child.startswith("$"):
+                    yield (*where, key), child
+            elif isinstance(child, dict | list):
+                stack.append(((*where, key), child))
 
 
 def _state_edges(nodes: list[Node], state_keys: Collection[str], needs: list[set[int]], after: list[set[int]]) -> None:
@@ -243,7 +245,10 @@ def _levels(nodes: list[Node]) -> list[list[int]]:
                     ready.append(follower)
         levels.append(level)
     if placed < len(nodes):
-        raise InvalidPlan(f"the plan has a cycle: {' -> '.join(_cycle(nodes, waiting))}")
+        path = _cycle(nodes, waiting)
+        if len(path) > CYCLE_SHOWN:
+            path[CYCLE_SHOWN - 2 : -2] = [f"… {len(path) - CYCLE_SHOWN} more …"]
+        raise InvalidPlan(f"the plan has a cycle: {' -> '.join(path)}")
     return levels
 
 

@@ -80,17 +80,16 @@ def title_of(proposal: ActionProposal) -> str:
 def rejection(spec: JobSpec, proposal: dict[str, Any], error: InvalidPlan) -> tuple[Event, Event]:
     """Return the events of a job that admission refuses."""
     issues = [msgspec.to_builtins(issue) for issue in error.issues]
-    cost = CostSummary(actions_rejected=len(proposal.get("actions", ())))
+    ids = [action["id"] for action in proposal.get("actions", ())]
+    rejected = _rejected(ids, _findings(error))
+    cost = CostSummary(actions_rejected=rejected, actions_skipped=len(ids) - rejected)
     data = {"outcome": "rejected", "error": error.message, "issues": issues, "cost": msgspec.to_builtins(cost)}
     return spec.created(proposal, {}), Event(kinds.JOB_FAILED, data, spec.job_id, proposal_id=proposal["id"])
 
 
 def rejected_result(job_id: str, proposal: ActionProposal, error: InvalidPlan) -> ProposalResult:
     """Return the result of a run that admission refuses: the actions at fault rejected, the others skipped."""
-    texts: dict[str, list[str]] = {}
-    for issue in error.issues:
-        if isinstance(issue, Issue) and issue.action_id is not None:
-            texts.setdefault(issue.action_id, []).append(issue.message)
+    texts = _findings(error)
     results = []
     for action in proposal.actions:
         if action.id in texts or not texts:
@@ -98,9 +97,23 @@ def rejected_result(job_id: str, proposal: ActionProposal, error: InvalidPlan) -
             results.append(ActionResult(action.id, ActionStatus.REJECTED, error=text, error_code=ErrorCode.VALIDATION))
         else:
             results.append(ActionResult(action.id, ActionStatus.SKIPPED, error=NOT_RUN, error_code=ErrorCode.ABORTED))
-    rejected = sum(r.status is ActionStatus.REJECTED for r in results)
+    rejected = _rejected([action.id for action in proposal.actions], texts)
     cost = CostSummary(actions_rejected=rejected, actions_skipped=len(results) - rejected)
     return ProposalResult(proposal.id, job_id, "failed", results, cost, "rejected", error.message)
+
+
+def _findings(error: InvalidPlan) -> dict[str, list[str]]:
+    """Return what admission found, by the action at fault."""
+    texts: dict[str, list[str]] = {}
+    for issue in error.issues:
+        if isinstance(issue, Issue) and issue.action_id is not None:
+            texts.setdefault(issue.action_id, []).append(issue.message)
+    return texts
+
+
+def _rejected(ids: Sequence[str], texts: Mapping[str, Sequence[str]]) -> int:
+    """Return how many actions count as rejected: those at fault, or all if it is the plan's."""
+    return sum(name in texts for name in ids) if texts else len(ids)
 
 
 def limit_configured(bucket: TokenBucket) -> Event:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from headway.errors import InvalidInput, one_line
+
 
 class CancellationToken:
     """Asks runs to stop. One token may serve several runs; any thread may pull it."""
@@ -24,6 +26,7 @@ class CancellationToken:
 
     def cancel(self, reason: str = "canceled by caller", by: str = "") -> bool:
         """Ask for a stop; return False if that was asked already (the first reason stays)."""
+        reason, by = _line(reason), _line(by)
         with self._lock:
             if self._reason is not None:
                 return False
@@ -33,6 +36,7 @@ class CancellationToken:
 
     def kill(self, reason: str = "killed by operator", by: str = "") -> bool:
         """Ask for a stop at once, in-flight calls included; return False if that was asked already."""
+        reason, by = _line(reason), _line(by)
         with self._lock:
             if self._kill_reason is not None:
                 return False
@@ -88,3 +92,10 @@ class CancellationToken:
             listeners = list(self._listeners.values())
         for callback in listeners:
             callback()
+
+
+def _line(text: object) -> str:
+    """Return ``text`` as events may carry it; checked here, where the caller can still be told."""
+    if not isinstance(text, str):
+        raise InvalidInput(f"the reason of a cancel is text, not {type(text).__name__}")
+    return one_line(text, 500)

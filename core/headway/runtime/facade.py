@@ -17,12 +17,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from headway.clock import SYSTEM_CLOCK, Clock
-from headway.errors import InvalidPlan
+from headway.errors import Conflict, InvalidInput, InvalidPlan
 from headway.events.log import EventLog
 from headway.limits.budget import BudgetMeter, CostBudget
 from headway.plan.model import ActionProposal, new_id
@@ -35,6 +36,9 @@ from headway.runtime.run import Run
 from headway.state import StateStore
 from headway.tools.decorator import entry_of
 from headway.tools.registry import ToolRegistry
+
+_outer: contextvars.ContextVar[tuple[Run, ...]] = contextvars.ContextVar("headway_outer_runs", default=())
+"""The runs that this code is a tool of; tasks and tool threads inherit it."""
 
 SCOPE = "runtime"
 """The scope of an embedded runtime's runs: its own ``state``."""
@@ -73,6 +77,8 @@ class Runtime:
         self.rate_limiter = self._env.limiter
         self._budget: CostBudget | None = None
         self._turn = asyncio.Lock()
+        self._in_line = 0
+        self._run: Run | None = None
 
     def register_tool(self, function: Callable[..., Any]) -> None:
         """Register a function, async or sync, as a tool: decorated with :func:`headway.tool`, or as it is."""
@@ -89,13 +95,17 @@ class Runtime:
 
     def set_cost_budget(self, budget: CostBudget | None) -> None:
         """Limit what each following run may spend; None lifts the limit."""
+        if not (budget is None or isinstance(budget, CostBudget)):
+            raise InvalidInput(f"a budget is a CostBudget, not {type(budget).__name__}")
         self._budget = budget
 
     async def execute(self, proposal: ActionProposal | Mapping[str, Any] | str | bytes) -> ProposalResult:
         """Run a proposal and return what became of each action.
 
         A proposal that cannot be parsed raises :class:`InvalidPlan`; one that admission refuses gives a result with
-        status failed and outcome rejected. Nothing else that happens to a run raises.
+        status failed and outcome rejected. Nothing else that happens to a run raises, except that a durable log whose
+        disk is full raises :class:`headway.errors.LogFull`. A tool that executes a plan on the runtime that runs it
+        would wait for itself: it gets a :class:`Conflict`.
         """
         return await self.execute_with_cancel(proposal, CancellationToken())
 
@@ -107,10 +117,39 @@ class Runtime:
         The token is looked at before every start and in every wait. What had not started is then Skipped with error
         ``"canceled: <reason>"``; what is in flight runs to its end and is recorded; finished changes stay.
         """
+        if not isinstance(cancel, CancellationToken):
+            raise InvalidInput(f"cancel is a CancellationToken, not {type(cancel).__name__}")
         if not isinstance(proposal, ActionProposal):
             proposal = parse_proposal(proposal)
-        async with self._turn:
+        if self._run is not None and self._run in _outer.get():
+            raise Conflict("a tool cannot execute a plan on the runtime that runs it: give it a Runtime of its own")
+        if not await self._turn_comes(cancel):
+            return await self._execute(proposal, cancel)  # cancelled in line: it starts nothing and needs no turn
+        try:
             return await self._execute(proposal, cancel)
+        finally:
+            self._turn.release()
+
+    async def _turn_comes(self, cancel: CancellationToken) -> bool:
+        """Wait for this run's turn; return False if it is cancelled before it comes."""
+        if not (self._turn.locked() or self._in_line):
+            return await self._turn.acquire()
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_task(self._turn.acquire())
+        unlisten = cancel.listen(lambda: loop.call_soon_threadsafe(waiting.cancel))
+        if cancel.is_cancelled():
+            waiting.cancel()
+        self._in_line += 1
+        try:
+            await asyncio.wait([waiting])
+        except asyncio.CancelledError:
+            if not waiting.cancel() and not waiting.cancelled():
+                self._turn.release()
+            raise
+        finally:
+            self._in_line -= 1
+            unlisten()
+        return not waiting.cancelled()
 
     async def _execute(self, proposal: ActionProposal, cancel: CancellationToken) -> ProposalResult:
         spec = admission.JobSpec(new_id(), SCOPE, proposal.source, admission.title_of(proposal))
@@ -122,4 +161,13 @@ class Runtime:
             return admission.rejected_result(spec.job_id, proposal, error)
         self.log.append(spec.created(kept, plan.to_json()))
         meter = BudgetMeter(self._budget) if self._budget is not None else None
-        return await Run(self._env, spec.job_id, plan, self.state, cancel, meter).execute()
+        run = Run(self._env, spec.job_id, plan, self.state, cancel, meter)
+        if cancel.is_cancelled():
+            return await run.execute()
+        self._run = run
+        inside = _outer.set((*_outer.get(), run))
+        try:
+            return await run.execute()
+        finally:
+            _outer.reset(inside)
+            self._run = None

@@ -28,6 +28,15 @@ def test_a_dimension_nobody_reserves_stops_once_it_is_spent() -> None:
     assert meter.reserve({"tool_calls": 1}) == "tokens"
 
 
+def test_a_counted_dimension_that_is_used_up_stops_only_what_needs_it() -> None:
+    meter = BudgetMeter(CostBudget(tool_calls=1, actions=1))
+    assert meter.reserve({"tool_calls": 1, "actions": 1}) is None
+    meter.settle({"tool_calls": 1, "actions": 1}, {"actions": 1})
+    assert meter.reserve({"tool_calls": 1}) is None  # a retry: the action is paid for
+    assert meter.reserve({"actions": 1}) == "actions"
+    assert BudgetMeter(CostBudget(tool_calls=0)).reserve({"actions": 1}) is None
+
+
 def test_it_warns_once_at_four_fifths() -> None:
     meter = BudgetMeter(CostBudget(actions=10))
     warned = [meter.settle({}, {"actions": 1}) for _ in range(10)]

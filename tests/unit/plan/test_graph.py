@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from headway.errors import InvalidPlan
 from headway.plan.graph import Plan, compile_plan, plan_from_graph
 from headway.plan.parse import parse_proposal
+from headway.plan.verify import verify
 
 
 def call(name: str, **fields: object) -> dict[str, object]:
@@ -104,6 +105,19 @@ def test_every_way_to_read_a_key_binds(fields: dict[str, object], key: str) -> N
 @pytest.mark.parametrize("fields", [{"expected_effects": {"k": 1}}, {"write_set": ["k"]}])
 def test_every_way_to_write_a_key_binds(fields: dict[str, object]) -> None:
     assert edges(compiled(call("w", **fields), read("r", "k")), "r") == ({"w"}, set())
+
+
+def test_a_long_cycle_is_named_in_one_short_line() -> None:
+    actions = [call(f"a{i}", dependencies=[f"a{(i + 1) % 1000}"]) for i in range(1000)]
+    with pytest.raises(InvalidPlan, match="981 more") as caught:
+        compiled(*actions)
+    assert len(caught.value.message) < 300
+
+
+def test_verify_expects_no_effect_of_what_declares_one_and_cannot_have_it() -> None:
+    reader = {**read("r", "a"), "expected_effects": {"k": 1}}
+    report = verify(parse_proposal({"actions": [reader, call("c", state_dependencies=["k"])]}))
+    assert [issue.message for issue in report.issues] == ["state dependency 'k' not available at this point"]
 
 
 def test_a_cycle_is_named_by_its_path() -> None:

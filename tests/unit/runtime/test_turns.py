@@ -1,0 +1,184 @@
+"""One runtime, several callers: runs take turns, and every wait for a turn ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+import headway
+from headway import CancellationToken, Runtime
+from headway.errors import InvalidInput
+from headway.events import kinds
+from headway.events.fold import fold_all
+from headway.events.views import JobRow, RunView
+from headway.limits.budget import CostBudget
+from headway.plan.result import ErrorCode
+from headway.testing import VirtualClock
+from tests.unit.runtime.kit import call, events_of, runtime, write
+from tests.unit.runtime.test_hostile import left
+
+
+async def test_runs_of_one_runtime_take_turns_in_the_order_they_came() -> None:
+    made, _ = runtime()
+    plans = [{"actions": [write("w", "k", i), call("c", dependencies=["w"])]} for i in range(20)]
+    results = await asyncio.gather(*(made.execute(plan) for plan in plans))
+    assert made.state["k"] == 19
+    order = [event.job_id for event in await events_of(made, kinds.JOB_STARTED, *kinds.TERMINAL_JOB)]
+    assert order == [result.job_id for result in results for _ in range(2)]
+
+
+async def test_a_cancel_in_the_line_for_a_turn_is_answered_at_once() -> None:
+    made, gate = runtime()
+    first = asyncio.create_task(made.execute({"actions": [call("g", "gate")]}))
+    await gate.started.get()
+    token = CancellationToken()
+    second = asyncio.create_task(made.execute_with_cancel({"actions": [call("a")]}, token))
+    third = asyncio.create_task(made.execute({"actions": [call("b")]}))
+    await asyncio.sleep(0)
+    token.cancel("no need")
+    result = await asyncio.wait_for(second, 5)
+    assert (result.status, result["a"].error) == ("cancelled", "canceled: no need")
+    assert not first.done()
+    gate.open.set()
+    assert (await first).ok
+    assert (await third).ok
+
+
+async def test_a_task_cancelled_in_the_line_blocks_nobody() -> None:
+    made, gate = runtime()
+    first = asyncio.create_task(made.execute({"actions": [call("g", "gate")]}))
+    await gate.started.get()
+    waiting = [asyncio.create_task(made.execute({"actions": [call("a")]})) for _ in range(5)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    waiting[3].cancel()
+    gate.open.set()
+    await first
+    waiting[1].cancel()  # in the moment in which its turn comes
+    ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [isinstance(end, asyncio.CancelledError) for end in ends] == [True, True, False, True, False]
+    assert (await asyncio.wait_for(made.execute({"actions": []}), 5)).ok
+
+
+async def test_a_tool_that_executes_on_its_own_runtime_is_refused_instead_of_waiting_for_itself() -> None:
+    made, other = Runtime(), Runtime()
+
+    @headway.tool
+    async def nested(there: bool) -> str:
+        return (await (other if there else made).execute({"actions": []})).status
+
+    made.register_tool(nested)
+    plan = [call("a", "nested", parameters={"there": True}), call("b", "nested", parameters={"there": False})]
+    result = await asyncio.wait_for(made.execute({"actions": plan}), 5)
+    assert result["a"].output == "completed"
+    assert str(result["b"].error).startswith("a tool cannot execute a plan on the runtime that runs it")
+
+
+@pytest.mark.parametrize("wrong", [None, "stop", 3])
+async def test_wrong_arguments_are_refused_before_anything_is_recorded(wrong: Any) -> None:
+    made, _ = runtime()
+    with pytest.raises(InvalidInput, match="CancellationToken"):
+        await made.execute_with_cancel({"actions": []}, wrong)
+    with pytest.raises(InvalidInput, match="is text"):
+        CancellationToken().cancel(5)  # type: ignore[arg-type]
+    assert made.log.last_seq == 0
+    if wrong is not None:
+        with pytest.raises(InvalidInput, match="CostBudget"):
+            made.set_cost_budget(wrong)
+
+
+async def test_a_reason_is_made_fit_for_the_log() -> None:
+    token = CancellationToken()
+    token.cancel("line one\nline\ud800 two" + "x" * 1000)
+    assert token.reason.startswith("line one line\N{REPLACEMENT CHARACTER} two")
+    assert len(token.reason) == 500
+
+
+async def test_a_budget_that_is_just_enough_is_enough() -> None:
+    made, _ = runtime(clock=VirtualClock(autojump=True))
+    made.set_cost_budget(CostBudget(actions=1))
+    assert (await made.execute({"actions": [call("f", "flaky", failure_behavior="retry")]})).ok
+    made.set_cost_budget(CostBudget(tool_calls=1))
+    assert (await made.execute({"actions": [call("a"), write("w", "k"), write("v", "k")]})).ok
+    made.set_cost_budget(CostBudget(tool_calls=1))
+    result = await made.execute({"actions": [call("a"), call("b", dependencies=["a"])]})
+    assert result["b"].error_code is ErrorCode.BUDGET_EXHAUSTED
+
+
+async def test_a_refused_plan_costs_the_same_in_its_result_and_in_the_log() -> None:
+    made, _ = runtime()
+    result = await made.execute({"actions": [call("a"), call("b", "nope")]})
+    view = fold_all(RunView(job=JobRow(job_id=result.job_id)), await made.log.read())
+    assert view.cost == result.cost
+    assert (result.cost.actions_rejected, result.cost.actions_skipped) == (1, 1)
+
+
+async def test_thousands_of_random_cancels_leave_nothing() -> None:
+    clock, chance = VirtualClock(), random.Random(1)
+    made, _ = runtime(clock=clock, max_concurrency=3)
+
+    @headway.tool
+    async def nap(seconds: float) -> None:
+        await clock.sleep(seconds)
+
+    @headway.tool
+    async def fails(seconds: float) -> None:
+        await clock.sleep(seconds)
+        raise RuntimeError("no")
+
+    made.register_tool(nap)
+    made.register_tool(fails)
+    made.set_rate_limit("nap", 2, 0.5)
+    behaviours = ("abort", "retry", "skip")
+
+    async def one() -> None:
+        actions = [
+            call(
+                f"a{i}",
+                chance.choice(("nap", "nap", "fails")),
+                parameters={"seconds": chance.random()},
+                failure_behavior=chance.choice(behaviours),
+                max_retries=1,
+                **({"timeout_ms": chance.randint(1, 900)} if chance.random() < 0.3 else {}),
+                dependencies=[f"a{i - 3}"] if i >= 3 else [],
+            )
+            for i in range(6)
+        ]
+        token = CancellationToken()
+        running = asyncio.create_task(made.execute_with_cancel({"actions": actions}, token))
+        await clock.advance(chance.random())
+        how = chance.randrange(4)
+        if how == 0:
+            running.cancel()
+        elif how == 1:
+            token.kill("now")
+        else:
+            token.cancel("soon")
+            if how == 3:
+                token.kill("after all")
+        await clock.advance(0 if how == 0 else 30)
+        await asyncio.wait([running], timeout=5)
+        assert running.done()
+
+    for _ in range(2_000):
+        await one()
+    await clock.advance(1)
+    assert not left()
+    assert clock.pending == 0
+    bucket = made.rate_limiter.get("nap")
+    assert bucket is not None
+    assert bucket.waiters == 0
+    log = await made.log.read(limit=10_000_000)
+    created = [event.job_id for event in log if event.kind == kinds.JOB_CREATED]
+    last = {event.job_id: event.kind for event in log}
+    assert all(last[job_id] in kinds.TERMINAL_JOB for job_id in created)
+    assert sum(event.kind in kinds.TERMINAL_JOB for event in log) == len(created)
+    settled: dict[tuple[Any, Any], int] = {}
+    for event in log:
+        if event.kind in kinds.TERMINAL_ACTION:
+            settled[event.job_id, event.action_id] = settled.get((event.job_id, event.action_id), 0) + 1
+    assert set(settled.values()) == {1}
+    assert len(settled) == 6 * len(created)
