@@ -1,0 +1,318 @@
+"""The console: one source, one model, one main screen, and a pace of painting.
+
+Events are folded as they come; the screen is painted at most ``fps`` times a second and only after something changed.
+A key is answered at once. Where nothing happens no timer runs but one a second, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.events import Key
+from textual.screen import Screen
+from textual.timer import Timer
+
+from headway.clock import SYSTEM_CLOCK
+from headway.errors import HeadwayError, one_line
+from headway_console.actions import ACTIONS, Act
+from headway_console.glyphs import TONES
+from headway_console.model import ConsoleModel
+from headway_console.palette import ConsoleCommands
+from headway_console.playback import Playback
+from headway_console.resources import themes
+from headway_console.screens.main import MainScreen
+from headway_console.source import Item, Link, Snapshot, Source
+from headway_console.steering import QuitChoice, Steering
+from headway_console.theme import DARK, load_themes
+
+__all__ = ["HeadwayConsole", "QuitChoice"]
+
+_FEED_S = 0.008
+_REST_S = 0.002
+"""After this much time of folding without a break the keys get their turn for that long."""
+
+MAX_HELD = 200_000
+"""Events kept back by a paused view; then it goes on by itself and says so."""
+
+_STATE_COLORS = {
+    "running": "primary",
+    "succeeded": "text-success",
+    "failed": "text-error",
+    "skipped": "text-muted",
+    "waiting": "text-warning",
+    "pending": "text-muted",
+    "cancelled": "text-secondary",
+}
+"""What a theme without our variables lends to them."""
+
+
+class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
+    """The Textual app. ``run()`` returns a :class:`QuitChoice`, or None when it could not begin: see ``failure``.
+
+    ``theme``: the name of a theme, of ``themes/`` or of Textual; ``fps``: the most paints a second;
+    ``ascii``: draw with ASCII alone. The app opens and closes the source.
+    """
+
+    TITLE = "headway"
+    BINDINGS: ClassVar[list[Any]] = [Binding("ctrl+c", "interrupt", show=False, system=True)]
+    COMMANDS: ClassVar[set[Any]] = {ConsoleCommands}
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    ESCAPE_TO_MINIMIZE = False
+    NOTIFICATION_TIMEOUT = 6
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        theme: str | None = None,
+        fps: int = 10,
+        ascii: bool = False,  # noqa: A002 - what everybody calls it
+    ) -> None:
+        self.source = source
+        self.ascii = ascii
+        super().__init__()
+        self.animation_level = "none"
+        self.failure: HeadwayError | None = None
+        self.opened = False
+        self.model = ConsoleModel(self.now_ms)
+        self.steering = Steering(self)
+        self.playback = Playback(self)
+        self.held: int | None = None
+        self._held_items: list[Item] = []
+        self._held_at = 0
+        self._period = 1.0 / max(1, min(60, fps))
+        self._painted_at = -1.0
+        self._paint_timer: Timer | None = None
+        self._link = Link()
+        self._themes: list[str] = []
+        self._wanted_theme = theme
+        self._load_themes()
+
+    # -- themes --------------------------------------------------------------------------------------------------
+
+    def _load_themes(self) -> None:
+        try:
+            found = load_themes([themes()])
+        except FileNotFoundError:
+            self._themes = ["textual-dark", "textual-light"]
+            return
+        for theme in found.themes.values():
+            self.register_theme(theme)
+        self._themes = list(found.themes) or ["textual-dark", "textual-light"]
+        wanted = self._wanted_theme or (DARK if DARK in self._themes else self._themes[0])
+        self.theme = wanted if wanted in self.available_themes else self._themes[0]
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Add our variables where the theme has none: states, dim text, rules, the cursor's background."""
+        variables = super().get_css_variables()
+        for tone in TONES:
+            variables.setdefault(f"state-{tone}", variables[_STATE_COLORS[tone]])
+        variables.setdefault("state-dim", variables["text-muted"])
+        variables.setdefault("state-rule", variables["border-blurred"])
+        variables.setdefault("state-cursor", variables["block-cursor-blurred-background"])
+        variables.setdefault("state-cursor-blurred", variables["surface"])
+        self.theme_variables = variables
+        return variables
+
+    def next_theme(self) -> None:
+        """Change to the next theme."""
+        place = self._themes.index(self.theme) if self.theme in self._themes else -1
+        self.theme = self._themes[(place + 1) % len(self._themes)]
+        self.say(f"Theme {self.theme}")
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The main screen."""
+        return MainScreen(self)
+
+    @property
+    def main(self) -> MainScreen | None:
+        """The main screen, once there is one."""
+        screen = self.screen_stack[0] if self._screen_stacks.get(self._current_mode) else None
+        return screen if isinstance(screen, MainScreen) else None
+
+    def on_ready(self) -> None:
+        """Begin to follow the source, once the first frame is on the screen."""
+        if self._wanted_theme and self.theme != self._wanted_theme:
+            self.say(f"There is no theme {self._wanted_theme}; this is {self.theme}.", severity="warning")
+        self.run_worker(self._follow(), group="source", exit_on_error=True)
+        self.set_interval(1.0, self._each_second)
+
+    async def on_unmount(self) -> None:
+        """Let go of the source."""
+        await self.source.close()
+
+    async def _follow(self) -> None:
+        """Open the source and take its items until it ends."""
+        try:
+            await self.source.open()
+        except HeadwayError as error:
+            self.failure = error
+            self.exit(return_code=1)
+            return
+        self.opened = True
+        now = SYSTEM_CLOCK.now
+        begun = now()
+        try:
+            async for item in self.source.batches():
+                self.take(item)
+                if now() - begun > _FEED_S:
+                    await asyncio.sleep(_REST_S)
+                    begun = now()
+        except HeadwayError as error:
+            self.say(f"The source ended: {one_line(str(error), 300)}", severity="error", timeout=60)
+        self.paint_soon()
+
+    # -- events in -----------------------------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        """The source's time; that of the pause while the view is paused."""
+        if self.held is not None:
+            return self._held_at
+        return self.source.now_ms() if self.opened else 0
+
+    def take(self, item: Item) -> None:
+        """Fold an item, or keep it back while the view is paused."""
+        if self.held is None:
+            self.model.feed(item)
+            self._ask_for_missing()
+        else:
+            self._hold(item)
+        self.paint_soon()
+
+    def _hold(self, item: Item) -> None:
+        if isinstance(item, Snapshot):
+            self._held_items, self.held = [], 0  # what was kept back is part of it, or was undone by it
+        self._held_items.append(item)
+        self.held = (self.held or 0) + (len(item) if isinstance(item, list) else 0)
+        if self.held > MAX_HELD:
+            self.set_paused(False)
+            self.say(f"The pause ended: more than {MAX_HELD:,} events came.", severity="warning")
+
+    def set_paused(self, on: bool) -> None:
+        """Stand still, keeping back what comes; or go on with all of it."""
+        if on and self.held is None:
+            self._held_at = self.source.now_ms()
+            self.held = 0
+        elif not on and self.held is not None:
+            self.held = None
+            items, self._held_items = self._held_items, []
+            for item in items:
+                self.model.feed(item)
+            self._ask_for_missing()
+        self.paint_now()
+
+    def _ask_for_missing(self) -> None:
+        job_id = self.model.missing
+        if job_id is not None:
+            self.run_worker(self._fetch(job_id), group="fetch", exclusive=True, exit_on_error=False)
+
+    async def _fetch(self, job_id: str) -> None:
+        """Ask the source for a run that is looked at and not followed."""
+        try:
+            run = await self.source.run(job_id)
+        except HeadwayError as error:
+            self.say(one_line(str(error), 300), severity="error")
+            run = None
+        self.model.install(job_id, run)
+        self.paint_soon()
+
+    def look_at(self, job_id: str) -> None:
+        """Look at that job from now on."""
+        self.model.choose(job_id)
+        self._ask_for_missing()
+        self.paint_soon()
+
+    def open_job(self, job_id: str) -> None:
+        """Look at that job in the DAG."""
+        self.look_at(job_id)
+        if self.main is not None:
+            self.main.show_view("dag")
+
+    # -- painting ------------------------------------------------------------------------------------------------
+
+    def paint_soon(self) -> None:
+        """Paint within one period; many calls are one paint."""
+        if self._paint_timer is None:
+            wait = self._painted_at + self._period - SYSTEM_CLOCK.now()
+            self._paint_timer = self.set_timer(max(0.001, wait), self.paint_now)
+
+    def paint_now(self) -> None:
+        """Paint what is shown of the model."""
+        if self._paint_timer is not None:
+            self._paint_timer.stop()
+            self._paint_timer = None
+        self._painted_at = SYSTEM_CLOCK.now()
+        main = self.main
+        if main is not None:
+            main.sync()
+
+    def _each_second(self) -> None:
+        """Move the clocks that run, and look at the link."""
+        if not self.opened:
+            return
+        controls = self.source.replay
+        link = self.source.link
+        if link != self._link or not link.connected:
+            if link.connected and link.detail and link.detail != self._link.detail:
+                self.say(one_line(link.detail, 300), severity="warning", timeout=20)
+            self._link = link
+            self.paint_soon()
+        elif self.held is None and self.model.busy and (controls is None or controls.playing):
+            self.paint_soon()
+        elif controls is not None and controls.playing and self.main is not None:
+            self.main.sync_bars()
+
+    def replay_changed(self) -> None:
+        """Show the new state of the replay at once; a pause of the view would hide it."""
+        if self.held is not None:
+            self.set_paused(False)
+        self.paint_now()
+
+    # -- keys ----------------------------------------------------------------------------------------------------
+
+    def on_key(self, event: Key) -> None:
+        """Say why a key that belongs to an action does nothing now."""
+        main = self.main
+        if main is None or self.screen is not main:
+            return
+        for act in ACTIONS:
+            if act.danger and event.key in act.keys:
+                reason = main.why_not(act)
+                if reason:
+                    event.stop()
+                    self.say(f"{act.title}: {reason}.", severity="warning")
+
+    def perform(self, act: Act) -> None:
+        """Do an action of the table by name, as the palette does; say why if it cannot be done."""
+        main = self.main
+        if main is None:
+            return
+        reason = main.why_not(act)
+        if reason:
+            self.say(f"{act.title}: {reason}.", severity="warning")
+        else:
+            getattr(main, f"action_{act.id}")()
+
+    def action_interrupt(self) -> None:
+        """Say how to quit, also over a dialog."""
+        self.say("esc closes this; q quits the console; x cancels the run.")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """None of Textual's: the palette shows the action table."""
+        return ()
+
+    def say(
+        self,
+        text: str,
+        *,
+        severity: Literal["information", "warning", "error"] = "information",
+        timeout: float | None = None,
+    ) -> None:
+        """Show a toast of plain text."""
+        self.notify(text, severity=severity, timeout=timeout, markup=False)

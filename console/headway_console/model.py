@@ -1,0 +1,209 @@
+"""What the console knows: the views folded from its source's events, and which run is looked at.
+
+Pure: no terminal, no clock of its own, no I/O. Time is asked of the source (``now_ms``), so what is painted depends on
+the events, the source's time, the size and the theme, and on nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from headway.events import kinds
+from headway.events.event import Event
+from headway.events.fold import fold
+from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+from headway_console.source import Item, Snapshot
+
+MAX_EVENTS = 200_000
+"""The most events listed; older ones are counted, and still in the store."""
+
+MAX_RUNS = 32
+"""The most finished runs kept whole; one that was let go is asked of the source again."""
+
+
+class ConsoleModel:
+    """The state behind every panel. ``feed`` is the only way in; ``version`` changes with every change.
+
+    ``epoch`` changes when the past was replaced (a :class:`Snapshot`), so that who keeps row numbers starts anew.
+    ``first`` is the number of events dropped from the front of ``events`` since then: the event at ``events[i]`` is
+    row ``first + i``, for as long as the epoch lasts.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], *, max_events: int = MAX_EVENTS, max_runs: int = MAX_RUNS) -> None:
+        self.now_ms = now_ms
+        self.version = 0
+        self.epoch = 0
+        self.jobs = JobsView()
+        self.limits = LimitsView()
+        self.budgets = BudgetView()
+        self.runs: dict[str, RunView] = {}
+        self.events: list[Event] = []
+        self.first = 0
+        self.older = 0
+        self.last_seq = 0
+        self.last_ts = 0
+        self._max_events = max_events
+        self._max_runs = max_runs
+        self._chosen: str | None = None
+        self._auto: str | None = None
+        self._live: dict[str, None] = {}
+        self._finished: deque[str] = deque()
+        self._unknown: set[str] = set()
+
+    # -- events in -----------------------------------------------------------------------------------------------
+
+    def feed(self, item: Item) -> None:
+        """Take the next item of :meth:`headway_console.source.Source.batches`."""
+        if isinstance(item, Snapshot):
+            self._restart(item)
+        else:
+            self._fold(item)
+        self._choose_automatically()
+        self.version += 1
+
+    def install(self, job_id: str, run: RunView | None) -> None:
+        """Take a run that was asked of the source; events listed after it are folded on. None: there is no such run."""
+        if run is None:
+            self._unknown.add(job_id)
+            self.version += 1
+            return
+        for event in self.events:
+            if event.job_id == job_id and event.seq > run.last_seq:
+                run = fold(run, event)
+        self._unknown.discard(job_id)
+        self.runs[job_id] = run
+        if run.job.finished:
+            self._remember_finished(job_id)
+        self.version += 1
+
+    def _restart(self, snapshot: Snapshot) -> None:
+        self.jobs, self.limits, self.budgets = snapshot.jobs, snapshot.limits, snapshot.budgets
+        self.runs = dict(snapshot.runs)
+        self.events = list(snapshot.events)
+        self.first = 0
+        self.older = snapshot.older
+        self.last_seq = snapshot.seq
+        self.last_ts = self.events[-1].ts if self.events else 0
+        self._finished.clear()
+        self._unknown.clear()
+        self._live = {row.job_id: None for row in self.jobs.jobs.values() if not row.finished}
+        self._auto = None
+        self.epoch += 1
+
+    def _fold(self, events: Iterable[Event]) -> None:
+        runs, jobs, limits, budgets = self.runs, self.jobs, self.limits, self.budgets
+        listed = self.events
+        for event in events:
+            if event.seq and event.seq <= self.last_seq:
+                continue  # told twice
+            self.last_seq = event.seq or self.last_seq
+            listed.append(event)
+            jobs = fold(jobs, event)
+            limits = fold(limits, event)
+            budgets = fold(budgets, event)
+            job_id = event.job_id
+            if job_id is None:
+                continue
+            kind = event.kind
+            if kind == kinds.JOB_CREATED:
+                self._live[job_id] = None
+            elif kind in kinds.TERMINAL_JOB:
+                self._live.pop(job_id, None)
+            run = runs.get(job_id)
+            if run is None:
+                if kind != kinds.JOB_CREATED:
+                    continue  # begun before this view did: asked for when it is looked at
+                run = RunView(job=JobRow(job_id=job_id))
+                self._unknown.discard(job_id)
+            runs[job_id] = fold(run, event)
+            if kind in kinds.TERMINAL_JOB:
+                self._remember_finished(job_id)
+        self.jobs, self.limits, self.budgets = jobs, limits, budgets
+        if listed:
+            self.last_ts = listed[-1].ts
+        if len(listed) > self._max_events * 1.1:
+            surplus = len(listed) - self._max_events
+            del listed[:surplus]
+            self.first += surplus
+            self.older += surplus
+
+    def _remember_finished(self, job_id: str) -> None:
+        """Keep this finished run, let the oldest ones go that nobody looks at."""
+        self._finished.append(job_id)
+        for _ in range(len(self._finished)):
+            if len(self._finished) <= self._max_runs:
+                break
+            oldest = self._finished.popleft()
+            if oldest == self.current_id:
+                self._finished.append(oldest)
+            else:
+                self.runs.pop(oldest, None)
+
+    # -- what is looked at ---------------------------------------------------------------------------------------
+
+    def choose(self, job_id: str | None) -> None:
+        """Look at that job from now on; None lets the model choose: a running one, else the newest."""
+        self._chosen = job_id
+        self.version += 1
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the operator chose the job looked at."""
+        return self._chosen is not None and self._chosen in self.jobs.jobs
+
+    @property
+    def current_id(self) -> str | None:
+        """The id of the job looked at; None if there are no jobs."""
+        rows = self.jobs.jobs
+        if self._chosen is not None and self._chosen in rows:
+            return self._chosen
+        return self._auto
+
+    def _choose_automatically(self) -> None:
+        """Stay with a run until it is finished; then take the newest that runs, if there is none the newest job."""
+        rows = self.jobs.jobs
+        present = rows.get(self._auto) if self._auto else None
+        if present is not None and present.status == "running":
+            return
+        for job_id in reversed(self._live):
+            row = rows.get(job_id)
+            if row is not None and row.status != "queued":
+                self._auto = job_id
+                return
+        self._auto = next(reversed(rows), None)
+
+    @property
+    def job(self) -> JobRow | None:
+        """The row of the job looked at."""
+        job_id = self.current_id
+        return self.jobs.jobs.get(job_id) if job_id else None
+
+    @property
+    def run(self) -> RunView | None:
+        """The run looked at; None if there is none, or it must be asked for (:attr:`missing`)."""
+        job_id = self.current_id
+        return self.runs.get(job_id) if job_id else None
+
+    @property
+    def missing(self) -> str | None:
+        """The id of the job looked at if its run has to be asked of the source, else None."""
+        job_id = self.current_id
+        if job_id is None or job_id in self.runs or job_id in self._unknown:
+            return None
+        return job_id
+
+    def live_jobs(self) -> list[JobRow]:
+        """Return the jobs that are not finished, oldest first."""
+        rows = self.jobs.jobs
+        return [rows[job_id] for job_id in self._live if job_id in rows]
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs, so that ages shown change by themselves."""
+        return any(row.status != "queued" for row in self.live_jobs())
+
+    def event_at(self, row: int) -> Event | None:
+        """Return the event of a row number (see ``first``), None if it is no longer listed."""
+        index = row - self.first
+        return self.events[index] if 0 <= index < len(self.events) else None

@@ -1,0 +1,203 @@
+"""A list of lines with a cursor: the base of every list, the event log and the inspector.
+
+It paints the rows in sight and no others, so its cost is that of a frame, not that of its length. Rows that never
+change (``frozen``) keep their strips.
+"""
+
+from __future__ import annotations
+
+from textual.cache import LRUCache
+from textual.events import Click, MouseScrollDown, MouseScrollUp
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+
+from headway_console.actions import bindings
+from headway_console.widgets.painted import Line, Painted
+
+
+class LineList(Painted, can_focus=True, inherit_bindings=False):
+    """Rows of one line. Subclasses give :meth:`total` and :meth:`row`; call :meth:`sync` when either changed."""
+
+    BINDINGS = bindings("list")
+    DEFAULT_CSS = """
+    LineList { height: 1fr; width: 1fr; }
+    """
+
+    frozen = False
+    """Whether a row, once painted, stays the same for as long as :meth:`row_key` gives the same key."""
+
+    selectable = True
+    """Whether there is a cursor; else the keys scroll."""
+
+    class Moved(Message):
+        """The cursor of ``list`` moved, by a key or the mouse."""
+
+        def __init__(self, source: LineList) -> None:
+            super().__init__()
+            self.list = source
+
+        @property
+        def control(self) -> LineList:
+            """The list."""
+            return self.list
+
+    class Opened(Moved):
+        """A row was clicked that the cursor was on already."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, classes=classes)
+        self.cursor = 0
+        self._strips: LRUCache[tuple[object, int], Strip] = LRUCache(2048)
+
+    # -- for subclasses ------------------------------------------------------------------------------------------
+
+    def total(self) -> int:
+        """Return the number of rows."""
+        return 0
+
+    def row(self, index: int, width: int) -> Line:
+        """Return row ``index`` for ``width`` cells."""
+        return []
+
+    def row_key(self, index: int) -> object:
+        """Return what names the row for good, for ``frozen`` lists."""
+        return index
+
+    def empty(self, width: int) -> list[Line]:
+        """Return what to paint when there are no rows."""
+        return []
+
+    # -- painting ------------------------------------------------------------------------------------------------
+
+    @property
+    def row_width(self) -> int:
+        """Cells a row has, the scrollbar's column left out."""
+        return max(0, self.scrollable_content_region.width)
+
+    @property
+    def page(self) -> int:
+        """Rows in sight."""
+        return max(1, self.scrollable_content_region.height)
+
+    def notify_style_update(self) -> None:
+        """Forget the strips: their styles changed."""
+        self._strips.clear()
+        super().notify_style_update()
+
+    def sync(self) -> None:
+        """Take the number of rows and repaint what is in sight."""
+        total = self.total()
+        self.cursor = min(max(0, self.cursor), max(0, total - 1))
+        size = Size(self.row_width, total)
+        if size.height != self.virtual_size.height:
+            self.virtual_size = size
+        self.refresh()
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self.sync()
+        if self.selectable:
+            self.show_row(self.cursor)
+
+    def render_line(self, y: int) -> Strip:
+        """Paint one row in sight."""
+        width = self.row_width
+        index = y + self.scroll_offset.y
+        total = self.total()
+        if index >= total:
+            notes = self.empty(width) if not total else []
+            return self.strip_of(notes[y] if y < len(notes) else [], width)
+        cursor = self.cursor_style(index)
+        if cursor or not self.frozen:
+            return self.strip_of(self.row(index, width), width, cursor)
+        key = (self.row_key(index), width)
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._strips[key] = self.strip_of(self.row(index, width), width)
+        return strip
+
+    def cursor_style(self, index: int) -> str:
+        """Return the component under the row: "" unless the cursor is on it."""
+        if index != self.cursor or not self.selectable:
+            return ""
+        return "line--cursor" if self.has_focus else "line--cursor-blurred"
+
+    # -- moving --------------------------------------------------------------------------------------------------
+
+    def move_to(self, index: int, *, tell: bool = True) -> None:
+        """Put the cursor on a row (clamped) and bring it into sight."""
+        self.cursor = min(max(0, index), max(0, self.total() - 1))
+        self.show_row(self.cursor)
+        self.refresh()
+        if tell:
+            self.post_message(self.Moved(self))
+
+    def show_row(self, index: int) -> None:
+        """Scroll as little as needed to have the row in sight."""
+        top, page = self.scroll_offset.y, self.page
+        if index < top:
+            self._jump(index)
+        elif index >= top + page:
+            self._jump(index - page + 1)
+
+    def _jump(self, top: int) -> None:
+        self.scroll_to(y=top, animate=False, immediate=True, force=True)
+
+    def _move(self, rows: int) -> None:
+        if self.selectable:
+            self.move_to(self.cursor + rows)
+        else:
+            self._jump(max(0, min(self.scroll_offset.y + rows, self.total() - self.page)))
+
+    def action_cursor_down(self) -> None:
+        """One row down."""
+        self._move(1)
+
+    def action_cursor_up(self) -> None:
+        """One row up."""
+        self._move(-1)
+
+    def action_half_down(self) -> None:
+        """Half a page down."""
+        self._move(max(1, self.page // 2))
+
+    def action_half_up(self) -> None:
+        """Half a page up."""
+        self._move(-max(1, self.page // 2))
+
+    def action_page_down(self) -> None:
+        """One page down."""
+        self._move(max(1, self.page - 1))
+
+    def action_page_up(self) -> None:
+        """One page up."""
+        self._move(-max(1, self.page - 1))
+
+    def action_cursor_top(self) -> None:
+        """The first row."""
+        self._move(-self.total())
+
+    def action_cursor_bottom(self) -> None:
+        """The last row."""
+        self._move(self.total())
+
+    def on_click(self, event: Click) -> None:
+        """Put the cursor where the mouse is; a second click opens the row."""
+        index = event.y + self.scroll_offset.y
+        if not self.selectable or index >= self.total():
+            return
+        again = index == self.cursor
+        self.move_to(index)
+        if again:
+            self.post_message(self.Opened(self))
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Scroll; the cursor stays."""
+        event.stop()
+        self._jump(self.scroll_offset.y + 3)
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Scroll; the cursor stays."""
+        event.stop()
+        self._jump(max(0, self.scroll_offset.y - 3))
