@@ -42,6 +42,13 @@ class Tools(Protocol):
         """Return the :class:`Tool` of that name, None if there is none."""
 
 
+class Values(Protocol):
+    """Where large values are kept."""
+
+    async def resolve(self, value: Any) -> Any:
+        """Return what a reference stands for; raises :class:`headway.errors.NotFound` if it is gone."""
+
+
 class Events(Protocol):
     """A subscription: batches of a job's events in seq order, until :meth:`close` or the log's end."""
 
@@ -67,6 +74,10 @@ class TaskEngine(Protocol):
     def clock(self) -> Clock:
         """The time."""
 
+    @property
+    def reader(self) -> Values:
+        """The store, for what events only refer to."""
+
     async def submit(
         self,
         proposal: ActionProposal,
@@ -80,7 +91,10 @@ class TaskEngine(Protocol):
         record_rejected: bool = False,
         refused: Sequence[Issue] = (),
     ) -> JobRow:
-        """Record a job, committed when it returns. ``refused`` adds findings that verification cannot make."""
+        """Record a job, committed when it returns; a cancelled call is carried through all the same.
+
+        ``refused`` adds findings that verification cannot make.
+        """
 
     async def wait(self, job_id: str, timeout: float | None = None) -> RunView:
         """Return the run once it has ended, or as it stands at the timeout. A cancelled wait changes nothing."""

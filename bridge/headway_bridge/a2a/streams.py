@@ -19,6 +19,7 @@ from headway_bridge.a2a.engine import TaskEngine
 from headway_bridge.a2a.mapping import artifact_of, status_of, task_metadata, task_of, was_dispatched
 from headway_bridge.a2a.model import ArtifactUpdate, Message, StatusUpdate, Task, Update
 from headway_bridge.a2a.origin import Origin
+from headway_bridge.a2a.outputs import whole_action, whole_run
 
 
 class Frame(NamedTuple):
@@ -51,7 +52,7 @@ async def follow(
     if view is None:
         view = RunView(job=JobRow(job_id=job_id))
     else:
-        yield Frame(view.last_seq, task_of(view, origin, history_length))
+        yield Frame(view.last_seq, task_of(await whole_run(engine, view), origin, history_length))
     pending_task = task_first
     subscription = engine.subscribe(after=view.last_seq, job_id=job_id)
     try:
@@ -59,10 +60,10 @@ async def follow(
             for event in batch:
                 if pending_task and event.seq > seen:
                     pending_task = False
-                    yield Frame(view.last_seq, task_of(view, origin, history_length))
+                    yield Frame(view.last_seq, task_of(await whole_run(engine, view), origin, history_length))
                 view = fold(view, event)
-                update = _update(event, view, origin, history_length)
-                if update is not None and event.seq > seen:
+                update = await _update(engine, event, view, origin, history_length) if event.seq > seen else None
+                if update is not None:
                     yield Frame(event.seq, update)
                 if event.kind in TERMINAL_JOB:
                     return
@@ -71,16 +72,18 @@ async def follow(
     raise InternalError("the stream ended before the task did; subscribe again")
 
 
-def _update(event: Event, view: RunView, origin: Origin, history_length: int | None) -> Update | None:
+async def _update(
+    engine: TaskEngine, event: Event, view: RunView, origin: Origin, history_length: int | None
+) -> Update | None:
     """Return what a client is told of an event that ``view`` has just taken in; None for most."""
     task_id = origin.task_id(view.job.job_id)
     if event.kind == JOB_CREATED:
         return task_of(view, origin, history_length)
     if event.kind in TERMINAL_JOB or event.kind in (JOB_STARTED, RUN_CANCEL_REQUESTED):
-        metadata = task_metadata(view.job)
-        return StatusUpdate(task_id, origin.context_id, status_of(view, origin), metadata)
+        whole = await whole_run(engine, view)
+        return StatusUpdate(task_id, origin.context_id, status_of(whole, origin), task_metadata(view.job))
     if event.kind in TERMINAL_ACTION and event.action_id is not None:
         action = view.action(event.action_id)
         if was_dispatched(action):
-            return ArtifactUpdate(task_id, origin.context_id, artifact_of(action))
+            return ArtifactUpdate(task_id, origin.context_id, artifact_of(await whole_action(engine, action)))
     return None

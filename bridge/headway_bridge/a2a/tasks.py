@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, NamedTuple
@@ -28,6 +27,7 @@ from headway_bridge.a2a.interpreter import Interpreter, NeedInput, Reject, Reply
 from headway_bridge.a2a.mapping import state_of, task_of
 from headway_bridge.a2a.model import Message, Part, SendRequest, Status, Target, Task, TaskState, TextPart
 from headway_bridge.a2a.origin import PROBES, Origin, job_id_for, read_origin, shortened
+from headway_bridge.a2a.outputs import whole_run
 from headway_bridge.a2a.proposals import SOURCE, read_proposal
 from headway_bridge.a2a.reach import Reach
 from headway_bridge.a2a.streams import Frame, follow, single
@@ -72,7 +72,7 @@ class TaskService:
             view = await caller.while_there(self._engine.wait(row.job_id))
         else:
             view = await self._engine.run(row.job_id)
-        return task_of(view, origin, request.history_length)
+        return await self._task(view, origin, request.history_length)
 
     async def stream(self, request: SendRequest, generation: Generation, caller: Caller) -> AsyncGenerator[Frame, None]:
         """Act on a message and return the updates of its task, until it has ended."""
@@ -133,7 +133,7 @@ class TaskService:
         refused: Sequence[Issue],
         job_id: str | None,
     ) -> JobRow:
-        submitting = self._engine.submit(
+        return await self._engine.submit(
             proposal,
             context_id=origin.context_id,
             title=title,
@@ -144,7 +144,6 @@ class TaskService:
             record_rejected=True,
             refused=refused,
         )
-        return await asyncio.shield(asyncio.ensure_future(submitting))  # half a submission must not be left behind
 
     async def _free_job_id(self, principal: str, client_id: str) -> str:
         if await self._find(client_id, principal) is not None:
@@ -173,7 +172,7 @@ class TaskService:
     async def get(self, target: Target, caller: Caller) -> tuple[Task, Origin]:
         """Return the task and where it came from."""
         view, origin = await self._need(target.task_id, caller.principal)
-        return task_of(view, origin, target.history_length), origin
+        return await self._task(view, origin, target.history_length), origin
 
     async def cancel(self, target: Target, caller: Caller) -> tuple[Task, Origin]:
         """Cancel the task and return it once it has ended, or still working if its tools take too long.
@@ -190,7 +189,7 @@ class TaskService:
             raise TaskNotCancelableError(f"the task is already {state}")
         wait = self._engine.wait(job_id, timeout=self._engine.config.a2a.cancel_wait)
         view = await caller.while_there(wait)
-        return task_of(view, origin, target.history_length), origin
+        return await self._task(view, origin, target.history_length), origin
 
     async def subscribe(
         self, target: Target, caller: Caller, *, after: int | None, replay: bool
@@ -210,6 +209,9 @@ class TaskService:
             state = state_of(view.job).value
             raise UnsupportedOperationError(f"the task is {state}; there is nothing to subscribe to")
         return follow(self._engine, job_id, origin, view=clone(view)), origin
+
+    async def _task(self, view: RunView, origin: Origin, history_length: int | None) -> Task:
+        return task_of(await whole_run(self._engine, view), origin, history_length)
 
     # -- looking up ----------------------------------------------------------------------------------------------
 

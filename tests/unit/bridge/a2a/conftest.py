@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from tests.unit.bridge.a2a.fakes import FakeEngine
-from tests.unit.bridge.a2a.wire import WIRES, Client, Wire
 
 from headway_bridge.a2a import a2a_app
+from tests.unit.bridge.a2a.fakes import FakeEngine
+from tests.unit.bridge.a2a.wire import WIRES, Client, Wire
 
 
 @pytest.fixture

@@ -34,6 +34,19 @@ async def _boom(**_parameters: Any) -> Any:
     raise ValueError("it broke")
 
 
+class FakeReader:
+    """Large values, by the hash in their reference."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    async def resolve(self, value: Any) -> Any:
+        """Return the value, or say that it is gone."""
+        if value["$blob"] not in self.values:
+            raise NotFound(f"there is no {value['$blob']}")
+        return self.values[value["$blob"]]
+
+
 class FakeEngine:
     """What :class:`headway_bridge.a2a.engine.TaskEngine` asks for. ``gate`` holds the tool ``slow`` back."""
 
@@ -42,6 +55,7 @@ class FakeEngine:
         self.clock = clock
         self.log = EventLog(clock=clock)
         self.registry = ToolRegistry()
+        self.reader = FakeReader()
         self.gate = asyncio.Event()
         self.started = asyncio.Event()
         self.submitted: list[ActionProposal] = []

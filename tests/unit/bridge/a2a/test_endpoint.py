@@ -10,12 +10,12 @@ import httpx
 import pytest
 from a2a.client.card_resolver import parse_agent_card
 from a2a.compat.v0_3 import types as v03
-from tests.unit.bridge.a2a.fakes import FakeEngine
-from tests.unit.bridge.a2a.test_send import on
-from tests.unit.bridge.a2a.wire import QUICK, WIRES, Client, Wire, rpc
 
 from headway.config import Config
 from headway.errors import LogFull, StoreError, Unavailable
+from tests.unit.bridge.a2a.fakes import FakeEngine
+from tests.unit.bridge.a2a.test_send import on
+from tests.unit.bridge.a2a.wire import QUICK, WIRES, Client, Wire, rpc
 
 JSON = {"Content-Type": "application/json"}
 

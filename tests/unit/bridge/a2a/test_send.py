@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.unit.bridge.a2a.fakes import FakeEngine
-from tests.unit.bridge.a2a.wire import PLAN, QUICK, Client, Wire, rpc
 
 from headway.config import Config
 from headway_bridge.a2a import DataPart, Message, NeedInput, Reply, TextPart, a2a_app
+from tests.unit.bridge.a2a.fakes import FakeEngine
+from tests.unit.bridge.a2a.wire import PLAN, QUICK, Client, Wire, rpc
 
 BIG = 2**53 + 1
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.bridge.a2a.fakes import FakeEngine
-from tests.unit.bridge.a2a.test_send import results_of
-from tests.unit.bridge.a2a.wire import PLAN, QUICK, WIRES, Client, Wire, rpc
 
 from headway.events.log import EventLog
 from headway_bridge.a2a.context import Caller
 from headway_bridge.a2a.model import Target
 from headway_bridge.a2a.tasks import TaskService
 from headway_bridge.a2a.v10 import V1_0
+from tests.unit.bridge.a2a.fakes import FakeEngine
+from tests.unit.bridge.a2a.test_send import results_of
+from tests.unit.bridge.a2a.wire import PLAN, QUICK, WIRES, Client, Wire, rpc
 
 
 def kind_of(frame: dict[str, Any]) -> str:

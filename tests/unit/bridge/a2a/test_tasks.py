@@ -7,9 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.unit.bridge.a2a.fakes import FakeEngine
-from tests.unit.bridge.a2a.test_send import on, results_of
-from tests.unit.bridge.a2a.wire import PLAN, QUICK, WIRES, Client, Wire, rpc
 
 from headway.config import Config
 from headway.events import kinds
@@ -17,6 +14,9 @@ from headway_bridge.a2a.context import Caller, ClientGone
 from headway_bridge.a2a.model import Target
 from headway_bridge.a2a.origin import job_id_for
 from headway_bridge.a2a.tasks import TaskService
+from tests.unit.bridge.a2a.fakes import FakeEngine
+from tests.unit.bridge.a2a.test_send import on, results_of
+from tests.unit.bridge.a2a.wire import PLAN, QUICK, WIRES, Client, Wire, rpc
 
 
 async def the_job(engine: FakeEngine) -> str:
@@ -255,3 +255,25 @@ async def test_versions(client: Client, method: str, version: str, fits: bool) -
         == -32009,
     ]
     assert unsupported == [not fits, not fits]
+
+
+async def test_large_outputs_arrive_whole(client: Client, wire: Wire, engine: FakeEngine) -> None:
+    reference = {"$blob": "sha256:1", "size": 100_000}
+
+    async def large() -> Any:
+        return reference
+
+    engine.add("large", large)
+    for kept, expected in (({"sha256:1": [2**53 + 1]}, [2**53 + 1]), ({}, reference)):
+        engine.reader.values = kept
+        params = wire.params(wire.data({"tool": "large"}), task_id=f"t{len(kept)}")
+        task = wire.task(await client.result(wire.send, params))
+        got = wire.task(await client.result(wire.get, {"id": task["id"]}))
+        params = wire.params(wire.data({"tool": "large"}), task_id=f"s{len(kept)}")
+        frames = [frame for _, frame in await client.frames(wire.stream, params)]
+        frames = [next(iter(frame.values())) if wire is WIRES[0] else frame for frame in frames]
+        streamed = [frame["artifact"] for frame in frames if "artifact" in frame]
+        for artifact in (task["artifacts"][0], got["artifacts"][0], streamed[0]):
+            assert artifact["parts"][0]["data"]["result"] == expected
+        for ended in (task, got, frames[-1]):
+            assert results_of(ended)["results"][0]["output"] == expected
