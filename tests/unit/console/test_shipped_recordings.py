@@ -126,7 +126,8 @@ def test_the_good_run() -> None:
 def test_the_cancelled_run() -> None:
     run = run_of("cancelled-run")
     events = events_of("cancelled-run")
-    assert (run.job.status, run.job.cancel_reason) == ("cancelled", make.cancelled_run().cancel_reason)
+    assert run.job.status == "cancelled"
+    assert (run.job.cancel_reason or "").startswith("wrong archive, see [TICKET-7] ")
     asked = next(n for n, event in enumerate(events) if event.kind == kinds.RUN_CANCEL_REQUESTED)
     level = run.levels[2]
     settled_after = {event.action_id: event.kind for event in events[asked:] if event.kind in kinds.TERMINAL_ACTION}
