@@ -15,10 +15,11 @@ from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold_all
-from headway.events.recording import write_recording
+from headway.events.recording import Recording, write_recording
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 from headway.testing import VirtualClock, event_stream, settle
 from headway_console.model import ConsoleModel
+from headway_console.resources import recordings
 from headway_console.source import SPEEDS, Item, Snapshot, Source
 from headway_console.sources import ReplaySource
 from headway_console.sources.replay import BATCH, LISTED, MAX_SPEED
@@ -139,6 +140,24 @@ async def test_seek_equals_playing_to_it(tmp_path: Path) -> None:
             await played.agrees()
             assert sought.source.seq == played.source.seq == place
             assert sought.source.now_ms() == played.source.now_ms()
+
+
+@pytest.mark.parametrize("name", ["cancelled-run", "failing-run", "good-run"])
+async def test_seek_equals_playing_to_it_in_what_ships(tmp_path: Path, name: str) -> None:
+    events = list(Recording(recordings() / f"{name}.jsonl"))
+    rng = random.Random(name)
+    async with watching(tmp_path / "r.jsonl", events) as sought, watching(tmp_path / "s.jsonl", events) as played:
+        played.source.play()
+        for _ in range(8):
+            await played.clock.advance(rng.random() * 3)
+            await played.agrees()
+            sought.source.seek(rng.randint(0, len(events)))
+            sought.source.seek(played.source.seq)
+            await sought.agrees()
+            assert sought.model.jobs == played.model.jobs
+            assert sought.model.runs == played.model.runs
+            assert sought.model.limits == played.model.limits
+            assert sought.model.budgets == played.model.budgets
 
 
 async def test_seek_is_clamped_and_lands_before_what_is_not_there(tmp_path: Path) -> None:
