@@ -7,24 +7,26 @@ runs. The daemon serves it, ``headway run`` uses it in process. Its methods ackn
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import contextlib
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from headway._version import __version__
 from headway.clock import SYSTEM_CLOCK, Clock
-from headway.errors import Conflict, InvalidInput, InvalidPlan, LogFull, NotFound, Unavailable
+from headway.errors import Conflict, InvalidInput, InvalidPlan, LogFull, NotFound, StoreError, Unavailable
 from headway.events import kinds
 from headway.events.event import Event
+from headway.events.fold import fold
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, RunView
-from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, StateDiff, diff_states, kept_results
+from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, StateDiff, diff_states, kept_results, uncommitted
 from headway.jobs.history import History
 from headway.jobs.info import Snapshot
 from headway.jobs.live import LiveJob
 from headway.jobs.recovery import closing_events
-from headway.jobs.scheduler import Scheduler
+from headway.jobs.scheduler import Scheduler, Scope
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
 from headway.plan.graph import plan_from_graph
@@ -45,6 +47,8 @@ from headway.tools.workspace import Workspace
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.store.home import Home
+
+T = TypeVar("T")
 
 CLOSE_GRACE_S = 5.0
 KILL_WAIT_S = 2.0
@@ -69,7 +73,10 @@ class Engine:
         self._budget = _budget(config)
         self._scheduler = Scheduler(env, self._load_state, self._budget)
         self._draining: str | None = None
-        self._closed = False
+        self._resources = contextlib.AsyncExitStack()
+        self._begun: set[asyncio.Task[Any]] = set()  # what is carried through though who asked for it went away
+        self._untold: dict[asyncio.Future[None], LiveJob] = {}
+        self._closing: asyncio.Task[None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -87,11 +94,13 @@ class Engine:
         registry = _tools(config)
         home.prepare()
         lock = HomeLock(home)
-        lock.acquire()
-        log: StoreLog | None = None
-        try:
+        async with contextlib.AsyncExitStack() as opened:
+            lock.acquire()
+            opened.callback(lock.release)
             log = await StoreLog.open(home, clock=clock)
+            opened.push_async_callback(log.close)
             reader = await StoreReader.open(home.db)
+            opened.push_async_callback(reader.close)
             env = Environment(
                 log=log,
                 registry=registry,
@@ -101,13 +110,10 @@ class Engine:
                 concurrency=config.runtime.concurrency,
                 workspace=config.workspace,
             )
+            opened.callback(env.threads.close)
             engine = cls(home, config, lock, log, reader, env)
             await engine._start()
-        except BaseException:
-            if log is not None:
-                await log.close()
-            lock.release()
-            raise
+            engine._resources = opened.pop_all()
         return engine
 
     async def _start(self) -> None:
@@ -140,41 +146,46 @@ class Engine:
     async def close(self, reason: str = "shutdown", grace: float = CLOSE_GRACE_S) -> None:
         """Cancel the runs with ``reason``, kill what is left after ``grace`` seconds, close the store, free the home.
 
-        Closing twice is harmless.
+        Closing twice is harmless: both wait for the same end.
         """
-        if self._closed:
-            return
-        self._closed = True
-        self.drain(reason)
-        jobs = list(self._scheduler)
-        for job in jobs:
-            job.token.cancel(reason)
-        if not await self._all_done(jobs, grace):
+        if self._closing is None:
+            self.drain(reason)
+            self._closing = asyncio.create_task(self._close(reason, grace))
+        await asyncio.shield(self._closing)
+
+    async def _close(self, reason: str, grace: float) -> None:
+        async with self._resources:
+            if self._begun:
+                await asyncio.wait(self._begun)
+            jobs = list(self._scheduler)
             for job in jobs:
-                job.token.kill(reason)
-            await self._all_done(jobs, KILL_WAIT_S)
-        try:
-            await self.reader.close()
-            await self.log.close()
-        finally:
-            self._lock.release()
+                job.token.cancel(reason)
+            if not await self._all_done(jobs, grace):
+                for job in jobs:
+                    job.token.kill(reason)
+                await self._all_done(jobs, KILL_WAIT_S)
+            untold = [told for told, job in self._untold.items() if job.done.is_set()]
+            if untold:  # who waited for a job reads its end before the store closes
+                await asyncio.wait(untold)
 
-    async def _all_done(self, jobs: Sequence[LiveJob], seconds: float) -> bool:
-        return all([await self._wait_done(job, seconds) for job in jobs]) if jobs else True
-
-    async def _wait_done(self, job: LiveJob, seconds: float | None) -> bool:
-        """Wait for a job's end, at most ``seconds``; return whether it came."""
-        if seconds is None:
-            await job.done.wait()
-            return True
-        waiter = asyncio.ensure_future(job.done.wait())
-        timer = self.clock.call_later(seconds, waiter.cancel)
+    async def _all_done(self, jobs: Sequence[LiveJob], seconds: float | None) -> bool:
+        """Wait for the end of all ``jobs``, at most ``seconds``; return whether it came."""
+        ended = asyncio.ensure_future(_all_ended(jobs))
+        timer = self.clock.call_later(seconds, ended.cancel) if seconds is not None else None
         try:
-            await asyncio.wait([waiter])
+            await asyncio.wait([ended])
         finally:
-            timer.cancel()
-            waiter.cancel()
-        return job.done.is_set()
+            ended.cancel()
+            if timer is not None:
+                timer.cancel()
+        return all(job.done.is_set() for job in jobs)
+
+    async def _carry_through(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do ``work`` to its end though the task that asked for it is cancelled: nothing may stop half-way."""
+        task = asyncio.create_task(work)
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+        return await asyncio.shield(task)
 
     # -- jobs ----------------------------------------------------------------------------------------------------
 
@@ -215,19 +226,33 @@ class Engine:
             principal,
             origin or {},
         )
+        return await self._carry_through(self._submit(spec, proposal, record_rejected, refused))
+
+    async def _submit(
+        self, spec: admission.JobSpec, proposal: ActionProposal, record_rejected: bool, refused: Sequence[Issue]
+    ) -> JobRow:
         kept = admission.proposal_json(proposal)
-        state = await self._scheduler.state(scope) if context_id else StateStore()
-        self._ready_for_work()
+        async with self._scheduler.hold(spec.scope, fresh=spec.context_id is None) as scope:
+            self._ready_for_work()
+            try:
+                plan = admission.check(self.env, proposal, scope.state.snapshot(), refused)
+            except InvalidPlan as error:
+                if not record_rejected:
+                    raise
+                await self.log.write(*admission.rejection(spec, kept, error))
+                return await self.row(spec.job_id)
+            await self._enqueue(spec.created(kept, plan.to_json()), LiveJob(spec, plan), scope)
+        return await self.row(spec.job_id)
+
+    async def _enqueue(self, created: Event, job: LiveJob, scope: Scope) -> None:
+        """Commit a job, then hand it to the scheduler. One that the disk refuses has ended when the log takes it."""
         try:
-            plan = admission.check(self.env, proposal, state.snapshot(), refused)
-        except InvalidPlan as error:
-            if not record_rejected:
-                raise
-            await self.log.write(*admission.rejection(spec, kept, error))
-            return await self.row(job_id)
-        await self.log.write(spec.created(kept, plan.to_json()))
-        self._scheduler.add(LiveJob(spec, plan), state)
-        return await self.row(job_id)
+            await self.log.write(created)
+        except StoreError as error:
+            with contextlib.suppress(StoreError):  # the log did not keep the job either
+                self.log.append(*closing_events(fold(RunView(job=JobRow(job_id=job.job_id)), created), error.message))
+            raise
+        self._scheduler.add(job, scope)
 
     def _ready_for_work(self) -> None:
         if self._draining is not None:
@@ -238,9 +263,16 @@ class Engine:
     async def wait(self, job_id: str, timeout: float | None = None) -> RunView:
         """Wait for the job's end, at most ``timeout`` seconds, and return its view as it then is."""
         job = self._scheduler.get(job_id)
-        if job is not None:
-            await self._wait_done(job, timeout)
-        return await self.run(job_id)
+        if job is None:
+            return await self.run(job_id)
+        told = asyncio.get_running_loop().create_future()
+        self._untold[told] = job
+        try:
+            await self._all_done([job], timeout)
+            return await self.run(job_id)
+        finally:
+            del self._untold[told]
+            told.set_result(None)
 
     async def cancel(self, job_id: str, reason: str = "canceled by operator", by: str = "") -> str:
         """Ask a job to stop; the request is on disk when this returns.
@@ -248,6 +280,11 @@ class Engine:
         Returns "forced" (it had not started, and has ended), "requested", or "already_finished".
         """
         job = self._scheduler.get(job_id)
+        if job is None and self._begun and not (await self.row(job_id)).finished:
+            await asyncio.wait(self._begun)  # it is on disk, and on its way to the scheduler
+            job = self._scheduler.get(job_id)
+        if job is not None and job.ending:
+            await job.done.wait()  # its end is told once it is on disk
         if job is None or job.ending:
             await self.row(job_id)
             return "already_finished"
@@ -334,20 +371,26 @@ class Engine:
 
     async def restore(self, checkpoint_id: str, by: str = "") -> StateDiff:
         """Set the scope's state to the checkpoint's; :class:`Conflict` while a job runs there."""
+        return await self._carry_through(self._restore(checkpoint_id, by))
+
+    async def _restore(self, checkpoint_id: str, by: str) -> StateDiff:
         checkpoint = await self.history.checkpoint(checkpoint_id)
-        scope = checkpoint.info.scope
-        state = await self._scheduler.state(scope)
-        self._ready_for_work()
-        if self._scheduler.busy(scope):
-            raise Conflict(f"a job is running in scope '{scope}': cancel it or wait for its end")
-        diff = diff_states(checkpoint, state.snapshot())
-        data = {"checkpoint_id": checkpoint_id, "scope": scope, "state": checkpoint.state, "by": by}
-        await self.log.write(Event(kinds.CHECKPOINT_RESTORED, data))
+        name = checkpoint.info.scope
+        async with self._scheduler.hold(name) as scope:
+            self._ready_for_work()
+            if scope.jobs:
+                raise Conflict(f"a job is running in scope '{name}': cancel it or wait for its end")
+            diff = diff_states(checkpoint, scope.state.snapshot())
+            data = {"checkpoint_id": checkpoint_id, "scope": name, "state": checkpoint.state, "by": by}
+            await self.log.write(Event(kinds.CHECKPOINT_RESTORED, data))
+            scope.state.replace(checkpoint.state)
         return diff
 
     async def fork(self, checkpoint_id: str, by: str = "") -> JobRow:
         """Start a new job, in a scope of its own, that goes on from a job's checkpoint; the old run stays as it is."""
-        self._ready_for_work()
+        return await self._carry_through(self._fork(checkpoint_id, by))
+
+    async def _fork(self, checkpoint_id: str, by: str) -> JobRow:
         checkpoint = await self.history.checkpoint(checkpoint_id)
         parent = checkpoint.info.job_id
         if parent is None:
@@ -359,6 +402,8 @@ class Engine:
         proposal = parse_proposal(kept)
         plan = plan_from_graph(proposal, graph)
         results = kept_results(checkpoint.results)
+        state = StateStore(checkpoint.state)
+        state.apply(uncommitted(await self.reader.run_view(parent, upto=checkpoint.info.seq)))
         by_id = {result.action_id: result for result in results}
         job_id = new_id()
         row = await self.row(parent)
@@ -372,17 +417,24 @@ class Engine:
                 "level": checkpoint.info.level,
                 "seq": checkpoint.info.seq,
             },
-            state=checkpoint.state,
+            state=dict(state.snapshot()),
             results=msgspec.to_builtins(results),
             spent=spent,
         )
-        await self.log.write(event)
         prior = [by_id.get(node.id) for node in plan.nodes]
-        self._scheduler.add(LiveJob(spec, plan, prior, spent), StateStore(checkpoint.state))
+        async with self._scheduler.hold(spec.scope, fresh=True) as scope:
+            self._ready_for_work()
+            scope.state.replace(state.snapshot())
+            await self._enqueue(event, LiveJob(spec, plan, prior, spent), scope)
         return await self.row(job_id)
 
     async def _load_state(self, scope: str) -> StateStore:
         return StateStore(await self.reader.scope_state(scope))
+
+
+async def _all_ended(jobs: Sequence[LiveJob]) -> None:
+    for job in jobs:
+        await job.done.wait()
 
 
 def _budget(config: Config) -> CostBudget | None:

@@ -121,11 +121,23 @@ def diff_states(checkpoint: Checkpoint, now: Mapping[str, Any]) -> StateDiff:
 def kept_results(results: Sequence[ActionResult]) -> list[ActionResult]:
     """Return the results that a fork takes over; the other actions run in the fork.
 
-    Kept is what succeeded and was not rolled back, and what was skipped by its own ``failure_behavior: skip``.
+    Kept is what succeeded and was not rolled back, and what was skipped by its own ``failure_behavior: skip``. Their
+    ``state_changes`` are left out: the state that the fork starts with has them (see :func:`uncommitted`).
     """
     return [
-        result
+        msgspec.structs.replace(result, state_changes={})
         for result in results
         if (result.status is ActionStatus.SUCCEEDED and not result.rolled_back)
         or (result.status is ActionStatus.SKIPPED and result.error_code not in RERUN)
     ]
+
+
+def uncommitted(run: RunView) -> dict[str, Any]:
+    """Return the state changes of a run's finished actions whose level has not finished, as one set of changes."""
+    changes: dict[str, Any] = {}
+    for level in run.levels:
+        if level.finished_seq is None:
+            for action in (run.actions[i] for i in level.actions):
+                if action.status is ActionStatus.SUCCEEDED and not action.rolled_back:
+                    changes.update(action.state_changes)
+    return changes

@@ -51,7 +51,7 @@ class History:
         """Return what a job had spent of its budget at ``upto``; empty without a budget."""
         spent: dict[str, int] = {}
         after = 0
-        wanted = [kinds.BUDGET_SETTLED]
+        wanted = [kinds.JOB_CREATED, kinds.BUDGET_SETTLED]  # a fork begins with what was spent before it
         while page := await self._reader.events(after=after, job_id=job_id, kinds=wanted, limit=1000):
             for event in page:
                 if event.seq <= upto:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 
 from headway.errors import StoreError
-from headway.events import kinds
-from headway.events.event import Event
 from headway.jobs.live import LiveJob
 from headway.jobs.transitions import JobStatus
 from headway.limits.budget import BudgetMeter, CostBudget
@@ -25,12 +24,15 @@ _log = logging.getLogger("headway.jobs")
 
 
 class Scope:
-    """One state and the jobs that work on it."""
+    """One state and the jobs that work on it. In memory while it has jobs or somebody holds it."""
 
-    def __init__(self, name: str, state: StateStore) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.state = state
+        self.state = StateStore()
+        self.loaded = False
         self.jobs: deque[LiveJob] = deque()
+        self.turn = asyncio.Lock()
+        self.holders = 0
         self.worker: asyncio.Task[None] | None = None
 
 
@@ -59,26 +61,42 @@ class Scheduler:
         """Return the live job of that id."""
         return self._jobs.get(job_id)
 
-    def busy(self, scope: str) -> bool:
-        """Whether a job is queued or running in ``scope``."""
-        entry = self._scopes.get(scope)
-        return entry is not None and bool(entry.jobs)
-
     async def state(self, scope: str) -> StateStore:
         """Return the present state of ``scope``."""
         entry = self._scopes.get(scope)
-        return entry.state if entry is not None else await self._load(scope)
+        return entry.state if entry is not None and entry.loaded else await self._load(scope)
 
-    def add(self, job: LiveJob, state: StateStore) -> None:
-        """Queue a job whose ``job_created`` is in the log; ``state`` is that of its scope."""
-        name = job.spec.scope
+    @asynccontextmanager
+    async def hold(self, name: str, fresh: bool = False) -> AsyncIterator[Scope]:
+        """Hold a scope, its state loaded, so that jobs and restores come to it one after the other.
+
+        Its jobs run on meanwhile, none is added by others, and the state stays the one that they work on.
+        ``fresh`` says that nobody has used it before: there is nothing to load.
+        """
         scope = self._scopes.get(name)
         if scope is None:
-            scope = self._scopes[name] = Scope(name, state)
+            scope = self._scopes[name] = Scope(name)
+        scope.holders += 1
+        try:
+            async with scope.turn:
+                if not scope.loaded:
+                    scope.state = StateStore() if fresh else await self._load(name)
+                    scope.loaded = True
+                yield scope
+        finally:
+            scope.holders -= 1
+            self._let_go(scope)
+
+    def _let_go(self, scope: Scope) -> None:
+        if not (scope.jobs or scope.holders):
+            del self._scopes[scope.name]
+
+    def add(self, job: LiveJob, scope: Scope) -> None:
+        """Queue a job whose ``job_created`` is in the log, in its scope, which the caller holds."""
         scope.jobs.append(job)
         self._jobs[job.job_id] = job
         if scope.worker is None:
-            scope.worker = asyncio.create_task(self._work(scope), name=f"headway-scope-{name}")
+            scope.worker = asyncio.create_task(self._work(scope), name=f"headway-scope-{scope.name}")
 
     async def drop_queued(self, job: LiveJob) -> bool:
         """End a cancelled job that has not started, at once; False if it has started meanwhile."""
@@ -106,7 +124,8 @@ class Scheduler:
                 else:
                     await job.done.wait()  # cancelled in the queue: its end is being written
             scope.jobs.popleft()
-        del self._scopes[scope.name]
+        scope.worker = None
+        self._let_go(scope)
 
     async def _run(self, job: LiveJob) -> None:
         assert job.run is not None
@@ -115,10 +134,8 @@ class Scheduler:
             job.move(JobStatus(result.status))
         except StoreError as error:
             _log.error("job %s: its end is not on disk yet: %s", job.job_id, error)
-        except Exception:  # noqa: BLE001 - a fault of ours: the job must end all the same
-            _log.exception("job %s: the executor failed", job.job_id)
-            data = {"outcome": "interrupted", "error": "interrupted: internal error", "cost": {}}
-            self._env.log.append(Event(kinds.JOB_FAILED, data, job.job_id, proposal_id=job.plan.proposal.id))
+        except Exception:  # noqa: BLE001 - a fault of ours must not keep the scope's other jobs from running
+            _log.exception("job %s: its end failed", job.job_id)
         finally:
             self._jobs.pop(job.job_id, None)
             job.done.set()
