@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from headway.config import Config
 from headway.events import kinds
+from headway.events.event import Event
 from tests.integration.bridge.a2a.served import Served, serving
 from tests.unit.bridge.a2a.test_send import results_of
 from tests.unit.bridge.a2a.test_streams import first_kind, kind_of
@@ -58,6 +60,43 @@ async def test_cancels_that_come_at_once(served: Served, wire: Wire, monkeypatch
     tasks = [wire.task(await answer) for answer in (send, *cancels)]
     assert {wire.state(task) for task in tasks} == {"canceled"}
     assert len({json.dumps(results_of(task)) for task in tasks}) == 1
+
+
+async def test_a_cancel_that_comes_as_soon_as_the_task_is_on_disk(
+    served: Served, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job can be read, but its submission has not returned yet."""
+    write, go = served.engine.log.write, asyncio.Event()
+
+    async def held(*events: Event) -> int:
+        seq = await write(*events)
+        if events[0].kind == kinds.JOB_CREATED:
+            await go.wait()
+        return seq
+
+    monkeypatch.setattr(served.engine.log, "write", held)
+    send = asyncio.create_task(served.client.result(wire.send, wire.params(wire.data(PLAN), task_id="soon")))
+    await served.until(kinds.JOB_CREATED)
+    task_id = "soon" if wire.send == "tasks/send" else await served.newest_job()
+    cancel = asyncio.create_task(served.client.result(wire.cancel, {"id": task_id}))
+    await served.client.result(wire.get, {"id": task_id})  # by now the cancel has arrived
+    go.set()
+    await served.until(kinds.RUN_CANCEL_REQUESTED)
+    served.gate.set()
+    for answer in (send, cancel):
+        assert wire.state(wire.task(await answer)) == "canceled"
+
+
+async def test_a_cancel_does_not_wait_for_ever(tmp_path: Path, wire: Wire) -> None:
+    config = Config.model_validate({"a2a": {"cancel_wait": 0.0}, "tools": {"workspace": str(tmp_path)}})
+    async with serving(tmp_path / "home", config) as served:
+        send, task_id = await blocked(served, wire)
+        task = wire.task(await served.client.result(wire.cancel, {"id": task_id}))
+        assert wire.state(task) == "working"
+        assert task["metadata"]["cancel_requested"] is True
+        assert wire.state(wire.task(await served.client.result(wire.cancel, {"id": task_id}))) == "working"
+        served.gate.set()
+        assert wire.state(wire.task(await send)) == "canceled"
 
 
 async def test_integers_stay_what_they_are_through_the_store(served: Served, wire: Wire) -> None:
