@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.commands import Headway
 
 from headway_console.resources import examples
+from tests.acceptance.commands import Headway
 
 AUDIT = examples() / "plans" / "audit.json"
 REPORT = "audit-report.md"

@@ -6,6 +6,7 @@ import re
 import signal
 
 import pytest
+
 from tests.acceptance.commands import Headway, call, plan
 from tests.acceptance.test_run import TOOLS
 

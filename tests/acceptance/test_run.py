@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from tests.acceptance.commands import Headway, call, plan
 
 TOOLS = '''

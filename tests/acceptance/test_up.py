@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tests.acceptance.commands import Headway, call, plan
 from tests.acceptance.test_run import TOOLS
 

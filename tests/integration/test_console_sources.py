@@ -9,8 +9,6 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.integration.daemon_process import running
-from tests.unit.bridge.operator.fakes import short_home
 
 from headway.client import OperatorClient
 from headway.events.views import JobRow
@@ -18,6 +16,8 @@ from headway.store.home import Home
 from headway_console.model import ConsoleModel
 from headway_console.source import Source
 from headway_console.sources import RemoteSource, StoreSource
+from tests.integration.daemon_process import running
+from tests.unit.bridge.operator.fakes import short_home
 
 PLAN = {
     "actions": [

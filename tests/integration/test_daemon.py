@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.daemon_process import running, start
-from tests.unit.bridge.operator.fakes import short_home
 
 from headway.client import OperatorClient
 from headway.daemon import find_daemon, read_daemon_file
@@ -24,6 +22,8 @@ from headway.events.views import RunView
 from headway.store.home import Home
 from headway.store.reader import StoreReader
 from headway_bridge.listeners import bind_tcp
+from tests.integration.daemon_process import running, start
+from tests.unit.bridge.operator.fakes import short_home
 
 LIMIT_S = 10.0
 

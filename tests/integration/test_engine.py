@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.runtime.kit import Gate, call, write
 
 import headway
 from headway.config import Config, load_config
@@ -23,6 +22,7 @@ from headway.events import kinds
 from headway.plan.result import ActionStatus, ErrorCode
 from headway.store.home import Home
 from headway.tools.decorator import entry_of
+from tests.unit.runtime.kit import Gate, call, write
 
 
 class Rig:

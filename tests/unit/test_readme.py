@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from headway import parse_proposal
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

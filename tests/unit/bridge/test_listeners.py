@@ -13,11 +13,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from tests.unit.bridge.operator.fakes import short_home
 
 from headway.errors import Conflict, HeadwayError, InvalidConfig, StoreError, Unavailable
 from headway.store.home import Home
 from headway_bridge.listeners import Listener, UnixListener, bind_tcp, url_of
+from tests.unit.bridge.operator.fakes import short_home
 
 
 @pytest.fixture

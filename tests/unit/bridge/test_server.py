@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.unit.bridge.operator.fakes import FakeEngine, short_home
 
 from headway.client import OperatorClient
 from headway.daemon import DaemonInfo, find_daemon, read_daemon_file
@@ -19,6 +18,7 @@ from headway_bridge import server
 from headway_bridge.listeners import bind_tcp, url_of
 from headway_bridge.server import serve
 from headway_bridge.stopping import Stop
+from tests.unit.bridge.operator.fakes import FakeEngine, short_home
 
 PLAN = {"actions": [{"id": "a", "type": "tool_call", "tool": "echo"}]}
 

@@ -5,9 +5,9 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from tests.unit.bridge.operator.waiting import until
 
 from headway_bridge.stopping import CANCELLED, LAST_RESORT_S, Stop
+from tests.unit.bridge.operator.waiting import until
 
 pytestmark = pytest.mark.timeout(60, method="thread")  # its other method takes the timer that is tested here
 

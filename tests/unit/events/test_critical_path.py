@@ -4,12 +4,12 @@ import itertools
 import random
 
 import pytest
-from tests.unit.events.builders import Log
 
 from headway.events.critical_path import critical_path, why_waiting
 from headway.events.fold import fold_all
 from headway.events.views import ActionView, JobRow, JobsView, LevelView, LimitsView, RunView
 from headway.testing import event_stream
+from tests.unit.events.builders import Log
 
 
 def graph(edges: dict[str, str], weights: dict[str, float]) -> RunView:

@@ -1,11 +1,10 @@
 """What each kind of event does to the view of its run."""
 
-from tests.unit.events.builders import Log, put
-
 from headway.events.event import Event
 from headway.events.fold import clone, fold
 from headway.events.views import JobRow, RunView
 from headway.plan.result import ROLLED_BACK, ActionStatus, CostSummary, ErrorCode
+from tests.unit.events.builders import Log, put
 
 
 def test_created_shows_the_plan() -> None:

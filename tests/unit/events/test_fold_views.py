@@ -1,11 +1,11 @@
 """The fold of jobs, state, limits and budgets."""
 
 import pytest
-from tests.unit.events.builders import Log, put
-from tests.unit.events.test_fold_run import carried
 
 from headway.events.fold import fold_all
 from headway.events.views import BucketView, BudgetRow, BudgetView, JobsView, LimitsView, PendingChanges, StateView
+from tests.unit.events.builders import Log, put
+from tests.unit.events.test_fold_run import carried
 
 # -- jobs ------------------------------------------------------------------------------------------------------------
 

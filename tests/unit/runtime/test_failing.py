@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from tests.unit.runtime.kit import call, events_of, runtime, write
-
 import headway
 from headway.events import kinds
 from headway.plan.result import ROLLED_BACK, ActionStatus, ErrorCode
 from headway.testing import VirtualClock
+from tests.unit.runtime.kit import call, events_of, runtime, write
 
 
 async def test_abort_rolls_back_skips_and_says_why() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.runtime.kit import call, write
 
 import headway
 from headway import ActionProposal, Runtime
@@ -21,6 +20,7 @@ from headway.events.views import JobRow, RunView, StateView
 from headway.plan.graph import Plan, compile_plan
 from headway.plan.parse import parse_proposal
 from headway.testing import VirtualClock
+from tests.unit.runtime.kit import call, write
 
 KEYS = ("x", "y", "z")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from tests.unit.runtime.kit import call, events_of, runtime, write
-
 import headway
 from headway import CancellationToken, CostBudget
 from headway.events import kinds
 from headway.plan.result import ActionStatus, ErrorCode
 from headway.testing import VirtualClock
+from tests.unit.runtime.kit import call, events_of, runtime, write
 
 
 async def test_cancel_lets_flights_end_skips_the_rest_and_keeps_changes() -> None:

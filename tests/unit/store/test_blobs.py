@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.store.runs import created, numbered, whole_run
 
 from headway.errors import InvalidInput, NotFound
 from headway.events import kinds as k
@@ -17,6 +16,7 @@ from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 from headway.testing import VirtualClock
+from tests.unit.store.runs import created, numbered, whole_run
 
 BIG = "x" * (BLOB_BYTES + 1)
 

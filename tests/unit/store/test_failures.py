@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.store.runs import names, numbered, whole_run
 
 from headway.errors import LogFull, StoreError, StoreUnreadable
 from headway.events.event import Event
@@ -22,6 +21,7 @@ from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 from headway.testing import VirtualClock, settle
+from tests.unit.store.runs import names, numbered, whole_run
 
 
 class Faulty(sqlite3.Connection):

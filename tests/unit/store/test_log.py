@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.store.runs import names, numbered
 
 from headway.errors import InvalidInput, StoreError
 from headway.events.event import Event
@@ -18,6 +17,7 @@ from headway.store.insert import insert_rows, one_statement
 from headway.store.log import TAIL, StoreLog
 from headway.store.reader import StoreReader
 from headway.testing import VirtualClock
+from tests.unit.store.runs import names, numbered
 
 
 @pytest.fixture

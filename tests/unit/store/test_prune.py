@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.unit.store.runs import created, numbered, whole_run
 
 from headway.errors import NotFound
 from headway.events import kinds as k
@@ -19,6 +18,7 @@ from headway.store.log import StoreLog
 from headway.store.prune import DAY_MS
 from headway.store.reader import StoreReader
 from headway.testing import VirtualClock
+from tests.unit.store.runs import created, numbered, whole_run
 
 
 @pytest.fixture

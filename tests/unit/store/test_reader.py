@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.unit.store.runs import created, names, numbered, whole_run
 
 from headway.errors import NotFound, StoreError, StoreUnreadable
 from headway.events import kinds as k
@@ -18,6 +17,7 @@ from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.store.migrate import LATEST
 from headway.store.reader import StoreReader
+from tests.unit.store.runs import created, names, numbered, whole_run
 
 
 @pytest.fixture

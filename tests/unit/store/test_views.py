@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.store.runs import created, whole_run
 
 from headway.errors import NotFound
 from headway.events import kinds as k
@@ -21,6 +20,7 @@ from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 from headway.testing import event_stream
+from tests.unit.store.runs import created, whole_run
 
 
 def _copy(events: list[Event]) -> list[Event]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.unit.bridge.operator.fakes import FakeEngine, short_home
 
 from headway.client import OperatorClient
 from headway.store.home import Home
 from headway_bridge.listeners import Listener, UnixListener
 from headway_bridge.operator import operator_app
+from tests.unit.bridge.operator.fakes import FakeEngine, short_home
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.bridge.operator.conftest import listening
-from tests.unit.bridge.operator.fakes import CHECKPOINT, FakeEngine
 
 from headway.client import OperatorClient
 from headway.client.failures import error_of
@@ -36,6 +34,8 @@ from headway.plan.verify import Issue
 from headway.store.home import Home
 from headway.testing import VirtualClock
 from headway_bridge.listeners import UnixListener
+from tests.unit.bridge.operator.conftest import listening
+from tests.unit.bridge.operator.fakes import CHECKPOINT, FakeEngine
 
 PLAN = {"actions": [{"id": "a", "type": "tool_call", "tool": "echo"}]}
 C = CHECKPOINT.checkpoint_id

@@ -5,13 +5,13 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from tests.unit.bridge.operator.fakes import CHECKPOINT, FakeEngine
 
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
 from headway.plan.result import ProposalResult
 from headway_bridge.operator.bodies import MAX_BODY
+from tests.unit.bridge.operator.fakes import CHECKPOINT, FakeEngine
 
 PLAN = {"actions": [{"id": "a", "type": "tool_call", "tool": "echo", "parameters": {"text": "x"}}]}
 DEEP_PLAN = b'{"actions":[{"type":"assertion","parameters":{"a":' + b"[" * 70 + b"]" * 70 + b"}}]}"

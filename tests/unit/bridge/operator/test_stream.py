@@ -6,9 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.bridge.operator.conftest import listening
-from tests.unit.bridge.operator.fakes import FakeEngine
-from tests.unit.bridge.operator.waiting import until
 
 from headway.client import OperatorClient
 from headway.client.wire import KEEP_ALIVE_S
@@ -20,6 +17,9 @@ from headway.testing import VirtualClock
 from headway_bridge.operator import operator_app, stream
 from headway_bridge.operator.context import Operator
 from headway_bridge.operator.stream import event_stream
+from tests.unit.bridge.operator.conftest import listening
+from tests.unit.bridge.operator.fakes import FakeEngine
+from tests.unit.bridge.operator.waiting import until
 
 
 async def take(batches: Any, count: int) -> list[Event]:
