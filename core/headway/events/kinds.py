@@ -51,6 +51,15 @@ State, checkpoints, operators, the store::
     store_opened           version, pid, recovered: [job ids]
     store_pruned           jobs: [ids], events (count), reason
     recorder_gap           dropped (count)
+
+Learning, after a run (no ``job_id``: a job's last event is the one that ends it). In no view: the fold skips them::
+
+    skill_distilled        skill, source: "success" | "failure", domain, scope, job_id, fallback? (why not by the model)
+    skill_evolved          skill, domain, how: "candidate" | "promoted" | "repaired", revision, base?, fallback?
+    skill_deprecated       skill, domain, reason
+    evolution_triggered    domain, rate (0 to 1), trials, threshold
+    consolidated           before, after, merged, dropped (counts of facts)
+    learning_failed        step, error, job_id               a warning: the run itself is not touched
 """
 
 from __future__ import annotations
@@ -93,11 +102,23 @@ STORE_OPENED = "store_opened"
 STORE_PRUNED = "store_pruned"
 RECORDER_GAP = "recorder_gap"
 
+SKILL_DISTILLED = "skill_distilled"
+SKILL_EVOLVED = "skill_evolved"
+SKILL_DEPRECATED = "skill_deprecated"
+EVOLUTION_TRIGGERED = "evolution_triggered"
+CONSOLIDATED = "consolidated"
+LEARNING_FAILED = "learning_failed"
+
 TERMINAL_JOB = frozenset({JOB_COMPLETED, JOB_FAILED, JOB_CANCELLED})
 """The events that end a job: exactly one of them, the last of the job's run."""
 
 TERMINAL_ACTION = frozenset({ACTION_SUCCEEDED, ACTION_FAILED, ACTION_REJECTED, ACTION_SKIPPED})
 """The events that settle an action."""
+
+LEARNING = frozenset(
+    {SKILL_DISTILLED, SKILL_EVOLVED, SKILL_DEPRECATED, EVOLUTION_TRIGGERED, CONSOLIDATED, LEARNING_FAILED}
+)
+"""What was learned from runs: of no job, in no view."""
 
 ALL = frozenset(value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str))
 """Every kind that this version writes."""
