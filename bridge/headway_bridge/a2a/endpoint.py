@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -19,8 +18,6 @@ from headway_bridge.a2a.dispatch import Dispatcher, Stream, typed_details
 from headway_bridge.a2a.errors import as_a2a, error_answer
 from headway_bridge.a2a.jsonrpc import Call, decode, read_call, request_id
 from headway_bridge.a2a.versions import requested_version
-
-logger = logging.getLogger("headway.a2a")
 
 LARGE = 256 * 1024
 """Bodies of more bytes than this are decoded on another thread."""

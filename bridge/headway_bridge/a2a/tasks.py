@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -31,8 +30,6 @@ from headway_bridge.a2a.outputs import whole_run
 from headway_bridge.a2a.proposals import SOURCE, read_proposal
 from headway_bridge.a2a.reach import Reach
 from headway_bridge.a2a.streams import Frame, follow, single
-
-logger = logging.getLogger("headway.a2a")
 
 CANCEL_REASON = "canceled by client"
 """The reason of a cancel whose request names none."""
@@ -105,6 +102,7 @@ class TaskService:
             client_id=request.client_id,
         )
         kept = shortened(message)
+        kept.message_id = kept.message_id or uuid4().hex
         kept.context_id, kept.task_id = origin.context_id, request.client_id
         origin.message = kept
         return Started(await self._submit(proposal, title, origin, refused), origin)

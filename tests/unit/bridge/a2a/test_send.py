@@ -38,7 +38,9 @@ async def test_a_plan_runs_to_its_end(client: Client, wire: Wire) -> None:
     assert [part["data"] for part in artifact["parts"] if "data" in part] == [{"result": {"n": 3}}]
     assert results_of(task)["status"] == "completed"
     assert results_of(task)["results"][0]["output"] == {"n": 3}
-    assert task["history"][0]["parts"][0]["data"] == QUICK
+    (message,) = task["history"]
+    assert message["parts"][0]["data"] == QUICK
+    assert message["messageId"]
 
 
 async def test_the_context_is_the_thread(client: Client, wire: Wire, engine: FakeEngine) -> None:
