@@ -1,0 +1,65 @@
+"""The result cache: for tools whose answers stay good for a while, by tool and parameters, across runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headway.clock import SYSTEM_CLOCK, Clock
+from headway.errors import InvalidInput, one_line
+from headway.limits.flight import Answer, Flight, FlightWaiter, Hit, call_key
+from headway.limits.results import MAX_BYTES, MAX_ENTRIES, ResultStore
+from headway.numbers import LONGEST_S, number_between
+
+
+class ResultCache(ResultStore):
+    """Results of the tools it was enabled for, each for its tool's time to live on the injected clock.
+
+    Bounded by ``max_entries`` and ``max_bytes``; the least recently used result goes first. Off for every tool until
+    :meth:`enable`.
+    """
+
+    source = "cache"
+
+    def __init__(
+        self, clock: Clock = SYSTEM_CLOCK, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES
+    ) -> None:
+        super().__init__(clock, max_entries=max_entries, max_bytes=max_bytes)
+        self._ttl: dict[str, float] = {}
+
+    def enable(self, tool: str, ttl_secs: float) -> None:
+        """Keep results of ``tool`` for ``ttl_secs`` seconds; 0 disables. A new time holds for what is kept already.
+
+        Raises ``InvalidInput`` for a time that is not a number from 0 to 31 years.
+        """
+        if not isinstance(tool, str):
+            raise InvalidInput(f"a tool's name is text, not {type(tool).__name__}")
+        seconds = number_between(ttl_secs, f"the time to live of '{one_line(tool, 80)}'", 0, LONGEST_S)
+        if seconds == 0:
+            self.disable(tool)
+            return
+        self._ttl[tool] = seconds
+
+    def disable(self, tool: str) -> bool:
+        """Keep nothing more of ``tool`` and forget what is kept; return whether it was enabled."""
+        self.forget(tool)
+        return self._ttl.pop(tool, None) is not None
+
+    def enabled(self, tool: str | None) -> bool:
+        """Return whether results of ``tool`` are kept."""
+        return tool in self._ttl
+
+    def ttl(self, tool: str) -> float | None:
+        """Return the seconds that results of ``tool`` are kept; None if they are not."""
+        return self._ttl.get(tool)
+
+    def begin(self, tool: str, params: dict[str, Any], callback: Answer) -> Hit | Flight | FlightWaiter | None:
+        """Ask for a call's result; None if the tool is not enabled: just call it.
+
+        A :class:`Hit` is the result. A :class:`Flight` asks the caller to make the call and to tell how it ended. With
+        a :class:`FlightWaiter` somebody else is making it: ``callback(found, seconds_waited)`` is called on the loop
+        with the hit, or with a flight if that call failed; ``.cancel()`` leaves the line.
+        """
+        return self._begin(call_key(tool, params), tool, callback) if self.enabled(tool) else None
+
+    def _lifetime(self, tool: str) -> float:
+        return self._ttl.get(tool, 0.0)
