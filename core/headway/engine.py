@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PRIVATE_SCOPE = "job:"
+"""How the scopes of jobs without a context begin."""
+
 CLOSE_GRACE_S = 5.0
 KILL_WAIT_S = 2.0
 
@@ -215,8 +218,12 @@ class Engine:
         :class:`LogFull` while the disk is full.
         """
         self._ready_for_work()
+        if context_id is not None and context_id.startswith(PRIVATE_SCOPE):
+            raise InvalidInput(f"a context id does not start with '{PRIVATE_SCOPE}': such scopes belong to one job")
+        if job_id is not None and await self._known(job_id):
+            raise Conflict(f"there is a job '{job_id}' already")
         job_id = job_id or new_id()
-        scope = context_id or f"job:{job_id}"
+        scope = context_id or f"{PRIVATE_SCOPE}{job_id}"
         spec = admission.JobSpec(
             job_id,
             scope,
@@ -304,6 +311,13 @@ class Engine:
         job.token.kill(reason, by)
         await self.log.flush()
         return "requested"
+
+    async def _known(self, job_id: str) -> bool:
+        try:
+            await self.row(job_id)
+        except NotFound:
+            return False
+        return True
 
     async def row(self, job_id: str) -> JobRow:
         """Return the job's row; :class:`NotFound` if there is no such job."""
@@ -407,7 +421,7 @@ class Engine:
         by_id = {result.action_id: result for result in results}
         job_id = new_id()
         row = await self.row(parent)
-        spec = admission.JobSpec(job_id, f"job:{job_id}", row.source, row.title, principal=by or None)
+        spec = admission.JobSpec(job_id, f"{PRIVATE_SCOPE}{job_id}", row.source, row.title, principal=by or None)
         event = spec.created(
             kept,
             graph,

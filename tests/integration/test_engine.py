@@ -17,7 +17,7 @@ import pytest
 import headway
 from headway.config import Config, load_config
 from headway.engine import Engine
-from headway.errors import Conflict, HomeLocked, InvalidPlan, NotFound, Unavailable
+from headway.errors import Conflict, HomeLocked, InvalidInput, InvalidPlan, NotFound, Unavailable
 from headway.events import kinds
 from headway.plan.result import ActionStatus, ErrorCode
 from headway.store.home import Home
@@ -267,3 +267,12 @@ async def test_what_a_killed_process_left_gets_a_true_end_and_can_be_forked(tmp_
         fork = await rig.engine.wait(row.job_id, 30)
         assert fork.job.status == "completed"
         assert (fork.action("sum").started_ms, fork.action("later").output) == (None, "not this time")
+
+
+async def test_ids_and_contexts_that_belong_to_others_are_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path) as rig:
+        job_id = await rig.submit(call("a"), job_id="mine")
+        with pytest.raises(Conflict, match="there is a job 'mine' already"):
+            await rig.submit(call("a"), job_id="mine")
+        with pytest.raises(InvalidInput, match="a context id does not start with 'job:'"):
+            await rig.submit(call("a"), context_id=f"job:{job_id}")

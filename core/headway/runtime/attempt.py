@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 BACKOFF_S = 0.1
 BACKOFF_CAP_S = 10.0
+_TICK_S = 0.001
 _RETRYABLE = (ErrorCode.TOOL_ERROR, ErrorCode.TIMEOUT)
 
 
@@ -53,15 +55,18 @@ class Attempts:
         slot.cut, slot.abandoned = None, False
         self.in_flight[slot] = None
         slot.started = clock.now()
+        slot.begun = entry.is_async
         call: asyncio.Future[Any]
         try:
             parameters = _fresh(slot.parameters)
+            context = None
             if entry.context_param is not None:
-                parameters = {**parameters, entry.context_param: self._context(slot)}
+                context = self._context(slot)
+                parameters = {**parameters, entry.context_param: context}
             if entry.is_async:
                 call = asyncio.get_running_loop().create_task(entry.call(**parameters))
             else:
-                call = self.env.threads.submit(partial(entry.call, **parameters))
+                call = self.env.threads.submit(self._in_thread, slot, context, partial(entry.call, **parameters))
         except Exception as error:  # noqa: BLE001 - a tool may raise anything
             call = asyncio.get_running_loop().create_future()
             call.set_exception(error)
@@ -72,6 +77,15 @@ class Attempts:
             slot.timer = clock.call_later(timeout_ms / 1000, self._expired, slot)
         if self.run.token.is_killed():
             self._cut_off(slot, ErrorCode.KILLED)
+
+    def _in_thread(self, slot: Slot, context: ToolContext | None, call: Callable[[], Any]) -> Any:
+        """Make a sync call, in its thread. Its time begins here: waiting for a thread is not the tool's."""
+        slot.started = self.env.clock.now()
+        timeout_ms = slot.node.action.timeout_ms
+        if context is not None and timeout_ms is not None:
+            context.deadline = slot.started + timeout_ms / 1000
+        slot.begun = True
+        return call()
 
     def _ended(self, slot: Slot, call: asyncio.Future[Any]) -> None:
         if slot.call is not call or slot not in self.in_flight:
@@ -88,6 +102,11 @@ class Attempts:
         self.level.wake()
 
     def _expired(self, slot: Slot) -> None:
+        timeout = (slot.node.action.timeout_ms or 0) / 1000
+        left = slot.started + timeout - self.env.clock.now() if slot.begun else timeout
+        if left > _TICK_S:  # it waited for its thread
+            slot.timer = self.env.clock.call_later(left, self._expired, slot)
+            return
         slot.timer = None
         self._cut_off(slot, ErrorCode.TIMEOUT)
 

@@ -20,6 +20,7 @@ class Slot:
     __slots__ = (
         "abandoned",
         "attempt",
+        "begun",
         "call",
         "code",
         "cut",
@@ -43,6 +44,7 @@ class Slot:
         self.entry: ToolEntry | None = None
         self.parameters: dict[str, Any] = {}
         self.attempt = 0
+        self.begun = False  # the tool's own code runs; false while a sync call waits for its thread
         self.started = 0.0
         self.ended = 0.0
         self.duration = 0.0  # seconds inside the tool, all attempts

@@ -304,3 +304,33 @@ async def test_progress_is_coalesced() -> None:
     await run
     reports = [event.data["current"] for event in await events_of(made, kinds.ACTION_PROGRESS)]
     assert reports == [0, 99]
+
+
+async def test_waiting_for_a_thread_is_not_the_tools_time() -> None:
+    made, _ = runtime(max_concurrency=1)
+    other, _ = runtime(max_concurrency=1)
+    other._env.threads = made._env.threads  # two jobs of one engine share its threads
+    first_in, first_out = threading.Event(), threading.Event()
+
+    @headway.tool
+    def hold() -> None:
+        first_in.set()
+        first_out.wait(30)
+
+    @headway.tool
+    def quick(ctx: headway.ToolContext) -> float | None:
+        return ctx.remaining()
+
+    made.register_tool(hold)
+    other.register_tool(quick)
+    holding = asyncio.create_task(made.execute({"actions": [call("h", "hold")]}))
+    await asyncio.to_thread(first_in.wait, 30)
+    waiting = asyncio.create_task(other.execute({"actions": [call("q", "quick", timeout_ms=100)]}))
+    await asyncio.to_thread(threading.Event().wait, 0.25)  # longer than the limit
+    first_out.set()
+    await holding
+    result = await waiting
+    assert result.ok
+    assert 0.05 < result["q"].output <= 0.1
+    assert result["q"].duration_ms is not None
+    assert result["q"].duration_ms < 100
