@@ -124,6 +124,8 @@ class Engine:
         for entry in self.registry.entries():
             if entry.schema.rate_limit is not None:
                 limits[entry.name] = (entry.schema.rate_limit.max_calls, entry.schema.rate_limit.interval_secs)
+            if entry.schema.cache_ttl_secs:
+                self.env.results.enable(entry.name, entry.schema.cache_ttl_secs)
         for tool, limit in self.config.rate_limits.items():
             limits[tool] = (limit.max_calls, limit.interval_secs)
         recovered = await self._recover()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from headway.errors import TerminalToolError, describe
 from headway.events import kinds
 from headway.jsonvalue import copy_json, to_json
+from headway.limits.reuse import Lead
 from headway.numbers import whole_number
 from headway.plan.model import FailureBehavior
 from headway.plan.result import ActionStatus, ErrorCode
@@ -212,17 +213,20 @@ class Attempts:
                 self._failed(slot, describe(error), ErrorCode.TOOL_ERROR, terminal)
 
     def _returned(self, slot: Slot, seconds: float, value: Any) -> None:
-        effects = slot.node.action.expected_effects
+        effects, confirmed = slot.node.action.expected_effects, None
         artifacts: list[Any] = []
         usage: dict[str, int] = {}
         try:
             if isinstance(value, ToolResult):
-                effects = effects if value.effects is None else value.effects
+                confirmed = value.effects
+                effects = effects if confirmed is None else confirmed
                 artifacts = to_json(list(value.artifacts))
                 usage = _amounts(value)
                 value = value.output
             output = to_json(value)
-            changes = to_json({state_key(key): {"op": "set", "value": value} for key, value in effects.items()})
+            changes = to_json({state_key(key): {"op": "set", "value": new} for key, new in effects.items()})
+            if isinstance(slot.reuse, Lead):
+                slot.reuse.succeed(output, confirmed, artifacts)
         except Exception as error:  # noqa: BLE001 - a tool may return anything, and what it returns may raise anything
             self.level.spend(slot, seconds, usage)
             text = f"tool '{slot.node.tool}' returned what cannot be recorded: {describe(error)}"
@@ -294,6 +298,7 @@ class Attempts:
         status: ActionStatus = ActionStatus.FAILED,
     ) -> None:
         """Settle an action that was dispatched and did not succeed."""
+        slot.give_way()
         self.run.settle(
             slot.node,
             status,

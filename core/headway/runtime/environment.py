@@ -9,6 +9,9 @@ from headway.clock import SYSTEM_CLOCK, Clock, rfc3339
 from headway.errors import InvalidInput
 from headway.events.log import EventLog
 from headway.limits.bucket import RateLimiter
+from headway.limits.cache import ResultCache
+from headway.limits.idempotency import IdempotencyCache
+from headway.limits.reuse import Reuse
 from headway.numbers import whole_number
 from headway.tools.registry import ToolRegistry
 from headway.tools.threads import DaemonThreads
@@ -21,7 +24,7 @@ KILL_GRACE_S = 1.0
 
 
 class Environment:
-    """Log, clock, tools, limits and threads. ``concurrency`` is "level", or "car" for CAR's rule."""
+    """Log, clock, tools, limits, caches and threads. ``concurrency`` is "level", or "car" for CAR's rule."""
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Environment:
         max_concurrency: int = 64,
         concurrency: str = "level",
         workspace: Path | None = None,
+        results: ResultCache | None = None,
     ) -> None:
         if concurrency not in ("level", "car"):
             raise InvalidInput(f"concurrency must be 'level' or 'car', not {concurrency!r}")
@@ -40,6 +44,8 @@ class Environment:
         self.log = log if log is not None else EventLog(clock=clock)
         self.registry = registry if registry is not None else ToolRegistry()
         self.limiter = limiter if limiter is not None else RateLimiter(clock)
+        self.results = results if results is not None else ResultCache(clock)
+        self.reuse = Reuse(self.results, IdempotencyCache(clock))
         self.max_concurrency = whole_number(max_concurrency, "max_concurrency", 1)
         self.threads = DaemonThreads(max_concurrency)
         self.concurrency = concurrency

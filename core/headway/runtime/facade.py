@@ -75,6 +75,7 @@ class Runtime:
         self.log = self._env.log
         self.registry = self._env.registry
         self.rate_limiter = self._env.limiter
+        self.result_cache = self._env.results
         self._budget: CostBudget | None = None
         self._turn = asyncio.Lock()
         self._in_line = 0
@@ -84,14 +85,20 @@ class Runtime:
         """Register a function, async or sync, as a tool: decorated with :func:`headway.tool`, or as it is."""
         entry = entry_of(function)
         self.registry.register(entry)
-        limit = entry.schema.rate_limit
-        if limit is not None:
-            self.set_rate_limit(entry.schema.name, limit.max_calls, limit.interval_secs)
+        schema = entry.schema
+        if schema.rate_limit is not None:
+            self.set_rate_limit(schema.name, schema.rate_limit.max_calls, schema.rate_limit.interval_secs)
+        if schema.cache_ttl_secs:
+            self.enable_tool_cache(schema.name, schema.cache_ttl_secs)
 
     def set_rate_limit(self, tool: str, max_calls: int, interval_secs: float) -> None:
         """Give ``tool`` a token bucket: ``max_calls`` tokens, refilled evenly over ``interval_secs`` seconds."""
         bucket = self.rate_limiter.set_limit(tool, max_calls, interval_secs)
         self.log.append(admission.limit_configured(bucket))
+
+    def enable_tool_cache(self, tool: str, ttl_secs: float) -> None:
+        """Keep the results of ``tool`` for ``ttl_secs`` seconds, by its parameters, for this and later runs."""
+        self.result_cache.enable(tool, ttl_secs)
 
     def set_cost_budget(self, budget: CostBudget | None) -> None:
         """Limit what each following run may spend; None lifts the limit."""

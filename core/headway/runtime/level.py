@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from headway.errors import StoreError
 from headway.events import kinds
 from headway.events.event import Event
+from headway.limits.flight import Hit
+from headway.limits.reuse import Asking, Lead
 from headway.plan.graph import Node
 from headway.plan.model import ActionType, FailureBehavior
 from headway.plan.result import ActionStatus, ErrorCode
@@ -125,7 +127,7 @@ class Level:
         try:
             prepare(slot, run, self.snapshot)
             if node.type is ActionType.TOOL_CALL:
-                return slot
+                return slot if self._ask_caches(slot) else None
             if self._reserve(slot, {"actions": 1}):
                 output, changes = state_operation(slot, self.snapshot)
                 run.settle(node, ActionStatus.SUCCEEDED, output=output, changes=changes)
@@ -146,6 +148,9 @@ class Level:
 
     def _may_start(self, slot: Slot) -> bool:
         """Reserve budget and take a token for the next attempt; False if the slot was parked or settled."""
+        if isinstance(slot.reuse, Hit):
+            self._use(slot, slot.reuse)
+            return False
         if not slot.reserved:
             amounts = {"tool_calls": 1} if slot.attempt else {"tool_calls": 1, "actions": 1}
             if not self._reserve(slot, amounts):
@@ -172,6 +177,44 @@ class Level:
         data["next_ms"] = data["at_ms"] + round(bucket.next_grant_s() * 1000)
         self.run_.emit(kinds.RATE_LIMIT_WAIT, data, node=slot.node, attempt=slot.attempt + 1)
         return False
+
+    def _ask_caches(self, slot: Slot) -> bool:
+        """Ask whether the call was made before; False if the slot was parked until another has made it."""
+        action, tool = slot.node.action, slot.node.tool or ""
+        if not (action.idempotent or self.env.results.enabled(tool)):
+            return True
+
+        def answered(found: Hit | Lead, waited: float) -> None:
+            slot.reuse, slot.parked = found, None
+            slot.waited += waited
+            self.unpark(slot)
+
+        found = self.env.reuse.begin(tool, slot.parameters, answered, idempotent=action.idempotent)
+        if isinstance(found, Asking):
+            slot.parked = found
+            self.parked[slot] = None
+            return False
+        slot.reuse = found
+        return True
+
+    def _use(self, slot: Slot, hit: Hit) -> None:
+        """Settle an action with the result of an earlier call."""
+        run, node = self.run_, slot.node
+        if not self._reserve(slot, {"actions": 1}):
+            return
+        run.emit(kinds.ACTION_DEDUPLICATED, {"source": hit.source}, node=node)
+        effects = node.action.expected_effects if hit.effects is None else hit.effects
+        changes = {key: {"op": "set", "value": value} for key, value in effects.items()}
+        run.settle(
+            node,
+            ActionStatus.SUCCEEDED,
+            output=hit.output,
+            changes=changes,
+            duration=0.0,
+            waited=slot.waited,
+            artifacts=hit.artifacts,
+        )
+        self._spend(slot, {"actions": 1})
 
     def unpark(self, slot: Slot) -> None:
         """Let a parked slot start when there is room."""
@@ -224,6 +267,7 @@ class Level:
         self.ready.clear()
         self.parked.clear()
         for slot in sorted(unstarted, key=lambda s: s.node.index):
+            slot.give_way()
             self._spend(slot, {})
             if slot.attempt:  # it has run and failed: its retry is what does not start
                 code = stop.code if stop.code is ErrorCode.CANCELED else slot.code
@@ -250,6 +294,7 @@ class Level:
         run.emit(kinds.BUDGET_EXHAUSTED, data, node=slot.node)
         stop = stops.exhausted(dimension, limit)
         run.end_with(stop)
+        slot.give_way()
         if slot.attempt:
             self.attempts.fail(slot, slot.error or "", ErrorCode.BUDGET_EXHAUSTED)
         else:

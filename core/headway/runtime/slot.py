@@ -6,11 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from headway.clock import TimerHandle
+from headway.limits.flight import Hit
+from headway.limits.reuse import Lead
 from headway.plan.graph import Node
 from headway.plan.result import ErrorCode
 
 if TYPE_CHECKING:
     from headway.limits.bucket import Waiter
+    from headway.limits.reuse import Asking
     from headway.tools.registry import ToolEntry
 
 
@@ -33,6 +36,7 @@ class Slot:
         "parked",
         "progress",
         "reserved",
+        "reuse",
         "started",
         "timer",
         "token",
@@ -51,11 +55,17 @@ class Slot:
         self.waited = 0.0  # seconds in rate limits and backoff
         self.token = False  # holds a token of its bucket for the coming attempt
         self.reserved: dict[str, int] = {}  # budget held for the coming or present attempt
+        self.reuse: Hit | Lead | None = None  # the result there was, or the duty to make the call for others too
         self.call: asyncio.Future[Any] | None = None
         self.timer: TimerHandle | None = None
-        self.parked: Waiter | TimerHandle | None = None
+        self.parked: Waiter | Asking | TimerHandle | None = None
         self.progress: TimerHandle | None = None
         self.cut: ErrorCode | None = None  # why the call was cut off: timeout, killed or interrupted
         self.abandoned = False
         self.error: str | None = None  # of the attempt before
         self.code: ErrorCode | None = None
+
+    def give_way(self) -> None:
+        """The call did not succeed: who waits for its result makes it."""
+        if isinstance(self.reuse, Lead):
+            self.reuse.fail()
