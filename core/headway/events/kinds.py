@@ -25,16 +25,22 @@ One action (``job_id``, ``action_id``, ``level`` set; ``attempt`` from 1)::
 
     action_executing       {} committed just before the tool starts
     action_progress        current?, total?, message?      coalesced, at most 10 a second
-    action_chunk           index, count, chunks: [JSON…], dropped?     pieces of an output that is being made: count of them
-                           from number index (0 is the attempt's first) on, texts in a row joined; dropped of them were
-                           left out or cut for size. Coalesced, at most 10 a second and one at the end. The output of
-                           action_succeeded is whole.
+    action_chunk           index, count, chunks: [JSON…], dropped?     pieces of an output that is being made: count of
+                           them from number index (0 is the attempt's first) on, texts in a row joined; dropped of them
+                           were left out or cut for size. Coalesced, at most 10 a second and one at the end. The output
+                           of action_succeeded is whole.
     action_retrying        error, error_code, delay_ms, duration_ms     the attempt ended, another will follow
     action_deduplicated    source: "cache" | "idempotency"; the action_succeeded that follows holds that earlier result
     action_succeeded       output, state_changes?, duration_ms, waited_ms?, artifacts?
     action_failed          error, error_code, duration_ms, waited_ms?, terminal?
     action_rejected        error, error_code
     action_skipped         error, error_code, duration_ms?
+
+Undoing what an aborted run did (``action_id`` is the action that is undone)::
+
+    compensation_started   tool
+    compensation_succeeded output, duration_ms
+    compensation_failed    error, duration_ms
 
 Limits and budgets::
 
@@ -91,6 +97,10 @@ ACTION_SUCCEEDED = "action_succeeded"
 ACTION_FAILED = "action_failed"
 ACTION_REJECTED = "action_rejected"
 ACTION_SKIPPED = "action_skipped"
+
+COMPENSATION_STARTED = "compensation_started"
+COMPENSATION_SUCCEEDED = "compensation_succeeded"
+COMPENSATION_FAILED = "compensation_failed"
 
 LIMIT_CONFIGURED = "limit_configured"
 RATE_LIMIT_WAIT = "rate_limit_wait"

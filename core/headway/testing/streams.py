@@ -230,6 +230,8 @@ class _Run:
             for step in range(rng.randint(0, 2)):
                 progress = {"current": step, "total": 2, "message": f"step [{step}]"}
                 yield self.event(kinds.ACTION_PROGRESS, progress, attempt=attempt, **where)
+                chunk = {"index": step, "count": 1, "chunks": [f"chunk [{step}]"]}
+                yield self.event(kinds.ACTION_CHUNK, chunk, attempt=attempt, **where)
             failed = {"error": "ConnectionError: refused", "error_code": "tool_error", "duration_ms": 1.5 * attempt}
             if rng.random() > 0.15 or attempt > 3:
                 break

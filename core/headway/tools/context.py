@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, one_line
+from headway.jsonvalue import to_json
 
 _NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
@@ -42,6 +43,9 @@ NEVER_CANCELLED = NeverCancelled()
 ProgressSink = Callable[["ToolContext", float | None, float | None, str | None], object]
 """Takes ``(context, current, total, message)`` of one report; called on the thread that the tool runs on."""
 
+ChunkSink = Callable[["ToolContext", Any], object]
+"""Takes ``(context, chunk)``, the chunk as JSON that is its own; called on the thread that the tool runs on."""
+
 
 class ToolContext:
     """One call of one tool. A parameter annotated ``ToolContext`` receives it; every field has a default, for tests.
@@ -64,6 +68,7 @@ class ToolContext:
     """
 
     __slots__ = (
+        "_chunks",
         "_progress",
         "action_id",
         "attempt",
@@ -89,6 +94,7 @@ class ToolContext:
         workspace: Path | None = None,
         clock: Clock = SYSTEM_CLOCK,
         progress: ProgressSink | None = None,
+        chunks: ChunkSink | None = None,
     ) -> None:
         self.job_id = job_id
         self.action_id = action_id
@@ -100,6 +106,7 @@ class ToolContext:
         self.workspace = workspace
         self.clock = clock
         self._progress = progress
+        self._chunks = chunks
 
     def __repr__(self) -> str:
         return f"ToolContext(job_id={self.job_id!r}, action_id={self.action_id!r}, attempt={self.attempt})"
@@ -124,6 +131,18 @@ class ToolContext:
                 raise InvalidInput(f"progress must be finite, not {number}")
         if self._progress is not None:
             self._progress(self, current, total, None if message is None else one_line(message, 500))
+
+    def emit_chunk(self, chunk: Any) -> None:
+        """Show a piece of the output while it is being made: text, or any JSON value.
+
+        As with :meth:`report_progress`: from any thread, as often as it likes, without a sink nothing happens. What is
+        shown this way may be cut; the output is what the tool returns.
+
+        Raises ``InvalidInput`` for what is not JSON.
+        """
+        value = to_json(chunk)
+        if self._chunks is not None:
+            self._chunks(self, value)
 
 
 @dataclass(slots=True)

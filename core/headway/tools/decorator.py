@@ -6,6 +6,8 @@
     async def search(query: str, limit: int = 10, *, ctx: ToolContext) -> list[str]:
         "Search the index."
 
+An async generator makes its output in chunks: see :mod:`headway.tools.stream`.
+
 The function stays what it was. Its schema is made when it is registered, so that decorating costs no pydantic import.
 """
 
@@ -27,6 +29,7 @@ from headway.tools.signature import (
     read_signature,
     refuse_kind,
 )
+from headway.tools.stream import CONTEXT, is_stream, streaming
 
 if TYPE_CHECKING:
     from headway.plan.model import RateLimit
@@ -82,8 +85,8 @@ def tool(function: Any = None, /, **options: Any) -> Any:
     :class:`~headway.plan.model.ToolSchema`. ``permission``, ``category``, ``writes_files``: see
     :class:`~headway.tools.registry.ToolEntry`.
 
-    Raises ``InvalidInput`` for a function that a plan cannot call (``*args``, a generator, a class) and for options
-    that make no sense.
+    Raises ``InvalidInput`` for a function that a plan cannot call (``*args``, a plain generator, a class) and for
+    options that make no sense.
     """
     if function is None:
         chosen = ToolOptions(**options)
@@ -119,16 +122,19 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
         cache_ttl_secs=options.cache_ttl_secs,
         rate_limit=RateLimit(max_calls=limit[0], interval_secs=limit[1]) if isinstance(limit, tuple) else limit,
     )
-    is_async = _is_async(function)
+    streams, context_param = is_stream(function), signature.context_param
+    call = streaming(function, name, context_param) if streams else function
+    is_async = streams or _is_async(function)
     return ToolEntry(
         schema=schema,
-        call=_converting(_staying(function) if is_async else function, name, converters(signature, name)),
+        call=_converting(_staying(call) if is_async else call, name, converters(signature, name)),
         is_async=is_async,
-        context_param=signature.context_param,
+        context_param=context_param or (CONTEXT if streams else None),
         source=source,
         permission=options.permission,
         category=options.category,
         writes_files=options.writes_files,
+        mode="streaming" if streams else "one_shot",
     )
 
 
@@ -162,8 +168,8 @@ def _refuse_uncallable(function: Any, name: str, options: ToolOptions) -> None:
     if inspect.isclass(function):
         raise InvalidInput(f"tool '{name}': a class is no tool; decorate a function")
     for target in (function, getattr(function, "__call__", None)):  # noqa: B004 - the method itself is looked at
-        if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-            raise InvalidInput(f"tool '{name}': a generator is no tool; return a list")
+        if inspect.isgeneratorfunction(target):
+            raise InvalidInput(f"tool '{name}': a generator is no tool; return a list, or make it async")
     if options.permission not in ("allow", "ask", "deny"):
         raise InvalidInput(f"tool '{name}': permission is allow, ask or deny, not {options.permission!r}")
     for field in ("parameters", "returns"):

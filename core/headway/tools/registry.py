@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from headway.plan.model import ToolSchema
 
 Permission = Literal["allow", "ask", "deny"]
+Mode = Literal["one_shot", "streaming", "long_running"]
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +28,9 @@ class ToolEntry:
     tools for people; ``writes_files`` marks a tool that changes the workspace, which remote callers do not get unless
     the configuration names it. ``check(params)`` may add what no schema says, one line a problem: it is asked once the
     schema is met, at admission and before a call, and must be quick.
+
+    ``mode`` says how it makes its output: at once, in chunks, or behind a handle; all three are called the same way.
+    ``aclose()`` lets go of what the tool holds (a process), for who takes the tool out of use.
     """
 
     schema: ToolSchema
@@ -37,6 +42,8 @@ class ToolEntry:
     category: str = "general"
     writes_files: bool = False
     check: Callable[[dict[str, Any]], list[str]] | None = None
+    mode: Mode = "one_shot"
+    aclose: Callable[[], Awaitable[None]] | None = None
     _check: ParameterCheck | None = field(default=None, init=False, repr=False)
 
     @property
@@ -101,6 +108,10 @@ class ToolRegistry:
     def schemas(self) -> list[ToolSchema]:
         """Return the schemas, sorted by name."""
         return [entry.schema for entry in self.entries()]
+
+    async def aclose(self) -> None:
+        """Let go of what the tools hold: processes end. The tools stay registered, those that held something fail."""
+        await asyncio.gather(*(entry.aclose() for entry in self.entries() if entry.aclose is not None))
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

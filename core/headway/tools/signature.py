@@ -114,6 +114,17 @@ def converters(signature: Signature, tool: str) -> dict[str, Callable[[Any], Any
     return {p.name: _adapter(tool, p).validate_python for p in signature.parameters if not _is_plain(p.annotation)}
 
 
+def yields_text(function: Callable[..., Any]) -> bool:
+    """Whether an async generator says that it yields text: ``-> AsyncIterator[str]`` or the like."""
+    inner = _innermost(function)
+    annotation = getattr(inner, "__annotations__", {}).get("return", inspect.Parameter.empty)
+    try:
+        found = _resolve("", "return", annotation, _globals_of(function))
+    except InvalidInput:
+        return False
+    return typing.get_args(found)[:1] == (str,)
+
+
 def description_of(function: Callable[..., Any]) -> str:
     """Return the docstring up to its first section (``Args:``, ``Returns:`` …), "" without one."""
     lines = (inspect.getdoc(_innermost(function)) or "").splitlines()

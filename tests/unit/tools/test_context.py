@@ -58,3 +58,14 @@ def test_results_share_nothing() -> None:
     ToolResult(1).artifacts.append("a")
     assert ToolResult(1).artifacts == []
     assert ToolResult(1).effects is None  # the action's declared ones stand
+
+
+def test_chunks_reach_the_sink_as_json_of_their_own() -> None:
+    seen: list[Any] = []
+    context = ToolContext("job", "a", chunks=lambda *shown: seen.append(shown))
+    chunk = {"rows": [1]}
+    context.emit_chunk(chunk)
+    chunk["rows"].append(2)
+    assert seen == [(context, {"rows": [1]})]
+    with pytest.raises(InvalidInput):
+        context.emit_chunk(math.nan)

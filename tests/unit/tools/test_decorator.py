@@ -254,10 +254,6 @@ def generator() -> Any:
     yield 1
 
 
-async def async_generator() -> Any:
-    yield 1
-
-
 def field_default(a: int = Field(3, ge=1)) -> None: ...
 
 
@@ -267,7 +263,6 @@ def field_default(a: int = Field(3, ge=1)) -> None: ...
         (positional, r"tool 'positional': '\*args' cannot be given by a plan"),
         (positional_only, "positional-only"),
         (generator, "a generator is no tool"),
-        (async_generator, "a generator is no tool"),
         (field_default, "write Annotated"),
         (Point, "a class is no tool"),
         (lambda: 1, "a lambda needs a name"),

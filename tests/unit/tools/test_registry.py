@@ -238,3 +238,23 @@ def test_the_quick_yes_is_always_the_validators(schema: dict[str, Any], params: 
     assert check is not None
     if check(params):
         assert Draft202012Validator(schema).is_valid(params)
+
+
+async def test_closing_lets_go_of_what_tools_hold_and_keeps_them() -> None:
+    closed: list[str] = []
+
+    def held(name: str) -> ToolEntry:
+        async def call() -> None: ...
+
+        async def aclose() -> None:
+            closed.append(name)
+
+        return ToolEntry(ToolSchema(name=name), call, is_async=True, aclose=aclose)
+
+    registry = ToolRegistry()
+    registry.register(held("a"))
+    registry.register(held("b"))
+    registry.register(ToolEntry(ToolSchema(name="c"), dict, is_async=False))
+    await registry.aclose()
+    assert closed == ["a", "b"]
+    assert registry.names() == ["a", "b", "c"]
