@@ -331,16 +331,25 @@ def test_lines_are_those_where_the_keys_stand(tables: dict[str, dict[str, str]],
 
 
 def test_lines_of_dotted_keys_arrays_of_tables_and_unknown_paths() -> None:
-    lines = key_lines("a . 'b'.c = 1\n[[list]]\nx = 1\n[[list]]\nx = 2\n[t.u]\n")
+    lines = key_lines("a . 'b'.c = 1\n[[list]]\nx = 1\n[[list]]\nx = 2\n[list.in]\ny = 1\n[t.u]\n")
     assert lines == {
         ("a",): 1,
         ("a", "b"): 1,
         ("a", "b", "c"): 1,
         ("list",): 2,
         ("list", "x"): 3,
-        ("t",): 6,
-        ("t", "u"): 6,
+        ("list", "0"): 2,
+        ("list", "0", "x"): 3,
+        ("list", "1"): 4,
+        ("list", "1", "x"): 5,
+        ("list", "in"): 6,
+        ("list", "in", "y"): 7,
+        ("list", "1", "in"): 6,
+        ("list", "1", "in", "y"): 7,
+        ("t",): 8,
+        ("t", "u"): 8,
     }
     assert line_of(lines, ["a", "b", "c", 0]) == 1
-    assert line_of(lines, ["t", "u", "v"]) == 6
+    assert line_of(lines, ["t", "u", "v"]) == 8
+    assert line_of(lines, ["list", 1, "x"]) == 5
     assert line_of(lines, ["z"]) is None

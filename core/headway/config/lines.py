@@ -30,19 +30,27 @@ _TOKEN = re.compile(
 
 
 def key_lines(text: str) -> Lines:
-    """Return the line (from 1) in which each key and table of ``text`` first stands; ``text`` is valid TOML."""
+    """Return the line (from 1) in which each key and table of ``text`` first stands; ``text`` is valid TOML.
+
+    Tables of an array (``[[name]]``) are found by their index too: ``("name", "0", "key")``.
+    """
     found: Lines = {}
+    sizes: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
+    indexed: tuple[str, ...] = ()
     position, line = 0, 1
     while position < len(text):
         header = _HEADER.match(text, position)
         pair = None if header else _PAIR.match(text, position)
         if header:
             table = _split(header.group(2))
+            indexed = _indexed(table, sizes, starts_item=header.group(1) == "[[")
             _note(found, (), table, line)
+            _note(found, (), indexed, line)
             end = header.end()
         elif pair:
             _note(found, table, _split(pair.group(1)), line)
+            _note(found, indexed, _split(pair.group(1)), line)
             end = pair.end()
         else:
             end = position
@@ -64,6 +72,18 @@ def line_of(lines: Lines, path: Sequence[str | int]) -> int | None:
 def _note(found: Lines, table: tuple[str, ...], path: tuple[str, ...], line: int) -> None:
     for length in range(1, len(path) + 1):
         found.setdefault((*table, *path[:length]), line)
+
+
+def _indexed(table: tuple[str, ...], sizes: dict[tuple[str, ...], int], *, starts_item: bool) -> tuple[str, ...]:
+    """Return the path of a header with the index behind each array in it; a header means the last item there is."""
+    place: tuple[str, ...] = ()
+    for depth, name in enumerate(table, 1):
+        place = (*place, name)
+        if starts_item and depth == len(table):
+            sizes[place] = sizes.get(place, 0) + 1
+        if place in sizes:
+            place = (*place, str(sizes[place] - 1))
+    return place
 
 
 def _split(path: str) -> tuple[str, ...]:

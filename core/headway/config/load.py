@@ -50,7 +50,7 @@ def load_config(
     """
     here = (start or Path.cwd()).absolute()
     path = file.absolute() if file is not None else find_file(here) or (find_file(also) if also else None)
-    tables, lines = _read(path) if path is not None else ({}, {})
+    tables, lines = read_toml(path) if path is not None else ({}, {})
     folder = path.parent if path is not None else here
     sources = {} if path is None else _file_sources(path, tables, lines)
     for section, key, value, variable in from_environment(os.environ if env is None else env, Config, folder):
@@ -74,7 +74,8 @@ def load_config(
     return config
 
 
-def _read(path: Path) -> tuple[dict[str, Any], Lines]:
+def read_toml(path: Path) -> tuple[dict[str, Any], Lines]:
+    """Return the tables of a file and the lines of its keys; raise ``InvalidConfig`` if it is no TOML."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InvalidConfig(f"{path}: larger than {MAX_BYTES} bytes")
@@ -87,6 +88,8 @@ def _read(path: Path) -> tuple[dict[str, Any], Lines]:
         return tomllib.loads(text), key_lines(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfig(_syntax(path, text, str(error))) from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, brackets in brackets in brackets
+        raise InvalidConfig(f"{path}: has a number that is too long, or is nested too deep") from None
 
 
 def _syntax(path: Path, text: str, message: str) -> str:
