@@ -1,0 +1,197 @@
+"""``PolicyEngine``: the rules that every action must pass.
+
+::
+
+    policies = PolicyEngine()
+    policies.deny_tool("no-shell", "shell")
+    policies.deny_tool_param("no-wipe", "run", "cmd", "rm -rf")
+    policies.register("hours", lambda call: "not at night" if is_night() else None)
+    policies.check(call)  # [] or every reason against it
+
+Rules come from three places: registered for all, registered for one session, and read from files. All of them see
+every action, state writes too, and all their reasons are given. What cannot be evaluated is denied.
+"""
+
+from __future__ import annotations
+
+import inspect
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import InvalidInput, NotFound
+from headway.jsonvalue import to_json
+from headway.policy.call import PolicyCall
+from headway.policy.rules import Answer, DenyParameter, DenyTool, Function, RequireState, Rule
+from headway.policy.values import MAX_KEY, MAX_PATTERN, Unreadable, plain, shown
+
+if TYPE_CHECKING:
+    from headway.policy.files import RuleSet
+
+
+class PolicyEngine:
+    """Rules by name. Not thread-safe: for the event loop's thread.
+
+    Names need not be unique; :meth:`unregister` removes all rules of a name. With ``session`` a rule is asked only
+    about the calls of that session; ``NotFound`` if it is not open. Wrong arguments raise ``InvalidInput`` and change
+    nothing.
+    """
+
+    def __init__(self) -> None:
+        self._rules: tuple[Rule, ...] = ()
+        self._sessions: dict[str, tuple[Rule, ...]] = {}
+        self._files: RuleSet | None = None
+        self._idle = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether no rule and no session is there, so that every call passes that names no session."""
+        return self._idle
+
+    def check(self, call: PolicyCall) -> list[str]:
+        """Return every reason against ``call``, as ``policy 'name': why``; ``[]`` if it may run.
+
+        A call that passes is counted by the rate limits of its tool. A call of a session that is not open is denied:
+        its rules are gone, and with them the right to go on under them.
+        """
+        if self._idle and call.session is None:
+            return []
+        found: list[str] = []
+        for rule in self._rules:
+            found += _reasons(rule, call)
+        if call.session is not None:
+            rules = self._sessions.get(call.session)
+            if rules is None:
+                found.append(f"policy session '{shown(call.session)}' is not open")
+            else:
+                for rule in rules:
+                    found += _reasons(rule, call)
+        if self._files is not None:
+            for rule in self._files.rules:
+                found += _reasons(rule, call)
+            if not found:
+                for window in self._files.windows:
+                    window.take(call)
+        return found
+
+    def deny_tool(self, name: str, tool: str, *, session: str | None = None) -> None:
+        """Deny every call of ``tool``."""
+        rule = DenyTool(_named(name), frozenset({plain(tool, "a policy's tool")}))
+        self._add(rule, session)
+
+    def deny_tool_param(self, name: str, tool: str, key: str, pattern: str, *, session: str | None = None) -> None:
+        """Deny calls of ``tool`` whose parameter ``key`` contains the text ``pattern``.
+
+        A value that is no string is searched for every text in it: strings and keys at any depth, numbers as JSON
+        writes them. A call without the parameter passes.
+        """
+        plain(tool, "a policy's tool")
+        plain(key, "a policy's parameter", MAX_KEY)
+        plain(pattern, "a policy's pattern", MAX_PATTERN)
+        self._add(DenyParameter(_named(name), tool, key, contains=pattern), session)
+
+    def require_state(self, name: str, key: str, value: Any, *, session: str | None = None) -> None:
+        """Deny every action while the state's ``key`` does not equal ``value`` (JSON; true is not 1, 1 is 1.0)."""
+        rule = RequireState(_named(name), plain(key, "a policy's state key", MAX_KEY), to_json(value))
+        self._add(rule, session)
+
+    def register(self, name: str, policy: Callable[[PolicyCall], Answer], *, session: str | None = None) -> None:
+        """Ask the function ``policy`` about each call: None or True lets it pass, False, a reason or several deny it.
+
+        It runs on the event loop and must not block. What it raises denies the action; the text of the exception is
+        not shown, for it may hold a value.
+        """
+        if not callable(policy):
+            raise InvalidInput(f"a policy is a function that takes a PolicyCall, not {type(policy).__name__}")
+        if inspect.iscoroutinefunction(policy) or inspect.iscoroutinefunction(type(policy).__call__):
+            raise InvalidInput("a policy is a plain function: it is asked between two steps of the run and cannot wait")
+        self._add(Function(_named(name), policy), session)
+
+    def unregister(self, name: str, *, session: str | None = None) -> int:
+        """Remove the rules of that name, in the session or those for all; return how many there were."""
+        before = self._registered(session)
+        after = tuple(rule for rule in before if rule.name != name)
+        self._store(after, session)
+        return len(before) - len(after)
+
+    def names(self, *, session: str | None = None) -> list[str]:
+        """Return the names of the rules registered for all, or in the session, in the order of registration."""
+        return [rule.name for rule in self._registered(session)]
+
+    def open_session(self) -> str:
+        """Return the id of a new session without rules."""
+        session = uuid.uuid4().hex[:12]
+        self._sessions[session] = ()
+        self._settle()
+        return session
+
+    def close_session(self, session: str) -> bool:
+        """Forget the session and its rules; return whether it was open. Calls that still name it are denied."""
+        closed = self._sessions.pop(_session(session), None) is not None
+        self._settle()
+        return closed
+
+    @property
+    def file_rules(self) -> RuleSet | None:
+        """The rules read from files that are in force; None if none were given."""
+        return self._files
+
+    def use_files(self, rules: RuleSet | None) -> None:
+        """Put the rules of ``rules`` in the place of the file rules there were, all at once.
+
+        Rate limits that both have keep their count: writing a file anew does not give calls back.
+        """
+        if rules is not None:
+            if not hasattr(rules, "continue_from"):
+                raise InvalidInput(f"use_files() takes what load_policies() returns, not {type(rules).__name__}")
+            if self._files is not None and rules is not self._files:
+                rules.continue_from(self._files)
+        self._files = rules
+        self._settle()
+
+    def __repr__(self) -> str:
+        files = len(self._files.rules) if self._files is not None else 0
+        return f"PolicyEngine({len(self._rules)} rules, {len(self._sessions)} sessions, {files} from files)"
+
+    def _registered(self, session: str | None) -> tuple[Rule, ...]:
+        if session is None:
+            return self._rules
+        rules = self._sessions.get(_session(session))
+        if rules is None:
+            raise NotFound(f"policy session '{shown(session)}' is not open")
+        return rules
+
+    def _add(self, rule: Rule, session: str | None) -> None:
+        self._store((*self._registered(session), rule), session)
+
+    def _store(self, rules: tuple[Rule, ...], session: str | None) -> None:
+        # Tuples are replaced, not changed: a policy that registers another one while it is asked disturbs nothing.
+        if session is None:
+            self._rules = rules
+        else:
+            self._sessions[session] = rules
+        self._settle()
+
+    def _settle(self) -> None:
+        self._idle = not (self._rules or self._sessions or (self._files is not None and self._files.rules))
+
+
+def _session(session: object) -> str:
+    return plain(session, "a policy session's id")
+
+
+def _named(name: str) -> str:
+    name = plain(name, "a policy's name")
+    if not name.isprintable():
+        raise InvalidInput("a policy's name must be printable: it stands in reasons")
+    return name
+
+
+def _reasons(rule: Rule, call: PolicyCall) -> list[str]:
+    try:
+        reasons = rule.check(call)
+    except Unreadable as unreadable:
+        reasons = (f"{unreadable}, so the action is denied",)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever keeps a policy from answering denies the action
+        reasons = (f"it failed with {type(error).__name__}, so the action is denied",)
+    return [f"policy '{rule.name}': {reason}" for reason in reasons] if reasons else []

@@ -1,0 +1,129 @@
+"""``policies/*.toml``: rules that operators write.
+
+All files of the folder hold together, read in the order of their names; a rule can only add to what is denied, so the
+order decides nothing but that of the reasons. Reading is strict: what is not understood is an error that names file
+and line, and then none of the files is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headway.config.load import read_toml
+from headway.errors import InvalidConfig, InvalidInput, one_line
+from headway.policy.rules import Rule, Window
+from headway.policy.tables import read_rules
+
+FOLDER = "policies"
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+"""Name, time of change, size and inode of each policy file: two that are equal mean the same files."""
+
+
+@dataclass(slots=True, eq=False)
+class RuleSet:
+    """The rules of a folder, for :meth:`PolicyEngine.use_files`.
+
+    ``files`` are those read, in order; ``stamp`` is what the folder looked like before they were read.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    rules: tuple[Rule, ...]
+    stamp: Stamp
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The rate limits among the rules."""
+        return tuple(rule for rule in self.rules if isinstance(rule, Window))
+
+    def continue_from(self, earlier: RuleSet) -> None:
+        """Take over the counts of rate limits that ``earlier`` has too: same tool, same numbers."""
+        left = list(earlier.windows)
+        for window in self.windows:
+            same = (window.tool, window.max_calls, window.interval)
+            found = next((old for old in left if (old.tool, old.max_calls, old.interval) == same), None)
+            if found is not None:
+                left.remove(found)
+                window.taken = found.taken
+
+
+def find_policies(start: Path | str) -> Path | None:
+    """Return the first folder ``policies`` with a TOML file in it, in ``start`` or the folders above; None if none has.
+
+    Raises :class:`headway.errors.InvalidConfig` for one that cannot be listed.
+    """
+    folder = folder_path(start)
+    for candidate in (folder, *folder.parents):
+        try:
+            if _policy_files(candidate / FOLDER):
+                return candidate / FOLDER
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:  # it may deny something: going on without it would not
+            raise InvalidConfig(f"{candidate / FOLDER}: cannot be read: {error.strerror or error}") from None
+    return None
+
+
+def load_policies(folder: Path | str) -> RuleSet:
+    """Read the policy files of ``folder``; a folder without any gives no rules.
+
+    Raises :class:`headway.errors.InvalidConfig`: all that is wrong in its ``details["issues"]``, the first of it in
+    its message, as ``file:line: what``.
+    """
+    folder = folder_path(folder)
+    stamp = stamp_of(folder)
+    files = _listed(folder)
+    rules: list[Rule] = []
+    issues: list[str] = []
+    for path in files:
+        try:
+            if not path.is_file():
+                raise InvalidConfig(f"{path}: is not a file")
+            tables, lines = read_toml(path)
+        except InvalidConfig as error:
+            issues.append(error.message)
+            continue
+        except OSError as error:
+            issues.append(f"{path}: cannot be read: {error.strerror or error}")
+            continue
+        found, problems = read_rules(path, tables, lines)
+        rules += found
+        issues += problems
+    if issues:
+        raise InvalidConfig(issues[0], issues=issues)
+    return RuleSet(folder, tuple(files), tuple(rules), stamp)
+
+
+def stamp_of(folder: Path) -> Stamp:
+    """Return what tells whether the policy files of ``folder`` have changed. Raises ``InvalidConfig`` if it is gone."""
+    stamps = []
+    for path in _listed(folder):
+        try:
+            status = path.stat()
+        except OSError:
+            stamps.append((path.name, 0, 0, 0))
+        else:
+            stamps.append((path.name, status.st_mtime_ns, status.st_size, status.st_ino))
+    return tuple(stamps)
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return _policy_files(folder)
+    except OSError as error:
+        raise InvalidConfig(f"{folder}: cannot be read: {error.strerror or error}") from None
+
+
+def _policy_files(folder: Path) -> list[Path]:
+    # Not glob(): it keeps quiet about a folder that is missing or not permitted, and then nothing would be denied.
+    return sorted(path for path in folder.iterdir() if path.suffix == ".toml" and not path.name.startswith("."))
+
+
+def folder_path(value: Path | str) -> Path:
+    """Return ``value`` as an absolute path; raise ``InvalidInput`` if it is none."""
+    given: object = value
+    if not isinstance(given, str | Path) or "\0" in str(given):
+        raise InvalidInput(f"a folder of policies is a path, not {one_line(repr(given), 60)}")
+    return Path(given).absolute()

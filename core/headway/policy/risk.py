@@ -1,0 +1,94 @@
+"""Risk tiers: how much harm an action can do, and how much one may do without asking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from headway.errors import InvalidInput, one_line
+from headway.policy.call import PolicyCall
+from headway.policy.values import shown
+
+if TYPE_CHECKING:
+    from headway.tools.registry import ToolEntry
+
+_IN_PROCESS = frozenset({"builtin", "user_defined"})
+_READING = frozenset({"state_read", "assertion"})
+
+
+class Tier(StrEnum):
+    """What an action can do at most.
+
+    ``read_only`` changes nothing, ``sandbox_edit`` changes state and files of the workspace, ``full_access`` anything
+    else. Tiers are compared by :meth:`covers`; ``<`` would compare their names.
+    """
+
+    READ_ONLY = "read_only"
+    SANDBOX_EDIT = "sandbox_edit"
+    FULL_ACCESS = "full_access"
+
+    def covers(self, other: Tier) -> bool:
+        """Return whether who may do this may do ``other``."""
+        return _RANK[self] >= _RANK[other]
+
+
+_RANK = {tier: rank for rank, tier in enumerate(Tier)}
+
+
+def classify(entry: ToolEntry | None, call: PolicyCall) -> Tier:
+    """Return the tier of ``call``, whose tool is ``entry`` (None for one that is not known, and for actions on state).
+
+    It follows from what is declared, and what is not declared counts as the worst:
+
+    ============================================================================  ============
+    reading state, an assertion                                                   read_only
+    writing state                                                                 sandbox_edit
+    a tool that is unknown, in category ``shell``, with permission ask or deny,
+    or run outside of this process (source ``subprocess``, ``mcp`` and so on)     full_access
+    a tool that writes files                                                      sandbox_edit
+    an idempotent tool                                                            read_only
+    any other tool                                                                sandbox_edit
+    ============================================================================  ============
+    """
+    if call.type != "tool_call":
+        if call.type in _READING:
+            return Tier.READ_ONLY
+        return Tier.SANDBOX_EDIT if call.type == "state_write" else Tier.FULL_ACCESS
+    if entry is None or entry.category == "shell" or entry.source not in _IN_PROCESS or entry.permission != "allow":
+        return Tier.FULL_ACCESS
+    return Tier.READ_ONLY if entry.schema.idempotent and not entry.writes_files else Tier.SANDBOX_EDIT
+
+
+class PermissionGrant:
+    """The tier that a caller was given. Raises ``InvalidInput`` for what is no tier."""
+
+    __slots__ = ("tier",)
+
+    def __init__(self, tier: Tier | str = Tier.SANDBOX_EDIT) -> None:
+        try:
+            self.tier = Tier(tier)
+        except ValueError:
+            raise InvalidInput(f"a tier is one of {', '.join(Tier)}, not {one_line(repr(tier), 60)}") from None
+
+    def check(self, call: PolicyCall, entry: ToolEntry | None) -> list[str]:
+        """Return why the grant does not reach ``call``; ``[]`` if it does. None reaches a tool with permission deny."""
+        if call.type == "tool_call" and entry is not None and entry.permission == "deny":
+            return [f"tool '{shown(entry.name)}' is denied by its permission"]
+        needed = classify(entry, call)
+        if self.tier.covers(needed):
+            return []
+        what = f"tool '{shown(call.tool or '')}'" if call.type == "tool_call" else shown(str(call.type))
+        return [f"{what} needs {needed.value}, the grant is {self.tier.value}"]
+
+    def check_plan(self, calls: Iterable[tuple[PolicyCall, ToolEntry | None]]) -> list[str]:
+        """Return why a plan of these actions is refused, one line an action; ``[]`` if the grant reaches for all.
+
+        One action above the grant refuses the whole plan: half of it would not do what was meant.
+        """
+        return [
+            f"action '{shown(call.action_id)}': {reason}" for call, entry in calls for reason in self.check(call, entry)
+        ]
+
+    def __repr__(self) -> str:
+        return f"PermissionGrant({self.tier.value!r})"
