@@ -6,6 +6,7 @@ can follow a newer runtime. ``ms`` values are integers since 1970 unless they en
 Job life (``job_id`` set)::
 
     job_created            scope, source, title, proposal {…}, graph {…}, context_id?, principal?, origin? {…};
+                           after a replan: replan_of {job_id, attempt};
                            forks also: forked_from {job_id, checkpoint_id, level, seq}, state {…} (the new scope's),
                            results [ActionResult…] (finished before the fork), spent {dimension: amount}
                            graph = {"actions": [{"id", "type", "tool"?, "needs": [ids], "after": [ids]}…] in list
@@ -23,6 +24,7 @@ Job life (``job_id`` set)::
 
 One action (``job_id``, ``action_id``, ``level`` set; ``attempt`` from 1)::
 
+    policy_violation       reasons: [text]; the action_rejected (or skipped) that follows says so too
     action_executing       {} committed just before the tool starts
     action_progress        current?, total?, message?      coalesced, at most 10 a second
     action_chunk           index, count, chunks: [JSON…], dropped?     pieces of an output that is being made: count of
@@ -52,6 +54,13 @@ Limits and budgets::
     budget_settled         reserved: {…}, spent: {dimension: total now spent}
     budget_warning         dimension, spent, limit          once a dimension, at 80 %
     budget_exhausted       dimension, spent, limit
+
+Between the runs of a replan (no ``job_id``)::
+
+    replan_attempted         failed_job, attempt, error
+    replan_proposal_received failed_job, attempt, proposal_id
+    replan_rejected          failed_job, attempt, error
+    replan_exhausted         failed_job, attempts
 
 State, checkpoints, operators, the store::
 
@@ -88,6 +97,7 @@ JOB_COMPLETED = "job_completed"
 JOB_FAILED = "job_failed"
 JOB_CANCELLED = "job_cancelled"
 
+POLICY_VIOLATION = "policy_violation"
 ACTION_EXECUTING = "action_executing"
 ACTION_PROGRESS = "action_progress"
 ACTION_CHUNK = "action_chunk"
@@ -110,6 +120,11 @@ BUDGET_RESERVED = "budget_reserved"
 BUDGET_SETTLED = "budget_settled"
 BUDGET_WARNING = "budget_warning"
 BUDGET_EXHAUSTED = "budget_exhausted"
+
+REPLAN_ATTEMPTED = "replan_attempted"
+REPLAN_PROPOSAL_RECEIVED = "replan_proposal_received"
+REPLAN_REJECTED = "replan_rejected"
+REPLAN_EXHAUSTED = "replan_exhausted"
 
 STATE_COMMITTED = "state_committed"
 CHECKPOINT_SAVED = "checkpoint_saved"

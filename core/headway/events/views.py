@@ -42,6 +42,7 @@ class ActionView(msgspec.Struct):
     error: str | None = None
     error_code: ErrorCode | None = None
     rolled_back: bool = False
+    compensated: bool | None = None
     terminal: bool = False
 
     @property
@@ -138,6 +139,7 @@ class RunView(msgspec.Struct, dict=True):
                 timestamp=rfc3339(a.finished_ms) if a.finished_ms is not None else None,
                 rolled_back=a.rolled_back,
                 terminal=a.terminal,
+                compensated=a.compensated,
                 artifacts=a.artifacts,
             )
             for a in self.actions

@@ -117,7 +117,16 @@ class Scheduler:
             async with self._room:
                 if job.run is None:
                     meter = BudgetMeter(self._budget, job.spent) if self._budget is not None else None
-                    job.run = Run(self._env, job.job_id, job.plan, scope.state, job.token, meter, job.prior)
+                    job.run = Run(
+                        self._env,
+                        job.job_id,
+                        job.plan,
+                        scope.state,
+                        job.token,
+                        meter,
+                        job.prior,
+                        principal=job.spec.principal,
+                    )
                     if not job.token.is_cancelled():
                         job.move(JobStatus.RUNNING)
                     await self._run(job)

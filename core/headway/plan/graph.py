@@ -158,23 +158,29 @@ def _explicit_edges(node: Node, index: dict[str, int], needs: set[int]) -> None:
         if name not in index:
             raise InvalidPlan(f"action '{node.id}' depends on '{name}', which the plan does not have")
         needs.add(index[name])
+    try:
+        node.references, node.escapes = find_references(node.action.parameters, index)
+    except KeyError as error:
+        raise InvalidPlan(f"action '{node.id}' refers to '{error.args[0]}', which the plan does not have") from None
+    needs.update(reference.source for reference in node.references)
+
+
+def find_references(
+    parameters: dict[str, Any], index: dict[str, int]
+) -> tuple[tuple[Reference, ...], tuple[tuple[str | int, ...], ...]]:
+    """Return the references in ``parameters`` and the places of escaped ones; ``KeyError`` names an unknown action."""
     references: list[Reference] = []
     escapes: list[tuple[str | int, ...]] = []
-    for where, text in _dollar_strings(node.action.parameters):
+    for where, text in _dollar_strings(parameters):
         if text.startswith("$$"):
             if _REFERENCE.fullmatch(text, 1):
                 escapes.append(where)
             continue
         match = _REFERENCE.fullmatch(text)
-        if match is None:
-            continue
-        source = match["id"]
-        if source not in index:
-            raise InvalidPlan(f"action '{node.id}' refers to '{source}', which the plan does not have")
-        path = tuple(match["path"].split(".")) if match["path"] else ()
-        references.append(Reference(where, index[source], path))
-        needs.add(index[source])
-    node.references, node.escapes = tuple(references), tuple(escapes)
+        if match is not None:
+            path = tuple(match["path"].split(".")) if match["path"] else ()
+            references.append(Reference(where, index[match["id"]], path))
+    return tuple(references), tuple(escapes)
 
 
 def _dollar_strings(parameters: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -60,6 +60,7 @@ class ActionResult(msgspec.Struct, omit_defaults=True):
     ``rejected`` = refused before dispatch; ``failed`` = dispatched and failed; ``skipped`` = never ran, or failed
     under ``failure_behavior: skip``. ``state_changes`` maps a key to ``{"op": "set", "value": …}``. ``duration_ms``
     is the time inside the tool, over all attempts; ``waited_ms`` the time in rate limits and retry backoff.
+    ``compensated`` says whether the compensation that an abort ran for it succeeded.
     """
 
     action_id: str
@@ -74,6 +75,7 @@ class ActionResult(msgspec.Struct, omit_defaults=True):
     timestamp: str | None = None
     rolled_back: bool = False
     terminal: bool = False
+    compensated: bool | None = None
     artifacts: list[Any] = []
 
 
@@ -88,10 +90,21 @@ class CostSummary(msgspec.Struct):
     retries: int = 0
 
 
+class ReplanStep(msgspec.Struct, omit_defaults=True):
+    """One plan of a lineage. ``generation`` 0 is the first; ``status`` is its run's, or rejected if it was not run."""
+
+    generation: int
+    proposal_id: str
+    job_id: str
+    status: str
+    rejection_reason: str | None = None
+
+
 class ProposalResult(msgspec.Struct, omit_defaults=True):
     """The outcome of a run: ``status`` is completed, failed or cancelled; ``outcome`` says why when that is not all.
 
-    ``outcome``: rejected (refused at admission, see ``error``), aborted, budget_exhausted, interrupted, killed.
+    ``outcome``: rejected (refused at admission, see ``error``), aborted, budget_exhausted, interrupted, killed. After a
+    replan the result is the last run's; ``replan_lineage`` lists all.
     """
 
     proposal_id: str
@@ -101,6 +114,8 @@ class ProposalResult(msgspec.Struct, omit_defaults=True):
     cost: CostSummary
     outcome: str | None = None
     error: str | None = None
+    original_proposal_id: str | None = None
+    replan_lineage: list[ReplanStep] = []
 
     def __repr__(self) -> str:
         return f"ProposalResult(job_id={self.job_id!r}, status={self.status!r}, {len(self.results)} results)"

@@ -8,14 +8,14 @@ that ``verify`` shows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from headway.errors import InvalidPlan
 from headway.plan.checks import UNKNOWN, check_precondition, check_shape, check_tool
-from headway.plan.graph import Node, Plan, compile_plan, writes
+from headway.plan.graph import Node, Plan, compile_plan, find_references, writes
 from headway.plan.model import ActionProposal, ActionType, FailureBehavior, InvocationMode, ToolSchema
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def admit(
             issues.append(Issue(text, action_id=node.id, check="invocation_mode"))
         elif node.type is ActionType.TOOL_CALL and registry is not None:
             issues.extend(_tool_issues(node, registry))
+        if node.action.compensation is not None:
+            issues.extend(_compensation_issues(node, plan, registry))
     return plan, issues
 
 
@@ -105,6 +107,33 @@ def _tool_issues(node: Node, registry: ToolRegistry) -> list[Issue]:
     else:
         problems = check_tool(node, registry, node.action.parameters)
     return [Issue(text, action_id=node.id, check="tool") for text in problems]
+
+
+def _compensation_issues(node: Node, plan: Plan, registry: ToolRegistry | None) -> Iterator[Issue]:
+    """Yield why an aborted run could not undo ``node`` as its plan says."""
+    compensation = node.action.compensation
+    assert compensation is not None
+    index = {other.id: other.index for other in plan.nodes}
+    problems: list[str] = []
+    if compensation.type == "action_ref":
+        other = index.get(compensation.action_id or "")
+        if other is None or plan.nodes[other].type is not ActionType.TOOL_CALL:
+            problems = [f"compensation names '{compensation.action_id}', which is no tool call of the plan"]
+    elif compensation.type != "tool" or not compensation.tool:
+        problems = ["a compensation is {'type': 'tool', 'tool': …} or {'type': 'action_ref', 'action_id': …}"]
+    else:
+        try:
+            dynamic = any(find_references(compensation.parameters, index))
+        except KeyError as error:
+            problems = [f"compensation refers to '{error.args[0]}', which the plan does not have"]
+        else:
+            entry = registry.get(compensation.tool) if registry is not None else None
+            if registry is not None and entry is None:
+                problems = [f"compensation: tool '{compensation.tool}' is not registered"]
+            elif entry is not None and not dynamic:
+                problems = [f"compensation: {text}" for text in entry.validate(compensation.parameters)]
+    for text in problems:
+        yield Issue(text, action_id=node.id, check="compensation_resolution")
 
 
 def _registry(tools: ToolRegistry | Iterable[str] | None, schemas: Iterable[ToolSchema] | None) -> ToolRegistry | None:

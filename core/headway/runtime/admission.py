@@ -50,7 +50,7 @@ def check(env: Environment, proposal: ActionProposal, state: Mapping[str, Any], 
     ``refused`` adds findings that admission cannot make: who submits may not do this.
     """
     plan, issues = admit(proposal, state, env.registry)
-    issues = [*issues, *refused]
+    issues = [*issues, *env.gates.judge(plan, env.registry), *refused]
     if issues:
         raise refuse(issues)
     return plan
@@ -94,7 +94,9 @@ def rejected_result(job_id: str, proposal: ActionProposal, error: InvalidPlan) -
     for action in proposal.actions:
         if action.id in texts or not texts:
             text = "; ".join(texts.get(action.id, [error.message]))
-            results.append(ActionResult(action.id, ActionStatus.REJECTED, error=text, error_code=ErrorCode.VALIDATION))
+            results.append(
+                ActionResult(action.id, ActionStatus.REJECTED, error=text, error_code=_code(error, action.id))
+            )
         else:
             results.append(ActionResult(action.id, ActionStatus.SKIPPED, error=NOT_RUN, error_code=ErrorCode.ABORTED))
     rejected = _rejected([action.id for action in proposal.actions], texts)
@@ -109,6 +111,13 @@ def _findings(error: InvalidPlan) -> dict[str, list[str]]:
         if isinstance(issue, Issue) and issue.action_id is not None:
             texts.setdefault(issue.action_id, []).append(issue.message)
     return texts
+
+
+def _code(error: InvalidPlan, action_id: str) -> ErrorCode:
+    """Return the code of the first finding against an action, or against the plan."""
+    codes = {"capability": ErrorCode.CAPABILITY, "policy": ErrorCode.POLICY_DENIED}
+    found = [i for i in error.issues if isinstance(i, Issue) and i.action_id in (action_id, None)]
+    return codes.get(found[0].check, ErrorCode.VALIDATION) if found else ErrorCode.VALIDATION
 
 
 def _rejected(ids: Sequence[str], texts: Mapping[str, Sequence[str]]) -> int:

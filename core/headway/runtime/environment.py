@@ -13,6 +13,7 @@ from headway.limits.cache import ResultCache
 from headway.limits.idempotency import IdempotencyCache
 from headway.limits.reuse import Reuse
 from headway.numbers import whole_number
+from headway.runtime.gates import Gates
 from headway.tools.registry import ToolRegistry
 from headway.tools.threads import DaemonThreads
 
@@ -37,6 +38,7 @@ class Environment:
         concurrency: str = "level",
         workspace: Path | None = None,
         results: ResultCache | None = None,
+        gates: Gates | None = None,
     ) -> None:
         if concurrency not in ("level", "car"):
             raise InvalidInput(f"concurrency must be 'level' or 'car', not {concurrency!r}")
@@ -46,6 +48,7 @@ class Environment:
         self.limiter = limiter if limiter is not None else RateLimiter(clock)
         self.results = results if results is not None else ResultCache(clock)
         self.reuse = Reuse(self.results, IdempotencyCache(clock))
+        self.gates = gates if gates is not None else Gates()
         self.max_concurrency = whole_number(max_concurrency, "max_concurrency", 1)
         self.threads = DaemonThreads(max_concurrency)
         self.concurrency = concurrency

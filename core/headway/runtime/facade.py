@@ -16,26 +16,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import Conflict, InvalidInput, InvalidPlan
 from headway.events.log import EventLog
 from headway.limits.budget import BudgetMeter, CostBudget
-from headway.plan.model import ActionProposal, new_id
+from headway.plan.model import ActionProposal, ToolSchema, new_id
 from headway.plan.parse import parse_proposal
 from headway.plan.result import ProposalResult
+from headway.policy.engine import PolicyEngine
 from headway.runtime import admission
 from headway.runtime.cancel import CancellationToken
 from headway.runtime.environment import Environment
+from headway.runtime.gates import Gates
+from headway.runtime.planner import plan_and_execute
+from headway.runtime.replan import Replan, ReplanCallback, ReplanConfig, execute_and_replan
 from headway.runtime.run import Run
+from headway.runtime.turn import turn_of
 from headway.state import StateStore
+from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
-from headway.tools.registry import ToolRegistry
+from headway.tools.executor import Execute, ExecutorTools, ToolExecutor
+from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.tools.workspace import Workspace
+
+if TYPE_CHECKING:
+    from headway.plan.score import PlannerConfig, ToolFeedback
+    from headway.policy.capabilities import CapabilitySet
 
 _outer: contextvars.ContextVar[tuple[Run, ...]] = contextvars.ContextVar("headway_outer_runs", default=())
 """The runs that this code is a tool of; tasks and tool threads inherit it."""
@@ -43,13 +54,18 @@ _outer: contextvars.ContextVar[tuple[Run, ...]] = contextvars.ContextVar("headwa
 SCOPE = "runtime"
 """The scope of an embedded runtime's runs: its own ``state``."""
 
+Proposal = ActionProposal | Mapping[str, Any] | str | bytes
+"""A plan: the model, or JSON that :func:`headway.parse_proposal` takes."""
+
 
 class Runtime:
     """Verifies plans and runs them on one state, one at a time, recording every step in ``log``.
 
     ``log`` is an :class:`EventLog` in memory unless one is given; ``execute`` returns after the run's terminal event
-    is committed in it. ``max_concurrency`` bounds the calls in flight; ``concurrency="car"`` runs a level that has an
-    ``abort`` action one by one, as CAR does.
+    is committed in it. ``policies`` are asked before each action. ``executor`` runs the tools that were registered by
+    name or schema alone. ``replan`` is a callback that proposes another plan when a run aborts (see
+    :meth:`set_replan_callback`). ``max_concurrency`` bounds the calls in flight; ``concurrency="car"`` runs a level
+    that has an ``abort`` action one by one, as CAR does. ``workspace`` is the folder that file tools work in.
     """
 
     def __init__(
@@ -57,12 +73,16 @@ class Runtime:
         *,
         state: StateStore | Mapping[str, Any] | None = None,
         log: EventLog | None = None,
+        policies: PolicyEngine | None = None,
+        executor: ToolExecutor | Execute | None = None,
+        replan: ReplanCallback | None = None,
         registry: ToolRegistry | None = None,
         clock: Clock = SYSTEM_CLOCK,
         max_concurrency: int = 64,
         concurrency: str = "level",
         workspace: Path | None = None,
     ) -> None:
+        gates = Gates(policies)
         self._env = Environment(
             log=log,
             registry=registry,
@@ -70,26 +90,78 @@ class Runtime:
             max_concurrency=max_concurrency,
             concurrency=concurrency,
             workspace=workspace,
+            gates=gates,
         )
         self.state = state if isinstance(state, StateStore) else StateStore(state)
         self.log = self._env.log
+        self.policies = gates.policies
         self.registry = self._env.registry
         self.rate_limiter = self._env.limiter
         self.result_cache = self._env.results
+        self._executor = ExecutorTools(executor)
+        self._replan = Replan()
+        if replan is not None:
+            self.set_replan_callback(replan)
+            self.set_replan_config(ReplanConfig(max_replans=1))
         self._budget: CostBudget | None = None
-        self._turn = asyncio.Lock()
-        self._in_line = 0
-        self._run: Run | None = None
 
-    def register_tool(self, function: Callable[..., Any]) -> None:
-        """Register a function, async or sync, as a tool: decorated with :func:`headway.tool`, or as it is."""
-        entry = entry_of(function)
+    @classmethod
+    def with_shared(cls, state: StateStore, log: EventLog, policies: PolicyEngine, **options: Any) -> Runtime:
+        """Return a runtime that shares state, log and policies with others.
+
+        Each has its own tools, executor, limits and caches. Runs on the shared state take turns, whichever runtimes
+        they belong to. ``options`` are those of the constructor.
+        """
+        return cls(state=state, log=log, policies=policies, **options)
+
+    # -- tools -----------------------------------------------------------------------------------------------------
+
+    @property
+    def tools(self) -> dict[str, ToolSchema]:
+        """The schemas of the registered tools, by name: a copy."""
+        return {schema.name: schema for schema in self.registry.schemas()}
+
+    def tool_schemas(self) -> list[ToolSchema]:
+        """Return the schemas of the registered tools, sorted by name, for a model's prompt."""
+        return self.registry.schemas()
+
+    def register_tool(self, tool: Callable[..., Any] | str) -> None:
+        """Register a function, async or sync (decorated with :func:`headway.tool` or as it is), or a mere name.
+
+        The executor runs a tool that is only a name; it takes any parameters.
+        """
+        if isinstance(tool, str):
+            self.register_tool_schema(ToolSchema(name=tool))
+        else:
+            self.register_tool_entry(entry_of(tool))
+
+    def register_tool_schema(self, schema: ToolSchema) -> None:
+        """Register a tool by its schema; the executor runs it."""
+        if not isinstance(schema, ToolSchema):
+            raise InvalidInput(f"a tool's schema is a ToolSchema, not {type(schema).__name__}")
+        self.register_tool_entry(self._executor.entry(schema))
+
+    def register_tool_entry(self, entry: ToolEntry) -> None:
+        """Register a tool with all that is known of it; its rate limit and time to live are set too."""
         self.registry.register(entry)
         schema = entry.schema
         if schema.rate_limit is not None:
             self.set_rate_limit(schema.name, schema.rate_limit.max_calls, schema.rate_limit.interval_secs)
         if schema.cache_ttl_secs:
             self.enable_tool_cache(schema.name, schema.cache_ttl_secs)
+
+    def register_agent_basics(self, workspace: Path | str | None = None) -> list[str]:
+        """Register the seven basics on files, confined to ``workspace`` (default: the runtime's own, else the working
+        folder); return their names.
+        """
+        root = workspace if workspace is not None else self._env.workspace or Path.cwd()
+        return register_agent_basics(self.registry, Workspace(root))
+
+    def set_executor(self, executor: ToolExecutor | Execute | None) -> None:
+        """Let ``executor`` run, from the next call on, the tools that have no function of their own."""
+        self._executor.set(executor)
+
+    # -- limits and gates --------------------------------------------------------------------------------------------
 
     def set_rate_limit(self, tool: str, max_calls: int, interval_secs: float) -> None:
         """Give ``tool`` a token bucket: ``max_calls`` tokens, refilled evenly over ``interval_secs`` seconds."""
@@ -106,18 +178,39 @@ class Runtime:
             raise InvalidInput(f"a budget is a CostBudget, not {type(budget).__name__}")
         self._budget = budget
 
-    async def execute(self, proposal: ActionProposal | Mapping[str, Any] | str | bytes) -> ProposalResult:
+    def set_capabilities(self, capabilities: CapabilitySet | None) -> None:
+        """Refuse plans that go beyond these tools, state keys and number of actions; None lifts the limit."""
+        from headway.policy.capabilities import CapabilitySet as Capabilities
+
+        if not (capabilities is None or isinstance(capabilities, Capabilities)):
+            raise InvalidInput(f"capabilities are a CapabilitySet, not {type(capabilities).__name__}")
+        self._env.gates.capabilities = capabilities
+
+    def set_replan_callback(self, callback: ReplanCallback | None) -> None:
+        """Ask ``callback`` for another plan when a run aborts; how often is :meth:`set_replan_config`'s."""
+        self._replan.set_callback(callback)
+
+    def set_replan_config(self, config: ReplanConfig) -> None:
+        """Set how often and how carefully to replan."""
+        self._replan.set_config(config)
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    async def execute(self, proposal: Proposal, *, session: str | None = None) -> ProposalResult:
         """Run a proposal and return what became of each action.
+
+        When it aborts and a replan callback is set, its state is rolled back and the callback's plan runs instead. The
+        rules of the policy ``session`` apply too.
 
         A proposal that cannot be parsed raises :class:`InvalidPlan`; one that admission refuses gives a result with
         status failed and outcome rejected. Nothing else that happens to a run raises, except that a durable log whose
         disk is full raises :class:`headway.errors.LogFull`. A tool that executes a plan on the runtime that runs it
         would wait for itself: it gets a :class:`Conflict`.
         """
-        return await self.execute_with_cancel(proposal, CancellationToken())
+        return await self.execute_with_cancel(proposal, CancellationToken(), session=session)
 
     async def execute_with_cancel(
-        self, proposal: ActionProposal | Mapping[str, Any] | str | bytes, cancel: CancellationToken
+        self, proposal: Proposal, cancel: CancellationToken, *, session: str | None = None
     ) -> ProposalResult:
         """Run a proposal that ``cancel`` can stop.
 
@@ -128,37 +221,46 @@ class Runtime:
             raise InvalidInput(f"cancel is a CancellationToken, not {type(cancel).__name__}")
         if not isinstance(proposal, ActionProposal):
             proposal = parse_proposal(proposal)
-        if self._run is not None and self._run in _outer.get():
-            raise Conflict("a tool cannot execute a plan on the runtime that runs it: give it a Runtime of its own")
-        if not await self._turn_comes(cancel):
-            return await self._execute(proposal, cancel)  # cancelled in line: it starts nothing and needs no turn
+        turn = turn_of(self.state)
+        if turn.run is not None and turn.run in _outer.get():
+            raise Conflict("a tool cannot execute a plan on the state that it runs on: give it a Runtime of its own")
+        if not await turn.comes(cancel):  # cancelled in line: it starts nothing and needs no turn
+            return await self._execute(proposal, cancel, session)
         try:
-            return await self._execute(proposal, cancel)
-        finally:
-            self._turn.release()
 
-    async def _turn_comes(self, cancel: CancellationToken) -> bool:
-        """Wait for this run's turn; return False if it is cancelled before it comes."""
-        if not (self._turn.locked() or self._in_line):
-            return await self._turn.acquire()
-        loop = asyncio.get_running_loop()
-        waiting = loop.create_task(self._turn.acquire())
-        unlisten = cancel.listen(lambda: loop.call_soon_threadsafe(waiting.cancel))
-        if cancel.is_cancelled():
-            waiting.cancel()
-        self._in_line += 1
-        try:
-            await asyncio.wait([waiting])
-        except asyncio.CancelledError:
-            if not waiting.cancel() and not waiting.cancelled():
-                self._turn.release()
-            raise
-        finally:
-            self._in_line -= 1
-            unlisten()
-        return not waiting.cancelled()
+            async def once(plan: ActionProposal, **lineage: Any) -> ProposalResult:
+                return await self._execute(plan, cancel, session, takes_turn=True, **lineage)
 
-    async def _execute(self, proposal: ActionProposal, cancel: CancellationToken) -> ProposalResult:
+            return await execute_and_replan(once, proposal, self._replan, self._env, self.state, cancel)
+        finally:
+            turn.over()
+
+    async def plan_and_execute(
+        self,
+        candidates: Sequence[Proposal],
+        planner_config: PlannerConfig | None = None,
+        feedback: ToolFeedback | None = None,
+        *,
+        cancel: CancellationToken | None = None,
+    ) -> ProposalResult:
+        """Rank the candidates and run the best valid one; when it fails, the next best.
+
+        Returns the result of the first that completed, else of the last that ran; if none is valid, the rejection of
+        the first. Raises :class:`InvalidInput` without candidates.
+        """
+        proposals = [c if isinstance(c, ActionProposal) else parse_proposal(c) for c in candidates]
+        token = cancel if cancel is not None else CancellationToken()
+        return await plan_and_execute(self, proposals, planner_config, feedback, token)
+
+    async def _execute(
+        self,
+        proposal: ActionProposal,
+        cancel: CancellationToken,
+        session: str | None,
+        *,
+        takes_turn: bool = False,
+        **lineage: Any,
+    ) -> ProposalResult:
         spec = admission.JobSpec(new_id(), SCOPE, proposal.source, admission.title_of(proposal))
         kept = admission.proposal_json(proposal)
         try:
@@ -166,15 +268,14 @@ class Runtime:
         except InvalidPlan as error:
             await self.log.write(*admission.rejection(spec, kept, error))
             return admission.rejected_result(spec.job_id, proposal, error)
-        self.log.append(spec.created(kept, plan.to_json()))
+        self.log.append(spec.created(kept, plan.to_json(), **lineage))
         meter = BudgetMeter(self._budget) if self._budget is not None else None
-        run = Run(self._env, spec.job_id, plan, self.state, cancel, meter)
-        if cancel.is_cancelled():
+        run = Run(self._env, spec.job_id, plan, self.state, cancel, meter, session=session)
+        if not takes_turn:
             return await run.execute()
-        self._run = run
+        turn_of(self.state).run = run
         inside = _outer.set((*_outer.get(), run))
         try:
             return await run.execute()
         finally:
             _outer.reset(inside)
-            self._run = None

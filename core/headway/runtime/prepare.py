@@ -1,17 +1,18 @@
 """What happens to an action before its first attempt: the validator, and the values its parameters refer to.
 
-Policies, approvals and capabilities are to be asked here too, after the validator: they refuse in the same way.
+Policies are asked after the validator has passed; approvals are to be asked after them, and refuse in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import InvalidInput
+from headway.events import kinds
 from headway.jsonvalue import copy_json, to_json
 from headway.plan.checks import check_state, equal
-from headway.plan.graph import Node, Reference
+from headway.plan.graph import Reference
 from headway.plan.model import ActionType
 from headway.plan.result import ErrorCode
 
@@ -40,17 +41,27 @@ def prepare(slot: Slot, run: Run, state: Mapping[str, Any]) -> None:
             raise Refused("; ".join(problems), ErrorCode.PRECONDITION)
     slot.parameters = action.parameters
     if node.references or node.escapes:
-        slot.parameters = _resolve(node, run)
-    if node.type is not ActionType.TOOL_CALL:
-        return
-    entry = run.env.registry.get(node.tool or "")
-    if entry is None:
-        raise Refused(f"tool '{node.tool}' is not registered", ErrorCode.VALIDATION)
-    if node.references or node.escapes:
-        problems = entry.validate(slot.parameters)
-        if problems:
-            raise Refused("; ".join(problems), ErrorCode.VALIDATION)
-    slot.entry = entry
+        slot.parameters = fill_in(action.parameters, node.references, node.escapes, run)
+    if node.type is ActionType.TOOL_CALL:
+        entry = run.env.registry.get(node.tool or "")
+        if entry is None:
+            raise Refused(f"tool '{node.tool}' is not registered", ErrorCode.VALIDATION)
+        if node.references or node.escapes:
+            problems = entry.validate(slot.parameters)
+            if problems:
+                raise Refused("; ".join(problems), ErrorCode.VALIDATION)
+        slot.entry = entry
+    if run.session is not None or not run.env.gates.policies.idle:
+        _ask_policies(slot, run, state)
+
+
+def _ask_policies(slot: Slot, run: Run, state: Mapping[str, Any]) -> None:
+    denied = run.env.gates.ask(
+        slot.node, slot.parameters, state, session=run.session, principal=run.principal, now=run.env.clock.now()
+    )
+    if denied:
+        run.emit(kinds.POLICY_VIOLATION, {"reasons": denied}, node=slot.node)
+        raise Refused("; ".join(denied), ErrorCode.POLICY_DENIED)
 
 
 def state_operation(slot: Slot, state: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -74,12 +85,14 @@ def state_operation(slot: Slot, state: Mapping[str, Any]) -> tuple[Any, dict[str
     return {"asserted": key, "value": value}, {}
 
 
-def _resolve(node: Node, run: Run) -> dict[str, Any]:
-    """Return the parameters with what they refer to: shared with its owner, and copied only for the call itself."""
-    parameters: dict[str, Any] = copy_json(node.action.parameters)
-    for reference in node.references:
+def fill_in(
+    given: dict[str, Any], references: Iterable[Reference], escapes: Iterable[tuple[str | int, ...]], run: Run
+) -> dict[str, Any]:
+    """Return parameters with what they refer to: shared with its owner, and copied only for the call itself."""
+    parameters: dict[str, Any] = copy_json(given)
+    for reference in references:
         _put(parameters, reference.where, _look_up(reference, run))
-    for where in node.escapes:
+    for where in escapes:
         _put(parameters, where, _at(parameters, where)[1:])
     return parameters
 

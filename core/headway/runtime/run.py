@@ -24,6 +24,7 @@ from headway.plan.model import ActionType
 from headway.plan.result import ROLLED_BACK, ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.runtime import stop as stops
 from headway.runtime.cancel import CancellationToken
+from headway.runtime.compensate import compensate
 from headway.runtime.environment import Environment
 from headway.runtime.level import Level
 from headway.runtime.stop import Stop
@@ -51,6 +52,9 @@ class Run:
         token: CancellationToken,
         meter: BudgetMeter | None = None,
         prior: Sequence[ActionResult | None] = (),
+        *,
+        session: str | None = None,
+        principal: str | None = None,
     ) -> None:
         self.env = env
         self.job_id = job_id
@@ -58,6 +62,8 @@ class Run:
         self.state = state
         self.token = token
         self.meter = meter
+        self.session = session  # of policies
+        self.principal = principal  # on whose behalf
         self.results: list[ActionResult | None] = list(prior) or [None] * len(plan.nodes)
         self.own: list[int] = []  # indices settled by this run, in the order of settling
         self.cost = CostSummary()
@@ -95,6 +101,8 @@ class Run:
                 if self.meter is not None:
                     self.emit(kinds.BUDGET_SET, {"limits": dict(self.meter.limits)})
             await self._levels()
+            if self.stop is not None and self.stop.rolls_back:
+                await compensate(self)
             result = self._finish()
         except asyncio.CancelledError:
             self._task_cancelled()

@@ -74,7 +74,7 @@ async def test_a_tool_that_executes_on_its_own_runtime_is_refused_instead_of_wai
     plan = [call("a", "nested", parameters={"there": True}), call("b", "nested", parameters={"there": False})]
     result = await asyncio.wait_for(made.execute({"actions": plan}), 5)
     assert result["a"].output == "completed"
-    assert str(result["b"].error).startswith("a tool cannot execute a plan on the runtime that runs it")
+    assert str(result["b"].error).startswith("a tool cannot execute a plan on the state that it runs on")
 
 
 @pytest.mark.parametrize("wrong", [None, "stop", 3])

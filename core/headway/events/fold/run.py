@@ -192,6 +192,14 @@ def _skipped(view: RunView, action: ActionView, event: Event) -> None:
     _error(action, event)
 
 
+def _compensated(view: RunView, action: ActionView, event: Event) -> None:
+    action.compensated = True
+
+
+def _not_compensated(view: RunView, action: ActionView, event: Event) -> None:
+    action.compensated = False
+
+
 def _error(action: ActionView, event: Event) -> None:
     data = event.data
     action.error = text_or_none(data.get("error"))
@@ -235,6 +243,8 @@ _ACTION: dict[str, Callable[[RunView, ActionView, Event], None]] = {
     kinds.ACTION_FAILED: _failed,
     kinds.ACTION_REJECTED: _rejected,
     kinds.ACTION_SKIPPED: _skipped,
+    kinds.COMPENSATION_SUCCEEDED: _compensated,
+    kinds.COMPENSATION_FAILED: _not_compensated,
     kinds.RATE_LIMIT_WAIT: _rate_limit_wait,
     kinds.RATE_LIMIT_GRANT: _rate_limit_grant,
 }

@@ -1,0 +1,176 @@
+"""Replanning: when a run aborts, ask for another plan and run that instead.
+
+Each plan is a run of its own, with its own job: what failed stays in the log as it was. The events between them say
+why one followed the other, and the result of the last carries the lineage.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from headway.errors import HeadwayError, InvalidInput, describe
+from headway.events import kinds
+from headway.events.event import Event
+from headway.numbers import LONGEST_S, number_between, whole_number
+from headway.plan.model import ActionProposal
+from headway.plan.parse import parse_proposal
+from headway.plan.result import ActionStatus, ProposalResult, ReplanStep
+from headway.plan.verify import verify
+from headway.runtime.cancel import CancellationToken
+from headway.runtime.environment import Environment
+from headway.state import StateStore
+
+
+class FailedAction(msgspec.Struct, frozen=True):
+    """An action that failed, as a replan callback sees it."""
+
+    action_id: str
+    tool: str | None
+    error: str
+    error_code: str | None
+    parameters: dict[str, Any]
+
+
+class ReplanContext(msgspec.Struct, frozen=True):
+    """What a replan callback is told. ``attempt`` counts from 1; ``state`` is the state after the roll-back."""
+
+    goal: str
+    attempt: int
+    proposal: ActionProposal
+    failed: list[FailedAction]
+    state: dict[str, Any]
+    result: ProposalResult
+
+
+ReplanCallback = Callable[[ReplanContext], Awaitable[ActionProposal | Mapping[str, Any] | None]]
+"""Returns another plan, or None to give up. What it raises gives up too."""
+
+
+class ReplanConfig(msgspec.Struct, frozen=True):
+    """How to replan: at most ``max_replans`` times (0: never), ``delay_ms`` after each failure; with
+    ``verify_before_execute`` a plan that ``verify`` finds invalid in the present state is not run.
+    """
+
+    max_replans: int = 0
+    delay_ms: int = 0
+    verify_before_execute: bool = True
+
+    def __post_init__(self) -> None:
+        whole_number(self.max_replans, "max_replans", 0)
+        number_between(whole_number(self.delay_ms, "delay_ms", 0), "delay_ms", 0, LONGEST_S * 1000)
+
+
+class Replan:
+    """The replanning of one runtime: off until both a callback and a config with ``max_replans`` are set."""
+
+    def __init__(self) -> None:
+        self.callback: ReplanCallback | None = None
+        self.config = ReplanConfig()
+
+    def set_callback(self, callback: ReplanCallback | None) -> None:
+        """Use ``callback``; None switches replanning off."""
+        if callback is not None and not callable(callback):
+            raise InvalidInput("a replan callback is a coroutine function that takes a ReplanContext")
+        self.callback = callback
+
+    def set_config(self, config: ReplanConfig) -> None:
+        """Use ``config``."""
+        if not isinstance(config, ReplanConfig):
+            raise InvalidInput(f"a replan config is a ReplanConfig, not {type(config).__name__}")
+        self.config = config
+
+
+class Once(Protocol):
+    """Runs one plan; ``lineage`` goes into its ``job_created``."""
+
+    async def __call__(self, plan: ActionProposal, **lineage: Any) -> ProposalResult:
+        """Return the result of the run."""
+
+
+async def execute_and_replan(
+    once: Once,
+    proposal: ActionProposal,
+    replan: Replan,
+    env: Environment,
+    state: StateStore,
+    cancel: CancellationToken,
+) -> ProposalResult:
+    """Run ``proposal``; as long as runs abort and the callback has another plan, run that."""
+    result = await once(proposal)
+    if replan.callback is None or replan.config.max_replans == 0:
+        return result
+    lineage = [ReplanStep(0, result.proposal_id, result.job_id, _verdict(result))]
+    current = proposal
+    for attempt in range(1, replan.config.max_replans + 1):
+        if result.outcome != "aborted" or cancel.is_cancelled():
+            break
+        _tell(env, kinds.REPLAN_ATTEMPTED, result, {"attempt": attempt, "error": result.error or ""})
+        try:
+            if replan.config.delay_ms:
+                await env.clock.sleep(replan.config.delay_ms / 1000)
+            plan = await _ask(replan.callback, _context(current, result, state, attempt))
+            if plan is None:
+                _tell(env, kinds.REPLAN_REJECTED, result, {"attempt": attempt, "error": "the callback gave up"})
+                break
+            _tell(env, kinds.REPLAN_PROPOSAL_RECEIVED, result, {"attempt": attempt, "proposal_id": plan.id})
+            _check(plan, replan.config, env, state)
+        except Exception as error:  # noqa: BLE001 - a callback may raise anything; the failed run stands
+            _tell(env, kinds.REPLAN_REJECTED, result, {"attempt": attempt, "error": describe(error)})
+            lineage.append(ReplanStep(attempt, "", "", "rejected", describe(error)))
+            break
+        before, current = result, plan
+        result = await once(plan, replan_of={"job_id": before.job_id, "attempt": attempt})
+        lineage.append(ReplanStep(attempt, plan.id, result.job_id, _verdict(result)))
+    else:
+        if result.outcome == "aborted":
+            _tell(env, kinds.REPLAN_EXHAUSTED, result, {"attempts": replan.config.max_replans})
+    if len(lineage) > 1:
+        result = msgspec.structs.replace(result, original_proposal_id=proposal.id, replan_lineage=lineage)
+    await env.log.flush()
+    return result
+
+
+async def _ask(callback: ReplanCallback, context: ReplanContext) -> ActionProposal | None:
+    answer: Any = callback(context)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if answer is None or isinstance(answer, ActionProposal):
+        return answer
+    return parse_proposal(answer)
+
+
+def _check(plan: ActionProposal, config: ReplanConfig, env: Environment, state: StateStore) -> None:
+    if not config.verify_before_execute:
+        return
+    report = verify(plan, state.snapshot(), env.registry)
+    if not report.valid:
+        first = next(issue for issue in report.issues if issue.severity == "error")
+        raise HeadwayError(f"the new plan is not valid: {first.message}")
+
+
+def _context(proposal: ActionProposal, result: ProposalResult, state: StateStore, attempt: int) -> ReplanContext:
+    by_id = {action.id: action for action in proposal.actions}
+    failed = [
+        FailedAction(
+            r.action_id, by_id[r.action_id].tool, r.error or "", r.error_code, dict(by_id[r.action_id].parameters)
+        )
+        for r in result.results
+        if r.status in (ActionStatus.FAILED, ActionStatus.REJECTED)
+    ]
+    goal = proposal.context.get("goal")
+    return ReplanContext(
+        goal if isinstance(goal, str) else "", attempt, proposal, failed, dict(state.snapshot()), result
+    )
+
+
+def _verdict(result: ProposalResult) -> str:
+    return "rejected" if result.outcome == "rejected" else result.status
+
+
+def _tell(env: Environment, kind: str, result: ProposalResult, data: dict[str, Any]) -> None:
+    """Record a step between two runs: it belongs to neither, and names the one that failed."""
+    env.log.append(Event(kind, {"failed_job": result.job_id, **data}))

@@ -1,0 +1,351 @@
+"""The facade: each method does what its name says."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import headway
+from headway import CancellationToken, EventLog, Runtime, StateStore, ToolSchema
+from headway.errors import InvalidInput, NotFound
+from headway.events import kinds
+from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.score import PlannerConfig, ToolFeedback
+from headway.policy.capabilities import CapabilitySet
+from headway.policy.engine import PolicyEngine
+from headway.runtime.replan import ReplanConfig, ReplanContext
+from headway.testing import VirtualClock
+from headway.tools.decorator import entry_of
+from tests.unit.runtime.kit import call, events_of, runtime, write
+
+# -- tools and executors ---------------------------------------------------------------------------------------------
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    async def execute(self, tool: str, params: dict[str, Any]) -> Any:
+        self.calls.append((tool, params))
+        return {"tool": tool}
+
+
+async def test_tools_that_are_only_names_go_to_the_executor() -> None:
+    recorder = Recorder()
+    made = Runtime(executor=recorder)
+    made.register_tool("named")
+    result = await made.execute({"actions": [call("a", "named", parameters={"x": 1})]})
+    assert (result["a"].output, recorder.calls) == ({"tool": "named"}, [("named", {"x": 1})])
+
+
+async def test_set_executor_changes_who_runs_them_and_without_one_they_fail() -> None:
+    made = Runtime()
+    made.register_tool("named")
+    plan = {"actions": [call("a", "named")]}
+    assert (await made.execute(plan))["a"].error == "no executor is set for tool 'named'"
+
+    async def execute(tool: str, params: dict[str, Any]) -> str:
+        return f"ran {tool}"
+
+    made.set_executor(execute)
+    assert (await made.execute(plan))["a"].output == "ran named"
+    made.set_executor(None)
+    assert not (await made.execute(plan)).ok
+    with pytest.raises(InvalidInput, match="a tool executor has a method"):
+        made.set_executor(len)  # type: ignore[arg-type]
+
+
+async def test_a_registered_schema_is_enforced_before_the_executor_is_asked() -> None:
+    recorder = Recorder()
+    made = Runtime(executor=recorder)
+    parameters = {"type": "object", "properties": {"p": {"type": "string"}}, "required": ["p"]}
+    made.register_tool_schema(ToolSchema(name="sch", parameters=parameters))
+    assert [schema.name for schema in made.tool_schemas()] == ["sch"]
+    assert made.tools["sch"].parameters == parameters
+    result = await made.execute({"actions": [call("a", "sch")]})
+    assert (result.outcome, recorder.calls) == ("rejected", [])
+    with pytest.raises(InvalidInput):
+        made.register_tool_schema({"name": "x"})  # type: ignore[arg-type]
+
+
+async def test_an_entry_brings_its_limit_and_its_time_to_live() -> None:
+    made = Runtime(clock=VirtualClock(autojump=True))
+
+    @headway.tool(rate_limit=(1, 2.0), cache_ttl_secs=60)
+    async def limited(x: int = 0) -> int:
+        return x
+
+    made.register_tool_entry(entry_of(limited))
+    assert "limited" in made.registry
+    bucket = made.rate_limiter.get("limited")
+    assert bucket is not None
+    assert (bucket.capacity, bucket.interval_s) == (1, 2.0)
+    assert made.result_cache.ttl("limited") == 60
+
+
+async def test_register_agent_basics_works_in_the_folder_given(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    made = Runtime()
+    assert "read_file" in made.register_agent_basics(tmp_path)
+    result = await made.execute({"actions": [call("a", "read_file", parameters={"path": "a.txt"})]})
+    assert result["a"].output["content"] == "hello"
+
+
+# -- gates -----------------------------------------------------------------------------------------------------------
+
+
+async def test_capabilities_refuse_the_plan_whole() -> None:
+    made, _ = runtime()
+    made.set_capabilities(CapabilitySet(denied_tools=frozenset({"boom"})))
+    result = await made.execute({"actions": [call("a"), call("b", "boom")]})
+    assert (result.outcome, result["b"].error_code) == ("rejected", ErrorCode.CAPABILITY)
+    assert result["a"].status is ActionStatus.SKIPPED
+    made.set_capabilities(CapabilitySet(max_actions=1))
+    assert (await made.execute({"actions": [call("a"), call("b")]})).outcome == "rejected"
+    made.set_capabilities(None)
+    assert (await made.execute({"actions": [call("a"), call("b")]})).ok
+    with pytest.raises(InvalidInput):
+        made.set_capabilities({"max_actions": 1})  # type: ignore[arg-type]
+
+
+async def test_policies_see_resolved_parameters_and_deny_by_the_failure_behaviour() -> None:
+    made, _ = runtime(policies=PolicyEngine())
+    made.policies.deny_tool_param("np", "echo", "x", "rm -rf")
+    plan = {
+        "actions": [
+            call("a", parameters={"x": "fine"}),
+            call("b", parameters={"x": "rm -rf /"}, failure_behavior="skip"),
+            call("c", dependencies=["a"]),
+        ]
+    }
+    result = await made.execute(plan)
+    assert result.ok
+    assert (result["b"].status, result["b"].error_code) == (ActionStatus.SKIPPED, ErrorCode.POLICY_DENIED)
+    assert result["b"].error == "policy 'np': param 'x' matches denied pattern 'rm -rf'"
+    (violation,) = await events_of(made, kinds.POLICY_VIOLATION)
+    assert violation.data == {"reasons": [result["b"].error]}
+    through = {"actions": [call("a", parameters={"x": "rm -rf /"}, id="a")]}
+    assert (await made.execute(through))["a"].status is ActionStatus.REJECTED
+
+
+async def test_policies_judge_state_writes_too_and_collect_all_reasons() -> None:
+    made, _ = runtime()
+    made.policies.require_state("rs", "ready", True)
+    made.policies.register("mine", lambda c: "not now" if c.type == "state_write" else None)
+    result = await made.execute({"actions": [write("w", "k")]})
+    assert "policy 'rs'" in str(result["w"].error)
+    assert "not now" in str(result["w"].error)
+    assert "k" not in made.state
+
+
+async def test_a_sessions_rules_hold_for_its_runs_only() -> None:
+    made, _ = runtime()
+    session = made.policies.open_session()
+    made.policies.deny_tool("nt", "echo", session=session)
+    plan = {"actions": [call("a")]}
+    assert (await made.execute(plan)).ok
+    assert not (await made.execute(plan, session=session)).ok
+    made.policies.close_session(session)
+    assert not (await made.execute(plan, session=session)).ok
+    with pytest.raises(NotFound):
+        made.policies.deny_tool("nt", "echo", session=session)
+
+
+# -- shared ----------------------------------------------------------------------------------------------------------
+
+
+async def test_runtimes_that_share_a_state_take_turns_and_have_their_own_tools() -> None:
+    state, log, policies = StateStore({"n": 0}), EventLog(), PolicyEngine()
+    runtimes = [Runtime.with_shared(state, log, policies) for _ in range(3)]
+
+    @headway.tool
+    async def add(ctx: headway.ToolContext) -> object:
+        n = ctx.state["n"]
+        await asyncio.sleep(0)
+        return headway.ToolResult(n, effects={"n": n + 1})
+
+    for made in runtimes:
+        made.register_tool(add)
+    plan = {"actions": [call("a", "add")]}
+    await asyncio.gather(*(made.execute(plan) for made in runtimes for _ in range(5)))
+    assert state.get("n") == 15
+    assert all(made.log is log and made.policies is policies for made in runtimes)
+    runtimes[0].register_tool("own")
+    assert "own" not in runtimes[1].registry
+
+
+# -- compensation ----------------------------------------------------------------------------------------------------
+
+
+async def test_an_abort_undoes_what_succeeded_the_last_first() -> None:
+    made, _ = runtime()
+    undone: list[Any] = []
+
+    @headway.tool
+    async def undo(what: Any) -> None:
+        undone.append(what)
+        if what == "b":
+            raise RuntimeError("stuck")
+
+    made.register_tool(undo)
+
+    def undoable(name: str, **fields: Any) -> dict[str, Any]:
+        compensation = {"type": "tool", "tool": "undo", "parameters": {"what": f"${name}.output"}}
+        return call(name, parameters={"x": name}, reversibility="compensable", compensation=compensation, **fields)
+
+    plan = {
+        "actions": [
+            undoable("a"),
+            undoable("b", dependencies=["a"]),
+            undoable("c", dependencies=["b"]),
+            call("plain", dependencies=["c"], compensation={"type": "tool", "tool": "undo", "parameters": {"what": 0}}),
+            call("f", "boom", dependencies=["plain"]),
+        ]
+    }
+    result = await made.execute(plan)
+    assert undone == ["c", "b", "a"]
+    assert [result[name].compensated for name in ("a", "b", "c", "plain")] == [True, False, True, None]
+    seen = [
+        (e.kind, e.action_id) for e in await events_of(made, kinds.COMPENSATION_SUCCEEDED, kinds.COMPENSATION_FAILED)
+    ]
+    assert seen == [
+        (kinds.COMPENSATION_SUCCEEDED, "c"),
+        (kinds.COMPENSATION_FAILED, "b"),
+        (kinds.COMPENSATION_SUCCEEDED, "a"),
+    ]
+
+
+async def test_a_compensation_may_name_an_action_of_the_plan_and_is_checked_at_admission() -> None:
+    made, _ = runtime()
+    undone: list[int] = []
+
+    @headway.tool
+    async def undo() -> None:
+        undone.append(1)
+
+    made.register_tool(undo)
+    by_name = {"type": "action_ref", "action_id": "u"}
+    plan = [
+        call("u", "undo"),
+        call("a", reversibility="compensable", compensation=by_name, dependencies=["u"]),
+        call("f", "boom", dependencies=["a"]),
+    ]
+    await made.execute({"actions": plan})
+    assert undone == [1, 1]
+    for wrong, text in [
+        ({"type": "action_ref", "action_id": "nope"}, "compensation names 'nope', which is no tool call of the plan"),
+        ({"type": "tool", "tool": "nope"}, "compensation: tool 'nope' is not registered"),
+        ({"type": "magic"}, "a compensation is"),
+    ]:
+        refused = await made.execute({"actions": [call("a", compensation=wrong)]})
+        assert refused.outcome == "rejected"
+        assert text in str(refused.error)
+
+
+# -- replanning and planning -----------------------------------------------------------------------------------------
+
+
+async def test_replan_rolls_back_asks_and_runs_the_new_plan() -> None:
+    made, _ = runtime()
+    asked: list[ReplanContext] = []
+
+    async def callback(context: ReplanContext) -> dict[str, Any]:
+        asked.append(context)
+        return {"id": "second", "actions": [call("ok", parameters={"x": 1})]}
+
+    made.set_replan_callback(callback)
+    made.set_replan_config(ReplanConfig(max_replans=2))
+    plan = {
+        "id": "first",
+        "context": {"goal": "get there"},
+        "actions": [write("w", "k"), call("f", "boom", dependencies=["w"], parameters={"text": "no"})],
+    }
+    result = await made.execute(plan)
+    assert (result.status, result.proposal_id, result.original_proposal_id) == ("completed", "second", "first")
+    assert [(s.generation, s.proposal_id, s.status) for s in result.replan_lineage] == [
+        (0, "first", "failed"),
+        (1, "second", "completed"),
+    ]
+    (context,) = asked
+    assert (context.goal, context.attempt, context.state) == ("get there", 1, {})
+    (failed,) = context.failed
+    assert (failed.action_id, failed.tool, failed.error, failed.parameters) == (
+        "f",
+        "boom",
+        "ValueError: no",
+        {"text": "no"},
+    )
+    seen = [e.kind for e in await events_of(made, kinds.REPLAN_ATTEMPTED, kinds.REPLAN_PROPOSAL_RECEIVED)]
+    assert seen == [kinds.REPLAN_ATTEMPTED, kinds.REPLAN_PROPOSAL_RECEIVED]
+    created = (await events_of(made, kinds.JOB_CREATED))[1]
+    assert created.data["replan_of"] == {"job_id": result.replan_lineage[0].job_id, "attempt": 1}
+
+
+async def test_replans_end_when_exhausted_refused_or_given_up() -> None:
+    made, _ = runtime()
+    answers: list[Any] = [
+        {"actions": [call("f", "boom")]},
+        {"actions": [call("f", "boom")]},
+    ]
+
+    async def callback(_: ReplanContext) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    made.set_replan_callback(callback)
+    made.set_replan_config(ReplanConfig(max_replans=2))
+    plan = {"actions": [call("f", "boom")]}
+    result = await made.execute(plan)
+    assert (result.outcome, len(result.replan_lineage)) == ("aborted", 3)
+    assert len(await events_of(made, kinds.REPLAN_EXHAUSTED)) == 1
+    for last in (None, RuntimeError("no idea"), {"actions": [call("x", "nope")]}, {"actions": 5}):
+        answers = [last]
+        assert (await made.execute(plan)).outcome == "aborted"
+    reasons = [e.data["error"] for e in await events_of(made, kinds.REPLAN_REJECTED)]
+    assert [reason.split(":")[0] for reason in reasons] == [
+        "the callback gave up",
+        "RuntimeError",
+        "the new plan is not valid",
+        "actions",
+    ]
+
+
+async def test_without_a_callback_or_a_config_an_abort_is_just_an_abort() -> None:
+    made, _ = runtime()
+    made.set_replan_config(ReplanConfig(max_replans=3))
+    assert (await made.execute({"actions": [call("f", "boom")]})).replan_lineage == []
+    with pytest.raises(InvalidInput):
+        ReplanConfig(max_replans=-1)
+    with pytest.raises(InvalidInput):
+        made.set_replan_callback(5)  # type: ignore[arg-type]
+
+
+async def test_plan_and_execute_takes_the_best_and_falls_back() -> None:
+    made, _ = runtime()
+    failing = {"id": "best", "actions": [call("f", "boom")]}
+    longer = {"id": "longer", "actions": [call(f"a{i}") for i in range(12)]}
+    invalid = {"id": "invalid", "actions": [call("x", "nope")]}
+    result = await made.plan_and_execute([invalid, longer, failing])
+    assert (result.proposal_id, result.status) == ("longer", "completed")
+    created = [e.proposal_id for e in await events_of(made, kinds.JOB_CREATED)]
+    assert created == ["best", "longer"]
+    rejected = await made.plan_and_execute([invalid, invalid])
+    assert (rejected.proposal_id, rejected.outcome) == ("invalid", "rejected")
+    with pytest.raises(InvalidInput, match="at least one candidate"):
+        await made.plan_and_execute([])
+
+
+async def test_planner_config_and_feedback_change_the_choice() -> None:
+    made, _ = runtime()
+    one = {"id": "one", "actions": [call("a", "echo")]}
+    other = {"id": "other", "actions": [call("a", "gate")]}
+    feedback = ToolFeedback({"echo": 0.1, "gate": 0.9})
+    token = CancellationToken()
+    token.cancel("only to see which comes first")
+    first = await made.plan_and_execute([one, other], PlannerConfig(feedback_weight=1.0), feedback, cancel=token)
+    assert first.proposal_id == "other"
