@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from headway.plan.parse import parse_proposal
     from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
     from headway.plan.verify import Issue, VerifyReport, verify
+    from headway.policy.call import PolicyCall
+    from headway.policy.capabilities import CapabilitySet
+    from headway.policy.engine import PolicyEngine
+    from headway.policy.files import find_policies, load_policies
+    from headway.policy.risk import PermissionGrant, Tier
+    from headway.policy.watch import watch_policies
     from headway.runtime.cancel import CancellationToken
     from headway.runtime.facade import Runtime
     from headway.state import StateStore
@@ -44,6 +50,7 @@ _HOME = {
     "ActionResult": "plan.result",
     "ActionStatus": "plan.result",
     "CancellationToken": "runtime.cancel",
+    "CapabilitySet": "policy.capabilities",
     "Clock": "clock",
     "Conflict": "errors",
     "CostBudget": "limits.budget",
@@ -59,6 +66,9 @@ _HOME = {
     "Issue": "plan.verify",
     "LogFull": "errors",
     "NotFound": "errors",
+    "PermissionGrant": "policy.risk",
+    "PolicyCall": "policy.call",
+    "PolicyEngine": "policy.engine",
     "Precondition": "plan.model",
     "ProposalResult": "plan.result",
     "Runtime": "runtime.facade",
@@ -66,16 +76,20 @@ _HOME = {
     "StateStore": "state",
     "SystemClock": "clock",
     "TerminalToolError": "errors",
+    "Tier": "policy.risk",
     "ToolContext": "tools.context",
     "ToolError": "errors",
     "ToolResult": "tools.context",
     "ToolSchema": "plan.model",
     "Unavailable": "errors",
     "VerifyReport": "plan.verify",
+    "find_policies": "policy.files",
     "fold": "events.fold",
+    "load_policies": "policy.files",
     "parse_proposal": "plan.parse",
     "tool": "tools.decorator",
     "verify": "plan.verify",
+    "watch_policies": "policy.watch",
 }
 
 __all__ = [
@@ -85,6 +99,7 @@ __all__ = [
     "ActionResult",
     "ActionStatus",
     "CancellationToken",
+    "CapabilitySet",
     "Clock",
     "Conflict",
     "CostBudget",
@@ -100,12 +115,16 @@ __all__ = [
     "Issue",
     "LogFull",
     "NotFound",
+    "PermissionGrant",
+    "PolicyCall",
+    "PolicyEngine",
     "Precondition",
     "ProposalResult",
     "Runtime",
     "StateStore",
     "SystemClock",
     "TerminalToolError",
+    "Tier",
     "ToolContext",
     "ToolError",
     "ToolResult",
@@ -113,10 +132,13 @@ __all__ = [
     "Unavailable",
     "VerifyReport",
     "__version__",
+    "find_policies",
     "fold",
+    "load_policies",
     "parse_proposal",
     "tool",
     "verify",
+    "watch_policies",
 ]
 
 
