@@ -28,9 +28,16 @@ if TYPE_CHECKING:
     from headway.events.fold import fold
     from headway.events.log import EventLog
     from headway.limits.budget import CostBudget
+    from headway.plan.equivalence import Equivalence, equivalent
     from headway.plan.model import Action, ActionProposal, Precondition, ToolSchema
+    from headway.plan.montecarlo import MonteCarlo, simulate_monte_carlo
+    from headway.plan.optimize import Optimized, optimize
     from headway.plan.parse import parse_proposal
-    from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
+    from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult, ReplanStep
+    from headway.plan.schedule import Schedule, analyze_schedule
+    from headway.plan.score import PlannerConfig, PlanScore, ToolFeedback, rank_proposals
+    from headway.plan.simulate import Simulation, simulate
+    from headway.plan.transaction import TransactionConflict, transaction_check
     from headway.plan.verify import Issue, VerifyReport, verify
     from headway.policy.call import PolicyCall
     from headway.policy.capabilities import CapabilitySet
@@ -40,9 +47,12 @@ if TYPE_CHECKING:
     from headway.policy.watch import watch_policies
     from headway.runtime.cancel import CancellationToken
     from headway.runtime.facade import Runtime
+    from headway.runtime.replan import FailedAction, ReplanConfig, ReplanContext
     from headway.state import StateStore
     from headway.tools.context import ToolContext, ToolResult
     from headway.tools.decorator import tool
+    from headway.tools.executor import ToolExecutor
+    from headway.tools.registry import ToolEntry, ToolRegistry
 
 _HOME = {
     "Action": "plan.model",
@@ -56,38 +66,61 @@ _HOME = {
     "CostBudget": "limits.budget",
     "CostSummary": "plan.result",
     "Engine": "engine",
+    "Equivalence": "plan.equivalence",
     "ErrorCode": "plan.result",
     "Event": "events.event",
     "EventLog": "events.log",
+    "FailedAction": "runtime.replan",
     "HeadwayError": "errors",
     "InvalidConfig": "errors",
     "InvalidInput": "errors",
     "InvalidPlan": "errors",
     "Issue": "plan.verify",
     "LogFull": "errors",
+    "MonteCarlo": "plan.montecarlo",
     "NotFound": "errors",
+    "Optimized": "plan.optimize",
     "PermissionGrant": "policy.risk",
+    "PlanScore": "plan.score",
+    "PlannerConfig": "plan.score",
     "PolicyCall": "policy.call",
     "PolicyEngine": "policy.engine",
     "Precondition": "plan.model",
     "ProposalResult": "plan.result",
+    "ReplanConfig": "runtime.replan",
+    "ReplanContext": "runtime.replan",
+    "ReplanStep": "plan.result",
     "Runtime": "runtime.facade",
     "SYSTEM_CLOCK": "clock",
+    "Schedule": "plan.schedule",
+    "Simulation": "plan.simulate",
     "StateStore": "state",
     "SystemClock": "clock",
     "TerminalToolError": "errors",
     "Tier": "policy.risk",
     "ToolContext": "tools.context",
+    "ToolEntry": "tools.registry",
     "ToolError": "errors",
+    "ToolExecutor": "tools.executor",
+    "ToolFeedback": "plan.score",
+    "ToolRegistry": "tools.registry",
     "ToolResult": "tools.context",
     "ToolSchema": "plan.model",
+    "TransactionConflict": "plan.transaction",
     "Unavailable": "errors",
     "VerifyReport": "plan.verify",
+    "analyze_schedule": "plan.schedule",
+    "equivalent": "plan.equivalence",
     "find_policies": "policy.files",
     "fold": "events.fold",
     "load_policies": "policy.files",
+    "optimize": "plan.optimize",
     "parse_proposal": "plan.parse",
+    "rank_proposals": "plan.score",
+    "simulate": "plan.simulate",
+    "simulate_monte_carlo": "plan.montecarlo",
     "tool": "tools.decorator",
+    "transaction_check": "plan.transaction",
     "verify": "plan.verify",
     "watch_policies": "policy.watch",
 }
@@ -105,38 +138,61 @@ __all__ = [
     "CostBudget",
     "CostSummary",
     "Engine",
+    "Equivalence",
     "ErrorCode",
     "Event",
     "EventLog",
+    "FailedAction",
     "HeadwayError",
     "InvalidConfig",
     "InvalidInput",
     "InvalidPlan",
     "Issue",
     "LogFull",
+    "MonteCarlo",
     "NotFound",
+    "Optimized",
     "PermissionGrant",
+    "PlanScore",
+    "PlannerConfig",
     "PolicyCall",
     "PolicyEngine",
     "Precondition",
     "ProposalResult",
+    "ReplanConfig",
+    "ReplanContext",
+    "ReplanStep",
     "Runtime",
+    "Schedule",
+    "Simulation",
     "StateStore",
     "SystemClock",
     "TerminalToolError",
     "Tier",
     "ToolContext",
+    "ToolEntry",
     "ToolError",
+    "ToolExecutor",
+    "ToolFeedback",
+    "ToolRegistry",
     "ToolResult",
     "ToolSchema",
+    "TransactionConflict",
     "Unavailable",
     "VerifyReport",
     "__version__",
+    "analyze_schedule",
+    "equivalent",
     "find_policies",
     "fold",
     "load_policies",
+    "optimize",
     "parse_proposal",
+    "rank_proposals",
+    "simulate",
+    "simulate_monte_carlo",
     "tool",
+    "transaction_check",
     "verify",
     "watch_policies",
 ]
