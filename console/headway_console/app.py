@@ -86,6 +86,7 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
         self._held_at = 0
         self._period = 1.0 / max(1, min(60, fps))
         self._painted_at = -1.0
+        self._refilling = False
         self._paint_timer: Timer | None = None
         self._link = Link()
         self._themes: list[str] = []
@@ -263,10 +264,16 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
                 self.say(one_line(link.detail, 300), severity="warning", timeout=20)
             self._link = link
             self.paint_soon()
-        elif self.held is None and self.model.busy and (controls is None or controls.playing):
+        elif self.held is None and self._clocks_run and (controls is None or controls.playing):
             self.paint_soon()
         elif controls is not None and controls.playing and self.main is not None:
             self.main.sync_bars()
+
+    @property
+    def _clocks_run(self) -> bool:
+        """Whether what is shown changes by time alone: something runs, or a bucket fills (and once when it is full)."""
+        refilled, self._refilling = self._refilling, self.model.refilling(self.now_ms())
+        return self.model.busy or refilled or self._refilling
 
     def replay_changed(self) -> None:
         """Show the new state of the replay at once; a pause of the view would hide it."""

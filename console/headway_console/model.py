@@ -203,6 +203,10 @@ class ConsoleModel:
         """Whether something runs, so that ages shown change by themselves."""
         return any(row.status != "queued" for row in self.live_jobs())
 
+    def refilling(self, now_ms: int) -> bool:
+        """Whether a bucket is not full at that time, so that what is shown of it changes by itself."""
+        return any(bucket.level(now_ms) < bucket.capacity for bucket in self.limits.buckets.values())
+
     def event_at(self, row: int) -> Event | None:
         """Return the event of a row number (see ``first``), None if it is no longer listed."""
         index = row - self.first

@@ -72,6 +72,13 @@ def clock_time(ms: int, *, millis: bool = True) -> str:
     return f"{text}.{rest:03d}" if millis else text
 
 
+def moment(ms: int, now_ms: int) -> str:
+    """Return when something was, in 8 cells: the time of day in UTC, or the date if that was not within a day."""
+    if abs(now_ms - ms) < 86_400_000:
+        return clock_time(ms, millis=False)
+    return time.strftime("%y-%m-%d", time.gmtime(max(0, ms) // 1000))
+
+
 def minutes(ms: int, *, tenths: bool = False) -> str:
     """Return a position in time: ``03:10``, with tenths ``03:10.4``, with hours ``1:03:10``."""
     ms = max(0, ms)

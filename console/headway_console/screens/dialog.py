@@ -14,6 +14,7 @@ from textual.widgets import Input
 from headway_console.actions import bindings
 from headway_console.widgets.line_list import LineList
 from headway_console.widgets.painted import Line, LineBar
+from headway_console.widgets.wrapping import LABEL, wrap
 
 Answer = TypeVar("Answer")
 
@@ -58,27 +59,35 @@ class Text(LineList, can_focus=False):
     """Lines to read."""
 
     selectable = False
+    label = LABEL
+    """Cells of the labels under whose text long lines go on."""
 
     def __init__(self, lines: list[Line], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self.lines = lines
+        self._lines = lines
+        self._rows = lines
 
     def on_mount(self) -> None:
         """Be as high as the text, up to the CSS's limit."""
-        self.put(self.lines)
+        self.put(self._lines)
+
+    def on_resize(self) -> None:
+        """Wrap anew for the new width."""
+        self.put(self._lines)
 
     def put(self, lines: list[Line]) -> None:
         """Show other lines."""
-        self.lines = lines
+        self._lines = lines
+        self._rows = wrap(lines, self.row_width, self.label) if self.row_width else lines
         self.sync()
 
     def total(self) -> int:
         """Return the number of lines."""
-        return len(self.lines)
+        return len(self._rows)
 
     def row(self, index: int, width: int) -> Line:
         """Return a line."""
-        return self.lines[index]
+        return self._rows[index]
 
 
 class Choice(msgspec.Struct, frozen=True):

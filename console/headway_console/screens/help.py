@@ -29,6 +29,9 @@ _ALL_LOOKS = (
     PENDING, READY, QUEUED, RUNNING, WAITING, RETRYING, SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, SKIPPED, BUDGET,
 )  # fmt: skip
 
+KEYS = 16
+"""Cells of the column of keys."""
+
 _FILTERS = (
     ("fetch", "the text contains it"),
     ("!fetch", "it does not"),
@@ -47,7 +50,7 @@ def help_lines(view: str, shapes: Shapes, *, replay: bool) -> list[Line]:
         lines.append([(SCOPES[scope], "title")])
         for act in of_scopes(scope):
             note = " Asks first; off in a recording." if act.danger else ""
-            lines.append([(f"  {key_text(act):<14}", "accent"), (act.help + note, "")])
+            lines.append([(f"  {key_text(act):<{KEYS - 2}}", "accent"), (act.help + note, "")])
         lines.append([])
     lines.append([("Filters", "title")])
     lines += [[(f"  {example:<20}", "accent"), (text, "")] for example, text in _FILTERS]
@@ -71,6 +74,8 @@ class HelpScreen(Dialog[None]):
 
     class Page(Text, can_focus=True):
         """The page."""
+
+        label = KEYS
 
     def __init__(self, view: str, shapes: Shapes, *, replay: bool) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from textual.events import Key
 from headway.errors import HeadwayError, describe
 from headway_console.screens.dialog import Dialog, HintBar, Text
 from headway_console.source import Checkpoint, Commands, StateDiff
-from headway_console.text import ago, clean, count, cut, to_json
+from headway_console.text import clean, count, cut, moment, to_json
 from headway_console.widgets.line_list import LineList
 from headway_console.widgets.painted import Line
 
@@ -48,8 +48,8 @@ class CheckpointList(LineList):
             (f" {what:<18}", "bold"),
             (f" {f'{point.done}/{point.total}':>9} done", ""),
             (f"  {count(point.keys, 'key'):>9}", ""),
-            (f"  {ago(self._now - point.created_ms):>6} ago", "dim"),
-            (f"  seq {point.seq:,}", "dim"),
+            (f"  {moment(point.created_ms, self._now)}", "dim"),
+            (f"  seq {point.seq:<9,}", "dim"),
             (f"  {clean(point.checkpoint_id)}", "dim"),
         ]
 

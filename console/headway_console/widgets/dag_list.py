@@ -75,10 +75,11 @@ def level_line(run: RunView, level: LevelView, width: int, shapes: Shapes, now_m
         (f" {f'{summary.settled}/{summary.total}':>7}", "bold"),
         (f" {level_took(level, now_ms, running=not run.job.finished):>6}  ", ""),
     ]
-    for look, number in summary.looks.values():
-        text = f"{shapes.look(look)} {number} {look.word}  " if width >= 60 else f"{shapes.look(look)}{number} "
-        line.append((text, look.tone))
-    return line
+    left = width - sum(len(text) for text, _ in line)
+    counts = [(f"{shapes.look(look)} {number} {look.word}  ", look.tone) for look, number in summary.looks.values()]
+    if sum(len(text) for text, _ in counts) - 2 > left:  # words whole or not at all
+        counts = [(f"{shapes.look(look)} {number}  ", look.tone) for look, number in summary.looks.values()]
+    return line + counts
 
 
 class DagList(Panel):

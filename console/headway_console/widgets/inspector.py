@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len
-
 from headway_console.widgets.line_list import LineList
 from headway_console.widgets.painted import Line
 from headway_console.widgets.panel import Inspection
-
-LABEL = 10
-"""Cells of a label such as ``output``, with its padding."""
+from headway_console.widgets.wrapping import wrap
 
 
 class Inspector(LineList):
@@ -35,7 +31,7 @@ class Inspector(LineList):
         if made == self._made:
             return
         self._made = made
-        self._lines = [] if inspection is None else _wrap([inspection.title, *inspection.lines], self.row_width)
+        self._lines = [] if inspection is None else wrap([inspection.title, *inspection.lines], self.row_width)
         if fresh:
             self._jump(0)
         self.sync()
@@ -55,39 +51,3 @@ class Inspector(LineList):
     def empty(self, width: int) -> list[Line]:
         """Say that nothing is selected."""
         return [[("Nothing selected.", "dim")]]
-
-
-def _wrap(lines: list[Line], width: int) -> list[Line]:
-    """Break lines that are wider than ``width`` cells, so that nothing is cut off; go on under the text of a label."""
-    if width <= 1:
-        return []
-    wrapped: list[Line] = []
-    for line in lines:
-        row: Line = []
-        left = width
-        hang = LABEL if len(line) > 1 and len(line[0][0]) == LABEL and width > 3 * LABEL else 0
-        for text, name in line:
-            rest = text
-            while True:
-                taken = _within(rest, left)
-                row.append((rest[:taken], name))
-                left -= cell_len(rest[:taken])
-                rest = rest[taken:]
-                if not rest:
-                    break
-                wrapped.append(row)
-                row, left = [(" " * hang, "")], width - hang
-        wrapped.append(row)
-    return wrapped
-
-
-def _within(text: str, cells: int) -> int:
-    """Return how many characters of ``text`` fit into ``cells``."""
-    if text.isascii():
-        return min(len(text), cells)
-    used = 0
-    for index, character in enumerate(text):
-        used += cell_len(character)
-        if used > cells:
-            return index
-    return len(text)

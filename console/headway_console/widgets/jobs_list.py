@@ -9,13 +9,13 @@ from headway.events.views import JobRow
 from headway_console.filters import JOB_FIELDS, Filter
 from headway_console.glyphs import bar, job_look
 from headway_console.model import ConsoleModel
-from headway_console.text import ago, clean, count, duration, fit
+from headway_console.text import clean, count, duration, fit, moment
 from headway_console.widgets.painted import Line
 from headway_console.widgets.panel import Inspection, Panel, Subject
 
 
 class JobsList(Panel):
-    """One line a job: state, id, title, progress, time it took, age. The rail marks the one looked at."""
+    """One line a job: state, id, title, progress, how long, since when. The rail marks the one looked at."""
 
     noun = "jobs"
     filterable = True
@@ -87,7 +87,7 @@ class JobsList(Panel):
             full, rest = bar(shapes, 12 if wide else 6, settled / job.actions if job.actions else 0.0)
             tail += [(" " + full, look.tone), (rest, "dim")]
         tail += [(f" {f'{settled}/{job.actions}':>9}", ""), (f" {duration(taken):>6}", "")]
-        tail += [(f" {ago(now - job.created_ms):>6} ago", "dim")] if width >= 60 else []
+        tail += [(f"  {moment(job.created_ms, now)}", "dim")] if width >= 60 else []
         used = sum(len(text) for text, _ in line) + sum(len(text) for text, _ in tail)
         title = job.title or job.source
         if job.forked_from:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from textual.cache import LRUCache
 from textual.events import Click, MouseScrollDown, MouseScrollUp
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -48,6 +48,8 @@ class LineList(Painted, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes)
         self.cursor = 0
+        self._seen: dict[int, object] = {}
+        self._fresh: dict[int, Line] = {}
         self._strips: LRUCache[tuple[object, int], Strip] = LRUCache(2048)
 
     # -- for subclasses ------------------------------------------------------------------------------------------
@@ -91,8 +93,27 @@ class LineList(Painted, can_focus=True, inherit_bindings=False):
         self.cursor = min(max(0, self.cursor), max(0, total - 1))
         size = Size(self.row_width, total)
         if size.height != self.virtual_size.height:
-            self.virtual_size = size
-        self.refresh()
+            # Assigned in the ordinary way it lays out the whole screen anew, which costs as much as a frame.
+            self.set_reactive(LineList.virtual_size, size)
+            self._scroll_update(size)
+        self._fresh.clear()
+        width, height = self.row_width, self.scrollable_content_region.height
+        changed = [y for y in range(height) if self._seen.get(y, self) != self._look_of(y, width)]
+        if len(changed) > height // 2:
+            self.refresh()
+        elif changed:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+
+    def _look_of(self, y: int, width: int) -> object:
+        """Return what is to be seen on a line of the screen, so that it can be compared with what is there."""
+        index, total = y + self.scroll_offset.y, self.total()
+        if index >= total:
+            return (self.empty(width)[y : y + 1] if not total else [], width)
+        cursor = self.cursor_style(index)
+        if self.frozen:
+            return self.row_key(index), cursor, width
+        line = self._fresh[index] = self.row(index, width)
+        return line, cursor, width
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
@@ -106,10 +127,21 @@ class LineList(Painted, can_focus=True, inherit_bindings=False):
         index = y + self.scroll_offset.y
         total = self.total()
         if index >= total:
-            notes = self.empty(width) if not total else []
-            return self.strip_of(notes[y] if y < len(notes) else [], width)
+            notes = self.empty(width)[y : y + 1] if not total else []
+            self._seen[y] = (notes, width)
+            return self.strip_of(notes[0] if notes else [], width)
         cursor = self.cursor_style(index)
-        if cursor or not self.frozen:
+        if self.frozen:
+            self._seen[y] = (self.row_key(index), cursor, width)
+            return self._frozen_strip(index, width, cursor)
+        line = self._fresh.get(index)
+        if line is None:
+            line = self.row(index, width)
+        self._seen[y] = (line, cursor, width)
+        return self.strip_of(line, width, cursor)
+
+    def _frozen_strip(self, index: int, width: int, cursor: str) -> Strip:
+        if cursor:
             return self.strip_of(self.row(index, width), width, cursor)
         key = (self.row_key(index), width)
         strip = self._strips.get(key)
@@ -127,9 +159,10 @@ class LineList(Painted, can_focus=True, inherit_bindings=False):
 
     def move_to(self, index: int, *, tell: bool = True) -> None:
         """Put the cursor on a row (clamped) and bring it into sight."""
-        self.cursor = min(max(0, index), max(0, self.total() - 1))
+        before, self.cursor = self.cursor, min(max(0, index), max(0, self.total() - 1))
         self.show_row(self.cursor)
-        self.refresh()
+        self.refresh_lines(before)
+        self.refresh_lines(self.cursor)
         if tell:
             self.post_message(self.Moved(self))
 

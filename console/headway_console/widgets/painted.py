@@ -104,18 +104,23 @@ class Painted(ScrollView, can_focus=False, inherit_bindings=False):
         """Return the strip of a line, cut or padded to exactly ``width`` cells."""
         segments: list[Segment] = []
         left = width
-        for text, name in line:
+        joined, style = "", ""  # neighbours of one style are one segment: fewer bytes to the terminal
+        for text, name in (*line, (" " * width, "")):
             if not text:
                 continue
             cells = len(text) if text.isascii() else cell_len(text)
             if cells > left:
                 text, cells = set_cell_size(text, left), left
-            segments.append(Segment(text, self.style_of(name, cursor)))
+            if name == style:
+                joined += text
+            else:
+                if joined:
+                    segments.append(Segment(joined, self.style_of(style, cursor)))
+                joined, style = text, name
             left -= cells
             if left <= 0:
                 break
-        if left > 0:
-            segments.append(Segment(" " * left, self.style_of("", cursor)))
+        segments.append(Segment(joined, self.style_of(style, cursor)))
         return Strip(segments, width)
 
 

@@ -11,7 +11,7 @@ from headway.errors import Conflict, Unavailable
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold_all
-from headway.events.views import JobsView
+from headway.events.views import BudgetView, JobsView
 from headway.jobs.checkpoints import CheckpointInfo
 from headway_console.app import HeadwayConsole, QuitChoice
 from headway_console.screens.dialog import ChoiceDialog
@@ -25,6 +25,14 @@ pytestmark = pytest.mark.anyio
 
 GOOD = recorded("good-run")
 JOB = "900d00000001"
+HALF = next(
+    i for i, e in enumerate(GOOD, 1) if (e.kind, e.action_id, e.attempt) == ("action_executing", "parse-apr", 2)
+)
+"""Events up to the second attempt of an action of level 2."""
+RUN = run_of(GOOD[:HALF], JOB)
+SPENT = fold_all(BudgetView(), GOOD[:HALF]).budgets[JOB]
+RUNNING = [action.id for action in RUN.actions if action.status == "executing"]
+WAITING = [action.id for action in RUN.actions if not action.done and action.status != "executing"]
 
 
 @asynccontextmanager
@@ -44,7 +52,6 @@ async def settled(app: HeadwayConsole, pilot: Pilot[QuitChoice], until: Callable
     while not until():
         assert app.is_running, "the console broke off"
         await pilot.pause()
-    await pilot.pause()
     if app._paint_timer is not None:
         app.paint_now()
     await pilot.pause()
@@ -65,17 +72,17 @@ def toasts(app: HeadwayConsole) -> str:
 
 
 async def test_the_overview_shows_levels_limits_budgets_and_events() -> None:
-    async with console(GOOD[:100]) as (app, _, _source):
+    async with console(GOOD[:HALF]) as (app, _, _source):
         text = painted(app)
     for words in (
         "Yearly report",
         "L2",
-        "4/6",
-        "2 running",
+        f"{RUN.levels[2].settled}/6",
+        f"{len(RUNNING)} running",
         "classify",
         "nobody waits",
         "tool_calls",
-        "action_progress",
+        GOOD[HALF - 1].kind,
     ):
         assert words in text
 
@@ -87,13 +94,13 @@ async def test_the_overview_shows_levels_limits_budgets_and_events() -> None:
         ("2", "dag", "fetch-jan"),
         ("3", "events", "following"),
         ("4", "limits", "1.0/1"),
-        ("5", "budgets", "12 + 2 of 26"),
+        ("5", "budgets", f"{SPENT.spent['tool_calls']} + {SPENT.reserved['tool_calls']} of 26"),
         ("6", "jobs", "900d00000001"),
     ],
 )
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (60, 16)])
 async def test_each_digit_shows_its_view(key: str, view: str, words: str, size: tuple[int, int]) -> None:
-    async with console(GOOD[:100], size=size) as (app, pilot, _):
+    async with console(GOOD[:HALF], size=size) as (app, pilot, _):
         text = await press(app, pilot, key)
         assert app.main is not None
         assert app.main.view == view
@@ -142,25 +149,25 @@ async def test_folding_keeps_failures_in_sight() -> None:
 async def test_a_filter_narrows_counts_and_is_cleared_by_escape() -> None:
     async with console(GOOD) as (app, pilot, _):
         text = await press(app, pilot, "3", "slash", *"kind:retrying")
-        assert "2 of 171 events" in text or "of 171 events" in text
+        assert f"2 of {len(GOOD)} events" in text
         shown = [line for line in text.splitlines() if "action_" in line]
         assert all("action_retrying" in line for line in shown[:-1])
         text = await press(app, pilot, "enter")
         assert "filter" in text
         text = await press(app, pilot, "escape")
-        assert "of 171 events" not in text
+        assert " events  " not in text
         assert app.main is not None
         assert app.main.view == "events"
 
 
 async def test_scrolling_up_lets_go_of_the_end_and_going_there_holds_on_again() -> None:
-    async with console(GOOD[:100]) as (app, pilot, source):
+    async with console(GOOD[:HALF]) as (app, pilot, source):
         await press(app, pilot, "3")
         assert "not following" in await press(app, pilot, "k")
-        source.feed(GOOD[100:])
+        source.feed(GOOD[HALF:])
         await settled(app, pilot, lambda: app.model.last_seq == GOOD[-1].seq)
         text = painted(app)
-        assert "+71" in text
+        assert f"+{len(GOOD) - HALF}" in text
         assert "job_completed" not in text
         text = await press(app, pilot, "G")
         assert "job_completed" in text
@@ -176,19 +183,19 @@ async def test_next_error_goes_to_the_log() -> None:
 
 
 async def test_pausing_keeps_the_picture_and_counts_what_comes() -> None:
-    async with console(GOOD[:100]) as (app, pilot, source):
+    async with console(GOOD[:HALF]) as (app, pilot, source):
         before = (await press(app, pilot, "2")).splitlines()[2:-2]
         text = await press(app, pilot, "p")
         assert "PAUSED +0" in text
-        source.feed(GOOD[100:130])
+        source.feed(GOOD[HALF : HALF + 30])
         await settled(app, pilot, lambda: app.held == 30)
         text = painted(app)
         assert "PAUSED +30" in text
         assert text.splitlines()[2:-2] == before
-        assert app.model.last_seq == 100
+        assert app.model.last_seq == HALF
         text = await press(app, pilot, "p")
         assert "PAUSED" not in text
-        assert app.model.last_seq == 130
+        assert app.model.last_seq == HALF + 30
 
 
 async def test_enter_on_a_job_looks_at_it() -> None:
@@ -205,7 +212,7 @@ async def test_enter_on_a_job_looks_at_it() -> None:
 
 async def test_a_job_begun_before_is_asked_of_the_source() -> None:
     jobs = fold_all(JobsView(), GOOD)
-    source = FakeSource(Snapshot(seq=171, jobs=jobs))
+    source = FakeSource(Snapshot(seq=len(GOOD), jobs=jobs))
     source.known[JOB] = run_of(GOOD, JOB)
     app = console_on(source)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -247,13 +254,13 @@ async def test_hostile_text_is_painted_and_never_obeyed() -> None:
 
 async def test_cancel_asks_names_what_stops_and_then_does_it() -> None:
     commands = FakeCommands()
-    async with console(GOOD[:100], commands=commands) as (app, pilot, _):
+    async with console(GOOD[:HALF], commands=commands) as (app, pilot, _):
         text = await press(app, pilot, "x")
         assert isinstance(app.screen, ChoiceDialog)
         assert f"{JOB} Yearly report" in text
-        assert "2 running, go on to their end" in text
+        assert f"{len(RUNNING)} running, go on to their end" in text
         assert "parse-apr" in text
-        assert "9 not started, will be skipped" in text
+        assert f"{len(WAITING)} not started, will be skipped" in text
         assert commands.calls == []
         await press(app, pilot, "escape")
         assert commands.calls == []
@@ -264,7 +271,7 @@ async def test_cancel_asks_names_what_stops_and_then_does_it() -> None:
 
 async def test_kill_is_a_second_key_and_its_default_is_no() -> None:
     commands = FakeCommands(answer="forced")
-    async with console(GOOD[:100], commands=commands) as (app, pilot, _):
+    async with console(GOOD[:HALF], commands=commands) as (app, pilot, _):
         await press(app, pilot, "X", "enter")
         assert commands.calls == []
         await press(app, pilot, "X", "y")
@@ -283,14 +290,14 @@ async def test_a_big_kill_must_be_typed() -> None:
 
 async def test_a_refused_command_is_told() -> None:
     commands = FakeCommands(error=Unavailable("the daemon is going away"))
-    async with console(GOOD[:100], commands=commands) as (app, pilot, _):
+    async with console(GOOD[:HALF], commands=commands) as (app, pilot, _):
         await press(app, pilot, "x", "y")
         assert "the daemon is going away" in toasts(app)
 
 
 @pytest.mark.parametrize("key", ["x", "X", "R"])
 async def test_without_commands_the_keys_say_why(key: str) -> None:
-    async with console(GOOD[:100]) as (app, pilot, _):
+    async with console(GOOD[:HALF]) as (app, pilot, _):
         await press(app, pilot, key)
         assert isinstance(app.screen, MainScreen)
         assert "this is a test that only shows" in toasts(app)
@@ -370,7 +377,7 @@ async def test_copy_offers_id_json_and_command() -> None:
     [(("g",), QuitChoice.GO_ON), (("enter",), QuitChoice.GO_ON), (("s",), QuitChoice.STOP), (("escape",), None)],
 )
 async def test_leaving_live_runs_asks(keys: tuple[str, ...], choice: QuitChoice | None) -> None:
-    async with console(GOOD[:100], commands=FakeCommands()) as (app, pilot, source):
+    async with console(GOOD[:HALF], commands=FakeCommands()) as (app, pilot, source):
         text = await press(app, pilot, "q")
         assert "1 run live" in text
         await pilot.press(*keys)
@@ -437,7 +444,7 @@ async def test_a_theme_of_textual_works_without_our_variables() -> None:
 
 
 async def test_ascii_draws_with_ascii_alone() -> None:
-    source = FakeSource(GOOD[:100], commands=FakeCommands(points=points()))
+    source = FakeSource(GOOD[:HALF], commands=FakeCommands(points=points()))
     app = console_on(source, ascii=True)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(app, pilot, lambda: source._queue.empty())
@@ -458,7 +465,7 @@ async def test_ascii_draws_with_ascii_alone() -> None:
 
 
 async def test_a_broken_link_is_shown_until_it_is_back() -> None:
-    async with console(GOOD[:100]) as (app, pilot, source):
+    async with console(GOOD[:HALF]) as (app, pilot, source):
         source.link = Link(connected=False, detail="connection refused", since_ms=source.time_ms - 5000)
         app._each_second()
         await settled(app, pilot, lambda: True)
@@ -494,6 +501,19 @@ async def test_nothing_is_painted_when_nothing_happens() -> None:
             app._each_second()
         await pilot.pause(0.1)
         assert paints == 0
+
+
+async def test_a_bucket_fills_before_the_eyes_though_nothing_runs() -> None:
+    limit = {"bucket": "fetch", "capacity": 2, "interval_s": 4.0, "tokens": 0.0, "at_ms": 1000}
+    async with console([Event(kinds.LIMIT_CONFIGURED, limit, seq=1, ts=1000)]) as (app, pilot, source):
+        assert "0.0/2" in await press(app, pilot, "4")
+        for time_ms, level in ((3000, "1.0/2"), (4999, "2.0/2"), (9000, "2.0/2")):
+            source.time_ms = time_ms
+            app._each_second()
+            await settled(app, pilot, lambda: True)
+            assert level in painted(app)
+        app._each_second()
+        assert app._paint_timer is None
 
 
 async def test_many_items_are_one_paint() -> None:

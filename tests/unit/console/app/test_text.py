@@ -4,7 +4,20 @@ import pytest
 from rich.cells import cell_len
 
 from headway_console.glyphs import ASCII, UNICODE, bar
-from headway_console.text import ago, amount, clean, clock_time, count, cut, duration, fit, json_lines, minutes, number
+from headway_console.text import (
+    ago,
+    amount,
+    clean,
+    clock_time,
+    count,
+    cut,
+    duration,
+    fit,
+    json_lines,
+    minutes,
+    moment,
+    number,
+)
 
 HOSTILE = "a[red]b\x1b[31mc\x00d\u202ee\x9bf\x07\ud800g\u200b"
 
@@ -53,6 +66,8 @@ def test_ages_change_once_a_second() -> None:
 def test_other_forms() -> None:
     assert clock_time(1_767_258_000_123) == "09:00:00.123"
     assert clock_time(1_767_258_000_123, millis=False) == "09:00:00"
+    assert moment(1_767_258_000_000, 1_767_259_000_000) == "09:00:00"
+    assert moment(1_767_258_000_000, 1_777_259_000_000) == "26-01-01"
     assert minutes(12_400, tenths=True) == "00:12.4"
     assert minutes(190_000) == "03:10"
     assert minutes(3_790_000) == "1:03:10"
