@@ -81,7 +81,8 @@ def _ended(action: ActionView) -> str:
 def _waiting(action: ActionView, limits: LimitsView | None, now_ms: int) -> str:
     what, _, name = action.waiting_for.partition(":")
     until = action.waiting_until_ms
-    rest = "" if until is None else f" in {_seconds(until - now_ms)}"
+    # A time that has passed was that of another one's token: say what the bucket's level says.
+    rest = "" if until is None or until <= now_ms else f" in {_seconds(until - now_ms)}"
     if what == "retry":
         return one_line(f"waits for attempt {action.attempt + 1}{rest} after: {action.error or 'an error'}")
     if what != "rate_limit":
