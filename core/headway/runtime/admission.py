@@ -17,6 +17,7 @@ from headway.plan.graph import Plan
 from headway.plan.model import ActionProposal
 from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.plan.verify import Issue, admit, refuse
+from headway.runtime.checkpoint import RuntimeCheckpoint
 from headway.runtime.environment import Environment
 
 NOT_RUN = "not run: the plan was rejected"
@@ -123,6 +124,17 @@ def _code(error: InvalidPlan, action_id: str) -> ErrorCode:
 def _rejected(ids: Sequence[str], texts: Mapping[str, Sequence[str]]) -> int:
     """Return how many actions count as rejected: those at fault, or all if it is the plan's."""
     return sum(name in texts for name in ids) if texts else len(ids)
+
+
+def checkpoint_saved(checkpoint: RuntimeCheckpoint, scope: str, at_seq: int) -> Event:
+    """Return the event that tells of an embedded runtime's checkpoint."""
+    facts = {"checkpoint_id": checkpoint.checkpoint_id, "scope": scope, "at_seq": at_seq, "kind": "manual"}
+    return Event(kinds.CHECKPOINT_SAVED, {**facts, "keys": len(checkpoint.state)})
+
+
+def checkpoint_restored(checkpoint_id: str, scope: str, state: dict[str, Any], by: str = "") -> Event:
+    """Return the event that sets a scope's state."""
+    return Event(kinds.CHECKPOINT_RESTORED, {"checkpoint_id": checkpoint_id, "scope": scope, "state": state, "by": by})
 
 
 def limit_configured(bucket: TokenBucket) -> Event:

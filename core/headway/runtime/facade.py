@@ -17,27 +17,34 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import Conflict, InvalidInput, InvalidPlan
 from headway.events.log import EventLog
+from headway.jobs.checkpoints import kept_results
+from headway.jsonvalue import copy_json, to_json
 from headway.limits.budget import BudgetMeter, CostBudget
+from headway.plan.graph import plan_from_graph
 from headway.plan.model import ActionProposal, ToolSchema, new_id
 from headway.plan.parse import parse_proposal
 from headway.plan.result import ProposalResult
 from headway.policy.engine import PolicyEngine
 from headway.runtime import admission
 from headway.runtime.cancel import CancellationToken
+from headway.runtime.checkpoint import RuntimeCheckpoint, read_checkpoint, write_checkpoint
 from headway.runtime.environment import Environment
 from headway.runtime.gates import Gates
 from headway.runtime.planner import plan_and_execute
 from headway.runtime.replan import Replan, ReplanCallback, ReplanConfig, execute_and_replan
 from headway.runtime.run import Run
 from headway.runtime.turn import turn_of
-from headway.state import StateStore
+from headway.state import StateStore, state_key
 from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
 from headway.tools.executor import Execute, ExecutorTools, ToolExecutor
@@ -104,6 +111,7 @@ class Runtime:
             self.set_replan_callback(replan)
             self.set_replan_config(ReplanConfig(max_replans=1))
         self._budget: CostBudget | None = None
+        self._last: Run | None = None
 
     @classmethod
     def with_shared(cls, state: StateStore, log: EventLog, policies: PolicyEngine, **options: Any) -> Runtime:
@@ -194,6 +202,94 @@ class Runtime:
         """Set how often and how carefully to replan."""
         self._replan.set_config(config)
 
+    # -- checkpoints -------------------------------------------------------------------------------------------------
+
+    def save_checkpoint(self, **metadata: Any) -> RuntimeCheckpoint:
+        """Return what the runtime is now: its committed state, and its last run as far as that has come.
+
+        ``metadata`` is kept with it, as JSON. Also while a run is on its way: then with what is settled.
+        """
+        run = self._last
+        checkpoint = RuntimeCheckpoint(
+            f"ckpt_{new_id()}",
+            self._env.clock.time_ms(),
+            copy_json(dict(self.state.snapshot())),
+            tools=self.registry.names(),
+            buckets=[bucket.statistics() for bucket in self.rate_limiter],
+            cache_keys=[*self.result_cache.keys(), *self._env.reuse.idempotency.keys()],
+            metadata=to_json(metadata),
+        )
+        if run is not None:
+            checkpoint.job_id = run.job_id
+            checkpoint.proposal = admission.proposal_json(run.plan.proposal)
+            checkpoint.graph = run.plan.to_json()
+            checkpoint.results = [copy.deepcopy(result) for result in run.results if result is not None]
+            checkpoint.spent = dict(run.meter.spent) if run.meter is not None else {}
+        self.log.append(admission.checkpoint_saved(checkpoint, SCOPE, self.log.last_seq))
+        return checkpoint
+
+    def save_checkpoint_to_file(self, path: Path | str) -> RuntimeCheckpoint:
+        """Save a checkpoint as a JSON file, atomically. Raises :class:`headway.errors.StoreError`."""
+        checkpoint = self.save_checkpoint()
+        write_checkpoint(checkpoint, Path(path))
+        return checkpoint
+
+    def load_checkpoint_from_file(self, path: Path | str) -> RuntimeCheckpoint:
+        """Read a checkpoint file, restore its state and return it. Nothing changes if it does not fit."""
+        checkpoint = read_checkpoint(Path(path))
+        self.restore_checkpoint(checkpoint)
+        return checkpoint
+
+    def restore_checkpoint(self, checkpoint: RuntimeCheckpoint) -> None:
+        """Make the checkpoint's state the runtime's. Raises :class:`Conflict` while a run works on the state."""
+        if not isinstance(checkpoint, RuntimeCheckpoint):
+            raise InvalidInput(f"a checkpoint is a RuntimeCheckpoint, not {type(checkpoint).__name__}")
+        if turn_of(self.state).run is not None:
+            raise Conflict("a run is working on the state: cancel it or wait for its end")
+        values = {state_key(key): to_json(value) for key, value in checkpoint.state.items()}
+        self.state.replace(values)
+        self.log.append(admission.checkpoint_restored(checkpoint.checkpoint_id, SCOPE, values))
+
+    async def continue_from(
+        self, checkpoint: RuntimeCheckpoint, cancel: CancellationToken | None = None
+    ) -> ProposalResult:
+        """Restore a checkpoint and run what its plan had left to do, as a new run.
+
+        What had succeeded is not run again; budgets go on from what was spent. Raises :class:`Conflict` if the
+        checkpoint holds no plan, :class:`InvalidPlan` if a tool that is still needed is missing.
+        """
+        token = cancel if cancel is not None else CancellationToken()
+        if not checkpoint.graph:
+            raise Conflict(f"checkpoint '{checkpoint.checkpoint_id}' holds no plan to go on with")
+        proposal = parse_proposal(checkpoint.proposal)
+        admission.check(self._env, proposal, checkpoint.state)
+        plan = plan_from_graph(proposal, checkpoint.graph)
+        turn = turn_of(self.state)
+        if not await turn.comes(token):
+            raise Conflict("cancelled before its turn came")
+        try:
+            turn.run = None
+            self.restore_checkpoint(checkpoint)
+            kept = kept_results(checkpoint.results)
+            by_id = {result.action_id: result for result in kept}
+            spec = admission.JobSpec(new_id(), SCOPE, proposal.source, admission.title_of(proposal))
+            origin = {"job_id": checkpoint.job_id, "checkpoint_id": checkpoint.checkpoint_id, "level": None, "seq": 0}
+            self.log.append(
+                spec.created(
+                    checkpoint.proposal,
+                    checkpoint.graph,
+                    forked_from=origin,
+                    results=msgspec.to_builtins(kept),
+                    spent=checkpoint.spent,
+                )
+            )
+            meter = BudgetMeter(self._budget, checkpoint.spent) if self._budget is not None else None
+            prior = [by_id.get(node.id) for node in plan.nodes]
+            run = Run(self._env, spec.job_id, plan, self.state, token, meter, prior)
+            return await self._run(run)
+        finally:
+            turn.over()
+
     # -- running -----------------------------------------------------------------------------------------------------
 
     async def execute(self, proposal: Proposal, *, session: str | None = None) -> ProposalResult:
@@ -273,7 +369,11 @@ class Runtime:
         run = Run(self._env, spec.job_id, plan, self.state, cancel, meter, session=session)
         if not takes_turn:
             return await run.execute()
-        turn_of(self.state).run = run
+        return await self._run(run)
+
+    async def _run(self, run: Run) -> ProposalResult:
+        """Execute the run whose turn it is."""
+        turn_of(self.state).run = self._last = run
         inside = _outer.set((*_outer.get(), run))
         try:
             return await run.execute()
