@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from headway.errors import (
         Conflict,
         HeadwayError,
+        InferenceError,
+        InferenceRefused,
         InvalidConfig,
         InvalidInput,
         InvalidPlan,
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from headway.events.event import Event
     from headway.events.fold import fold
     from headway.events.log import EventLog
+    from headway.inference.answer import Completion
+    from headway.inference.http import HttpProvider
+    from headway.inference.local import LocalProvider
+    from headway.inference.provider import InferenceProvider
+    from headway.inference.tools import inference_tools
     from headway.limits.budget import CostBudget
     from headway.plan.equivalence import Equivalence, equivalent
     from headway.plan.model import Action, ActionProposal, Precondition, ToolSchema
@@ -62,6 +69,7 @@ _HOME = {
     "CancellationToken": "runtime.cancel",
     "CapabilitySet": "policy.capabilities",
     "Clock": "clock",
+    "Completion": "inference.answer",
     "Conflict": "errors",
     "CostBudget": "limits.budget",
     "CostSummary": "plan.result",
@@ -72,10 +80,15 @@ _HOME = {
     "EventLog": "events.log",
     "FailedAction": "runtime.replan",
     "HeadwayError": "errors",
+    "HttpProvider": "inference.http",
+    "InferenceError": "errors",
+    "InferenceProvider": "inference.provider",
+    "InferenceRefused": "errors",
     "InvalidConfig": "errors",
     "InvalidInput": "errors",
     "InvalidPlan": "errors",
     "Issue": "plan.verify",
+    "LocalProvider": "inference.local",
     "LogFull": "errors",
     "MonteCarlo": "plan.montecarlo",
     "NotFound": "errors",
@@ -113,6 +126,7 @@ _HOME = {
     "equivalent": "plan.equivalence",
     "find_policies": "policy.files",
     "fold": "events.fold",
+    "inference_tools": "inference.tools",
     "load_policies": "policy.files",
     "optimize": "plan.optimize",
     "parse_proposal": "plan.parse",
@@ -134,6 +148,7 @@ __all__ = [
     "CancellationToken",
     "CapabilitySet",
     "Clock",
+    "Completion",
     "Conflict",
     "CostBudget",
     "CostSummary",
@@ -144,10 +159,15 @@ __all__ = [
     "EventLog",
     "FailedAction",
     "HeadwayError",
+    "HttpProvider",
+    "InferenceError",
+    "InferenceProvider",
+    "InferenceRefused",
     "InvalidConfig",
     "InvalidInput",
     "InvalidPlan",
     "Issue",
+    "LocalProvider",
     "LogFull",
     "MonteCarlo",
     "NotFound",
@@ -185,6 +205,7 @@ __all__ = [
     "equivalent",
     "find_policies",
     "fold",
+    "inference_tools",
     "load_policies",
     "optimize",
     "parse_proposal",

@@ -18,6 +18,8 @@
     ├── Unavailable                  no daemon answers, or it is going away
     └── ToolError                    a tool failed; its message is the action's error
         ├── TerminalToolError        a failure that no retry can mend; always aborts
+        ├── InferenceError           a model, or the service that runs it, failed
+        │   └── InferenceRefused     … for good (also a TerminalToolError): no key, no such model, not installed
         └── ToolTimeout              one attempt ran longer than its ``timeout_ms``
 
 Each class has a stable ``code``. Its docstring is the text of an error raised without one (after procrastinate).
@@ -139,6 +141,18 @@ class TerminalToolError(ToolError):
     """The tool failed in a way that no retry can mend."""
 
     code = "terminal_tool_error"
+
+
+class InferenceError(ToolError):
+    """The model failed."""
+
+    code = "inference_error"
+
+
+class InferenceRefused(InferenceError, TerminalToolError):
+    """The model cannot do this, and trying again does not help."""
+
+    code = "inference_refused"
 
 
 class ToolTimeout(ToolError):

@@ -1,0 +1,61 @@
+"""Inference: answering prompts, embedding and classifying text, behind one small protocol.
+
+:class:`~headway.inference.provider.InferenceProvider` is the protocol,
+:class:`~headway.inference.local.LocalProvider` runs small models in this process,
+:class:`~headway.inference.http.HttpProvider` asks a service that speaks OpenAI's API, and
+:func:`~headway.inference.tools.inference_tools` makes the tools of any of them. The names below are imported on first
+use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headway.inference.answer import Completion, Metered, Prices, Usage
+    from headway.inference.http import HttpProvider
+    from headway.inference.local import LocalProvider
+    from headway.inference.provider import InferenceProvider, Provider
+    from headway.inference.request import InferRequest
+    from headway.inference.tools import inference_tools
+
+_HOME = {
+    "Completion": "answer",
+    "HttpProvider": "http",
+    "InferRequest": "request",
+    "InferenceProvider": "provider",
+    "LocalProvider": "local",
+    "Metered": "answer",
+    "Prices": "answer",
+    "Provider": "provider",
+    "Usage": "answer",
+    "inference_tools": "tools",
+}
+
+__all__ = [
+    "Completion",
+    "HttpProvider",
+    "InferRequest",
+    "InferenceProvider",
+    "LocalProvider",
+    "Metered",
+    "Prices",
+    "Provider",
+    "Usage",
+    "inference_tools",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'headway.inference' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"headway.inference.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
