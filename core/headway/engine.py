@@ -26,6 +26,7 @@ from headway.jobs.history import History
 from headway.jobs.info import Snapshot
 from headway.jobs.live import LiveJob
 from headway.jobs.recovery import closing_events
+from headway.jobs.revival import revive
 from headway.jobs.scheduler import Scheduler, Scope
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
@@ -84,8 +85,18 @@ class Engine:
     # -- life ----------------------------------------------------------------------------------------------------
 
     @classmethod
-    async def open(cls, home: Home, config: Config | None = None, *, clock: Clock = SYSTEM_CLOCK) -> Engine:
-        """Take the home's lock, open (or make) its store, load the tools and close what a dead process left behind.
+    async def open(
+        cls,
+        home: Home,
+        config: Config | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        on_restart: str = "fail",
+    ) -> Engine:
+        """Take the home's lock, open (or make) its store, load the tools and see to what a dead process left behind.
+
+        Unfinished jobs are closed as interrupted; with ``on_restart="resume"`` they go on from their log, unless they
+        were cancelled or belong to another workspace.
 
         Raises :class:`headway.errors.HomeLocked`, :class:`headway.errors.StoreError` or
         :class:`headway.errors.InvalidConfig`; then nothing is left open and nothing was changed.
@@ -115,11 +126,11 @@ class Engine:
             )
             opened.callback(env.threads.close)
             engine = cls(home, config, lock, log, reader, env)
-            await engine._start()
+            await engine._start(on_restart == "resume")
             engine._resources = opened.pop_all()
         return engine
 
-    async def _start(self) -> None:
+    async def _start(self, resume: bool) -> None:
         limits: dict[str, tuple[int, float]] = {}
         for entry in self.registry.entries():
             if entry.schema.rate_limit is not None:
@@ -128,21 +139,29 @@ class Engine:
                 self.env.results.enable(entry.name, entry.schema.cache_ttl_secs)
         for tool, limit in self.config.rate_limits.items():
             limits[tool] = (limit.max_calls, limit.interval_secs)
-        recovered = await self._recover()
+        recovered, revived = await self._recover(resume)
         self.log.append(
             Event(kinds.STORE_OPENED, {"version": __version__, "pid": self._lock.pid, "recovered": recovered})
         )
         for tool, (max_calls, interval_secs) in limits.items():
             self.log.append(admission.limit_configured(self.env.limiter.set_limit(tool, max_calls, interval_secs)))
         await self.log.flush()
+        for job in revived:
+            async with self._scheduler.hold(job.spec.scope) as scope:
+                self._scheduler.add(job, scope)
 
-    async def _recover(self) -> list[str]:
-        recovered = []
+    async def _recover(self, resume: bool) -> tuple[list[str], list[LiveJob]]:
+        """Return (ids of all jobs found unfinished, those that go on); the others are closed."""
+        recovered: list[str] = []
+        revived: list[LiveJob] = []
         for row in await self.history.unfinished():
-            run = await self.reader.run_view(row.job_id)
-            await self.log.write(*closing_events(run))
             recovered.append(row.job_id)
-        return recovered
+            job = await revive(self.reader, self.history, row, self.workspace) if resume else None
+            if job is not None:
+                revived.append(job)
+            else:
+                await self.log.write(*closing_events(await self.reader.run_view(row.job_id)))
+        return recovered, revived
 
     def drain(self, reason: str = "shutdown") -> None:
         """Take no new work from here on."""

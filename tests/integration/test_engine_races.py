@@ -239,7 +239,7 @@ async def test_close_has_one_deadline_for_all_jobs_and_every_caller_waits_for_it
 
 
 async def test_an_opening_that_fails_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def failing(_: Engine) -> None:
+    async def failing(_: Engine, __: bool) -> None:
         raise LogFull
 
     before = set(threading.enumerate())

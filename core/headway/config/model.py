@@ -121,6 +121,9 @@ class RuntimeConfig(_Section):
     concurrency: Literal["level", "car"] = Field(
         default="level", description='"car": a level with an action that aborts runs one by one.'
     )
+    on_restart: Literal["resume", "fail"] = Field(
+        default="resume", description="What a daemon does with jobs that the one before left unfinished."
+    )
 
 
 class Config(_Section):

@@ -11,7 +11,7 @@ Job life (``job_id`` set)::
                            results [ActionResult…] (finished before the fork), spent {dimension: amount}
                            graph = {"actions": [{"id", "type", "tool"?, "needs": [ids], "after": [ids]}…] in list
                            order, "levels": [[index into actions…]…]}; both are {} where admission refused the plan
-    job_started            pid, owner
+    job_started            pid, workspace?
     level_started          actions (count)          with level
     level_finished         succeeded, failed, skipped, rejected (counts)   with level; commits the level's state changes
     state_rollback         restored: {key: {"op": "set", "value"} | {"op": "delete"}}, rolled_back: [action ids]

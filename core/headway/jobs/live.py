@@ -13,6 +13,7 @@ from headway.runtime.cancel import CancellationToken
 if TYPE_CHECKING:
     from headway.plan.graph import Plan
     from headway.runtime.admission import JobSpec
+    from headway.runtime.resumption import Resumption
     from headway.runtime.run import Run
 
 
@@ -25,11 +26,13 @@ class LiveJob:
         plan: Plan,
         prior: Sequence[ActionResult | None] = (),
         spent: dict[str, int] | None = None,
+        past: Resumption | None = None,
     ) -> None:
         self.spec = spec
         self.plan = plan
         self.prior = prior
         self.spent = spent
+        self.past = past
         self.token = CancellationToken()
         self.run: Run | None = None
         self.status = JobStatus.QUEUED

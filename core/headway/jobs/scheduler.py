@@ -103,7 +103,7 @@ class Scheduler:
         scope = self._scopes.get(job.spec.scope)
         if job.run is not None or scope is None or job not in scope.jobs:
             return False
-        job.run = Run(self._env, job.job_id, job.plan, scope.state, job.token, None, job.prior)
+        job.run = Run(self._env, job.job_id, job.plan, scope.state, job.token, None, job.prior, past=job.past)
         ending = asyncio.create_task(self._run(job))  # a task: who asked may go away before it has ended
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
@@ -126,6 +126,7 @@ class Scheduler:
                         meter,
                         job.prior,
                         principal=job.spec.principal,
+                        past=job.past,
                     )
                     if not job.token.is_cancelled():
                         job.move(JobStatus.RUNNING)

@@ -124,6 +124,7 @@ class Level:
                 run.settle(node, ActionStatus.SKIPPED, error=text, code=ErrorCode.DEPENDENCY)
                 return None
         slot = Slot(node)
+        slot.attempt = run.attempts.get(node.index, 0)
         try:
             prepare(slot, run, self.snapshot)
             if node.type is ActionType.TOOL_CALL:

@@ -20,13 +20,14 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.limits.budget import BudgetMeter
 from headway.plan.graph import Node, Plan
-from headway.plan.model import ActionType
+from headway.plan.model import ActionType, FailureBehavior
 from headway.plan.result import ROLLED_BACK, ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.runtime import stop as stops
 from headway.runtime.cancel import CancellationToken
 from headway.runtime.compensate import compensate
 from headway.runtime.environment import Environment
 from headway.runtime.level import Level
+from headway.runtime.resumption import Resumption
 from headway.runtime.stop import Stop
 from headway.state import StateStore
 
@@ -55,6 +56,7 @@ class Run:
         *,
         session: str | None = None,
         principal: str | None = None,
+        past: Resumption | None = None,
     ) -> None:
         self.env = env
         self.job_id = job_id
@@ -71,10 +73,17 @@ class Run:
         self.sealed = False  # the terminal event is in the log
         self.cancel_reason: str | None = None  # of the request that is in the log
         self.busy = 0  # actions answered since the loop last had a turn
+        self.attempts: dict[int, int] = {}  # made before a restart, of actions that are not settled
         self._kill_logged = False
         self._before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
         self._thread = 0
+        self._past = past
+        if past is not None:
+            self.results, self.own = list(past.results), list(past.own)
+            self.attempts, self._before = past.attempts, dict(past.before)
+            for i in self.own:
+                self._count(plan.nodes[i], _settled(self.results[i]))
 
     # -- the course of a run -------------------------------------------------------------------------------------
 
@@ -97,7 +106,7 @@ class Run:
             if self.token.is_cancelled():
                 self._stop_requested()  # cancelled in the queue: it never starts
             else:
-                self.emit(kinds.JOB_STARTED, {"pid": os.getpid()}, proposal_id=self.plan.proposal.id)
+                self._begin()
                 if self.meter is not None:
                     self.emit(kinds.BUDGET_SET, {"limits": dict(self.meter.limits)})
             await self._levels()
@@ -117,21 +126,62 @@ class Run:
         await self.env.log.flush()
         return result
 
+    def _begin(self) -> None:
+        """Record that the run starts, or that it goes on after a restart and what the restart cut off."""
+        past = self._past
+        if past is None:
+            data: dict[str, Any] = {"pid": os.getpid()}
+            if self.env.workspace is not None:
+                data["workspace"] = str(self.env.workspace)
+            self.emit(kinds.JOB_STARTED, data, proposal_id=self.plan.proposal.id)
+            return
+        self.emit(kinds.RUN_RESUMED, {"reason": "restart", "by": ""})
+        for i in past.own:
+            result = _settled(self.results[i])
+            if result.status in (ActionStatus.FAILED, ActionStatus.REJECTED):
+                self.end_with(stops.aborted(result.action_id, result.error))
+        for i in past.cut_off:
+            node = self.plan.nodes[i]
+            if not node.action.idempotent:
+                self._interrupt(node, past.attempts[i])
+
+    def _interrupt(self, node: Node, attempts: int) -> None:
+        """Answer a call that the end of a process cut off: whether it took effect, nobody knows."""
+        text = stops.interrupted("the process ended during the call").here
+        skip = node.action.failure_behavior is FailureBehavior.SKIP
+        status = ActionStatus.SKIPPED if skip else ActionStatus.FAILED
+        self.settle(node, status, error=text, code=ErrorCode.INTERRUPTED, duration=0.0, attempts=attempts)
+        if not skip:
+            self.end_with(stops.aborted(node.id, text))
+
     async def _levels(self) -> None:
         for index, members in enumerate(self.plan.levels):
             todo = [self.plan.nodes[i] for i in members if self.results[i] is None]
-            if not todo:
+            if not (todo or self._half_done(index)):
                 continue
             if self.stopping:
+                if self._half_done(index) and not (self.stop is not None and self.stop.rolls_back):
+                    self._commit_level(index, self._settled_here(members))
                 return
-            self._level = Level(self, index, todo)
-            await self._level.run()
-            self._level = None
+            if todo:
+                self._level = Level(self, index, todo)
+                await self._level.run()
+                self._level = None
             if self.stop is None or not self.stop.rolls_back:
-                self._commit_level(index, todo)
+                self._commit_level(index, todo if self._past is None else self._settled_here(members))
             if self.busy >= stops.BREATH:
                 self.busy = 0
                 await asyncio.sleep(0)
+
+    def _half_done(self, index: int) -> bool:
+        """Whether a restart came between a level's last action and its end."""
+        past = self._past
+        return past is not None and index not in past.committed and bool(self._settled_here(self.plan.levels[index]))
+
+    def _settled_here(self, members: Iterable[int]) -> list[Node]:
+        """Return those of ``members`` that this run settled itself, before or after a restart."""
+        own = set(self.own)
+        return [self.plan.nodes[i] for i in members if i in own]
 
     def _commit_level(self, index: int, todo: list[Node]) -> None:
         counts = dict.fromkeys(("succeeded", "failed", "skipped", "rejected"), 0)
@@ -345,3 +395,8 @@ class Run:
             if result is None or result.status is not ActionStatus.SUCCEEDED:
                 return self.plan.nodes[i].id
         return None
+
+
+def _settled(result: ActionResult | None) -> ActionResult:
+    assert result is not None
+    return result
