@@ -1,0 +1,1 @@
+"""Learning from runs: trajectories, skills, facts. Nothing here can fail a run."""

@@ -1,0 +1,68 @@
+"""Files of what was learned: read with a bound, replaced whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from headway.errors import InvalidInput, one_line
+
+
+def path_of(value: object) -> Path:
+    """Return ``value`` as a path; :class:`InvalidInput` for what cannot be one."""
+    if not isinstance(value, str | os.PathLike):
+        raise InvalidInput(f"a path is a string or a Path, not {type(value).__name__}")
+    text = os.fspath(value)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidInput("a path is text without NUL, and not empty")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise InvalidInput("a path is text that the file system can hold") from None
+    return Path(text)
+
+
+def refusal(verb: str, path: Path, error: OSError | ValueError) -> InvalidInput:
+    """Return the one-line error of a file that cannot be read or written."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return InvalidInput(f"cannot {verb} {one_line(str(path), 300)}: {one_line(reason, 200)}")
+
+
+def read_whole(path: Path, limit: int) -> bytes:
+    """Return a file's content, at most ``limit`` bytes; :class:`InvalidInput` if it is longer or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise refusal("read", path, error) from None
+    if len(data) > limit:
+        raise InvalidInput(f"cannot read {one_line(str(path), 300)}: it is longer than {limit:,} bytes")
+    return data
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file's content at once, flushed to disk; the old one stays where that fails (:class:`InvalidInput`)."""
+    name: str | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=".headway-", dir=path.parent)  # with mode 0600
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+        sync_folder(path.parent)
+    except (OSError, ValueError) as error:
+        raise refusal("write", path, error) from None
+    finally:
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries, so that a file made or renamed in it is there after a crash."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
