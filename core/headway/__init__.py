@@ -34,6 +34,13 @@ if TYPE_CHECKING:
     from headway.inference.local import LocalProvider
     from headway.inference.provider import InferenceProvider
     from headway.inference.tools import inference_tools
+    from headway.learning.learner import Learner
+    from headway.learning.llm import LLMDistiller
+    from headway.learning.memory import Memgine
+    from headway.learning.skill import DistilledSkill
+    from headway.learning.skill_store import SkillStore
+    from headway.learning.trajectory import TraceEvent, Trajectory, trajectory_of
+    from headway.learning.trajectory_store import TrajectoryStore
     from headway.limits.budget import CostBudget
     from headway.plan.equivalence import Equivalence, equivalent
     from headway.plan.model import Action, ActionProposal, Precondition, ToolSchema
@@ -73,6 +80,7 @@ _HOME = {
     "Conflict": "errors",
     "CostBudget": "limits.budget",
     "CostSummary": "plan.result",
+    "DistilledSkill": "learning.skill",
     "Engine": "engine",
     "Equivalence": "plan.equivalence",
     "ErrorCode": "plan.result",
@@ -88,8 +96,11 @@ _HOME = {
     "InvalidInput": "errors",
     "InvalidPlan": "errors",
     "Issue": "plan.verify",
+    "LLMDistiller": "learning.llm",
+    "Learner": "learning.learner",
     "LocalProvider": "inference.local",
     "LogFull": "errors",
+    "Memgine": "learning.memory",
     "MonteCarlo": "plan.montecarlo",
     "NotFound": "errors",
     "Optimized": "plan.optimize",
@@ -107,6 +118,7 @@ _HOME = {
     "SYSTEM_CLOCK": "clock",
     "Schedule": "plan.schedule",
     "Simulation": "plan.simulate",
+    "SkillStore": "learning.skill_store",
     "StateStore": "state",
     "SystemClock": "clock",
     "TerminalToolError": "errors",
@@ -119,6 +131,9 @@ _HOME = {
     "ToolRegistry": "tools.registry",
     "ToolResult": "tools.context",
     "ToolSchema": "plan.model",
+    "TraceEvent": "learning.trajectory",
+    "Trajectory": "learning.trajectory",
+    "TrajectoryStore": "learning.trajectory_store",
     "TransactionConflict": "plan.transaction",
     "Unavailable": "errors",
     "VerifyReport": "plan.verify",
@@ -134,6 +149,7 @@ _HOME = {
     "simulate": "plan.simulate",
     "simulate_monte_carlo": "plan.montecarlo",
     "tool": "tools.decorator",
+    "trajectory_of": "learning.trajectory",
     "transaction_check": "plan.transaction",
     "verify": "plan.verify",
     "watch_policies": "policy.watch",
@@ -152,6 +168,7 @@ __all__ = [
     "Conflict",
     "CostBudget",
     "CostSummary",
+    "DistilledSkill",
     "Engine",
     "Equivalence",
     "ErrorCode",
@@ -167,8 +184,11 @@ __all__ = [
     "InvalidInput",
     "InvalidPlan",
     "Issue",
+    "LLMDistiller",
+    "Learner",
     "LocalProvider",
     "LogFull",
+    "Memgine",
     "MonteCarlo",
     "NotFound",
     "Optimized",
@@ -185,6 +205,7 @@ __all__ = [
     "Runtime",
     "Schedule",
     "Simulation",
+    "SkillStore",
     "StateStore",
     "SystemClock",
     "TerminalToolError",
@@ -197,6 +218,9 @@ __all__ = [
     "ToolRegistry",
     "ToolResult",
     "ToolSchema",
+    "TraceEvent",
+    "Trajectory",
+    "TrajectoryStore",
     "TransactionConflict",
     "Unavailable",
     "VerifyReport",
@@ -213,6 +237,7 @@ __all__ = [
     "simulate",
     "simulate_monte_carlo",
     "tool",
+    "trajectory_of",
     "transaction_check",
     "verify",
     "watch_policies",
