@@ -9,6 +9,7 @@ from typing import Any
 from headway.errors import Conflict, InvalidInput, describe
 from headway.events import kinds
 from headway.events.event import Event
+from headway.events.secrets import redact
 from headway.events.views import RunView
 from headway.learning.cycle import Evolution
 from headway.learning.distill import DeterministicDistiller, Distiller, plan_skill, tools_of
@@ -93,7 +94,7 @@ class Learner:
         try:
             trajectory = trajectory_of(run, events)
         except Exception as error:  # noqa: BLE001 - learning must not fail a run
-            return [_warning("trajectory", error, "")]
+            return [redact(_warning("trajectory", error, ""))]
         told: list[Event] = []
         if not self._is_new(trajectory.job_id):
             return told
@@ -105,7 +106,7 @@ class Learner:
                 await work(trajectory, told)
             except Exception as error:  # noqa: BLE001 - learning must not fail a run
                 told.append(_warning(step, error, trajectory.job_id))
-        return told
+        return [redact(event) for event in told]  # a provider's error may quote its key
 
     @property
     def _memory(self) -> Memgine:

@@ -182,7 +182,7 @@ async def test_facts_are_consolidated_after_so_many_runs() -> None:
 
 class Broken(DeterministicDistiller):
     async def distill(self, trajectory: Trajectory, known: Any = ()) -> Lesson:
-        raise RuntimeError("bad\nday [b]")
+        raise RuntimeError("bad\nday [b] of sk-0123456789abcdefghijklmn")
 
     async def improve(self, skill: DistilledSkill, pitfalls: Any) -> Improvement:
         raise ZeroDivisionError
@@ -200,7 +200,7 @@ async def test_a_distiller_that_fails_is_a_warning_and_the_rest_is_done(tmp_path
         (kinds.LEARNING_FAILED, "evolve"),
         (kinds.CONSOLIDATED, None),
     ]
-    assert events[0].data["error"] == "RuntimeError: bad day [b]"
+    assert events[0].data["error"] == "RuntimeError: bad day [b] of [redacted]"
     assert events[0].data["job_id"]
     assert len(list(store)) == 1
 
