@@ -46,6 +46,7 @@ class Headway:
             **kept,
             "HOME": str(root),
             "HEADWAY_HOME": str(self.home),
+            "HEADWAY_RUNTIME_ON_RESTART": "fail",  # how jobs go on is for test_resume.py
             "PYTHONWARNINGS": "default",
             "TERM": "xterm-256color",
         }

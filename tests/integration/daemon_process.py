@@ -113,6 +113,7 @@ def main() -> int:
     stopping.LAST_RESORT_S = given.last_resort
     (given.workspace / "headway.toml").write_text(
         f'[tools]\npython = ["tools.py"]\n[operator]\nshutdown_secs = {float(given.grace)}\n'
+        '[runtime]\non_restart = "fail"\n'  # how jobs go on is for test_resume.py
     )
     try:
         config = load_config(given.workspace, {})

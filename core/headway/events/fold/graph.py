@@ -55,7 +55,11 @@ def levels_of(event: Event, actions: list[ActionView]) -> list[LevelView]:
 def finished_results(event: Event) -> list[dict[str, Any]]:
     """Return the results that a fork starts with: those of settled actions."""
     results = [mapping(entry) for entry in sequence(event.data.get("results"))]
-    return [result for result in results if action_status(result.get("status")) in FINAL and result.get("action_id")]
+    return [
+        result
+        for result in results
+        if action_status(result.get("status")) in FINAL and text(result.get("action_id")) == result.get("action_id")
+    ]
 
 
 def levels_done_before(event: Event, levels: list[LevelView], actions: list[ActionView]) -> int:
