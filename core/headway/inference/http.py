@@ -80,7 +80,7 @@ class HttpProvider(Provider):
         by_vectors = part == "embed" or (part == "classify" and self.classify_by == "vectors")
         if (self.embedding_model if by_vectors else self.model) is None:
             wanted = "embedding_model" if by_vectors else "model"
-            return f"the inference provider '{self.name}' has no {part}: give it a {wanted}"
+            return f"the inference provider '{self.name}' has no {part}: it needs {wanted}=…"
         return self._service.key_problem()
 
     async def aclose(self) -> None:

@@ -194,6 +194,8 @@ def checked_url(base_url: object, *, with_key: bool) -> httpx.URL:
         raise InvalidInput("base_url is not a web address") from None
     if url.scheme not in ("http", "https") or not host or not url.host:
         raise InvalidInput("base_url must start with https:// or http:// and name a host")
+    if "%" in url.host or not 0 < (url.port or 80) < 65536:
+        raise InvalidInput("base_url is not a web address")
     if url.userinfo:
         raise InvalidInput("base_url must not hold a user or a password: name the key's variable as api_key_env")
     if url.query or url.fragment:
