@@ -500,7 +500,7 @@ class TestSettings:
     def test_parts_follow_from_the_models(self) -> None:
         def lacking(**options: Any) -> list[str]:
             made = HttpProvider("https://host/v1", **options)
-            return [part for part in ("infer", "embed", "classify") if made.lacks(part)]  # type: ignore[arg-type]
+            return [part for part in ("infer", "embed", "classify") if made.lacks(part)]
 
         assert lacking() == ["infer", "embed", "classify"]
         assert lacking(model="m") == ["embed"]
