@@ -40,6 +40,7 @@ from headway.runtime.cancel import CancellationToken
 from headway.runtime.checkpoint import RuntimeCheckpoint, read_checkpoint, write_checkpoint
 from headway.runtime.environment import Environment
 from headway.runtime.gates import Gates
+from headway.runtime.learning import learn
 from headway.runtime.planner import plan_and_execute
 from headway.runtime.replan import Replan, ReplanCallback, ReplanConfig, execute_and_replan
 from headway.runtime.run import Run
@@ -52,6 +53,10 @@ from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.workspace import Workspace
 
 if TYPE_CHECKING:
+    from headway.inference.provider import InferenceProvider
+    from headway.learning.learner import Learner
+    from headway.learning.memory import Memgine
+    from headway.learning.trajectory_store import TrajectoryStore
     from headway.plan.score import PlannerConfig, ToolFeedback
     from headway.policy.capabilities import CapabilitySet
 
@@ -70,9 +75,12 @@ class Runtime:
 
     ``log`` is an :class:`EventLog` in memory unless one is given; ``execute`` returns after the run's terminal event
     is committed in it. ``policies`` are asked before each action. ``executor`` runs the tools that were registered by
-    name or schema alone. ``replan`` is a callback that proposes another plan when a run aborts (see
-    :meth:`set_replan_callback`). ``max_concurrency`` bounds the calls in flight; ``concurrency="car"`` runs a level
-    that has an ``abort`` action one by one, as CAR does. ``workspace`` is the folder that file tools work in.
+    name or schema alone. ``inference`` brings the tools infer, embed and classify. ``memgine``, ``auto_distill`` and
+    ``trajectory_store`` let the runtime learn from its runs. ``replan`` is a callback that proposes another plan when
+    a run aborts (see :meth:`set_replan_callback`).
+
+    ``max_concurrency`` bounds the calls in flight; ``concurrency="car"`` runs a level that has an ``abort`` action one
+    by one, as CAR does. ``workspace`` is the folder that file tools work in.
     """
 
     def __init__(
@@ -82,6 +90,10 @@ class Runtime:
         log: EventLog | None = None,
         policies: PolicyEngine | None = None,
         executor: ToolExecutor | Execute | None = None,
+        inference: InferenceProvider | None = None,
+        memgine: Memgine | None = None,
+        auto_distill: bool = True,
+        trajectory_store: TrajectoryStore | None = None,
         replan: ReplanCallback | None = None,
         registry: ToolRegistry | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -107,11 +119,17 @@ class Runtime:
         self.result_cache = self._env.results
         self._executor = ExecutorTools(executor)
         self._replan = Replan()
-        if replan is not None:
-            self.set_replan_callback(replan)
-            self.set_replan_config(ReplanConfig(max_replans=1))
+        self._learner: Learner | None = None
         self._budget: CostBudget | None = None
         self._last: Run | None = None
+        if replan is not None:
+            self.with_replan(replan, ReplanConfig(max_replans=1))
+        if inference is not None:
+            self.with_inference(inference)
+        if memgine is not None:
+            self.with_learning(memgine, auto_distill)
+        if trajectory_store is not None:
+            self.with_trajectory_store(trajectory_store)
 
     @classmethod
     def with_shared(cls, state: StateStore, log: EventLog, policies: PolicyEngine, **options: Any) -> Runtime:
@@ -121,6 +139,55 @@ class Runtime:
         they belong to. ``options`` are those of the constructor.
         """
         return cls(state=state, log=log, policies=policies, **options)
+
+    def with_executor(self, executor: ToolExecutor | Execute) -> Runtime:
+        """Set the executor (:meth:`set_executor`); return this runtime."""
+        self.set_executor(executor)
+        return self
+
+    def with_event_log(self, log: EventLog) -> Runtime:
+        """Record in ``log`` from here on; return this runtime. Raises :class:`Conflict` once something has run."""
+        if not isinstance(log, EventLog):
+            raise InvalidInput(f"log must be an EventLog, not {type(log).__name__}")
+        if self._last is not None:
+            raise Conflict("the log of a runtime cannot change once it has run a plan")
+        self.log = self._env.log = log
+        return self
+
+    def with_replan(self, callback: ReplanCallback, config: ReplanConfig) -> Runtime:
+        """Set the replan callback and its config; return this runtime."""
+        self.set_replan_callback(callback)
+        self.set_replan_config(config)
+        return self
+
+    def with_inference(self, provider: InferenceProvider) -> Runtime:
+        """Register ``infer``, ``embed`` and ``classify`` as tools of ``provider``; return this runtime."""
+        from headway.inference.tools import inference_tools
+
+        for entry in inference_tools(provider):
+            self.register_tool_entry(entry)
+        return self
+
+    def with_learning(self, memgine: Memgine, auto_distill: bool) -> Runtime:
+        """Learn into ``memgine`` after each run, distilling skills if ``auto_distill``; return this runtime."""
+        self._learn().with_learning(memgine, auto_distill)
+        return self
+
+    def with_memgine(self, memgine: Memgine) -> Runtime:
+        """Learn into ``memgine``, distilling skills after each run; return this runtime."""
+        return self.with_learning(memgine, True)
+
+    def with_trajectory_store(self, store: TrajectoryStore) -> Runtime:
+        """Keep the trajectory of each run in ``store``; return this runtime."""
+        self._learn().with_trajectory_store(store)
+        return self
+
+    def _learn(self) -> Learner:
+        from headway.learning.learner import Learner
+
+        if self._learner is None:
+            self._learner = Learner(auto_distill=False)
+        return self._learner
 
     # -- tools -----------------------------------------------------------------------------------------------------
 
@@ -327,9 +394,13 @@ class Runtime:
             async def once(plan: ActionProposal, **lineage: Any) -> ProposalResult:
                 return await self._execute(plan, cancel, session, takes_turn=True, **lineage)
 
-            return await execute_and_replan(once, proposal, self._replan, self._env, self.state, cancel)
+            since = self.log.last_seq
+            result = await execute_and_replan(once, proposal, self._replan, self._env, self.state, cancel)
         finally:
             turn.over()
+        if self._learner is not None:
+            await learn(self._learner, self.log, since, result)
+        return result
 
     async def plan_and_execute(
         self,

@@ -10,14 +10,16 @@ import pytest
 
 import headway
 from headway import CancellationToken, EventLog, Runtime, StateStore, ToolSchema
-from headway.errors import InvalidInput, NotFound
+from headway.errors import Conflict, InvalidInput, NotFound
 from headway.events import kinds
+from headway.learning.memory import Memgine
+from headway.learning.trajectory_store import TrajectoryStore
 from headway.plan.result import ActionStatus, ErrorCode
 from headway.plan.score import PlannerConfig, ToolFeedback
 from headway.policy.capabilities import CapabilitySet
 from headway.policy.engine import PolicyEngine
 from headway.runtime.replan import ReplanConfig, ReplanContext
-from headway.testing import VirtualClock
+from headway.testing import ScriptedProvider, VirtualClock
 from headway.tools.decorator import entry_of
 from tests.unit.runtime.kit import call, events_of, runtime, write
 
@@ -349,3 +351,63 @@ async def test_planner_config_and_feedback_change_the_choice() -> None:
     token.cancel("only to see which comes first")
     first = await made.plan_and_execute([one, other], PlannerConfig(feedback_weight=1.0), feedback, cancel=token)
     assert first.proposal_id == "other"
+
+
+# -- inference, learning, builders -----------------------------------------------------------------------------------
+
+
+async def test_inference_brings_its_three_tools_and_counts_tokens() -> None:
+    made = Runtime(inference=ScriptedProvider("four"))
+    made.set_cost_budget(headway.CostBudget(tokens=10_000))
+    assert {"infer", "embed", "classify"} <= set(made.registry.names())
+    result = await made.execute({"actions": [call("a", "infer", parameters={"prompt": "2 + 2?"})]})
+    assert result["a"].output["text"] == "four"
+    assert (await events_of(made, kinds.BUDGET_SETTLED))[-1].data["spent"]["tokens"] > 0
+
+
+async def test_runs_leave_trajectories_and_skills(tmp_path: Path) -> None:
+    store, memgine = TrajectoryStore(tmp_path), Memgine()
+    made, _ = runtime()
+    assert made.with_trajectory_store(store) is made
+    assert made.with_memgine(memgine) is made
+    await made.execute({"source": "me", "actions": [call("a"), call("b", dependencies=["a"])]})
+    await made.execute({"source": "me", "actions": [call("f", "boom")]})
+    assert [(t.outcome, t.action_count) for t in store] == [("success", 2), ("failed", 1)]
+    assert await events_of(made, kinds.SKILL_DISTILLED)
+    ranked = await made.plan_and_execute([{"actions": [call("a")]}], None, store.feedback())
+    assert ranked.ok
+
+
+async def test_without_auto_distill_nothing_is_distilled(tmp_path: Path) -> None:
+    made = Runtime(memgine=Memgine(), auto_distill=False, trajectory_store=TrajectoryStore(tmp_path))
+    await made.execute({"actions": [write("w", "k")]})
+    assert not await made.log.read(kinds=[kinds.SKILL_DISTILLED])
+    assert len(list(TrajectoryStore(tmp_path))) == 1
+
+
+async def test_a_replanned_run_is_one_story_for_the_learner(tmp_path: Path) -> None:
+    store = TrajectoryStore(tmp_path)
+
+    async def callback(_: ReplanContext) -> dict[str, Any]:
+        return {"actions": [call("ok")]}
+
+    made, _ = runtime(replan=callback, trajectory_store=store)
+    assert (await made.execute({"actions": [call("f", "boom")]})).ok
+    assert "replan_success" in [t.outcome for t in store]
+
+
+async def test_builders_set_what_the_constructor_sets() -> None:
+    recorder, log = Recorder(), EventLog()
+    made = Runtime().with_executor(recorder).with_event_log(log)
+    made.register_tool("named")
+
+    async def callback(_: ReplanContext) -> None:
+        return None
+
+    assert made.with_replan(callback, ReplanConfig(max_replans=1)) is made
+    await made.execute({"actions": [call("a", "named")]})
+    assert made.log is log
+    assert log.last_seq > 0
+    assert recorder.calls == [("named", {})]
+    with pytest.raises(Conflict):
+        made.with_event_log(EventLog())
