@@ -21,6 +21,8 @@ def declared_effects(node: Node) -> dict[str, Any]:
         key = action.parameters.get("key")
         constant = not (node.references or node.escapes)
         return {key: action.parameters.get("value") if constant else UNKNOWN} if isinstance(key, str) else {}
+    if node.type is not ActionType.TOOL_CALL:
+        return {}
     return {**dict.fromkeys(action.write_set, UNKNOWN), **action.expected_effects}
 
 

@@ -15,6 +15,8 @@ import msgspec
 
 from headway.errors import InvalidPlan
 from headway.plan.checks import UNKNOWN, check_precondition, check_shape, check_tool
+from headway.plan.effects import declared_effects
+from headway.plan.evidence import CHECKS, Evidence, evidence_of
 from headway.plan.graph import Node, Plan, compile_plan, find_references, writes
 from headway.plan.model import ActionProposal, ActionType, FailureBehavior, InvocationMode, ToolSchema
 
@@ -30,13 +32,26 @@ class Issue(msgspec.Struct, omit_defaults=True):
     action_id: str | None = None
     check: str = ""
 
+    @property
+    def tier(self) -> str:
+        """How the check knows: structural, simulated or heuristic."""
+        return CHECKS[self.check][0] if self.check in CHECKS else ""
+
 
 class VerifyReport(msgspec.Struct):
-    """What ``verify`` found. ``levels`` lists action ids in order of execution; empty when there is no graph."""
+    """What ``verify`` found.
+
+    ``levels`` lists action ids in order of execution; empty when there is no graph. ``conflicts`` are ``[action,
+    action, key]``, two writers of one key without a declared order. ``simulated_state`` is the state afterwards if all
+    declared effects land. ``evidence`` says what the answer rests on.
+    """
 
     valid: bool
     issues: list[Issue] = []
     levels: list[list[str]] = []
+    conflicts: list[list[str]] = []
+    simulated_state: dict[str, Any] = {}
+    evidence: Evidence | None = None
 
 
 def verify(
@@ -52,17 +67,31 @@ def verify(
     plan with more. Runs nothing and changes nothing.
     """
     known = {} if state is None else state
+    registry = _registry(tools, schemas)
+    rests_on = {"tools_known": registry is not None, "bounded": max_actions is not None}
     try:
-        plan, issues = admit(proposal, known, _registry(tools, schemas))
+        plan, issues = admit(proposal, known, registry)
     except InvalidPlan as error:
-        return VerifyReport(False, list(error.issues))
+        found = [issue.check for issue in error.issues]
+        return VerifyReport(False, list(error.issues), evidence=evidence_of(None, found, **rests_on))
     if max_actions is not None and len(plan.nodes) > max_actions:
         text = f"excessive actions: {len(plan.nodes)} (limit {max_actions})"
         issues.append(Issue(text, "warning", check="resource_bounds"))
-    issues.extend(_write_conflicts(plan))
-    issues.extend(_state_issues(plan, known))
-    levels = [[plan.nodes[i].id for i in level] for level in plan.levels]
-    return VerifyReport(not any(issue.severity == "error" for issue in issues), issues, levels)
+    issues.extend(_repetitions(plan))
+    conflicts = _write_conflicts(plan)
+    for before, action_id, key in conflicts:
+        text = f"write conflict on '{key}' with action {before} (no dependency declared)"
+        issues.append(Issue(text, "warning", action_id, "write_conflicts"))
+    state_issues, after = _state_issues(plan, known)
+    issues.extend(state_issues)
+    return VerifyReport(
+        valid=not any(issue.severity == "error" for issue in issues),
+        issues=issues,
+        levels=[[plan.nodes[i].id for i in level] for level in plan.levels],
+        conflicts=conflicts,
+        simulated_state={key: value for key, value in after.items() if value is not UNKNOWN},
+        evidence=evidence_of(plan, [issue.check for issue in issues], **rests_on),
+    )
 
 
 def admit(
@@ -81,7 +110,7 @@ def admit(
     for node in plan.nodes:
         problems = check_shape(node)
         if problems:
-            issues.extend(Issue(text, action_id=node.id, check="param_schema") for text in problems)
+            issues.extend(Issue(text, action_id=node.id, check="shape") for text in problems)
         elif node.action.invocation_mode is not InvocationMode.ONE_SHOT:
             text = f"tool '{node.tool}': this runtime runs one_shot calls only"
             issues.append(Issue(text, action_id=node.id, check="invocation_mode"))
@@ -106,7 +135,8 @@ def _tool_issues(node: Node, registry: ToolRegistry) -> list[Issue]:
         problems = [] if (node.tool or "") in registry else [f"tool '{node.tool}' is not registered"]
     else:
         problems = check_tool(node, registry, node.action.parameters)
-    return [Issue(text, action_id=node.id, check="tool") for text in problems]
+    check = "param_schema" if (node.tool or "") in registry else "tool_existence"
+    return [Issue(text, action_id=node.id, check=check) for text in problems]
 
 
 def _compensation_issues(node: Node, plan: Plan, registry: ToolRegistry | None) -> Iterator[Issue]:
@@ -153,21 +183,35 @@ def _never_called(**_: Any) -> None:
     raise AssertionError("verify calls no tools")  # pragma: no cover
 
 
-def _write_conflicts(plan: Plan) -> list[Issue]:
+def _repetitions(plan: Plan) -> Iterator[Issue]:
+    """Yield the tool calls that stand more than once in the plan, the same to the letter."""
+    seen: dict[bytes, list[Node]] = {}
+    for node in plan.nodes:
+        if node.type is ActionType.TOOL_CALL and not node.references:
+            key = msgspec.json.encode([node.tool, node.action.parameters], order="sorted")
+            seen.setdefault(key, []).append(node)
+    for nodes in seen.values():
+        if len(nodes) == 2:
+            yield Issue(f"duplicate tool call: {nodes[0].tool} (2x)", "warning", nodes[1].id, "loop_detection")
+        elif len(nodes) > 2:
+            text = f"repeated identical tool call: {nodes[0].tool} ({len(nodes)}x) — likely loop"
+            yield Issue(text, "warning", nodes[-1].id, "loop_detection")
+
+
+def _write_conflicts(plan: Plan) -> list[list[str]]:
     last: dict[str, int] = {}
-    issues = []
+    found = []
     for node in plan.nodes:
         for key in dict.fromkeys(writes(node.action)):
             before = last.get(key)
             if before is not None and before in node.after:
-                text = f"write conflict on '{key}' with action {plan.nodes[before].id} (no dependency declared)"
-                issues.append(Issue(text, "warning", node.id, "write_conflicts"))
+                found.append([plan.nodes[before].id, node.id, key])
             last[key] = node.index
-    return issues
+    return found
 
 
-def _state_issues(plan: Plan, state: Mapping[str, Any]) -> list[Issue]:
-    """Walk the levels with the effects that the plan declares, and report what will not hold."""
+def _state_issues(plan: Plan, state: Mapping[str, Any]) -> tuple[list[Issue], dict[str, Any]]:
+    """Walk the levels with the effects that the plan declares; return what will not hold, and the state at the end."""
     now: dict[str, Any] = dict(state)
     issues: list[Issue] = []
     for level in plan.levels:
@@ -175,9 +219,9 @@ def _state_issues(plan: Plan, state: Mapping[str, Any]) -> list[Issue]:
         for i in level:
             node = plan.nodes[i]
             issues.extend(_unmet(node, now))
-            changes.update(_effects(node))
+            changes.update(declared_effects(node))
         now.update(changes)
-    return issues
+    return issues, now
 
 
 def _unmet(node: Node, state: Mapping[str, Any]) -> Iterable[Issue]:
@@ -191,14 +235,3 @@ def _unmet(node: Node, state: Mapping[str, Any]) -> Iterable[Issue]:
         if key not in state:
             text = f"state dependency '{key}' not available at this point"
             yield Issue(text, severity, node.id, "state_dependencies")
-
-
-def _effects(node: Node) -> dict[str, Any]:
-    action = node.action
-    if node.type is ActionType.STATE_WRITE:
-        key = action.parameters.get("key")
-        constant = not (node.references or node.escapes)
-        return {key: action.parameters.get("value") if constant else UNKNOWN} if isinstance(key, str) else {}
-    if node.type is not ActionType.TOOL_CALL:
-        return {}
-    return {**dict.fromkeys(action.write_set, UNKNOWN), **action.expected_effects}

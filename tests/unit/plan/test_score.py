@@ -31,7 +31,7 @@ def test_a_plan_within_its_budgets_scores_one() -> None:
 
 
 def test_size_costs_by_the_cost_weight() -> None:
-    proposal = plan(*(call(f"a{i}") for i in range(20)))
+    proposal = plan(*(call(f"a{i}", parameters={"n": i}) for i in range(20)))
     score = score_proposal(proposal, verify(proposal))
     assert score.cost_efficiency == pytest.approx((0.5 + 0.25) / 2)
     assert score.score == pytest.approx(0.8 + 0.2 * 0.375)
@@ -64,7 +64,7 @@ def test_the_outcome_that_a_plan_claims_counts_by_its_weight() -> None:
 
 
 def test_ranking_puts_the_best_first_and_keeps_the_order_of_equals() -> None:
-    worse, best, same = plan(*(call(f"a{i}") for i in range(30))), plan(call("a")), plan(call("b"))
+    worse, best, same = plan(*(call(f"a{i}", parameters={"n": i}) for i in range(30))), plan(call("a")), plan(call("b"))
     broken = plan(call("x", "nope"))
     ranked = rank_proposals([worse, best, broken, same], tools=["t"])
     assert [score.index for score in ranked] == [1, 3, 0, 2]

@@ -1,0 +1,97 @@
+"""What a verification rests on: which checks ran, what each can and cannot show, and what stays open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from headway.plan.graph import Plan
+from headway.plan.model import ActionType, Reversibility
+
+CHECKS: dict[str, tuple[str, str, str]] = {
+    "graph": ("structural", "ids, dependencies and references resolve, there is no cycle", "that the order is meant"),
+    "shape": ("structural", "state actions have their parameters, tool calls name a tool", "what the values mean"),
+    "resource_bounds": ("structural", "the number of actions is within the limit", "time, tokens and money"),
+    "loop_detection": ("heuristic", "identical tool calls are pointed out", "whether a repetition is a wanted poll"),
+    "tool_existence": ("structural", "every tool is registered now", "that it still is when the plan runs"),
+    "param_schema": ("structural", "parameters meet the tools' schemas", "those that references fill in"),
+    "invocation_mode": ("structural", "each tool can be run the way the action asks", "how long it runs"),
+    "compensation_resolution": ("structural", "every compensation can be called", "that it undoes what was done"),
+    "preconditions": (
+        "simulated",
+        "tests on state hold if all declared effects land",
+        "what tools do not declare",
+    ),
+    "state_dependencies": ("simulated", "the state keys needed are there by then", "their values"),
+    "write_conflicts": (
+        "heuristic",
+        "undeclared orders of writers are pointed out",
+        "which order is meant",
+    ),
+}
+"""Each check: its tier, what it verifies, what it cannot."""
+
+
+class Check(msgspec.Struct):
+    """One check of a verification; ``findings`` counts its issues."""
+
+    name: str
+    tier: str
+    ran: bool
+    verifies: str
+    cannot_verify: str
+    findings: int
+
+
+class Evidence(msgspec.Struct):
+    """``confidence``, from 0 to 1, is the share of the checks that ran, less the share of what they could not see."""
+
+    checks: list[Check]
+    assumptions: list[str]
+    untested_regions: list[str]
+    residual_risks: list[str]
+    confidence: float
+
+
+def evidence_of(plan: Plan | None, found: Iterable[str], *, tools_known: bool, bounded: bool) -> Evidence:
+    """Return the evidence of a verification that ``found`` issues (by check); ``plan`` is None without a graph."""
+    counts = Counter(found)
+    not_run = set()
+    if plan is None:
+        not_run = CHECKS.keys() - {"graph"}
+    else:
+        if not tools_known:
+            not_run |= {"tool_existence", "param_schema"}
+        if not bounded:
+            not_run.add("resource_bounds")
+    checks = [
+        Check(name, tier, name not in not_run, verifies, cannot, counts[name])
+        for name, (tier, verifies, cannot) in CHECKS.items()
+    ]
+    nodes = plan.nodes if plan is not None else []
+    dynamic = [node.id for node in nodes if node.references]
+    calls = [node for node in nodes if node.type is ActionType.TOOL_CALL]
+    undeclared = [node.id for node in calls if not node.action.expected_effects]
+    final = [node.id for node in calls if node.action.reversibility is Reversibility.IRREVERSIBLE]
+    seen = 1.0 - (len(dynamic) / len(nodes) if nodes else 0.0) / 2
+    return Evidence(
+        checks=checks,
+        assumptions=[
+            f"action '{node.id}' assumes state key '{assumption.key}'"
+            for node in nodes
+            for assumption in node.action.assumptions
+        ],
+        untested_regions=_regions("parameters of {} come from other actions", dynamic)
+        + _regions("effects on state of {} are not declared", undeclared),
+        residual_risks=_regions("{} cannot be undone", final),
+        confidence=round(seen * sum(check.ran for check in checks) / len(checks), 3),
+    )
+
+
+def _regions(text: str, ids: list[str]) -> list[str]:
+    if not ids:
+        return []
+    shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+    return [text.format(shown)]
