@@ -225,14 +225,19 @@ class Attempts:
                 value = value.output
             output = to_json(value)
             changes = to_json({state_key(key): {"op": "set", "value": new} for key, new in effects.items()})
-            if isinstance(slot.reuse, Lead):
-                slot.reuse.succeed(output, confirmed, artifacts)
         except Exception as error:  # noqa: BLE001 - a tool may return anything, and what it returns may raise anything
             self.level.spend(slot, seconds, usage)
             text = f"tool '{slot.node.tool}' returned what cannot be recorded: {describe(error)}"
             self._failed(slot, text, ErrorCode.TOOL_ERROR)
             return
         self.level.spend(slot, seconds, usage)
+        problem = slot.entry.output_problem(output) if slot.entry is not None else None
+        if problem is not None:
+            text = f"tool '{slot.node.tool}' returned what its schema does not allow: {problem}"
+            self._failed(slot, text, ErrorCode.VALIDATION)
+            return
+        if isinstance(slot.reuse, Lead):
+            slot.reuse.succeed(output, confirmed, artifacts)
         self.run.settle(
             slot.node,
             ActionStatus.SUCCEEDED,

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from headway.tools.validation import ParameterCheck, compile_check, refuse_broken
+from headway.tools.validation import ParameterCheck, compile_check, output_problem, refuse_broken
 
 if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
     from headway.plan.model import ToolSchema
 
 Permission = Literal["allow", "ask", "deny"]
@@ -45,6 +47,7 @@ class ToolEntry:
     mode: Mode = "one_shot"
     aclose: Callable[[], Awaitable[None]] | None = None
     _check: ParameterCheck | None = field(default=None, init=False, repr=False)
+    _returns: Validator | None = field(default=None, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -67,7 +70,11 @@ class ToolEntry:
         """Raise ``InvalidInput`` with one line if a schema of this tool is not a valid JSON Schema."""
         self._check = compile_check(self.schema.name, self.schema.parameters)
         if self.schema.returns:
-            refuse_broken(self.schema.name, self.schema.returns, of_parameters=False)
+            self._returns = refuse_broken(self.schema.name, self.schema.returns, of_parameters=False)
+
+    def output_problem(self, output: Any) -> str | None:
+        """Return why ``output`` is not what the tool's ``returns`` schema promises, None if it is; never its values."""
+        return output_problem(self._returns, output) if self._returns is not None else None
 
 
 class ToolRegistry:

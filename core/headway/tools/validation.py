@@ -131,6 +131,15 @@ def _findings(tool: str, validator: Validator, params: dict[str, Any]) -> list[s
     return texts
 
 
+def output_problem(validator: Validator, output: Any) -> str | None:
+    """Return where an output first breaks its schema, by the schema's words and never by the value; None if nowhere."""
+    try:
+        error = next(validator.iter_errors(output), None)
+    except Exception as failure:  # noqa: BLE001 - too deep, or a reference that leads nowhere
+        return f"it cannot be checked ({type(failure).__name__})"
+    return f"'{error.validator}' at {_pointer(error.absolute_path) or '/'}" if error is not None else None
+
+
 def _text(tool: str, error: ValidationError) -> str:
     place = _pointer(error.absolute_path)
     if not place and error.validator == "required" and isinstance(error.instance, dict):

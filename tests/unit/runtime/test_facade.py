@@ -411,3 +411,20 @@ async def test_builders_set_what_the_constructor_sets() -> None:
     assert recorder.calls == [("named", {})]
     with pytest.raises(Conflict):
         made.with_event_log(EventLog())
+
+
+async def test_what_a_tool_returns_must_meet_its_schema() -> None:
+    made = Runtime()
+
+    @headway.tool(returns={"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+    async def promised(secret: Any = None) -> Any:
+        return secret
+
+    made.register_tool(promised)
+    good = await made.execute({"actions": [call("a", "promised", parameters={"secret": {"n": 1}})]})
+    assert good["a"].output == {"n": 1}
+    for value, place in (({"n": "hunter2"}, "'type' at /n"), ({}, "'required' at /"), ("hunter2", "'type' at /")):
+        plan = {"actions": [call("a", "promised", parameters={"secret": value}, failure_behavior="retry")]}
+        bad = await made.execute(plan)
+        assert bad["a"].error == f"tool 'promised' returned what its schema does not allow: {place}"
+        assert (bad["a"].error_code, bad["a"].attempts) == (ErrorCode.VALIDATION, 1)
