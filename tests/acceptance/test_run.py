@@ -97,8 +97,23 @@ def test_no_plan_leaves_the_workspace(path: str, headway: Headway) -> None:
     (headway.here / "link").symlink_to("/etc")
     text = plan(call("a", "write_file", parameters={"path": path, "content": "x"}), call("b", dependencies=["a"]))
     done = headway.run("run", "-", stdin=text)
-    assert done.code != 0
-    [line] = [line for line in done.out.splitlines() if line.startswith("  level 0: a: ")]
+    assert (done.code, done.out) == (2, "")
+    [line] = done.err.splitlines()
+    assert line.startswith("headway: error: action a: ")
+    assert "outside the workspace" in line
+    assert headway.run("jobs", "ls", "--json").json == []
+    assert not (headway.here.parent / "x").exists()
+
+
+@pytest.mark.parametrize("path", ["../x", "link/x"])
+def test_no_tool_leaves_the_workspace_by_a_path_from_another(path: str, headway: Headway) -> None:
+    (headway.here / "link").symlink_to("..")
+    (headway.here / "path").write_text(path)
+    read = call("read", "read_file", parameters={"path": "path"})
+    write = call("write", "write_file", parameters={"path": "$read.output.content", "content": "x"})
+    done = headway.run("run", "-", stdin=plan(read, write))
+    assert done.code == 1
+    [line] = [line for line in done.out.splitlines() if line.startswith("  level 1: write: ")]
     assert "outside the workspace" in line
     assert not (headway.here.parent / "x").exists()
 
@@ -216,6 +231,19 @@ def test_sigterm_cancels_then_kills(slow: Headway) -> None:
     row, actions = job_of(slow)
     assert (row["status"], row["cancel_reason"]) == ("cancelled", "terminated")
     assert (actions["held"]["status"], actions["held"]["error_code"]) == ("failed", "killed")
+
+
+def test_nohup_is_respected(slow: Headway) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with slow.start("run", "slow.json", "--plain") as running:
+            running.wait_for("level 1: held: started")
+            running.process.send_signal(signal.SIGHUP)
+            (slow.here / "go").touch()
+            assert running.end() == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert job_of(slow)[0]["status"] == "completed"
 
 
 def test_kill_9_loses_nothing_and_a_fork_finishes(slow: Headway) -> None:

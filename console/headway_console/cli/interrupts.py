@@ -45,7 +45,8 @@ class Interrupts:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self.press)
         for number, reason in _ASKED.items():
-            loop.add_signal_handler(number, self.terminate, reason)
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup is respected
+                loop.add_signal_handler(number, self.terminate, reason)
         return self
 
     def __exit__(

@@ -220,6 +220,11 @@ class _Walk:
         self.todo.appendleft(part)
 
     def _accepted(self, part: str) -> Spot:
+        depth = len(self.names) + 1  # what is not there is no link: the rest means what it says
+        for step in self.todo:
+            depth += -1 if step == ".." else 1
+            if depth < 0:
+                raise self._outside()
         if ".." in self.todo:
             raise NotFound(f"there is no '{shown(self.path)}' in the workspace")
         return Spot(self.open[-1], "", (*self.names, part, *self.todo))

@@ -24,10 +24,12 @@ def stop(said: list[str]) -> Stop:
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
+    outside = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may themselves run under nohup
     numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM)
     before = [signal.getsignal(number) for number in numbers]
     yield
     assert [signal.getsignal(number) for number in numbers] == before
+    signal.signal(signal.SIGHUP, outside)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 

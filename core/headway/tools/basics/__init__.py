@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from headway.errors import InvalidInput
+from headway.errors import InvalidInput, NotFound, ToolError
 from headway.tools.basics.calculate import calculate
 from headway.tools.basics.edit_file import edit_file_tool
 from headway.tools.basics.find_files import find_files_tool
@@ -61,4 +61,6 @@ def _stays_inside(workspace: Workspace, params: dict[str, Any]) -> list[str]:
         workspace.resolve(params.get("path", "."))
     except InvalidInput as error:
         return [error.message]
+    except (NotFound, ToolError):  # what is there now says nothing of what will be when the action's turn comes
+        return []
     return []
