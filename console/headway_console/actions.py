@@ -3,15 +3,16 @@
 Bindings, the palette, the help screen, the key bar and ``docs/keys.md`` are made from it; a key that is not here does
 not exist. ``scope`` tells where an action applies:
 
-========= ==========================================================
-global    everywhere but in dialogs
-run       where a run is looked at; changes something (``danger``)
-dag       the DAG
-events    the event log (elsewhere it opens the log first)
-replay    while a recording plays
-list      the focused list or inspector
-dialog    in dialogs
-========= ==========================================================
+=========== ==========================================================
+global      everywhere but in dialogs
+run         where a run is looked at; changes something (``danger``)
+dag         the DAG
+events      the event log (elsewhere it opens the log first)
+replay      while a recording plays
+list        the focused list or inspector
+checkpoints the dialog that lists checkpoints
+dialog      all dialogs
+=========== ==========================================================
 """
 
 from __future__ import annotations
@@ -178,6 +179,21 @@ ACTIONS: tuple[Act, ...] = (
         ("G", "end"),
         scope="list",
     ),
+    Act(
+        "fork",
+        "Fork",
+        "Start a new run from the checkpoint, in a scope of its own; the old run stays as it is. Enter does the same.",
+        ("f",),
+        scope="checkpoints",
+    ),
+    Act(
+        "restore",
+        "Restore",
+        "Set the scope's state back to the checkpoint's, as the diff shows. Press it twice.",
+        ("r",),
+        scope="checkpoints",
+    ),
+    Act("save", "Save", "Save the present state as a checkpoint.", ("s",), scope="checkpoints"),
     Act("accept", "Accept", "Do what is chosen.", ("enter",), scope="dialog"),
     Act("dismiss", "Close", "Close the dialog; nothing is done.", ("escape",), scope="dialog"),
 )
@@ -191,6 +207,7 @@ SCOPES = {
     "events": "Event log",
     "replay": "Replay",
     "list": "In lists",
+    "checkpoints": "Among checkpoints",
     "dialog": "In dialogs",
 }
 """Headings of the scopes, in the order of help and docs."""

@@ -266,8 +266,8 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
             self.paint_soon()
         elif self.held is None and self._clocks_run and (controls is None or controls.playing):
             self.paint_soon()
-        elif controls is not None and controls.playing and self.main is not None:
-            self.main.sync_bars()
+        elif self.main is not None:
+            self.main.sync_bars()  # commands may have come or gone
 
     @property
     def _clocks_run(self) -> bool:

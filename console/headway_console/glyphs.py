@@ -40,7 +40,7 @@ TIMED_OUT = Look("⧖", "t", "timed out", "failed")
 BUDGET = Look("$", "$", "no budget", "cancelled")
 COMPLETED = Look("✔", "+", "completed", "succeeded")
 PAUSED = Look("◆", "?", "paused", "waiting")
-LOST = Look("✖", "x", "broken off", "failed")
+LOST = Look("✖", "x", "cut off", "failed")
 
 _JOBS = {
     "queued": Look("◔", "q", "queued", "pending"),

@@ -31,7 +31,7 @@ class ConsoleCommands(Provider):
         screen = self.screen
         if not isinstance(screen, MainScreen):
             return []
-        skipped = ("list", "dialog")
+        skipped = ("list", "dialog", "checkpoints")
         return [
             (act, partial(self._console.perform, act))
             for act in ACTIONS

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -87,11 +90,12 @@ class Headway:
     def terminal(self, *arguments: str | Path) -> Iterator[Running]:
         """Start a command on a terminal of its own, 100 columns wide."""
         ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         try:
             process = subprocess.Popen(
                 [sys.executable, "-c", _ON_TERMINAL, *HEADWAY, *map(str, arguments)],
                 cwd=self.here,
-                env={**self.env, "COLUMNS": "100", "LINES": "30"},
+                env=self.env,
                 stdin=theirs,
                 stdout=theirs,
                 stderr=theirs,

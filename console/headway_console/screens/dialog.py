@@ -7,7 +7,6 @@ from typing import Generic, TypeVar
 import msgspec
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -106,6 +105,9 @@ class ChoiceList(LineList):
     def __init__(self, choices: list[Choice]) -> None:
         super().__init__()
         self.choices = choices
+        for choice in choices:  # bindings, not key events: those overtake the keys that move the cursor
+            self._bindings.key_to_bindings.pop(choice.key, None)  # "j" is JSON here, not down
+            self._bindings.bind(choice.key, f"screen.choose({choice.id!r})")
 
     def on_mount(self) -> None:
         """Be as high as there are answers."""
@@ -150,15 +152,9 @@ class ChoiceDialog(Dialog[str]):
         super().on_mount()
         (self.query_one(Input) if self._phrase else self.query_one(ChoiceList)).focus()
 
-    def on_key(self, event: Key) -> None:
-        """Take an answer by its key."""
-        if isinstance(self.focused, Input):
-            return
-        for choice in self._choices:
-            if event.character == choice.key:
-                event.stop()
-                self._take(choice)
-                return
+    def action_choose(self, answer: str) -> None:
+        """Take the answer of that id."""
+        self._take(next(choice for choice in self._choices if choice.id == answer))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take the first dangerous answer if the phrase is right."""

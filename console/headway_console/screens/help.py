@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Vertical
-from textual.events import Key
 
 from headway_console.actions import BY_ID, SCOPES, key_text, of_scopes
 from headway_console.glyphs import (
@@ -67,6 +67,7 @@ def help_lines(view: str, shapes: Shapes, *, replay: bool) -> list[Line]:
 class HelpScreen(Dialog[None]):
     """A scrolling page of keys. The key that opened it closes it too."""
 
+    BINDINGS = [Binding(",".join(BY_ID["help"].keys), "dismiss", show=False)]  # noqa: RUF012 - as Textual has it
     DEFAULT_CSS = """
     HelpScreen > Vertical { height: 90%; }
     HelpScreen LineList { height: 1fr; max-height: 100%; }
@@ -92,9 +93,3 @@ class HelpScreen(Dialog[None]):
         """Read with the list's keys."""
         super().on_mount()
         self.query_one(self.Page).focus()
-
-    def on_key(self, event: Key) -> None:
-        """Close with the key that opened it."""
-        if event.character in BY_ID["help"].keys or event.key in BY_ID["help"].keys:
-            event.stop()  # the main screen would open it again
-            self.dismiss(None)

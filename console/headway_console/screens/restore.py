@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.events import Key
 
 from headway.errors import HeadwayError, describe
+from headway_console.actions import bindings
 from headway_console.screens.dialog import Dialog, HintBar, Text
 from headway_console.source import Checkpoint, Commands, StateDiff
 from headway_console.text import clean, count, cut, moment, to_json
@@ -47,7 +47,7 @@ class CheckpointList(LineList):
         return [
             (f" {what:<18}", "bold"),
             (f" {f'{point.done}/{point.total}':>9} done", ""),
-            (f"  {count(point.keys, 'key'):>9}", ""),
+            (f"  {count(point.keys, 'key') if point.keys else '':>9}", ""),  # level ends are not counted
             (f"  {moment(point.created_ms, self._now)}", "dim"),
             (f"  seq {point.seq:<9,}", "dim"),
             (f"  {clean(point.checkpoint_id)}", "dim"),
@@ -81,6 +81,7 @@ def diff_lines(diff: StateDiff, width: int) -> list[Line]:
 class RestoreDialog(Dialog[Decision]):
     """Choose a checkpoint, see the diff; ``f`` or enter forks, ``r`` restores (asks again), ``s`` saves one now."""
 
+    BINDINGS = bindings("checkpoints")
     DEFAULT_CSS = """
     RestoreDialog > Vertical { height: 90%; }
     RestoreDialog CheckpointList { height: 2fr; max-height: 100%; }
@@ -148,27 +149,24 @@ class RestoreDialog(Dialog[Decision]):
         self._sure = ""
         self.run_worker(self._show_diff(), exclusive=True, group="diff")
 
-    def on_key(self, event: Key) -> None:
-        """Take the decision keys."""
-        if event.character == "f":
-            self._decide("fork")
-        elif event.character == "r":
-            self._restore()
-        elif event.character == "s":
-            self.run_worker(self._save(), exclusive=True, group="checkpoints")
-        else:
-            return
-        event.stop()
+    def action_fork(self) -> None:
+        """Start a new run from there."""
+        self._decide("fork")
 
     def action_accept(self) -> None:
         """Fork: it changes nothing that is there."""
         self._decide("fork")
 
+    def action_save(self) -> None:
+        """Save the present state."""
+        self.run_worker(self._save(), exclusive=True, group="checkpoints")
+
     def _decide(self, what: str) -> None:
         if self.selected is not None:
             self.dismiss((what, self.selected))
 
-    def _restore(self) -> None:
+    def action_restore(self) -> None:
+        """Restore, when asked twice."""
         point = self.selected
         if point is None:
             return

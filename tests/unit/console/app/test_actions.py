@@ -11,19 +11,21 @@ from headway_console.screens.main import MainScreen
 from headway_console.screens.restore import RestoreDialog
 from headway_console.widgets.line_list import LineList
 
+DIALOGS = ("dialog", "checkpoints")
 TREE = Path(__file__).parents[4]
 
 
 def test_ids_and_keys_are_unique_where_they_meet() -> None:
     assert len({act.id for act in ACTIONS}) == len(ACTIONS)
-    outside_dialogs = [key for act in ACTIONS if act.scope != "dialog" for key in act.keys]
-    assert len(outside_dialogs) == len(set(outside_dialogs))
+    for inside in (False, True):
+        met = [key for act in ACTIONS if (act.scope in DIALOGS) is inside for key in act.keys]
+        assert len(met) == len(set(met))
     assert {act.scope for act in ACTIONS} == set(SCOPES)
 
 
 def test_every_action_has_its_method_and_its_words() -> None:
     for act in ACTIONS:
-        owner = {"list": LineList, "dialog": Dialog}.get(act.scope, MainScreen)
+        owner = {"list": LineList, "dialog": Dialog, "checkpoints": RestoreDialog}.get(act.scope, MainScreen)
         assert callable(getattr(owner, f"action_{act.id}", None)), act.id
         assert act.title
         assert act.help.endswith(".")
