@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headway.config import Config
-    from headway_console.app import QuitChoice
+    from headway_console.app import HeadwayConsole, QuitChoice
     from headway_console.source import Source
 
 FPS = 10
@@ -31,7 +33,22 @@ def show(source: Source, config: Config) -> QuitChoice | None:
     fps = config.console.fps or (REMOTE_FPS if os.environ.get("SSH_CONNECTION") else FPS)
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
     console = HeadwayConsole(source, theme=config.console.theme, fps=fps, ascii=ascii_only)
-    choice = console.run()
+    before = signal.signal(signal.SIGTERM, lambda number, _: _leave(console, number))
+    try:
+        choice = console.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if console.failure is not None:
         raise console.failure
     return choice
+
+
+def _leave(console: HeadwayConsole, number: int) -> None:
+    """Leave as its user would, so that the terminal is given back; runs go on."""
+    from headway_console.app import QuitChoice
+
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:  # nothing is drawn yet, or any more
+        raise SystemExit(128 + number) from None
+    running.call_soon_threadsafe(console.exit, QuitChoice.GO_ON)

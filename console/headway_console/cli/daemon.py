@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,9 @@ async def find_or_start(home: Home, arguments: list[str]) -> tuple[DaemonStatus,
     log = home.path / LOG_NAME
     process, offset = _spawn(home, log, arguments)
     try:
-        return await wait_for_daemon(home, timeout=START_S, alive=lambda: process.poll() is None), True
+        status = await wait_for_daemon(home, timeout=START_S, alive=lambda: process.poll() is None)
+        _reap(process)
+        return status, True
     except Unavailable as error:
         if process.poll() is None:
             _end(process)
@@ -71,6 +74,11 @@ def _spawn(home: Home, log: Path, arguments: list[str]) -> tuple[subprocess.Pope
     finally:
         os.close(descriptor)
     return process, offset
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """Wait for its end beside all else: while its parent does not, a dead process still looks like a living one."""
+    threading.Thread(target=process.wait, name="headway-reaper", daemon=True).start()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -37,5 +37,5 @@ def command(place: Place, as_json: bool) -> int:
     from headway_console.sources import StoreSource
 
     choice = show(StoreSource(home), config)
-    loop.run(settle(home, choice, started=False))
+    loop.run(settle(home, choice))
     return exits.COMPLETED

@@ -46,7 +46,7 @@ def command(place: Place, demo: bool, detach: bool, host: str | None, port: int 
     from headway_console.sources import StoreSource
 
     choice = show(StoreSource(home), config)
-    loop.run(settle(home, choice, started=started))
+    loop.run(settle(home, choice, started=status.pid if started else 0))
     return exits.COMPLETED
 
 
