@@ -1,0 +1,249 @@
+"""Tools in a child process that is asked in JSON-RPC 2.0, a line a message, over its stdin and stdout.
+
+The child gets ``{"jsonrpc": "2.0", "id": 7, "method": NAME, "params": {…}}`` and answers, in any order,
+``{"jsonrpc": "2.0", "id": 7, "result": …}`` or ``{… "error": {"message": "…"}}``. It may be told
+``{"method": "$/cancel", "params": {"id": 7}}`` and shall then answer soon, with anything. It may tell
+``{"method": "$/progress", "params": {"id": 7, "current": 1, "total": 3, "message": "…"}}`` and
+``{"method": "$/chunk", "params": {"id": 7, "chunk": …}}`` meanwhile. What else it writes to stdout is ignored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway.clock import SYSTEM_CLOCK, Clock
+from headway.errors import InvalidInput, ToolError, one_line
+from headway.numbers import positive_seconds, whole_number
+from headway.tools.command import environment, words_of
+from headway.tools.context import ToolContext
+from headway.tools.dialogue import Dialogue
+from headway.tools.stream import CONTEXT
+
+if TYPE_CHECKING:
+    from headway.plan.model import ToolSchema
+    from headway.tools.registry import Permission, ToolEntry
+
+MAX_STDERR = 64 * 2**10
+"""How much of a child's stderr is kept, the last of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """How soon a process that crashed is started again, by the next call.
+
+    After ``backoff_s`` seconds, doubled at each crash in a row up to ``cap_s``. An answer ends the row.
+    """
+
+    backoff_s: float = 0.1
+    cap_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        positive_seconds(self.backoff_s, "backoff_s")
+        positive_seconds(self.cap_s, "cap_s")
+
+    def delay(self, crashes: int) -> float:
+        """Return the seconds to wait after so many crashes in a row."""
+        return min(self.cap_s, self.backoff_s * 2.0 ** min(crashes - 1, 32)) if crashes > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SubprocessStatistics:
+    """``pid`` of the process, None if none runs; ``starts`` ever; ``in_flight`` calls now.
+
+    ``ignored`` counts the lines that it wrote to stdout and that were no answer.
+    """
+
+    pid: int | None
+    starts: int
+    in_flight: int
+    ignored: int
+
+
+class SubprocessTool:
+    """A tool that is a program. Its process is started by the first call and serves all that follow, many at once.
+
+    ``command`` is a list of words and never goes through a shell. ``schema`` is the JSON Schema of the parameters, or
+    a whole ``ToolSchema``. The process sees PATH, HOME and LANG, and what ``env`` names (``"NAME"``,
+    ``"NAME=value"``); it works in ``cwd``. A call that takes longer than ``timeout`` seconds (None: no limit) fails; an
+    answer longer than ``max_output_bytes`` does. A process that crashes fails its calls and is started again as
+    ``restart`` says, never with None. ``method`` is what it is asked, the tool's name without one.
+
+    A cancelled call tells the process so; one that does not heed it is ended, with its whole process group, by TERM
+    and KILL. For one event loop at a time. Raises ``InvalidInput`` for options that make no sense.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        name: str,
+        schema: ToolSchema | Mapping[str, Any] | None = None,
+        description: str = "",
+        cwd: str | os.PathLike[str] | None = None,
+        env: Sequence[str] = (),
+        timeout: float | None = 60.0,
+        max_output_bytes: int = 2**20,
+        restart: Restart | None = Restart(),
+        method: str | None = None,
+        permission: Permission = "allow",
+        category: str = "subprocess",
+        writes_files: bool = True,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.schema = _schema(name, description, schema)
+        self.name = self.schema.name
+        self._command = words_of(command, f"the command of tool '{one_line(self.name, 80)}'")
+        self._cwd = _folder(cwd)
+        self._env = environment(env)
+        self._timeout = None if timeout is None else positive_seconds(timeout, "timeout")
+        self._max = whole_number(max_output_bytes, "max_output_bytes", 1)
+        self._restart = _restart(restart)
+        self._method = self.name if method is None else method
+        self._traits: dict[str, Any] = {"permission": permission, "category": category, "writes_files": writes_files}
+        self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._dialogue: Dialogue | None = None
+        self._closed = False
+        self._over: str | None = None  # why there will be no process again
+        self._stderr = bytearray()
+        self._starts = self._ignored = self._crashes = 0
+        self._not_before = 0.0
+
+    def __repr__(self) -> str:
+        return f"SubprocessTool({self.name!r}, pid={self.statistics().pid})"
+
+    def entry(self) -> ToolEntry:
+        """Return the registry's entry."""
+        from headway.tools.registry import ToolEntry
+
+        return ToolEntry(
+            schema=self.schema,
+            call=self.call,
+            is_async=True,
+            context_param=CONTEXT,
+            source="subprocess",
+            aclose=self.aclose,
+            **self._traits,
+        )
+
+    def statistics(self) -> SubprocessStatistics:
+        """Return what the process is doing."""
+        now = self._dialogue
+        if now is None:
+            return SubprocessStatistics(None, self._starts, 0, self._ignored)
+        return SubprocessStatistics(now.child.pid, self._starts, now.in_flight, self._ignored + now.ignored)
+
+    def stderr(self) -> str:
+        """Return the last 64 KiB of what the process wrote to its stderr, this one's and those before it."""
+        return self._stderr.decode(errors="replace")
+
+    async def call(self, **params: Any) -> Any:
+        """Ask the process once and return its result. Raises ``ToolError`` in one line for whatever goes wrong."""
+        context = params.pop(CONTEXT, None)
+        dialogue = await self._ready()
+        return await dialogue.ask(
+            self._method, params, context if context is not None else ToolContext(), self._timeout
+        )
+
+    async def aclose(self) -> None:
+        """End the process and refuse calls from now on; those in flight fail. Returns when the process is gone."""
+        self._closed = True
+        dialogue = self._dialogue
+        if dialogue is None:
+            return
+        self._enter()
+        if self._dialogue is dialogue:
+            dialogue.child.close_input()
+            dialogue.stop("was ended with its tool")
+            await dialogue.child.wait()
+
+    async def _ready(self) -> Dialogue:
+        """Return the process, started if need be, once the one before it is gone and its backoff is over."""
+        self._enter()
+        while True:
+            if self._closed:
+                raise ToolError(f"tool '{self.name}' is closed")
+            if self._over is not None:
+                raise ToolError(f"the process of tool '{self.name}' {self._over} and is not started again")
+            dialogue = self._dialogue
+            if dialogue is not None:
+                if dialogue.usable:
+                    return dialogue
+                await dialogue.child.wait()
+            elif (wait := self._not_before - self._clock.now()) > 0:
+                await self._clock.sleep(wait)
+            else:
+                self._start()
+
+    def _enter(self) -> None:
+        """Belong to the running loop. A process that was left to a loop that is closed is killed."""
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        if self._loop is not None and not self._loop.is_closed():
+            raise ToolError(f"tool '{self.name}' is in use on another event loop")
+        if self._dialogue is not None:
+            self._dialogue.child.abandon()
+        self._dialogue, self._loop = None, loop
+
+    def _start(self) -> None:
+        self._dialogue = Dialogue(
+            self.name,
+            self._command,
+            clock=self._clock,
+            cwd=self._cwd,
+            env=self._env,
+            max_bytes=self._max,
+            on_stderr=self._note,
+            on_end=self._ended,
+        )
+        self._starts += 1
+
+    def _note(self, data: bytes) -> None:
+        self._stderr += data
+        del self._stderr[:-MAX_STDERR]
+
+    def _ended(self, dialogue: Dialogue) -> None:
+        self._ignored += dialogue.ignored
+        self._dialogue = None
+        if dialogue.answered:
+            self._crashes = 0
+        if self._restart is None:
+            self._over = dialogue.why
+        elif dialogue.failed:
+            self._crashes += 1
+            self._not_before = self._clock.now() + self._restart.delay(self._crashes)
+
+
+def _schema(name: str, description: str, schema: ToolSchema | Mapping[str, Any] | None) -> ToolSchema:
+    from pydantic import ValidationError
+
+    from headway.plan.model import ToolSchema
+
+    if isinstance(schema, ToolSchema):
+        return schema
+    if not (schema is None or isinstance(schema, Mapping)):
+        raise InvalidInput(f"a tool's schema is a JSON Schema or a ToolSchema, not {type(schema).__name__}")
+    try:
+        return ToolSchema(name=name, description=description, parameters=dict(schema or {}))
+    except ValidationError as error:
+        raise InvalidInput(f"a tool's name and schema: {one_line(error.errors()[0]['msg'], 200)}") from None
+
+
+def _folder(cwd: str | os.PathLike[str] | None) -> Path | None:
+    if cwd is None:
+        return None
+    if not isinstance(cwd, str | os.PathLike):
+        raise InvalidInput(f"cwd is a path, not {type(cwd).__name__}")
+    return Path(cwd)
+
+
+def _restart(restart: Restart | None) -> Restart | None:
+    if not (restart is None or isinstance(restart, Restart)):
+        raise InvalidInput(f"restart is a Restart or None, not {type(restart).__name__}")
+    return restart
