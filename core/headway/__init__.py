@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from headway.learning.trajectory import TraceEvent, Trajectory, trajectory_of
     from headway.learning.trajectory_store import TrajectoryStore
     from headway.limits.budget import CostBudget
+    from headway.limits.cache import ResultCache
     from headway.plan.equivalence import Equivalence, equivalent
     from headway.plan.model import Action, ActionProposal, Precondition, ToolSchema
     from headway.plan.montecarlo import MonteCarlo, simulate_monte_carlo
@@ -66,7 +67,10 @@ if TYPE_CHECKING:
     from headway.tools.context import ToolContext, ToolResult
     from headway.tools.decorator import tool
     from headway.tools.executor import ToolExecutor
+    from headway.tools.longrun import LongRunning, Poll, long_running
     from headway.tools.registry import ToolEntry, ToolRegistry
+    from headway.tools.shell import register_shell
+    from headway.tools.subprocess import Restart, SubprocessTool
 
 _HOME = {
     "Action": "plan.model",
@@ -100,6 +104,7 @@ _HOME = {
     "Learner": "learning.learner",
     "LocalProvider": "inference.local",
     "LogFull": "errors",
+    "LongRunning": "tools.longrun",
     "Memgine": "learning.memory",
     "MonteCarlo": "plan.montecarlo",
     "NotFound": "errors",
@@ -109,17 +114,21 @@ _HOME = {
     "PlannerConfig": "plan.score",
     "PolicyCall": "policy.call",
     "PolicyEngine": "policy.engine",
+    "Poll": "tools.longrun",
     "Precondition": "plan.model",
     "ProposalResult": "plan.result",
     "ReplanConfig": "runtime.replan",
     "ReplanContext": "runtime.replan",
     "ReplanStep": "plan.result",
+    "Restart": "tools.subprocess",
+    "ResultCache": "limits.cache",
     "Runtime": "runtime.facade",
     "SYSTEM_CLOCK": "clock",
     "Schedule": "plan.schedule",
     "Simulation": "plan.simulate",
     "SkillStore": "learning.skill_store",
     "StateStore": "state",
+    "SubprocessTool": "tools.subprocess",
     "SystemClock": "clock",
     "TerminalToolError": "errors",
     "Tier": "policy.risk",
@@ -143,9 +152,11 @@ _HOME = {
     "fold": "events.fold",
     "inference_tools": "inference.tools",
     "load_policies": "policy.files",
+    "long_running": "tools.longrun",
     "optimize": "plan.optimize",
     "parse_proposal": "plan.parse",
     "rank_proposals": "plan.score",
+    "register_shell": "tools.shell",
     "simulate": "plan.simulate",
     "simulate_monte_carlo": "plan.montecarlo",
     "tool": "tools.decorator",
@@ -188,6 +199,7 @@ __all__ = [
     "Learner",
     "LocalProvider",
     "LogFull",
+    "LongRunning",
     "Memgine",
     "MonteCarlo",
     "NotFound",
@@ -197,16 +209,20 @@ __all__ = [
     "PlannerConfig",
     "PolicyCall",
     "PolicyEngine",
+    "Poll",
     "Precondition",
     "ProposalResult",
     "ReplanConfig",
     "ReplanContext",
     "ReplanStep",
+    "Restart",
+    "ResultCache",
     "Runtime",
     "Schedule",
     "Simulation",
     "SkillStore",
     "StateStore",
+    "SubprocessTool",
     "SystemClock",
     "TerminalToolError",
     "Tier",
@@ -231,9 +247,11 @@ __all__ = [
     "fold",
     "inference_tools",
     "load_policies",
+    "long_running",
     "optimize",
     "parse_proposal",
     "rank_proposals",
+    "register_shell",
     "simulate",
     "simulate_monte_carlo",
     "tool",

@@ -1,8 +1,8 @@
 """Tools: what actions call.
 
-A tool is a Python function, async or sync. Registered, it is a :class:`~headway.tools.registry.ToolEntry`: its name,
-its JSON Schema and how to call it. The names below are imported on first use; none of the modules imports pydantic
-before a function is registered.
+A tool is a Python function, async or sync, an async generator of chunks, work behind a handle, or a program. Registered,
+it is a :class:`~headway.tools.registry.ToolEntry`: its name, its JSON Schema and how to call it. The names below are
+imported on first use; none of the modules imports pydantic before a function is registered.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from headway.tools.context import ToolContext, ToolResult
     from headway.tools.decorator import entry_of, tool
     from headway.tools.loader import load_tool_files
+    from headway.tools.longrun import LongRunning, Poll, long_running
     from headway.tools.registry import ToolEntry, ToolRegistry
+    from headway.tools.shell import register_shell, shell_tool
+    from headway.tools.subprocess import Restart, SubprocessTool
     from headway.tools.threads import DaemonThreads
     from headway.tools.workspace import Workspace
 
 _HOME = {
     "DaemonThreads": "threads",
+    "LongRunning": "longrun",
+    "Poll": "longrun",
+    "Restart": "subprocess",
+    "SubprocessTool": "subprocess",
     "ToolContext": "context",
     "ToolEntry": "registry",
     "ToolRegistry": "registry",
@@ -27,12 +34,19 @@ _HOME = {
     "Workspace": "workspace",
     "entry_of": "decorator",
     "load_tool_files": "loader",
+    "long_running": "longrun",
     "register_agent_basics": "basics",
+    "register_shell": "shell",
+    "shell_tool": "shell",
     "tool": "decorator",
 }
 
 __all__ = [
     "DaemonThreads",
+    "LongRunning",
+    "Poll",
+    "Restart",
+    "SubprocessTool",
     "ToolContext",
     "ToolEntry",
     "ToolRegistry",
@@ -40,7 +54,10 @@ __all__ = [
     "Workspace",
     "entry_of",
     "load_tool_files",
+    "long_running",
     "register_agent_basics",
+    "register_shell",
+    "shell_tool",
     "tool",
 ]
 
