@@ -71,8 +71,11 @@ def run(command: click.Command, arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _tell("cancelled")
         return CANCELLED
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        _tell(f"error: {_usage_line(error)}")
         return error.exit_code
     except HeadwayError as error:
         if os.environ.get("HEADWAY_DEBUG"):
@@ -86,6 +89,12 @@ def run(command: click.Command, arguments: list[str]) -> int:
         _tell(f"error: {describe(error)} (a bug: HEADWAY_DEBUG=1 shows where)")
         return FAILED
     return code if isinstance(code, int) else COMPLETED
+
+
+def _usage_line(error: click.ClickException) -> str:
+    message = one_line(error.format_message()).removesuffix(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{message} (see {context.command_path} --help)" if context else message
 
 
 def flush() -> None:

@@ -51,13 +51,14 @@ def _read(name: str, config: Config) -> tuple[str, bytes]:
         path = workflow.plan
     try:
         with path.open("rb") as file:
-            return str(path), _bounded(str(path), file.read(MAX_BYTES + 1), MAX_BYTES)
+            raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         known = f"; workflows: {', '.join(sorted(config.workflows))}" if config.workflows else ""
         raise InvalidPlan(f"{name}: there is no such file{known}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidPlan(f"{path}: cannot be read: {reason}") from None
+    return str(path), _bounded(str(path), raw, MAX_BYTES)
 
 
 def _bounded(where: str, raw: bytes, limit: int) -> bytes:

@@ -24,7 +24,7 @@ def test_the_shell_of_the_environment(capsys: pytest.CaptureFixture[str], monkey
     assert "fish_complete" in capsys.readouterr().out
     monkeypatch.setenv("SHELL", "/bin/tcsh")
     assert main(["completion"]) == 2
-    assert "Name the shell: bash, zsh, fish." in capsys.readouterr().err
+    assert "Name the shell: bash, zsh, fish (see" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from headway import errors
 from headway_console.cli import exits
 from headway_console.cli.output import say
+from headway_console.cli.root import cli
 
 
 def ending(error: BaseException) -> click.Command:
@@ -47,6 +48,28 @@ def test_errors_are_one_line_and_a_code(
 def test_no_message_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert exits.run(ending(errors.InvalidPlan("a\nb\x1b[2J")), []) == 2
     assert capsys.readouterr().err == "headway: error: a b\N{REPLACEMENT CHARACTER}[2J\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            "serve --port 99999",
+            "Invalid value for '--port': 99999 is not in the range 0<=x<=65535 (see headway serve --help)",
+        ),
+        ("run", "Missing argument 'PLAN' (see headway run --help)"),
+        ("checkpoints save", "Give either --job or --scope (see headway checkpoints save --help)"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(arguments: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exits.run(cli, arguments.split()) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", f"headway: error: {line}\n")
+
+
+def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exits.run(cli, ["jobs"]) == 2
+    assert "Commands:" in capsys.readouterr().err
 
 
 def test_issues_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:

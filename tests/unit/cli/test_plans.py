@@ -74,7 +74,7 @@ BAD: dict[str, tuple[Any, str]] = {
         "tool 'dance' is not registered",
     ),
     "bad parameters": ({"actions": [action("a", parameters={"expression": 1})]}, "expression"),
-    "too large": ('{"actions": [' + " " * 10_000_000 + "]}", "larger than the limit of 8,388,608 bytes"),
+    "too large": ('{"actions": [' + " " * 10_000_000 + "]}", "error: p.json: larger than the limit of 8,388,608 bytes"),
     "too deep": ('{"a":' * 100 + "1" + "}" * 100, "nested deeper"),
 }
 
