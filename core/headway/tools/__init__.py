@@ -1,8 +1,8 @@
 """Tools: what actions call.
 
-A tool is a Python function, async or sync, an async generator of chunks, work behind a handle, or a program. Registered,
-it is a :class:`~headway.tools.registry.ToolEntry`: its name, its JSON Schema and how to call it. The names below are
-imported on first use; none of the modules imports pydantic before a function is registered.
+A tool is a Python function, an async generator of chunks, work behind a handle, or a program. Registered, it is
+a :class:`~headway.tools.registry.ToolEntry`: its name, its JSON Schema and how to call it. The names below are imported
+on first use; none of the modules imports pydantic before a function is registered.
 """
 
 from __future__ import annotations

@@ -117,12 +117,15 @@ class SubprocessTool:
     def __repr__(self) -> str:
         return f"SubprocessTool({self.name!r}, pid={self.statistics().pid})"
 
-    def entry(self) -> ToolEntry:
-        """Return the registry's entry."""
+    def entry(self, name: str | None = None) -> ToolEntry:
+        """Return the registry's entry, under another ``name`` if one is given; the process is asked as before."""
         from headway.tools.registry import ToolEntry
 
+        schema = self.schema
+        if name is not None:
+            schema = schema.model_copy(update={"name": _schema(name, "", None).name})
         return ToolEntry(
-            schema=self.schema,
+            schema=schema,
             call=self.call,
             is_async=True,
             context_param=CONTEXT,

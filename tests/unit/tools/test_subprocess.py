@@ -144,6 +144,15 @@ def test_its_schema_may_be_a_json_schema_or_whole() -> None:
     assert SubprocessTool(["x"], name="", schema=ToolSchema(name="whole")).name == "whole"
 
 
+def test_its_entry_may_have_another_name() -> None:
+    tool = SubprocessTool(["x"], name="a", schema=ToolSchema(name="a", description="Adds.", idempotent=True))
+    schema = tool.entry("b").schema
+    assert (schema.name, schema.description, schema.idempotent, tool.schema.name) == ("b", "Adds.", True, "a")
+    for name in ("", 3, "x" * 300):
+        with pytest.raises(InvalidInput):
+            tool.entry(name)  # type: ignore[arg-type]
+
+
 async def test_it_may_be_asked_by_another_name() -> None:
     tool = SubprocessTool([*ONE_SHOT, "m['method']"], name="a", method="b/c")
     assert await tool.call() == "b/c"
