@@ -19,7 +19,6 @@ from textual.timer import Timer
 from headway.clock import SYSTEM_CLOCK
 from headway.errors import HeadwayError, one_line
 from headway_console.actions import ACTIONS, Act
-from headway_console.glyphs import TONES
 from headway_console.model import ConsoleModel
 from headway_console.palette import ConsoleCommands
 from headway_console.playback import Playback
@@ -28,6 +27,7 @@ from headway_console.screens.main import MainScreen
 from headway_console.source import Item, Link, Snapshot, Source
 from headway_console.steering import QuitChoice, Steering
 from headway_console.theme import DARK, load_themes
+from headway_console.widgets.colors import with_states
 
 __all__ = ["HeadwayConsole", "QuitChoice"]
 
@@ -37,17 +37,6 @@ _REST_S = 0.002
 
 MAX_HELD = 200_000
 """Events kept back by a paused view; then it goes on by itself and says so."""
-
-_STATE_COLORS = {
-    "running": "primary",
-    "succeeded": "text-success",
-    "failed": "text-error",
-    "skipped": "text-muted",
-    "waiting": "text-warning",
-    "pending": "text-muted",
-    "cancelled": "text-secondary",
-}
-"""What a theme without our variables lends to them."""
 
 
 class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
@@ -108,16 +97,9 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
         self.theme = wanted if wanted in self.available_themes else self._themes[0]
 
     def get_css_variables(self) -> dict[str, str]:
-        """Add our variables where the theme has none: states, dim text, rules, the cursor's background."""
-        variables = super().get_css_variables()
-        for tone in TONES:
-            variables.setdefault(f"state-{tone}", variables[_STATE_COLORS[tone]])
-        variables.setdefault("state-dim", variables["text-muted"])
-        variables.setdefault("state-rule", variables["border-blurred"])
-        variables.setdefault("state-cursor", variables["block-cursor-blurred-background"])
-        variables.setdefault("state-cursor-blurred", variables["surface"])
-        self.theme_variables = variables
-        return variables
+        """Add our variables where the theme has none."""
+        self.theme_variables = with_states(super().get_css_variables())
+        return self.theme_variables
 
     def next_theme(self) -> None:
         """Change to the next theme."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.screen import Screen
 from textual.widgets import ContentSwitcher
 
 from headway_console.actions import BY_ID, VIEWS, Act, bindings
 from headway_console.screens.help import HelpScreen
+from headway_console.screens.relay import Relay
 from headway_console.widgets.budgets_list import BudgetsList
 from headway_console.widgets.dag_list import DagList, LevelList
 from headway_console.widgets.event_log import EventLog
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from headway_console.app import HeadwayConsole
 
 
-class MainScreen(Screen[None], inherit_bindings=False):
+class MainScreen(Relay, inherit_bindings=False):
     """One list and a small inspector; two columns from 120, three from 170 columns; one panel below 20 rows."""
 
     BINDINGS = bindings("global", "run", "dag", "events", "replay")
@@ -76,8 +76,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     """
 
     def __init__(self, console: HeadwayConsole) -> None:
-        super().__init__()
-        self.console = console
+        super().__init__(console)
         model = console.model
         self.view = VIEWS[0]
         self.overview = Overview(model, id="overview")
@@ -366,73 +365,11 @@ class MainScreen(Screen[None], inherit_bindings=False):
         """Go to the next level."""
         self.dag.step_level(1)
 
-    # -- actions: the rest lives in the app --------------------------------------------------------------------------
-
     def action_help(self) -> None:
         """Show all keys."""
         source = self.console.source
         self.app.push_screen(HelpScreen(self.view, self.tabs.shapes, replay=source.replay is not None))
 
-    def action_palette(self) -> None:
-        """Open the palette."""
-        self.app.action_command_palette()
-
-    def action_interrupt(self) -> None:
-        """Say how to quit."""
-        self.console.say("q quits the console; x cancels the run.")
-
-    def action_next_theme(self) -> None:
-        """Change the theme."""
-        self.console.next_theme()
-
     def action_copy(self) -> None:
         """Open the copy menu."""
         self.console.steering.copy(self.panel.subject())
-
-    def action_cancel(self) -> None:
-        """Ask, then cancel the run."""
-        self.console.steering.cancel()
-
-    def action_kill(self) -> None:
-        """Ask, then kill the run."""
-        self.console.steering.kill()
-
-    def action_checkpoints(self) -> None:
-        """Open the checkpoints."""
-        self.console.steering.checkpoints()
-
-    def action_leave(self) -> None:
-        """Leave, after asking about live runs."""
-        self.console.steering.leave()
-
-    def action_play(self) -> None:
-        """Play or pause the recording."""
-        self.console.playback.play_or_pause()
-
-    def action_step_forward(self) -> None:
-        """One event on."""
-        self.console.playback.step(1)
-
-    def action_step_back(self) -> None:
-        """One event back."""
-        self.console.playback.step(-1)
-
-    def action_level_forward(self) -> None:
-        """To the next end of a level."""
-        self.console.playback.step_level(1)
-
-    def action_level_back(self) -> None:
-        """To the previous end of a level."""
-        self.console.playback.step_level(-1)
-
-    def action_faster(self) -> None:
-        """Play faster."""
-        self.console.playback.change_speed(1)
-
-    def action_slower(self) -> None:
-        """Play slower."""
-        self.console.playback.change_speed(-1)
-
-    def action_seek(self) -> None:
-        """Ask where to go."""
-        self.console.playback.ask_where()

@@ -60,19 +60,33 @@ def budget_tone(row: BudgetRow, dimension: str) -> str:
 
 
 class BudgetsList(Panel):
-    """One line a job and dimension: spent, reserved and limit, 80 % marked. The job looked at comes first."""
+    """One line a job and dimension: spent, reserved and limit, 80 % marked. The job looked at comes first.
+
+    With ``live_only`` there are no budgets of finished jobs but that of the job looked at.
+    """
 
     noun = "budgets"
 
-    def __init__(self, model: ConsoleModel, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(
+        self,
+        model: ConsoleModel,
+        *,
+        live_only: bool = False,
+        id: str | None = None,  # noqa: A002 - Textual's name
+    ) -> None:
         super().__init__(model, id=id)
+        self._live_only = live_only
         self._rows: list[tuple[BudgetRow, str]] = []
 
     def refresh_rows(self) -> None:
         """Take the budgets: of the job looked at, then of others, newest first."""
         keep = self._key()
         current = self.model.current_id
-        rows = [row for row in reversed(self.model.budgets.budgets.values()) if row.limits]
+        budgets = self.model.budgets.budgets
+        ids = [job.job_id for job in self.model.live_jobs()] if self._live_only else list(budgets)
+        if current is not None and current not in ids:
+            ids.append(current)
+        rows = [row for row in map(budgets.get, reversed(ids)) if row is not None and row.limits]
         rows.sort(key=lambda row: row.job_id != current)
         self._rows = [(row, dimension) for row in rows for dimension in sorted(row.limits)]
         for index, (row, dimension) in enumerate(self._rows):

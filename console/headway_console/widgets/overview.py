@@ -42,7 +42,7 @@ class Overview(Container):
         self.panels: dict[str, Panel] = {
             "dag": LevelList(model, id="overview-levels"),
             "limits": LimitsList(model, id="overview-limits"),
-            "budgets": BudgetsList(model, id="overview-budgets"),
+            "budgets": BudgetsList(model, live_only=True, id="overview-budgets"),
             "events": EventLog(model, id="overview-events"),
         }
         for view, panel in self.panels.items():
