@@ -125,6 +125,7 @@ class Engine:
                 workspace=config.workspace,
             )
             opened.callback(env.threads.close)
+            opened.push_async_callback(registry.aclose)
             engine = cls(home, config, lock, log, reader, env)
             await engine._start(on_restart == "resume")
             engine._resources = opened.pop_all()

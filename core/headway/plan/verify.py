@@ -111,9 +111,6 @@ def admit(
         problems = check_shape(node)
         if problems:
             issues.extend(Issue(text, action_id=node.id, check="shape") for text in problems)
-        elif node.action.invocation_mode is not InvocationMode.ONE_SHOT:
-            text = f"tool '{node.tool}': this runtime runs one_shot calls only"
-            issues.append(Issue(text, action_id=node.id, check="invocation_mode"))
         elif node.type is ActionType.TOOL_CALL and registry is not None:
             issues.extend(_tool_issues(node, registry))
         if node.action.compensation is not None:
@@ -135,6 +132,11 @@ def _tool_issues(node: Node, registry: ToolRegistry) -> list[Issue]:
         problems = [] if (node.tool or "") in registry else [f"tool '{node.tool}' is not registered"]
     else:
         problems = check_tool(node, registry, node.action.parameters)
+    entry = registry.get(node.tool or "")
+    mode = node.action.invocation_mode
+    if entry is not None and mode is not InvocationMode.ONE_SHOT and mode.value != entry.mode:
+        text = f"tool '{node.tool}' cannot be invoked as {mode.value}"
+        return [Issue(text, action_id=node.id, check="invocation_mode")]
     check = "param_schema" if (node.tool or "") in registry else "tool_existence"
     return [Issue(text, action_id=node.id, check=check) for text in problems]
 

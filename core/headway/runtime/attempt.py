@@ -25,6 +25,7 @@ from headway.runtime.environment import KILL_GRACE_S
 from headway.runtime.progress import Progress
 from headway.runtime.slot import Slot
 from headway.state import state_key
+from headway.tools.chunks import ChunkEvents
 from headway.tools.context import ToolContext, ToolResult
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ class Attempts:
         if slot.progress is not None:
             slot.progress.cancel()
             slot.progress = None
+        if slot.chunks is not None:
+            slot.chunks.close()
+            slot.chunks = None
         self.ended.append(slot)
         self.level.wake()
 
@@ -165,8 +169,11 @@ class Attempts:
         self._ended(slot, call)
 
     def _context(self, slot: Slot) -> ToolContext:
-        run, node = self.run, slot.node
+        run, node, attempt = self.run, slot.node, slot.attempt
         timeout_ms = node.action.timeout_ms
+        slot.chunks = ChunkEvents(
+            self.env.clock, lambda data: run.emit(kinds.ACTION_CHUNK, data, node=node, attempt=attempt)
+        )
         return ToolContext(
             job_id=run.job_id,
             action_id=node.id,
@@ -178,6 +185,7 @@ class Attempts:
             workspace=self.env.workspace,
             clock=self.env.clock,
             progress=Progress(run, self.in_flight, slot).report,
+            chunks=slot.chunks.report,
         )
 
     # -- what the end means --------------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from headway.learning.trajectory_store import TrajectoryStore
     from headway.plan.score import PlannerConfig, ToolFeedback
     from headway.policy.capabilities import CapabilitySet
+    from headway.tools.subprocess import SubprocessTool
 
 _outer: contextvars.ContextVar[tuple[Run, ...]] = contextvars.ContextVar("headway_outer_runs", default=())
 """The runs that this code is a tool of; tasks and tool threads inherit it."""
@@ -218,12 +219,26 @@ class Runtime:
 
     def register_tool_entry(self, entry: ToolEntry) -> None:
         """Register a tool with all that is known of it; its rate limit and time to live are set too."""
-        self.registry.register(entry)
         schema = entry.schema
+        self.registry.register(entry)
+        self.result_cache.forget(schema.name)  # the results of a tool that was called so before are not this one's
+        self._env.reuse.idempotency.forget(schema.name)
         if schema.rate_limit is not None:
             self.set_rate_limit(schema.name, schema.rate_limit.max_calls, schema.rate_limit.interval_secs)
         if schema.cache_ttl_secs:
             self.enable_tool_cache(schema.name, schema.cache_ttl_secs)
+
+    def register_subprocess_tool(self, name: str, tool: SubprocessTool) -> None:
+        """Register a program that answers JSON-RPC on its standard streams as the tool ``name``."""
+        from headway.tools.subprocess import SubprocessTool as Program
+
+        if not isinstance(tool, Program):
+            raise InvalidInput(f"a subprocess tool is a SubprocessTool, not {type(tool).__name__}")
+        self.register_tool_entry(tool.entry(name))
+
+    async def aclose(self) -> None:
+        """End what the tools hold, such as child processes; the runtime may be used on."""
+        await self.registry.aclose()
 
     def register_agent_basics(self, workspace: Path | str | None = None) -> list[str]:
         """Register the seven basics on files, confined to ``workspace`` (default: the runtime's own, else the working

@@ -14,6 +14,7 @@ from headway.plan.result import ErrorCode
 if TYPE_CHECKING:
     from headway.limits.bucket import Waiter
     from headway.limits.reuse import Asking
+    from headway.tools.chunks import ChunkEvents
     from headway.tools.registry import ToolEntry
 
 
@@ -25,6 +26,7 @@ class Slot:
         "attempt",
         "begun",
         "call",
+        "chunks",
         "code",
         "cut",
         "duration",
@@ -60,6 +62,7 @@ class Slot:
         self.timer: TimerHandle | None = None
         self.parked: Waiter | Asking | TimerHandle | None = None
         self.progress: TimerHandle | None = None
+        self.chunks: ChunkEvents | None = None  # of the present attempt
         self.cut: ErrorCode | None = None  # why the call was cut off: timeout, killed or interrupted
         self.abandoned = False
         self.error: str | None = None  # of the attempt before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -428,3 +430,65 @@ async def test_what_a_tool_returns_must_meet_its_schema() -> None:
         bad = await made.execute(plan)
         assert bad["a"].error == f"tool 'promised' returned what its schema does not allow: {place}"
         assert (bad["a"].error_code, bad["a"].attempts) == (ErrorCode.VALIDATION, 1)
+
+
+# -- streaming, long-running, programs -------------------------------------------------------------------------------
+
+
+async def test_a_stream_shows_its_chunks_and_gives_them_as_its_output() -> None:
+    made, _ = runtime(clock=VirtualClock(autojump=True))
+
+    @headway.tool
+    async def count(to: int) -> AsyncIterator[str]:
+        for number in range(to):
+            yield f"{number} "
+
+    made.register_tool(count)
+    plan = {"actions": [call("a", "count", parameters={"to": 3}, invocation_mode="streaming")]}
+    result = await made.execute(plan)
+    assert result["a"].output == "0 1 2 "
+    shown = [chunk for event in await events_of(made, kinds.ACTION_CHUNK) for chunk in event.data["chunks"]]
+    assert "".join(shown) == "0 1 2 "
+    order = [event.kind for event in await made.log.read() if event.action_id == "a"]
+    assert order[-1] == kinds.ACTION_SUCCEEDED
+
+
+async def test_a_mode_that_the_tool_does_not_have_is_refused_at_admission() -> None:
+    made, _ = runtime()
+    result = await made.execute({"actions": [call("a", invocation_mode="streaming")]})
+    assert (result.outcome, result["a"].error) == ("rejected", "tool 'echo' cannot be invoked as streaming")
+
+
+async def test_a_program_is_a_tool_and_ends_with_the_runtime(tmp_path: Path) -> None:
+    program = tmp_path / "double.py"
+    program.write_text(
+        "import json, sys\n"
+        "for line in sys.stdin:\n"
+        "    call = json.loads(line)\n"
+        "    if 'id' in call:\n"
+        "        params = call['params'].get('parameters', call['params'])\n"
+        "        print(json.dumps({'jsonrpc': '2.0', 'id': call['id'], 'result': 2 * params['n']}), flush=True)\n"
+    )
+    made = Runtime()
+    tool = headway.SubprocessTool([sys.executable, str(program)], name="double")
+    made.register_subprocess_tool("twice", tool)
+    result = await made.execute({"actions": [call("a", "twice", parameters={"n": 21})]})
+    assert result["a"].output == 42, result["a"]
+    assert tool.statistics().pid is not None
+    await made.aclose()
+    assert tool.statistics().pid is None
+    with pytest.raises(InvalidInput):
+        made.register_subprocess_tool("x", "rm -rf /")  # type: ignore[arg-type]
+
+
+async def test_a_tool_registered_anew_does_not_answer_with_the_results_of_the_old_one() -> None:
+    made = Runtime()
+    for answer in (1, 2):
+
+        @headway.tool(name="same", cache_ttl_secs=60)
+        async def same(answer: int = answer) -> int:
+            return answer
+
+        made.register_tool(same)
+        plan = {"actions": [call("a", "same", idempotent=True)]}
+        assert (await made.execute(plan))["a"].output == answer
