@@ -42,13 +42,15 @@ def stopping_lines(job: JobRow, run: RunView | None, now_ms: int, *, hard: bool)
     verb = (
         "broken off" if hard else "running, goes on to its end" if len(flying) == 1 else "running, go on to their end"
     )
-    lines.append([(f"{len(flying)} {verb}", "running")])
+    if flying:
+        lines.append([(f"{len(flying)} {verb}", "running")])
     for action in flying[:_NAMED]:
         age = duration(now_ms - action.started_ms) if action.started_ms else ""
         lines.append([(f"  {clean(action.id)} ", ""), (f"{clean(action.tool or action.type)} {age}", "dim")])
     if len(flying) > _NAMED:
         lines.append([(f"  and {len(flying) - _NAMED} more", "dim")])
-    lines.append([(f"{len(waiting)} not started, will be skipped", "skipped")])
+    if waiting:
+        lines.append([(f"{len(waiting)} not started, will be skipped", "skipped")])
     names = ", ".join(clean(action.id) for action in waiting[:_NAMED])
     if names:
         more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
@@ -178,7 +180,7 @@ class Steering:
         choices = [
             Choice("go_on", "g", "Runs go on", "the console leaves, the runtime stays"),
             Choice("stop", "s", "Stop them", "cancel softly, then end the runtime", "cancelled"),
-            Choice("stay", "y", "Stay", "esc"),
+            Choice("stay", "n", "Stay", "esc"),
         ]
 
         def decided(answer: str | None) -> None:
