@@ -55,7 +55,8 @@ async def _undo(run: Run, node: Node, compensation: Compensation) -> bool:
         run.emit(kinds.COMPENSATION_FAILED, data, node=node)
         return False
     run.emit(kinds.COMPENSATION_SUCCEEDED, {"output": output, "duration_ms": _ms(run, started)}, node=node)
-    run.env.reuse.idempotency.forget(node.tool or "", node.action.parameters)
+    undone = fill_in(node.action.parameters, node.references, node.escapes, run)
+    run.env.reuse.idempotency.forget(node.tool or "", undone)
     return True
 
 

@@ -20,9 +20,11 @@ import contextvars
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from pydantic import ValidationError
 
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import Conflict, InvalidInput, InvalidPlan
@@ -44,7 +46,7 @@ from headway.runtime.learning import learn
 from headway.runtime.planner import plan_and_execute
 from headway.runtime.replan import Replan, ReplanCallback, ReplanConfig, execute_and_replan
 from headway.runtime.run import Run
-from headway.runtime.turn import turn_of
+from headway.runtime.turn import Turn, turn_of
 from headway.state import StateStore, state_key
 from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
@@ -207,18 +209,22 @@ class Runtime:
         The executor runs a tool that is only a name; it takes any parameters.
         """
         if isinstance(tool, str):
-            self.register_tool_schema(ToolSchema(name=tool))
+            try:
+                schema = ToolSchema(name=tool)
+            except ValidationError:
+                raise InvalidInput("a tool's name is text of 1 to 256 characters") from None
+            self.register_tool_schema(schema)
         else:
             self.register_tool_entry(entry_of(tool))
 
     def register_tool_schema(self, schema: ToolSchema) -> None:
         """Register a tool by its schema; the executor runs it."""
-        if not isinstance(schema, ToolSchema):
-            raise InvalidInput(f"a tool's schema is a ToolSchema, not {type(schema).__name__}")
+        _expect(schema, ToolSchema, "a tool's schema")
         self.register_tool_entry(self._executor.entry(schema))
 
     def register_tool_entry(self, entry: ToolEntry) -> None:
         """Register a tool with all that is known of it; its rate limit and time to live are set too."""
+        _expect(entry, ToolEntry, "a tool's entry")
         schema = entry.schema
         self.registry.register(entry)
         self.result_cache.forget(schema.name)  # the results of a tool that was called so before are not this one's
@@ -245,7 +251,7 @@ class Runtime:
         folder); return their names.
         """
         root = workspace if workspace is not None else self._env.workspace or Path.cwd()
-        return register_agent_basics(self.registry, Workspace(root))
+        return register_agent_basics(self.registry, Workspace(_path(root)))
 
     def set_executor(self, executor: ToolExecutor | Execute | None) -> None:
         """Let ``executor`` run, from the next call on, the tools that have no function of their own."""
@@ -312,20 +318,20 @@ class Runtime:
 
     def save_checkpoint_to_file(self, path: Path | str) -> RuntimeCheckpoint:
         """Save a checkpoint as a JSON file, atomically. Raises :class:`headway.errors.StoreError`."""
+        target = _path(path)
         checkpoint = self.save_checkpoint()
-        write_checkpoint(checkpoint, Path(path))
+        write_checkpoint(checkpoint, target)
         return checkpoint
 
     def load_checkpoint_from_file(self, path: Path | str) -> RuntimeCheckpoint:
         """Read a checkpoint file, restore its state and return it. Nothing changes if it does not fit."""
-        checkpoint = read_checkpoint(Path(path))
+        checkpoint = read_checkpoint(_path(path))
         self.restore_checkpoint(checkpoint)
         return checkpoint
 
     def restore_checkpoint(self, checkpoint: RuntimeCheckpoint) -> None:
         """Make the checkpoint's state the runtime's. Raises :class:`Conflict` while a run works on the state."""
-        if not isinstance(checkpoint, RuntimeCheckpoint):
-            raise InvalidInput(f"a checkpoint is a RuntimeCheckpoint, not {type(checkpoint).__name__}")
+        _expect(checkpoint, RuntimeCheckpoint, "a checkpoint")
         if turn_of(self.state).run is not None:
             raise Conflict("a run is working on the state: cancel it or wait for its end")
         values = {state_key(key): to_json(value) for key, value in checkpoint.state.items()}
@@ -338,15 +344,17 @@ class Runtime:
         """Restore a checkpoint and run what its plan had left to do, as a new run.
 
         What had succeeded is not run again; budgets go on from what was spent. Raises :class:`Conflict` if the
-        checkpoint holds no plan, :class:`InvalidPlan` if a tool that is still needed is missing.
+        checkpoint holds no plan, :class:`InvalidPlan` if admission refuses it, for a tool that is missing here say.
         """
+        _expect(checkpoint, RuntimeCheckpoint, "a checkpoint")
         token = cancel if cancel is not None else CancellationToken()
+        _expect(token, CancellationToken, "cancel")
         if not checkpoint.graph:
             raise Conflict(f"checkpoint '{checkpoint.checkpoint_id}' holds no plan to go on with")
         proposal = parse_proposal(checkpoint.proposal)
         admission.check(self._env, proposal, checkpoint.state)
         plan = plan_from_graph(proposal, checkpoint.graph)
-        turn = turn_of(self.state)
+        turn = self._line()
         if not await turn.comes(token):
             raise Conflict("cancelled before its turn came")
         try:
@@ -395,13 +403,10 @@ class Runtime:
         The token is looked at before every start and in every wait. What had not started is then Skipped with error
         ``"canceled: <reason>"``; what is in flight runs to its end and is recorded; finished changes stay.
         """
-        if not isinstance(cancel, CancellationToken):
-            raise InvalidInput(f"cancel is a CancellationToken, not {type(cancel).__name__}")
+        _expect(cancel, CancellationToken, "cancel")
         if not isinstance(proposal, ActionProposal):
             proposal = parse_proposal(proposal)
-        turn = turn_of(self.state)
-        if turn.run is not None and turn.run in _outer.get():
-            raise Conflict("a tool cannot execute a plan on the state that it runs on: give it a Runtime of its own")
+        turn = self._line()
         if not await turn.comes(cancel):  # cancelled in line: it starts nothing and needs no turn
             return await self._execute(proposal, cancel, session)
         try:
@@ -430,9 +435,22 @@ class Runtime:
         Returns the result of the first that completed, else of the last that ran; if none is valid, the rejection of
         the first. Raises :class:`InvalidInput` without candidates.
         """
+        from headway.plan.score import PlannerConfig as Config
+        from headway.plan.score import ToolFeedback as Feedback
+
+        _expect(candidates, Sequence, "candidates")
+        _expect(planner_config, (Config, NoneType), "planner_config")
+        _expect(feedback, (Feedback, NoneType), "feedback")
         proposals = [c if isinstance(c, ActionProposal) else parse_proposal(c) for c in candidates]
         token = cancel if cancel is not None else CancellationToken()
         return await plan_and_execute(self, proposals, planner_config, feedback, token)
+
+    def _line(self) -> Turn:
+        """Return the line before the state; a tool of the run whose turn it is would wait in it for ever."""
+        turn = turn_of(self.state)
+        if turn.run is not None and turn.run in _outer.get():
+            raise Conflict("a tool cannot execute a plan on the state that it runs on: give it a Runtime of its own")
+        return turn
 
     async def _execute(
         self,
@@ -465,3 +483,16 @@ class Runtime:
             return await run.execute()
         finally:
             _outer.reset(inside)
+
+
+def _expect(value: object, kind: type | tuple[type, ...], what: str) -> None:
+    """Refuse an argument of another type in one line."""
+    if not isinstance(value, kind):
+        wanted = kind if isinstance(kind, type) else kind[0]
+        raise InvalidInput(f"{what} must be a {wanted.__name__}, not {type(value).__name__}")
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str | Path) or "\0" in str(value):
+        raise InvalidInput("a path is text or a Path, without NUL")
+    return Path(value)

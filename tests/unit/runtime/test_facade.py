@@ -492,3 +492,82 @@ async def test_a_tool_registered_anew_does_not_answer_with_the_results_of_the_ol
         made.register_tool(same)
         plan = {"actions": [call("a", "same", idempotent=True)]}
         assert (await made.execute(plan))["a"].output == answer
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda r: r.continue_from({}),
+        lambda r: r.plan_and_execute(None),
+        lambda r: r.plan_and_execute([{"actions": []}], 5),
+        lambda r: r.execute(5),
+        lambda r: r.execute_with_cancel({"actions": []}, "now"),
+    ],
+)
+async def test_arguments_of_other_types_are_refused_in_one_line(wrong: Any) -> None:
+    made = Runtime()
+    with pytest.raises(InvalidInput) as caught:
+        await wrong(made)
+    assert "\n" not in caught.value.message
+    assert made.log.last_seq == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda r: r.register_tool(""),
+        lambda r: r.register_tool("x" * 300),
+        lambda r: r.register_tool_entry(5),
+        lambda r: r.register_agent_basics(5),
+        lambda r: r.load_checkpoint_from_file(5),
+        lambda r: r.save_checkpoint_to_file("\0"),
+        lambda r: r.restore_checkpoint(None),
+        lambda r: r.set_cost_budget({"tool_calls": 1}),
+        lambda r: r.set_rate_limit("t", "5", 1),
+        lambda r: r.enable_tool_cache("t", -1),
+        lambda r: r.set_replan_config({}),
+    ],
+)
+def test_settings_of_other_types_are_refused_in_one_line(wrong: Any) -> None:
+    made = Runtime()
+    with pytest.raises(InvalidInput) as caught:
+        wrong(made)
+    assert "\n" not in caught.value.message
+    assert (made.log.last_seq, made.registry.names()) == (0, [])
+
+
+async def test_an_undone_action_is_not_reused_whatever_its_parameters_came_from() -> None:
+    made, _ = runtime()
+    calls: list[str] = []
+
+    @headway.tool
+    async def book(seat: int) -> int:
+        calls.append("book")
+        return seat
+
+    @headway.tool
+    async def unbook(seat: int) -> None:
+        calls.append("unbook")
+
+    made.register_tool(book)
+    made.register_tool(unbook)
+    undo = {"type": "tool", "tool": "unbook", "parameters": {"seat": "$b.output"}}
+    booking = call("b", "book", idempotent=True, reversibility="compensable", compensation=undo)
+    plan = [call("a", parameters={"x": 4}), {**booking, "parameters": {"seat": "$a.output"}}]
+    for _ in range(2):
+        await made.execute({"actions": [*plan, call("f", "boom", dependencies=["b"])]})
+    assert calls == ["book", "unbook"] * 2
+
+
+async def test_a_tool_cannot_continue_a_checkpoint_on_its_own_runtime() -> None:
+    made, _ = runtime()
+    await made.execute({"actions": [call("a")]})
+    saved = made.save_checkpoint()
+
+    @headway.tool
+    async def nested() -> None:
+        await made.continue_from(saved)
+
+    made.register_tool(nested)
+    result = await asyncio.wait_for(made.execute({"actions": [call("n", "nested")]}), 10)
+    assert "a tool cannot execute a plan on the state that it runs on" in str(result["n"].error)
