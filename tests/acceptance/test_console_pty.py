@@ -1,6 +1,8 @@
 """The console on a real terminal over a real daemon: run, cancel, restore, fork, leave; and what a crash looks like."""
 
 import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,15 @@ ESCAPE = "\x1b"
 
 
 @pytest.fixture
-def slow(headway: Headway) -> Headway:
+def slow(headway: Headway) -> Iterator[Headway]:
     """A folder whose plan ``slow.json`` writes a note, then holds until the file ``go`` is there, then ends."""
     (headway.here / "headway.toml").write_text("[tools]\npython = ['tools.py']\n[a2a]\nport = 0\n")
     (headway.here / "tools.py").write_text(TOOLS)
     note = {"id": "note", "type": "state_write", "parameters": {"key": "note", "value": "written"}}
     held = call("held", "hold", parameters={"name": "go"}, dependencies=["note"])
     (headway.here / "slow.json").write_text(plan(note, held, call("after", dependencies=["held"])))
-    return headway
+    yield headway
+    headway.run("stop", "--now")  # whatever a test that failed has left running
 
 
 def go(headway: Headway) -> Path:
@@ -84,10 +87,16 @@ def test_run_cancel_restore_fork_and_leave(slow: Headway) -> None:
         screen.press("q")
         screen.wait_for("Leave the console?", "1 run live", "Runs go on", "Stop them")
         with slow.start("events", "--follow", "--json", "--after", str(row["last_seq"])) as events:
-            screen.press("s")
-            events.wait_for('"reason":"shutdown"')
-            go(slow).write_text("")
-            assert running.end() == 0
+
+            def let_go() -> None:
+                events.wait_for('"reason":"shutdown"')
+                go(slow).write_text("")
+
+            with ThreadPoolExecutor(1) as meanwhile:  # a terminal that nobody reads holds its writer up
+                let = meanwhile.submit(let_go)
+                screen.press("s")
+                assert running.end() == 0
+                let.result()
     assert slow.run("status").code == 3
     rows = slow.run("jobs", "ls", "--json").json
     assert sorted(row["status"] for row in rows) == ["cancelled", "cancelled"]
