@@ -27,6 +27,7 @@ from headway.jobs.info import Snapshot
 from headway.jobs.live import LiveJob
 from headway.jobs.recovery import closing_events
 from headway.jobs.revival import revive
+from headway.jobs.rules import PolicyFiles
 from headway.jobs.scheduler import Scheduler, Scope
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
@@ -36,6 +37,7 @@ from headway.plan.parse import parse_proposal
 from headway.plan.verify import Issue, VerifyReport, verify
 from headway.runtime import admission
 from headway.runtime.environment import Environment
+from headway.runtime.gates import Gates
 from headway.state import StateStore
 from headway.store.lock import HomeLock
 from headway.store.log import StoreLog
@@ -106,6 +108,8 @@ class Engine:
 
             config = Defaults()
         registry = _tools(config)
+        gates = Gates()
+        files = PolicyFiles(gates.policies, config.file.parent if config.file is not None else config.workspace)
         home.prepare()
         lock = HomeLock(home)
         async with contextlib.AsyncExitStack() as opened:
@@ -123,11 +127,14 @@ class Engine:
                 max_concurrency=config.runtime.max_concurrency,
                 concurrency=config.runtime.concurrency,
                 workspace=config.workspace,
+                gates=gates,
             )
             opened.callback(env.threads.close)
             opened.push_async_callback(registry.aclose)
             engine = cls(home, config, lock, log, reader, env)
             await engine._start(on_restart == "resume")
+            files.follow(log)
+            opened.push_async_callback(files.aclose)
             engine._resources = opened.pop_all()
         return engine
 

@@ -196,6 +196,8 @@ def test_streams_contain_every_kind_of_a_run() -> None:
         kinds.COMPENSATION_FAILED,
         kinds.COMPENSATION_STARTED,
         kinds.COMPENSATION_SUCCEEDED,
+        kinds.POLICIES_LOADED,
+        kinds.POLICIES_REFUSED,
         kinds.POLICY_VIOLATION,
         kinds.REPLAN_ATTEMPTED,
         kinds.REPLAN_EXHAUSTED,

@@ -69,6 +69,8 @@ State, checkpoints, operators, the store::
     checkpoint_restored    checkpoint_id, scope, state: {…} (the scope's whole new state), by
     operator_action        who, what, target?, detail?
     store_opened           version, pid, recovered: [job ids]
+    policies_loaded        files: [names], rules (count)     the policy files in force, at the start and after a change
+    policies_refused       error                             a change that was not taken; the rules in force stay
     store_pruned           jobs: [ids], events (count), reason
     recorder_gap           dropped (count)
 
@@ -131,6 +133,8 @@ CHECKPOINT_SAVED = "checkpoint_saved"
 CHECKPOINT_RESTORED = "checkpoint_restored"
 OPERATOR_ACTION = "operator_action"
 STORE_OPENED = "store_opened"
+POLICIES_LOADED = "policies_loaded"
+POLICIES_REFUSED = "policies_refused"
 STORE_PRUNED = "store_pruned"
 RECORDER_GAP = "recorder_gap"
 

@@ -1,0 +1,54 @@
+"""The policy files of a home's engine: read at the start, followed while it runs, each change in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from headway.events import kinds
+from headway.events.event import Event
+from headway.events.log import EventLog
+from headway.policy.engine import PolicyEngine
+from headway.policy.files import RuleSet, find_policies, load_policies
+from headway.policy.watch import watch_policies
+
+
+class PolicyFiles:
+    """The folder ``policies`` found from ``start`` upwards, if there is one.
+
+    Raises :class:`headway.errors.InvalidConfig` for files that cannot be understood. One that breaks while the engine
+    runs changes nothing: the rules in force stay, and the log says why.
+    """
+
+    def __init__(self, policies: PolicyEngine, start: Path) -> None:
+        self._policies = policies
+        self.folder = find_policies(start)
+        self._task: asyncio.Task[None] | None = None
+        if self.folder is not None:
+            policies.use_files(load_policies(self.folder))
+
+    def follow(self, log: EventLog) -> None:
+        """Tell ``log`` which rules are in force, and follow the files."""
+        if self.folder is not None:
+            log.append(_loaded(self._policies.file_rules))
+            self._task = asyncio.create_task(self._follow(self.folder, log), name="headway-policies")
+
+    async def _follow(self, folder: Path, log: EventLog) -> None:
+        async with contextlib.aclosing(watch_policies(self._policies, folder)) as changes:
+            async for change in changes:
+                if change.error is not None:
+                    log.append(Event(kinds.POLICIES_REFUSED, {"error": change.error}))
+                else:
+                    log.append(_loaded(change.rules))
+
+    async def aclose(self) -> None:
+        """End the following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
+def _loaded(rules: RuleSet | None) -> Event:
+    files = [path.name for path in rules.files] if rules is not None else []
+    return Event(kinds.POLICIES_LOADED, {"files": files, "rules": len(rules.rules) if rules is not None else 0})
