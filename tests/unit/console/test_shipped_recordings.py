@@ -15,14 +15,16 @@ from headway.events.fold import fold_all
 from headway.events.recording import Recording, check
 from headway.events.views import BudgetView, JobRow, RunView
 from headway.plan.result import ErrorCode
-from headway_console import resources
 
 NAMES = ("cancelled-run", "failing-run", "good-run")
+
+RECORDINGS = Path(__file__).parents[3] / "recordings"
+"""The source tree's: the script that makes them is not in the wheel."""
 
 
 def script() -> ModuleType:
     """recordings/make.py as a module."""
-    spec = importlib.util.spec_from_file_location("make_recordings", resources.recordings() / "make.py")
+    spec = importlib.util.spec_from_file_location("make_recordings", RECORDINGS / "make.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -35,7 +37,7 @@ make = script()
 
 
 def path_of(name: str) -> Path:
-    return resources.recordings() / f"{name}.jsonl"
+    return RECORDINGS / f"{name}.jsonl"
 
 
 def events_of(name: str) -> list[Event]:
@@ -49,7 +51,7 @@ def run_of(name: str) -> RunView:
 
 
 def test_these_ship() -> None:
-    assert sorted(make.RECIPES) == sorted(NAMES) == sorted(path.stem for path in resources.recordings().glob("*.jsonl"))
+    assert sorted(make.RECIPES) == sorted(NAMES) == sorted(path.stem for path in RECORDINGS.glob("*.jsonl"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,7 +64,7 @@ def test_the_runtime_records_the_same_today(name: str, tmp_path: Path) -> None:
 def test_the_script_checks_in_another_process() -> None:
     """Another hash seed, another process id, no pytest: the same bytes."""
     made = subprocess.run(
-        [sys.executable, "-W", "error", resources.recordings() / "make.py", "--check"],
+        [sys.executable, "-W", "error", RECORDINGS / "make.py", "--check"],
         capture_output=True,
         text=True,
         env={"PYTHONHASHSEED": "12345", "PATH": ""},
