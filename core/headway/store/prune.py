@@ -189,9 +189,7 @@ def _delete_events(connection: sqlite3.Connection, job_id: str, limit: int) -> i
         connection.execute(
             "DELETE FROM blob_refs WHERE seq IN (SELECT seq FROM events WHERE job_id = ? AND seq <= ?)", (job_id, last)
         )
-        connection.executemany(
-            "DELETE FROM blobs WHERE hash = ? AND hash NOT IN (SELECT hash FROM blob_refs)", hashes
-        )
+        connection.executemany("DELETE FROM blobs WHERE hash = ? AND hash NOT IN (SELECT hash FROM blob_refs)", hashes)
     connection.execute("DELETE FROM events WHERE job_id = ? AND seq <= ?", (job_id, last))
     return len(seqs)
 
