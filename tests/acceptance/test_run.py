@@ -12,10 +12,17 @@ import pytest
 from tests.acceptance.commands import Headway, call, plan
 
 TOOLS = '''
+import resource
 import time
 from pathlib import Path
 
 import headway
+
+
+@headway.tool
+def fill_the_disk() -> None:
+    """Have no file grow any more."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 
 
 @headway.tool
@@ -162,6 +169,15 @@ def test_a_newer_and_an_unreadable_store(headway: Headway) -> None:
     for arguments in (["jobs", "ls"], ["run", "-"], ["events"]):
         done = headway.run(*arguments, stdin=plan(call("a")))
         assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1), done
+
+
+def test_a_disk_that_fills_up_in_mid_run_ends_it(slow: Headway) -> None:
+    done = slow.run("run", "-", stdin=plan(call("a"), call("full", "fill_the_disk", dependencies=["a"])))
+    assert (done.code, done.out, len(done.err.splitlines())) == (1, "", 1), done
+    assert "could not be written" in done.err
+    assert slow.run("run", "-", stdin=plan(call("a"))).code == 0
+    row = slow.run("jobs", "ls", "--json").json[1]
+    assert (row["status"], row["outcome"]) == ("failed", "interrupted")
 
 
 def test_a_second_writer(slow: Headway) -> None:

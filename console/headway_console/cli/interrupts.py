@@ -25,7 +25,7 @@ class Interrupts:
     """While entered, signals stop the job ``job_id`` of ``runner``.
 
     Ctrl-C: the first press cancels, the second kills, the third ends this process as it stands. SIGTERM and SIGHUP:
-    cancel, and kill after :data:`GRACE_S` seconds.
+    cancel, kill after :data:`GRACE_S` seconds, and end this process as it stands after as many more.
     """
 
     def __init__(self, runner: Runner, job_id: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -78,8 +78,13 @@ class Interrupts:
         if self._timer is not None:
             return
         note(f"{reason}: cancelling; what is in flight after {GRACE_S:.0f} s is killed")
-        self._timer = self._clock.call_later(GRACE_S, self._kill, reason)
+        self._timer = self._clock.call_later(GRACE_S, self._insist, reason)
         self._stop(reason)
+
+    def _insist(self, reason: str) -> None:
+        self._timer = self._clock.call_later(GRACE_S, signal.raise_signal, signal.SIGINT)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        self._kill(reason)
 
     def _stop(self, reason: str) -> None:
         self._do(self._runner.cancel(self._job_id, reason))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol
 
-from headway.errors import HomeLocked, Unavailable
+from headway.errors import HomeLocked, StoreError, Unavailable
 
 if TYPE_CHECKING:
     from headway.client import OperatorClient
     from headway.config import Config
     from headway.engine import Engine
     from headway.events.event import Event
+    from headway.events.subscription import Subscription
     from headway.events.views import JobRow, RunView
     from headway.plan.model import ActionProposal
     from headway.plan.result import ProposalResult
@@ -58,6 +61,8 @@ class LocalRunner:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # The command tells itself how its job ended: with a handler, logging does not print that on stderr as well.
+        logging.getLogger("headway.jobs").addHandler(logging.NullHandler())
 
     async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
         """Start a job; it is committed when this returns."""
@@ -68,13 +73,25 @@ class LocalRunner:
         return await self.engine.fork(checkpoint_id, by=SOURCE)
 
     async def batches(self, row: JobRow) -> AsyncGenerator[list[Event], None]:
-        """Yield the job's events from its first, replayed and live."""
+        """Yield the job's events from its first, replayed and live; raise what keeps its end from the disk."""
         subscription = self.engine.subscribe(max(0, row.first_seq - 1), job_id=row.job_id)
+        written = asyncio.create_task(self._end_written(row.job_id, subscription))
         try:
             async for batch in subscription:
                 yield batch
+            await written
         finally:
+            written.cancel()
             subscription.close()
+
+    async def _end_written(self, job_id: str, subscription: Subscription) -> None:
+        """Wait for the job's end; if the disk refuses it, no event will tell of it: end the following instead."""
+        try:
+            if not (await self.engine.wait(job_id)).job.finished:
+                await self.engine.log.flush()
+        except StoreError:
+            subscription.close()
+            raise
 
     async def run(self, job_id: str) -> RunView:
         """Return the run as it stands."""
