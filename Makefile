@@ -17,7 +17,7 @@ LOCK_OUT ?= $(VENV)/requirements.lock
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --group dev --quiet
 
-.PHONY: help setup run test fmt check lint types bench lock lock-compile build clean
+.PHONY: help setup run test crash fmt check lint types bench lock lock-compile build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ run: $(STAMP) ## the console on a demo: headway up --demo
 
 test: $(STAMP) ## the tests; ARGS='-k name' is handed to pytest
 	$(BIN)/python -m pytest $(ARGS)
+
+crash: $(STAMP) ## 1,000 kill -9 of a writer and of a process that runs jobs; HEADWAY_CRASH_CYCLES sets the number
+	HEADWAY_CRASH_CYCLES=$${HEADWAY_CRASH_CYCLES:-1000} $(BIN)/python -m pytest -s tests/crash $(ARGS)
 
 check: lint types test ## all that must pass: lint, formatting, types, layers, tests
 

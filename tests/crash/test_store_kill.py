@@ -88,7 +88,7 @@ def _check(home: Home, acknowledged: int) -> int:
         connection.close()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(60 + CYCLES)
 async def test_kill_9(tmp_path: Path) -> None:
     rng = random.Random()
     home = Home(tmp_path)
