@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from headway.limits.budget import CostBudget
 from headway.plan.result import ErrorCode
 from headway.testing import VirtualClock
 from tests.unit.runtime.kit import call, events_of, runtime, write
-from tests.unit.runtime.test_hostile import left
 
 
 async def test_runs_of_one_runtime_take_turns_in_the_order_they_came() -> None:
@@ -114,71 +112,3 @@ async def test_a_refused_plan_costs_the_same_in_its_result_and_in_the_log() -> N
     view = fold_all(RunView(job=JobRow(job_id=result.job_id)), await made.log.read())
     assert view.cost == result.cost
     assert (result.cost.actions_rejected, result.cost.actions_skipped) == (1, 1)
-
-
-async def test_thousands_of_random_cancels_leave_nothing() -> None:
-    clock, chance = VirtualClock(), random.Random(1)
-    made, _ = runtime(clock=clock, max_concurrency=3)
-
-    @headway.tool
-    async def nap(seconds: float) -> None:
-        await clock.sleep(seconds)
-
-    @headway.tool
-    async def fails(seconds: float) -> None:
-        await clock.sleep(seconds)
-        raise RuntimeError("no")
-
-    made.register_tool(nap)
-    made.register_tool(fails)
-    made.set_rate_limit("nap", 2, 0.5)
-    behaviours = ("abort", "retry", "skip")
-
-    async def one() -> None:
-        actions = [
-            call(
-                f"a{i}",
-                chance.choice(("nap", "nap", "fails")),
-                parameters={"seconds": chance.random()},
-                failure_behavior=chance.choice(behaviours),
-                max_retries=1,
-                **({"timeout_ms": chance.randint(1, 900)} if chance.random() < 0.3 else {}),
-                dependencies=[f"a{i - 3}"] if i >= 3 else [],
-            )
-            for i in range(6)
-        ]
-        token = CancellationToken()
-        running = asyncio.create_task(made.execute_with_cancel({"actions": actions}, token))
-        await clock.advance(chance.random())
-        how = chance.randrange(4)
-        if how == 0:
-            running.cancel()
-        elif how == 1:
-            token.kill("now")
-        else:
-            token.cancel("soon")
-            if how == 3:
-                token.kill("after all")
-        await clock.advance(0 if how == 0 else 30)
-        await asyncio.wait([running], timeout=5)
-        assert running.done()
-
-    for _ in range(2_000):
-        await one()
-    await clock.advance(1)
-    assert not left()
-    assert clock.pending == 0
-    bucket = made.rate_limiter.get("nap")
-    assert bucket is not None
-    assert bucket.waiters == 0
-    log = await made.log.read(limit=10_000_000)
-    created = [event.job_id for event in log if event.kind == kinds.JOB_CREATED]
-    last = {event.job_id: event.kind for event in log}
-    assert all(last[job_id] in kinds.TERMINAL_JOB for job_id in created)
-    assert sum(event.kind in kinds.TERMINAL_JOB for event in log) == len(created)
-    settled: dict[tuple[Any, Any], int] = {}
-    for event in log:
-        if event.kind in kinds.TERMINAL_ACTION:
-            settled[event.job_id, event.action_id] = settled.get((event.job_id, event.action_id), 0) + 1
-    assert set(settled.values()) == {1}
-    assert len(settled) == 6 * len(created)
