@@ -20,6 +20,7 @@ class StateStore:
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Any] = {}
         self._versions: dict[str, int] = {}
+        self._revision = 0
         if values:
             self.apply({state_key(key): {"op": "set", "value": to_json(value)} for key, value in values.items()})
 
@@ -46,6 +47,11 @@ class StateStore:
     def version(self, key: str) -> int:
         """Return how often ``key`` was changed; 0 for a key never seen."""
         return self._versions.get(key, 0)
+
+    @property
+    def revision(self) -> int:
+        """How often anything was changed: it grows by one with each commit."""
+        return self._revision
 
     def snapshot(self) -> Mapping[str, Any]:
         """Return the state as it is now: a read-only mapping that later changes do not touch."""
@@ -80,6 +86,7 @@ class StateStore:
                 values.pop(key, None)
             self._versions[key] = self._versions.get(key, 0) + 1
         self._values = values
+        self._revision += 1
 
     def undo_of(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the changes that would bring ``keys`` back to what they are now."""

@@ -33,7 +33,8 @@ One action (``job_id``, ``action_id``, ``level`` set; ``attempt`` from 1)::
                            of action_succeeded is whole.
     action_retrying        error, error_code, delay_ms, duration_ms     the attempt ended, another will follow
     action_deduplicated    source: "cache" | "idempotency"; the action_succeeded that follows holds that earlier result
-    action_succeeded       output, state_changes?, duration_ms, waited_ms?, artifacts?
+    action_succeeded       output, state_changes?, duration_ms, waited_ms?, artifacts?, usage? {name: amount}, cost?
+                           (millionths of a US dollar)
     action_failed          error, error_code, duration_ms, waited_ms?, terminal?
     action_rejected        error, error_code
     action_skipped         error, error_code, duration_ms?

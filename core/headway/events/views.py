@@ -39,6 +39,8 @@ class ActionView(msgspec.Struct):
     output: Any = None
     state_changes: dict[str, Any] = {}
     artifacts: list[Any] = []
+    usage: dict[str, Any] = {}
+    cost: int | None = None
     error: str | None = None
     error_code: ErrorCode | None = None
     rolled_back: bool = False
@@ -141,6 +143,8 @@ class RunView(msgspec.Struct, dict=True):
                 terminal=a.terminal,
                 compensated=a.compensated,
                 artifacts=a.artifacts,
+                usage=a.usage,
+                cost=a.cost,
             )
             for a in self.actions
         ]
@@ -152,7 +156,7 @@ class RunView(msgspec.Struct, dict=True):
             results=results,
             cost=self.cost,
             outcome=job.outcome,
-            error=job.error,
+            error=job.cancel_reason if job.status == "cancelled" else job.error,
         )
 
 

@@ -14,7 +14,8 @@ import msgspec
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import ActionView, RunView
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.model import ActionType
+from headway.plan.result import ActionStatus, CostSummary, ErrorCode
 from headway.runtime.stop import interrupted
 
 WHY = "the process that ran this job ended"
@@ -34,9 +35,9 @@ def closing_events(run: RunView, why: str = WHY) -> list[Event]:
         if action.attempt:
             kind = kinds.ACTION_FAILED
             data["duration_ms"] = action.duration_ms or 0.0
-            cost["actions_executed"] += 1
+            cost.actions_executed += 1
         else:
-            cost["actions_skipped"] += 1
+            cost.actions_skipped += 1
         events.append(Event(kind, data, job_id, action.id, action.level, action.attempt or None))
     open_level = next((level for level in run.levels if level.started_ms and not level.finished_ms), None)
     if open_level is not None:
@@ -44,14 +45,14 @@ def closing_events(run: RunView, why: str = WHY) -> list[Event]:
         for i in open_level.actions:
             counts[_final_status(run.actions[i]).value] += 1
         events.append(Event(kinds.LEVEL_FINISHED, counts, job_id, level=open_level.index))
-    data = {"cost": cost, "outcome": stop.outcome}
+    end: dict[str, Any] = {"cost": msgspec.to_builtins(cost), "outcome": stop.outcome}
     kind = kinds.JOB_FAILED
     if run.job.cancel_reason is not None:
         kind = kinds.JOB_CANCELLED
-        data["reason"] = run.job.cancel_reason
+        end["reason"] = run.job.cancel_reason
     else:
-        data["error"] = stop.error
-    events.append(Event(kind, data, job_id, proposal_id=run.job.proposal_id))
+        end["error"] = stop.error
+    events.append(Event(kind, end, job_id, proposal_id=run.job.proposal_id))
     return events
 
 
@@ -61,22 +62,18 @@ def _final_status(action: ActionView) -> ActionStatus:
     return ActionStatus.FAILED if action.attempt else ActionStatus.SKIPPED
 
 
-def run_cost(run: RunView) -> dict[str, Any]:
+def run_cost(run: RunView) -> CostSummary:
     """Return the costs of a run so far, counted from its actions."""
-    cost: dict[str, Any] = msgspec.to_builtins(type(run.cost)())
+    cost = CostSummary()
     for action in run.actions:
-        if not action.done:
-            continue
-        if action.status is ActionStatus.SUCCEEDED:
-            cost["actions_executed"] += 1
-            cost["tool_calls"] += action.type == "tool_call"
-        elif action.status is ActionStatus.FAILED:
-            cost["actions_executed"] += 1
-        elif action.status is ActionStatus.SKIPPED:
-            cost["actions_skipped"] += 1
-        else:
-            cost["actions_rejected"] += 1
-        cost["retries"] += max(0, action.attempt - 1)
-        cost["total_duration_ms"] += action.duration_ms or 0.0
-    cost["total_duration_ms"] = round(cost["total_duration_ms"], 3)
+        if action.done:
+            cost.count(
+                action.status,
+                tool_call=action.type == ActionType.TOOL_CALL,
+                attempts=action.attempt,
+                duration_ms=action.duration_ms,
+                usage=action.usage,
+                cost=action.cost,
+            )
+    cost.total_duration_ms = round(cost.total_duration_ms, 3)
     return cost

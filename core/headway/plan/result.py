@@ -1,8 +1,8 @@
 """What a run gives back: one result an action, in list order, and the costs.
 
 These are msgspec structs, not pydantic models: a result is made for every action on the executor's hot path, and
-nobody sends one to us to be validated. Field names are CAR's, with ``error_code``, ``attempts``, ``waited_ms`` and
-``artifacts`` added. Fields at their default are left out of the JSON.
+nobody sends one to us to be validated. Field names are CAR's, with ``error_code``, ``attempts``, ``waited_ms``,
+``artifacts``, ``usage`` and ``cost`` added. Fields at their default are left out of the JSON.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class ActionResult(msgspec.Struct, omit_defaults=True):
     ``rejected`` = refused before dispatch; ``failed`` = dispatched and failed; ``skipped`` = never ran, or failed
     under ``failure_behavior: skip``. ``state_changes`` maps a key to ``{"op": "set", "value": …}``. ``duration_ms``
     is the time inside the tool, over all attempts; ``waited_ms`` the time in rate limits and retry backoff.
-    ``compensated`` says whether the compensation that an abort ran for it succeeded.
+    ``compensated`` says whether the compensation that an abort ran for it succeeded. ``usage`` and ``cost`` (millionths
+    of a US dollar) are what the tool said of the call that succeeded.
     """
 
     action_id: str
@@ -77,10 +78,15 @@ class ActionResult(msgspec.Struct, omit_defaults=True):
     terminal: bool = False
     compensated: bool | None = None
     artifacts: list[Any] = []
+    usage: dict[str, Any] = {}
+    cost: int | None = None
 
 
 class CostSummary(msgspec.Struct):
-    """What a run used. ``tool_calls`` counts the successful ones, ``actions_executed`` succeeded and failed."""
+    """What a run used. ``tool_calls`` counts the successful ones, ``actions_executed`` succeeded and failed.
+
+    ``tokens`` and ``usd_micros`` add up what the tools reported.
+    """
 
     tool_calls: int = 0
     actions_executed: int = 0
@@ -88,6 +94,40 @@ class CostSummary(msgspec.Struct):
     actions_skipped: int = 0
     total_duration_ms: float = 0.0
     retries: int = 0
+    tokens: int = 0
+    usd_micros: int = 0
+
+    def count(
+        self,
+        status: ActionStatus,
+        *,
+        tool_call: bool,
+        attempts: int,
+        duration_ms: float | None,
+        usage: dict[str, Any],
+        cost: int | None,
+    ) -> None:
+        """Add a settled action."""
+        if status is ActionStatus.SUCCEEDED:
+            self.actions_executed += 1
+            self.tool_calls += tool_call
+        elif status is ActionStatus.FAILED:
+            self.actions_executed += 1
+        elif status is ActionStatus.SKIPPED:
+            self.actions_skipped += 1
+        else:
+            self.actions_rejected += 1
+        if attempts > 1:
+            self.retries += attempts - 1
+        self.total_duration_ms += duration_ms or 0.0
+        if usage:
+            self.tokens += tokens_of(usage)
+        self.usd_micros += cost or 0
+
+
+def tokens_of(usage: dict[str, Any]) -> int:
+    """Return how many tokens a usage names: the sum of the whole numbers whose names end in ``tokens``."""
+    return sum(amount for name, amount in usage.items() if name.endswith("tokens") and type(amount) is int)
 
 
 class ReplanStep(msgspec.Struct, omit_defaults=True):

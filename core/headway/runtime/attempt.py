@@ -223,22 +223,25 @@ class Attempts:
     def _returned(self, slot: Slot, seconds: float, value: Any) -> None:
         effects, confirmed = slot.node.action.expected_effects, None
         artifacts: list[Any] = []
-        usage: dict[str, int] = {}
+        usage: dict[str, Any] = {}
+        amounts: dict[str, int] = {}
+        cost: int | None = None
         try:
             if isinstance(value, ToolResult):
                 confirmed = value.effects
                 effects = effects if confirmed is None else confirmed
                 artifacts = to_json(list(value.artifacts))
-                usage = _amounts(value)
+                usage, cost = to_json(dict(value.usage)), value.cost
+                amounts = _amounts(usage, cost)
                 value = value.output
             output = to_json(value)
             changes = to_json({state_key(key): {"op": "set", "value": new} for key, new in effects.items()})
         except Exception as error:  # noqa: BLE001 - a tool may return anything, and what it returns may raise anything
-            self.level.spend(slot, seconds, usage)
+            self.level.spend(slot, seconds, amounts)
             text = f"tool '{slot.node.tool}' returned what cannot be recorded: {describe(error)}"
             self._failed(slot, text, ErrorCode.TOOL_ERROR)
             return
-        self.level.spend(slot, seconds, usage)
+        self.level.spend(slot, seconds, amounts)
         problem = slot.entry.output_problem(output) if slot.entry is not None else None
         if problem is not None:
             text = f"tool '{slot.node.tool}' returned what its schema does not allow: {problem}"
@@ -255,6 +258,8 @@ class Attempts:
             waited=slot.waited,
             attempts=slot.attempt,
             artifacts=artifacts,
+            usage=usage,
+            cost=cost,
         )
 
     def _failed(self, slot: Slot, text: str, code: ErrorCode, terminal: bool = False) -> None:
@@ -329,12 +334,12 @@ def _fresh(parameters: dict[str, Any]) -> dict[str, Any]:
     return {key: copy_json(value) if isinstance(value, dict | list) else value for key, value in parameters.items()}
 
 
-def _amounts(result: ToolResult) -> dict[str, int]:
-    """Return what a tool's result counts against a budget."""
+def _amounts(usage: dict[str, Any], cost: int | None) -> dict[str, int]:
+    """Return what a tool's result counts against a budget; ``InvalidInput`` for what cannot be counted."""
     amounts = {}
-    tokens = [amount for name, amount in result.usage.items() if name.endswith("tokens")]
+    tokens = [whole_number(usage[name], "usage", 0) for name in usage if name.endswith("tokens")]
     if tokens:
-        amounts["tokens"] = sum(whole_number(amount, "usage", 0) for amount in tokens)
-    if result.cost is not None:
-        amounts["usd_micros"] = whole_number(result.cost, "cost", 0)
+        amounts["tokens"] = sum(tokens)
+    if cost is not None:
+        amounts["usd_micros"] = whole_number(cost, "cost", 0)
     return amounts

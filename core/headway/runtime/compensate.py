@@ -16,7 +16,7 @@ from headway.jsonvalue import copy_json, to_json
 from headway.plan.graph import Node, find_references
 from headway.plan.model import Compensation, Reversibility
 from headway.plan.result import ActionStatus
-from headway.runtime.prepare import fill_in
+from headway.runtime.prepare import ask_policies, fill_in
 from headway.tools.context import ToolContext, ToolResult
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def _call(run: Run, node: Node, tool: str, parameters: dict[str, Any]) -> 
     entry = run.env.registry.get(tool)
     if entry is None:
         raise ToolError(f"tool '{tool}' is not registered")
-    problems = entry.validate(parameters)
+    problems = entry.validate(parameters) or ask_policies(run, node, parameters, run.state.snapshot(), tool)
     if problems:
         raise ToolError("; ".join(problems))
     parameters = copy_json(parameters)

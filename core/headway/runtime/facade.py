@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextvars
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ import msgspec
 from pydantic import ValidationError
 
 from headway.clock import SYSTEM_CLOCK, Clock
-from headway.errors import Conflict, InvalidInput, InvalidPlan
+from headway.errors import Conflict, InvalidInput, InvalidPlan, one_line
 from headway.events.log import EventLog
 from headway.jobs.checkpoints import kept_results
 from headway.jsonvalue import copy_json, to_json
@@ -37,13 +38,14 @@ from headway.plan.model import ActionProposal, ToolSchema, new_id
 from headway.plan.parse import parse_proposal
 from headway.plan.result import ProposalResult
 from headway.policy.engine import PolicyEngine
-from headway.runtime import admission
+from headway.runtime import admission, recovery
 from headway.runtime.cancel import CancellationToken
 from headway.runtime.checkpoint import RuntimeCheckpoint, read_checkpoint, write_checkpoint
 from headway.runtime.environment import Environment
 from headway.runtime.gates import Gates
 from headway.runtime.learning import learn
 from headway.runtime.planner import plan_and_execute
+from headway.runtime.recorded import recorded_in
 from headway.runtime.replan import Replan, ReplanCallback, ReplanConfig, execute_and_replan
 from headway.runtime.run import Run
 from headway.runtime.turn import Turn, turn_of
@@ -61,13 +63,14 @@ if TYPE_CHECKING:
     from headway.learning.trajectory_store import TrajectoryStore
     from headway.plan.score import PlannerConfig, ToolFeedback
     from headway.policy.capabilities import CapabilitySet
+    from headway.policy.risk import PermissionGrant, Tier
     from headway.tools.subprocess import SubprocessTool
 
 _outer: contextvars.ContextVar[tuple[Run, ...]] = contextvars.ContextVar("headway_outer_runs", default=())
 """The runs that this code is a tool of; tasks and tool threads inherit it."""
 
 SCOPE = "runtime"
-"""The scope of an embedded runtime's runs: its own ``state``."""
+"""What the log calls an embedded runtime's own ``state``, unless told otherwise."""
 
 Proposal = ActionProposal | Mapping[str, Any] | str | bytes
 """A plan: the model, or JSON that :func:`headway.parse_proposal` takes."""
@@ -83,7 +86,8 @@ class Runtime:
     a run aborts (see :meth:`set_replan_callback`).
 
     ``max_concurrency`` bounds the calls in flight; ``concurrency="car"`` runs a level that has an ``abort`` action one
-    by one, as CAR does. ``workspace`` is the folder that file tools work in.
+    by one, as CAR does. ``workspace`` is the folder that file tools work in. ``scope`` names the state in the log: give
+    runtimes with states of their own on one log scopes of their own.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class Runtime:
         max_concurrency: int = 64,
         concurrency: str = "level",
         workspace: Path | None = None,
+        scope: str = SCOPE,
     ) -> None:
         gates = Gates(policies)
         self._env = Environment(
@@ -115,7 +120,9 @@ class Runtime:
             gates=gates,
         )
         self.state = state if isinstance(state, StateStore) else StateStore(state)
+        self.scope = scope
         self.log = self._env.log
+        self._recorded = recorded_in(self.log, scope)
         self.policies = gates.policies
         self.registry = self._env.registry
         self.rate_limiter = self._env.limiter
@@ -155,6 +162,7 @@ class Runtime:
         if self._last is not None:
             raise Conflict("the log of a runtime cannot change once it has run a plan")
         self.log = self._env.log = log
+        self._recorded = recorded_in(log, self.scope)
         return self
 
     def with_replan(self, callback: ReplanCallback, config: ReplanConfig) -> Runtime:
@@ -282,6 +290,14 @@ class Runtime:
             raise InvalidInput(f"capabilities are a CapabilitySet, not {type(capabilities).__name__}")
         self._env.gates.capabilities = capabilities
 
+    def set_permission_grant(self, grant: PermissionGrant | Tier | str | None) -> None:
+        """Refuse plans with an action above this tier (read_only, sandbox_edit, full_access); None grants what the
+        permissions of the tools allow: those that ask need full_access, those that deny never run.
+        """
+        from headway.policy.risk import PermissionGrant as Grant
+
+        self._env.gates.grant = grant if grant is None or isinstance(grant, Grant) else Grant(grant)
+
     def set_replan_callback(self, callback: ReplanCallback | None) -> None:
         """Ask ``callback`` for another plan when a run aborts; how often is :meth:`set_replan_config`'s."""
         self._replan.set_callback(callback)
@@ -313,7 +329,7 @@ class Runtime:
             checkpoint.graph = run.plan.to_json()
             checkpoint.results = [copy.deepcopy(result) for result in run.results if result is not None]
             checkpoint.spent = dict(run.meter.spent) if run.meter is not None else {}
-        self.log.append(admission.checkpoint_saved(checkpoint, SCOPE, self.log.last_seq))
+        self.log.append(admission.checkpoint_saved(checkpoint, self.scope, self.log.last_seq))
         return checkpoint
 
     def save_checkpoint_to_file(self, path: Path | str) -> RuntimeCheckpoint:
@@ -336,7 +352,8 @@ class Runtime:
             raise Conflict("a run is working on the state: cancel it or wait for its end")
         values = {state_key(key): to_json(value) for key, value in checkpoint.state.items()}
         self.state.replace(values)
-        self.log.append(admission.checkpoint_restored(checkpoint.checkpoint_id, SCOPE, values))
+        self.log.append(admission.checkpoint_restored(checkpoint.checkpoint_id, self.scope, values))
+        self._recorded.note(self.state)
 
     async def continue_from(
         self, checkpoint: RuntimeCheckpoint, cancel: CancellationToken | None = None
@@ -362,7 +379,7 @@ class Runtime:
             self.restore_checkpoint(checkpoint)
             kept = kept_results(checkpoint.results)
             by_id = {result.action_id: result for result in kept}
-            spec = admission.JobSpec(new_id(), SCOPE, proposal.source, admission.title_of(proposal))
+            spec = admission.JobSpec(new_id(), self.scope, proposal.source, admission.title_of(proposal))
             origin = {"job_id": checkpoint.job_id, "checkpoint_id": checkpoint.checkpoint_id, "level": None, "seq": 0}
             self.log.append(
                 spec.created(
@@ -409,18 +426,13 @@ class Runtime:
         turn = self._line()
         if not await turn.comes(cancel):  # cancelled in line: it starts nothing and needs no turn
             return await self._execute(proposal, cancel, session)
+        since = self.log.last_seq
         try:
-
-            async def once(plan: ActionProposal, **lineage: Any) -> ProposalResult:
-                return await self._execute(plan, cancel, session, takes_turn=True, **lineage)
-
-            since = self.log.last_seq
+            once = partial(self._execute, cancel=cancel, session=session, takes_turn=True)
             result = await execute_and_replan(once, proposal, self._replan, self._env, self.state, cancel)
         finally:
             turn.over()
-        if self._learner is not None:
-            await learn(self._learner, self.log, since, result)
-        return result
+        return await self._learned(since, result)
 
     async def plan_and_execute(
         self,
@@ -445,6 +457,76 @@ class Runtime:
         token = cancel if cancel is not None else CancellationToken()
         return await plan_and_execute(self, proposals, planner_config, feedback, token)
 
+    # -- after a restart ---------------------------------------------------------------------------------------------
+
+    async def unfinished(self) -> list[str]:
+        """Return the ids of the jobs that an earlier process left unfinished in the durable log, oldest first."""
+        run = turn_of(self.state).run
+        found = await recovery.unfinished(self.log, self.scope)
+        return [job_id for job_id in found if run is None or job_id != run.job_id]
+
+    async def resume(
+        self, job_id: str, cancel: CancellationToken | None = None, *, session: str | None = None
+    ) -> ProposalResult:
+        """Go on with a job that a dead process left unfinished in the durable log, and return what came of it.
+
+        The state becomes what the log says. What had finished is not run again; what was in flight is, if it is
+        idempotent, and fails as ``interrupted`` otherwise, answered by its ``failure_behavior``. A job whose cancel had
+        been asked for is only ended.
+
+        Raises :class:`headway.errors.NotFound`, or :class:`Conflict` for a job that has ended, is not of this runtime's
+        scope or workspace, or a log in memory.
+        """
+        token = cancel if cancel is not None else CancellationToken()
+        _expect(token, CancellationToken, "cancel")
+        _expect(job_id, str, "job_id")
+        turn = self._line()
+        if not await turn.comes(token):
+            raise Conflict("cancelled before its turn came")
+        try:
+            row, job = await recovery.take_up(self.log, self.scope, job_id, self._env.workspace)
+            await self._take_state()
+            if job is None:
+                return await recovery.close(self.log, job_id)
+            meter = BudgetMeter(self._budget, job.spent) if self._budget is not None else None
+            run = Run(self._env, job_id, job.plan, self.state, token, meter, job.prior, session=session, past=job.past)
+
+            async def once(plan: ActionProposal, **lineage: Any) -> ProposalResult:
+                if plan is job.plan.proposal:
+                    return await self._run(run)
+                return await self._execute(plan, token, session, takes_turn=True, **lineage)
+
+            proposal = job.plan.proposal
+            result = await execute_and_replan(once, proposal, self._replan, self._env, self.state, token)
+        finally:
+            turn.over()
+        return await self._learned(row.first_seq - 1, result)
+
+    async def recover(self, on_restart: str = "resume") -> list[ProposalResult]:
+        """See to all :meth:`unfinished` jobs, and make the state what the log says.
+
+        ``on_restart`` "resume" goes on with each job, "fail" ends them as interrupted; finished changes stay.
+        """
+        if on_restart not in recovery.ON_RESTART:
+            raise InvalidInput(f"on_restart is 'resume' or 'fail', not {one_line(repr(on_restart), 60)}")
+        await self.load_state()
+        found = await self.unfinished()
+        if on_restart == "fail":
+            return [await recovery.close(self.log, job_id) for job_id in found]
+        return [await self.resume(job_id) for job_id in found]
+
+    async def load_state(self) -> None:
+        """Make the state what the durable log says. Raises :class:`Conflict` while a run works on it."""
+        if turn_of(self.state).run is not None:
+            raise Conflict("a run is working on the state: cancel it or wait for its end")
+        await self._take_state()
+
+    async def _take_state(self) -> None:
+        self.state.replace(await recovery.state_of(self.log, self.scope))
+        self._recorded.note(self.state)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
     def _line(self) -> Turn:
         """Return the line before the state; a tool of the run whose turn it is would wait in it for ever."""
         turn = turn_of(self.state)
@@ -461,13 +543,15 @@ class Runtime:
         takes_turn: bool = False,
         **lineage: Any,
     ) -> ProposalResult:
-        spec = admission.JobSpec(new_id(), SCOPE, proposal.source, admission.title_of(proposal))
+        spec = admission.JobSpec(new_id(), self.scope, proposal.source, admission.title_of(proposal))
         kept = admission.proposal_json(proposal)
         try:
             plan = admission.check(self._env, proposal, self.state.snapshot())
         except InvalidPlan as error:
             await self.log.write(*admission.rejection(spec, kept, error))
             return admission.rejected_result(spec.job_id, proposal, error)
+        if takes_turn:
+            lineage |= self._recorded.catch_up(self.log, self.state)
         self.log.append(spec.created(kept, plan.to_json(), **lineage))
         meter = BudgetMeter(self._budget) if self._budget is not None else None
         run = Run(self._env, spec.job_id, plan, self.state, cancel, meter, session=session)
@@ -479,10 +563,20 @@ class Runtime:
         """Execute the run whose turn it is."""
         turn_of(self.state).run = self._last = run
         inside = _outer.set((*_outer.get(), run))
+        before = self.state.revision
         try:
             return await run.execute()
         finally:
             _outer.reset(inside)
+            if self.state.revision == before + run.commits:
+                self._recorded.note(self.state)
+            else:  # a tool changed the state behind the run's back
+                self._recorded.forget()
+
+    async def _learned(self, since: int, result: ProposalResult) -> ProposalResult:
+        if self._learner is not None:
+            await learn(self._learner, self.log, since, result)
+        return result
 
 
 def _expect(value: object, kind: type | tuple[type, ...], what: str) -> None:

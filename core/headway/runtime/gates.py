@@ -1,5 +1,5 @@
-"""Gates: who may run what. Capabilities and the permission grant judge a plan whole, at admission; policies judge
-each action just before its first attempt, when its parameters and the state are known.
+"""Gates: who may run what. Capabilities and the permissions of tools judge a plan whole, at admission, compensations
+included; policies judge each call just before its first attempt, when its parameters and the state are known.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.plan.graph import Node, Plan, reads, writes
+from headway.plan.model import ActionType
 from headway.plan.verify import Issue
 from headway.policy.call import PolicyCall
 from headway.policy.engine import PolicyEngine
@@ -15,7 +16,7 @@ from headway.policy.engine import PolicyEngine
 if TYPE_CHECKING:
     from headway.policy.capabilities import CapabilitySet
     from headway.policy.risk import PermissionGrant
-    from headway.tools.registry import ToolRegistry
+    from headway.tools.registry import ToolEntry, ToolRegistry
 
 
 class Gates:
@@ -28,19 +29,28 @@ class Gates:
 
     def judge(self, plan: Plan, registry: ToolRegistry) -> Iterator[Issue]:
         """Yield why the plan as a whole may not run."""
-        capabilities, grant = self.capabilities, self.grant
-        if capabilities is None and grant is None:
-            return
+        capabilities = self.capabilities
         if capabilities is not None and (text := capabilities.check_plan(len(plan.nodes))):
             yield Issue(text, check="capability")
+        if capabilities is None and self.grant is None and not registry.restricted:
+            return
         for node in plan.nodes:
-            call = _call(node, node.action.parameters)
-            if capabilities is not None:
-                for text in capabilities.check(call):
-                    yield Issue(text, action_id=node.id, check="capability")
-            if grant is not None:
-                for text in grant.check(call, registry.get(node.tool or "")):
-                    yield Issue(text, action_id=node.id, check="policy")
+            for prefix, call in _calls(node):
+                if capabilities is not None:
+                    for text in capabilities.check(call):
+                        yield Issue(prefix + text, action_id=node.id, check="capability")
+                for text in self._permission(call, registry.get(call.tool or "")):
+                    yield Issue(prefix + text, action_id=node.id, check="policy")
+
+    def _permission(self, call: PolicyCall, entry: ToolEntry | None) -> list[str]:
+        """Return why the permission of the call's tool, or the grant, does not reach for it."""
+        if self.grant is not None:
+            return self.grant.check(call, entry)
+        if entry is None or entry.permission == "allow" or call.type != "tool_call":
+            return []
+        if entry.permission == "deny":
+            return [f"tool '{entry.name}' is denied by its permission"]
+        return [f"tool '{entry.name}' asks for permission, and nobody has granted full_access"]
 
     def ask(
         self,
@@ -51,9 +61,18 @@ class Gates:
         session: str | None,
         principal: str | None,
         now: float,
+        tool: str | None = None,
     ) -> list[str]:
-        """Return why the policies deny this action; ``[]`` if it may run."""
-        return self.policies.check(_call(node, parameters, state, session, principal, now))
+        """Return why the policies deny this action, or a call of ``tool`` that undoes it; ``[]`` if it may run."""
+        return self.policies.check(_call(node, parameters, state, session, principal, now, tool))
+
+
+def _calls(node: Node) -> Iterator[tuple[str, PolicyCall]]:
+    """Yield the action's own call, and the one that would undo it if that has a tool of its own, with its name."""
+    yield "", _call(node, node.action.parameters)
+    undo = node.action.compensation
+    if undo is not None and undo.tool:
+        yield "compensation: ", _call(node, undo.parameters, tool=undo.tool)
 
 
 def _call(
@@ -63,16 +82,18 @@ def _call(
     session: str | None = None,
     principal: str | None = None,
     now: float = 0.0,
+    tool: str | None = None,
 ) -> PolicyCall:
+    """Return the call that ``node`` makes, or with ``tool`` the one that compensates it."""
     action = node.action
     return PolicyCall(
         action_id=node.id,
-        type=node.type.value,
-        tool=node.tool,
+        type=node.type.value if tool is None else ActionType.TOOL_CALL.value,
+        tool=node.tool if tool is None else tool,
         parameters=parameters,
         state=state if state is not None else {},
-        reads=tuple(reads(action)),
-        writes=tuple(writes(action)),
+        reads=tuple(reads(action)) if tool is None else (),
+        writes=tuple(writes(action)) if tool is None else (),
         session=session,
         principal=principal,
         now=now,

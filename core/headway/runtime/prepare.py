@@ -12,7 +12,7 @@ from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.jsonvalue import copy_json, to_json
 from headway.plan.checks import check_state, equal
-from headway.plan.graph import Reference
+from headway.plan.graph import Node, Reference
 from headway.plan.model import ActionType
 from headway.plan.result import ErrorCode
 
@@ -52,16 +52,20 @@ def prepare(slot: Slot, run: Run, state: Mapping[str, Any]) -> None:
                 raise Refused("; ".join(problems), ErrorCode.VALIDATION)
         slot.entry = entry
     if run.session is not None or not run.env.gates.policies.idle:
-        _ask_policies(slot, run, state)
+        denied = ask_policies(run, node, slot.parameters, state)
+        if denied:
+            raise Refused("; ".join(denied), ErrorCode.POLICY_DENIED)
 
 
-def _ask_policies(slot: Slot, run: Run, state: Mapping[str, Any]) -> None:
-    denied = run.env.gates.ask(
-        slot.node, slot.parameters, state, session=run.session, principal=run.principal, now=run.env.clock.now()
-    )
+def ask_policies(
+    run: Run, node: Node, parameters: Mapping[str, Any], state: Mapping[str, Any], tool: str | None = None
+) -> list[str]:
+    """Return why the policies deny the action, or the call of ``tool`` that undoes it, and record it."""
+    gates, now = run.env.gates, run.env.clock.now()
+    denied = gates.ask(node, parameters, state, session=run.session, principal=run.principal, now=now, tool=tool)
     if denied:
-        run.emit(kinds.POLICY_VIOLATION, {"reasons": denied}, node=slot.node)
-        raise Refused("; ".join(denied), ErrorCode.POLICY_DENIED)
+        run.emit(kinds.POLICY_VIOLATION, {"reasons": denied}, node=node)
+    return denied
 
 
 def state_operation(slot: Slot, state: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -6,9 +6,10 @@ why one followed the other, and the result of the last carries the lineage.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -18,11 +19,13 @@ from headway.events.event import Event
 from headway.numbers import LONGEST_S, number_between, whole_number
 from headway.plan.model import ActionProposal
 from headway.plan.parse import parse_proposal
-from headway.plan.result import ActionStatus, ProposalResult, ReplanStep
+from headway.plan.result import CANCELED_PREFIX, ActionStatus, ProposalResult, ReplanStep
 from headway.plan.verify import verify
 from headway.runtime.cancel import CancellationToken
 from headway.runtime.environment import Environment
 from headway.state import StateStore
+
+T = TypeVar("T")
 
 
 class FailedAction(msgspec.Struct, frozen=True):
@@ -111,8 +114,9 @@ async def execute_and_replan(
         _tell(env, kinds.REPLAN_ATTEMPTED, result, {"attempt": attempt, "error": result.error or ""})
         try:
             if replan.config.delay_ms:
-                await env.clock.sleep(replan.config.delay_ms / 1000)
-            plan = await _ask(replan.callback, _context(current, result, state, attempt))
+                await _unless_cancelled(env.clock.sleep(replan.config.delay_ms / 1000), cancel, env)
+            asking = _ask(replan.callback, _context(current, result, state, attempt))
+            plan = await _unless_cancelled(asking, cancel, env)
             if plan is None:
                 _tell(env, kinds.REPLAN_REJECTED, result, {"attempt": attempt, "error": "the callback gave up"})
                 break
@@ -132,6 +136,32 @@ async def execute_and_replan(
         result = msgspec.structs.replace(result, original_proposal_id=proposal.id, replan_lineage=lineage)
     await env.log.flush()
     return result
+
+
+async def _unless_cancelled(work: Coroutine[Any, Any, T], cancel: CancellationToken, env: Environment) -> T:
+    """Return what ``work`` returns; raise once the token is pulled, whether or not ``work`` takes note of that."""
+    loop = asyncio.get_running_loop()
+    task: asyncio.Future[Any] = loop.create_task(work)
+    pulled = loop.create_future()
+
+    def pull() -> None:
+        if not pulled.done():
+            pulled.set_result(None)
+
+    unlisten = cancel.listen(lambda: loop.call_soon_threadsafe(pull))
+    if cancel.is_cancelled():
+        pull()
+    try:
+        await asyncio.wait([task, pulled], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        unlisten()
+        if not task.done():
+            task.cancel()
+            env.leave_behind(task)
+    if not task.done():
+        raise HeadwayError(f"{CANCELED_PREFIX}{cancel.reason}")
+    found: T = task.result()
+    return found
 
 
 async def _ask(callback: ReplanCallback, context: ReplanContext) -> ActionProposal | None:

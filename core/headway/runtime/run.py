@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -72,6 +72,7 @@ class Run:
         self.stop: Stop | None = None
         self.sealed = False  # the terminal event is in the log
         self.cancel_reason: str | None = None  # of the request that is in the log
+        self.commits = 0  # changes made to the state
         self.busy = 0  # actions answered since the loop last had a turn
         self.attempts: dict[int, int] = {}  # made before a restart, of actions that are not settled
         self._kill_logged = False
@@ -195,7 +196,7 @@ class Run:
                 merged.update(result.state_changes)
         if merged:
             self._before.update(self.state.undo_of(key for key in merged if key not in self._before))
-            self.state.apply(merged)
+            self._apply(merged)
         self.emit(kinds.LEVEL_FINISHED, counts, level=index)
 
     def _roll_back(self) -> None:
@@ -206,9 +207,14 @@ class Run:
             if result is not None and result.status is ActionStatus.SUCCEEDED:
                 result.rolled_back, result.state_changes, result.error = True, {}, ROLLED_BACK
                 undone.append(result.action_id)
-        self.state.apply(self._before)
+        self._apply(self._before)
         if undone:
             self._emit_rollback(undone)
+
+    def _apply(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        if changes:
+            self.state.apply(changes)
+            self.commits += 1
 
     def _emit_rollback(self, undone: list[str]) -> None:
         """Record the roll-back: in one event, or in one a key where the old values are too large for that."""
@@ -321,6 +327,8 @@ class Run:
         attempts: int = 0,
         terminal: bool = False,
         artifacts: list[Any] | None = None,
+        usage: dict[str, Any] | None = None,
+        cost: int | None = None,
     ) -> None:
         """Record the outcome of ``node``: its result and its terminal event. Times are seconds."""
         ms = self.env.clock.time_ms()
@@ -343,6 +351,10 @@ class Run:
             data["terminal"] = result.terminal = True
         if artifacts:
             data["artifacts"] = result.artifacts = artifacts
+        if usage:
+            data["usage"] = result.usage = usage
+        if cost is not None:
+            data["cost"] = result.cost = cost
         self.results[node.index] = result
         self.own.append(node.index)
         self._count(node, result)
@@ -351,20 +363,14 @@ class Run:
         )
 
     def _count(self, node: Node, result: ActionResult) -> None:
-        cost = self.cost
-        if result.status is ActionStatus.SUCCEEDED:
-            cost.actions_executed += 1
-            if node.type is ActionType.TOOL_CALL:
-                cost.tool_calls += 1
-        elif result.status is ActionStatus.FAILED:
-            cost.actions_executed += 1
-        elif result.status is ActionStatus.SKIPPED:
-            cost.actions_skipped += 1
-        else:
-            cost.actions_rejected += 1
-        if result.attempts > 1:
-            cost.retries += result.attempts - 1
-        cost.total_duration_ms += result.duration_ms or 0.0
+        self.cost.count(
+            result.status,
+            tool_call=node.type is ActionType.TOOL_CALL,
+            attempts=result.attempts,
+            duration_ms=result.duration_ms,
+            usage=result.usage,
+            cost=result.cost,
+        )
 
     def emit(
         self,

@@ -26,10 +26,11 @@ class ToolEntry:
     :class:`~headway.tools.context.ToolContext` under that name. With ``is_async`` it returns an awaitable and must be
     called on the event loop; without, it blocks and belongs in a thread.
 
-    ``source`` is builtin, user_defined, subprocess or mcp; ``permission`` what policy starts from; ``category`` groups
-    tools for people; ``writes_files`` marks a tool that changes the workspace, which remote callers do not get unless
-    the configuration names it. ``check(params)`` may add what no schema says, one line a problem: it is asked once the
-    schema is met, at admission and before a call, and must be quick.
+    ``source`` is builtin, user_defined, subprocess or mcp; ``permission`` whether plans may call it: allow, ask (only
+    under a grant of full_access), deny (never); ``category`` groups tools for people; ``writes_files`` marks a tool
+    that changes the workspace, which remote callers do not get unless the configuration names it. ``check(params)`` may
+    add what no schema says, one line a problem: it is asked once the schema is met, at admission and before a call, and
+    must be quick.
 
     ``mode`` says how it makes its output: at once, in chunks, or behind a handle; all three are called the same way.
     ``aclose()`` lets go of what the tool holds (a process), for who takes the tool out of use.
@@ -103,6 +104,11 @@ class ToolRegistry:
     def remove(self, name: str) -> bool:
         """Forget the tool of that name; return whether there was one."""
         return self._entries.pop(name, None) is not None
+
+    @property
+    def restricted(self) -> bool:
+        """Whether a tool has another permission than allow."""
+        return any(entry.permission != "allow" for entry in self._entries.values())
 
     def names(self) -> list[str]:
         """Return the names, sorted."""

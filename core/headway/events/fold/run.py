@@ -80,6 +80,8 @@ def _carry(action: ActionView, result: dict[str, Any], ts: int) -> None:
     action.output = result.get("output")
     action.state_changes = mapping(result.get("state_changes"))
     action.artifacts = sequence(result.get("artifacts"))
+    action.usage = mapping(result.get("usage"))
+    action.cost = integer_or_none(result.get("cost"))
     action.error = text_or_none(result.get("error"))
     action.error_code = error_code(result.get("error_code"))
     action.rolled_back = result.get("rolled_back") is True
@@ -173,6 +175,8 @@ def _succeeded(view: RunView, action: ActionView, event: Event) -> None:
     action.output = data.get("output")
     action.state_changes = mapping(data.get("state_changes"))
     action.artifacts = sequence(data.get("artifacts"))
+    action.usage = mapping(data.get("usage"))
+    action.cost = integer_or_none(data.get("cost"))
     action.error = None
     action.error_code = None
 

@@ -88,6 +88,8 @@ def cost_summary(value: Any) -> CostSummary:
         actions_skipped=integer(data.get("actions_skipped")),
         total_duration_ms=real(data.get("total_duration_ms")),
         retries=integer(data.get("retries")),
+        tokens=integer(data.get("tokens")),
+        usd_micros=integer(data.get("usd_micros")),
     )
 
 
