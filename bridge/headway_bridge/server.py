@@ -96,7 +96,7 @@ async def _open_engine(home: Home, config: Config, stop: Stop) -> Engine | None:
     """Open the engine, or return None if a stop came first; then nothing is open."""
     from headway.engine import Engine
 
-    opening = asyncio.create_task(Engine.open(home, config, on_restart=config.runtime.on_restart))
+    opening = asyncio.create_task(Engine.open(home, config))
     await _first(opening, stop.soft.wait())
     if not opening.done():
         opening.cancel()

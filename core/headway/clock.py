@@ -9,7 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
+
+from headway.arguments import expect_call
+from headway.errors import InvalidInput
+from headway.numbers import LONGEST_S
 
 
 class TimerHandle(Protocol):
@@ -48,15 +52,33 @@ class SystemClock:
     @staticmethod
     def call_later(delay: float, callback: Callable[..., object], *args: Any) -> TimerHandle:
         """Call ``callback(*args)`` on the running event loop after ``delay`` seconds."""
-        return asyncio.get_running_loop().call_later(delay, callback, *args)
+        return asyncio.get_running_loop().call_later(_delay(delay), expect_call(callback, "a timer's callback"), *args)
 
     @staticmethod
     async def sleep(delay: float) -> None:
         """Wait ``delay`` seconds."""
-        await asyncio.sleep(delay)
+        await asyncio.sleep(_delay(delay))
 
 
 SYSTEM_CLOCK = SystemClock()
+
+
+def clock_of(value: object) -> Clock:
+    """Return ``value`` if it has the methods of a clock; :class:`InvalidInput` if it does not."""
+    for name in ("now", "time_ms", "call_later", "sleep"):
+        if not callable(getattr(value, name, None)):
+            raise InvalidInput(f"a clock has now, time_ms, call_later and sleep; {type(value).__name__} has no {name}")
+    return cast("Clock", value)
+
+
+def _delay(value: float) -> float:
+    """Return ``value`` if a timer can wait so long: asyncio's order of timers does not survive a NaN."""
+    try:
+        if value <= LONGEST_S:
+            return value + 0.0
+    except (TypeError, OverflowError):
+        pass
+    raise InvalidInput(f"a delay is a number of seconds, at most {LONGEST_S:.0e}")
 
 
 def rfc3339(ms: int) -> str:

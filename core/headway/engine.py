@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -21,12 +21,12 @@ from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, RunView
-from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, StateDiff, diff_states, kept_results, uncommitted
+from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, StateDiff, diff_states, kept_results
 from headway.jobs.history import History
 from headway.jobs.info import Snapshot
 from headway.jobs.live import LiveJob
-from headway.jobs.recovery import closing_events
-from headway.jobs.revival import revive
+from headway.jobs.recovery import WHY, closing_events
+from headway.jobs.revival import CannotGoOn, revive
 from headway.jobs.rules import PolicyFiles
 from headway.jobs.scheduler import Scheduler, Scope
 from headway.limits.bucket import RateLimiter
@@ -36,6 +36,7 @@ from headway.plan.model import ActionProposal, new_id
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import Issue, VerifyReport, verify
 from headway.runtime import admission
+from headway.runtime.declared import Declared
 from headway.runtime.environment import Environment
 from headway.runtime.gates import Gates
 from headway.state import StateStore
@@ -43,8 +44,9 @@ from headway.store.lock import HomeLock
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 from headway.tools.basics import register_agent_basics
+from headway.tools.decorator import entry_of
 from headway.tools.loader import load_tool_files
-from headway.tools.registry import ToolRegistry
+from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class Engine:
         self._lock = lock
         self._budget = _budget(config)
         self._scheduler = Scheduler(env, self._load_state, self._budget)
+        self._declared: Declared | None = None
         self._draining: str | None = None
         self._resources = contextlib.AsyncExitStack()
         self._begun: set[asyncio.Task[Any]] = set()  # what is carried through though who asked for it went away
@@ -93,12 +96,16 @@ class Engine:
         config: Config | None = None,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        on_restart: str = "fail",
+        on_restart: str | None = None,
+        tools: Iterable[Callable[..., Any] | ToolEntry] = (),
     ) -> Engine:
         """Take the home's lock, open (or make) its store, load the tools and see to what a dead process left behind.
 
-        Unfinished jobs are closed as interrupted; with ``on_restart="resume"`` they go on from their log, unless they
-        were cancelled or belong to another workspace.
+        ``tools`` are registered beside those that the configuration names: functions or entries. What unfinished jobs
+        have yet to call must be among them.
+
+        By ``on_restart``, else the configuration's ``[runtime] on_restart``, unfinished jobs go on from their log
+        ("resume"), unless they were cancelled or belong to another workspace, or are closed as interrupted ("fail").
 
         Raises :class:`headway.errors.HomeLocked`, :class:`headway.errors.StoreError` or
         :class:`headway.errors.InvalidConfig`; then nothing is left open and nothing was changed.
@@ -108,6 +115,8 @@ class Engine:
 
             config = Defaults()
         registry = _tools(config)
+        for tool in tools:
+            registry.register(tool if isinstance(tool, ToolEntry) else entry_of(tool))
         gates = Gates()
         files = PolicyFiles(gates.policies, config.file.parent if config.file is not None else config.workspace)
         home.prepare()
@@ -132,27 +141,19 @@ class Engine:
             opened.callback(env.threads.close)
             opened.push_async_callback(registry.aclose)
             engine = cls(home, config, lock, log, reader, env)
-            await engine._start(on_restart == "resume")
+            await engine._start((on_restart or config.runtime.on_restart) == "resume")
             files.follow(log)
             opened.push_async_callback(files.aclose)
             engine._resources = opened.pop_all()
         return engine
 
     async def _start(self, resume: bool) -> None:
-        limits: dict[str, tuple[int, float]] = {}
-        for entry in self.registry.entries():
-            if entry.schema.rate_limit is not None:
-                limits[entry.name] = (entry.schema.rate_limit.max_calls, entry.schema.rate_limit.interval_secs)
-            if entry.schema.cache_ttl_secs:
-                self.env.results.enable(entry.name, entry.schema.cache_ttl_secs)
-        for tool, limit in self.config.rate_limits.items():
-            limits[tool] = (limit.max_calls, limit.interval_secs)
         recovered, revived = await self._recover(resume)
         self.log.append(
             Event(kinds.STORE_OPENED, {"version": __version__, "pid": self._lock.pid, "recovered": recovered})
         )
-        for tool, (max_calls, interval_secs) in limits.items():
-            self.log.append(admission.limit_configured(self.env.limiter.set_limit(tool, max_calls, interval_secs)))
+        limits = {tool: (limit.max_calls, limit.interval_secs) for tool, limit in self.config.rate_limits.items()}
+        self._declared = Declared(self.env, limits)
         await self.log.flush()
         for job in revived:
             async with self._scheduler.hold(job.spec.scope) as scope:
@@ -164,11 +165,12 @@ class Engine:
         revived: list[LiveJob] = []
         for row in await self.history.unfinished():
             recovered.append(row.job_id)
-            job = await revive(self.reader, self.history, row, self.workspace) if resume else None
-            if job is not None:
-                revived.append(job)
-            else:
-                await self.log.write(*closing_events(await self.reader.run_view(row.job_id)))
+            try:
+                if not resume:
+                    raise CannotGoOn(WHY)
+                revived.append(await revive(self.reader, self.history, row, self.workspace, self.registry))
+            except CannotGoOn as reason:
+                await self.log.write(*closing_events(await self.reader.run_view(row.job_id), str(reason)))
         return recovered, revived
 
     def drain(self, reason: str = "shutdown") -> None:
@@ -438,22 +440,19 @@ class Engine:
         parent = checkpoint.info.job_id
         if parent is None:
             raise Conflict(f"checkpoint '{checkpoint_id}' is of a state, not of a job: there is no plan to go on with")
-        kept, graph = await self.history.plan_of(parent)
-        if not graph:
+        if not checkpoint.graph:
             raise Conflict(f"job {parent} was rejected: there is no plan to go on with")
-        spent = await self.history.spent(parent, checkpoint.info.seq)
-        proposal = parse_proposal(kept)
-        plan = plan_from_graph(proposal, graph)
+        plan = plan_from_graph(parse_proposal(checkpoint.proposal), checkpoint.graph)
         results = kept_results(checkpoint.results)
         state = StateStore(checkpoint.state)
-        state.apply(uncommitted(await self.reader.run_view(parent, upto=checkpoint.info.seq)))
+        state.apply(checkpoint.pending)
         by_id = {result.action_id: result for result in results}
         job_id = new_id()
         row = await self.row(parent)
         spec = admission.JobSpec(job_id, f"{PRIVATE_SCOPE}{job_id}", row.source, row.title, principal=by or None)
         event = spec.created(
-            kept,
-            graph,
+            checkpoint.proposal,
+            checkpoint.graph,
             forked_from={
                 "job_id": parent,
                 "checkpoint_id": checkpoint_id,
@@ -462,13 +461,13 @@ class Engine:
             },
             state=dict(state.snapshot()),
             results=msgspec.to_builtins(results),
-            spent=spent,
+            spent=checkpoint.spent,
         )
         prior = [by_id.get(node.id) for node in plan.nodes]
         async with self._scheduler.hold(spec.scope, fresh=True) as scope:
             self._ready_for_work()
             scope.state.replace(state.snapshot())
-            await self._enqueue(event, LiveJob(spec, plan, prior, spent), scope)
+            await self._enqueue(event, LiveJob(spec, plan, prior, checkpoint.spent), scope)
         return await self.row(job_id)
 
     async def _load_state(self, scope: str) -> StateStore:

@@ -30,6 +30,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+LONGEST_LINE = 2000
+"""The longest message, in characters."""
+
 
 class HeadwayError(Exception):
     """Something in Headway went wrong."""
@@ -38,7 +41,7 @@ class HeadwayError(Exception):
 
     def __init__(self, message: object = None, **details: Any) -> None:
         text = message if message is not None else (type(self).__doc__ or type(self).__name__).strip()
-        self.message = text if isinstance(text, str) else _text_of(text)  # ToolError(error) is often written
+        self.message = _line_of(text if isinstance(text, str) else _text_of(text))  # ToolError(error) is often written
         self.details = details
         super().__init__(self.message)
 
@@ -177,7 +180,12 @@ def _text_of(value: object) -> str:
         return ""
 
 
-def one_line(text: str, limit: int = 2000) -> str:
+def _line_of(text: str) -> str:
+    """Return ``text`` itself if it is one short printable line, as nearly always; else what :func:`one_line` makes."""
+    return text if len(text) <= LONGEST_LINE and text.isprintable() else one_line(text)
+
+
+def one_line(text: str, limit: int = LONGEST_LINE) -> str:
     """Return ``text`` on one line, at most ``limit`` characters, without control characters or lone surrogates."""
     cut = text[: limit + 1]
     line = " ".join("".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in cut).split())

@@ -34,20 +34,25 @@ def to_json(value: Any) -> Any:
         if math.isfinite(value):
             return value
         raise InvalidInput(f"{value} is not a JSON number")
-    try:
-        encoded = encode_exact(value)
-    except InvalidInput:
-        raise
-    except RecursionError:
-        raise InvalidInput("the value is nested too deep") from None
-    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
-        raise InvalidInput(f"the value is not JSON: {one_line(str(error), 200)}") from None
+    encoded = encode_json(value)
     if len(encoded) > MAX_VALUE_BYTES:
         raise InvalidInput(f"the value is {len(encoded):,} bytes of JSON; the limit is {MAX_VALUE_BYTES:,}")
     try:
         return msgspec.json.decode(encoded)
     except (RecursionError, msgspec.DecodeError):
         raise InvalidInput("the value is nested too deep") from None
+
+
+def encode_json(value: Any) -> bytes:
+    """Return ``value`` as JSON; :class:`InvalidInput` with one line for what is none."""
+    try:
+        return encode_exact(value)
+    except InvalidInput:
+        raise
+    except RecursionError:
+        raise InvalidInput("the value is nested too deep") from None
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+        raise InvalidInput(f"the value is not JSON: {one_line(str(error), 200)}") from None
 
 
 def encode_exact(value: Any) -> bytes:
@@ -64,6 +69,70 @@ def copy_json(value: Any) -> Any:
         return msgspec.json.decode(msgspec.json.encode(value))
     except RecursionError:
         raise InvalidInput("the value is nested too deep") from None
+
+
+def too_deep(value: Any, most: int) -> bool:
+    """Return whether lists and dicts in ``value`` are nested deeper than ``most`` levels."""
+    layer = [value] if isinstance(value, dict | list) else []
+    for _ in range(most):
+        if not layer:
+            return False
+        below: list[Any] = []
+        for item in layer:
+            children = item.values() if type(item) is dict else item
+            below += [child for child in children if type(child) is dict or type(child) is list]
+        layer = below
+    return bool(layer)
+
+
+def json_problem(value: list[Any], most: int) -> str | None:
+    """Return why ``value`` is not JSON nested at most ``most`` levels deep, None if it is; nothing is copied."""
+    layer: list[Any] = [value]
+    for _ in range(most):
+        if not layer:
+            return None
+        below: list[Any] = []
+        for item in layer:
+            if isinstance(item, dict):
+                if not all(type(key) is str and (key.isascii() or _encodes(key)) for key in item):
+                    return "a key is not text"
+                item = item.values()
+            for child in item:
+                kind = type(child)
+                if kind is dict or kind is list or kind is tuple:
+                    below.append(child)
+                elif kind is str:
+                    if not (child.isascii() or _encodes(child)):
+                        return "a text has a lone surrogate"
+                elif child is not None and kind is not bool and not _is_scalar(child):
+                    return f"it holds a {kind.__name__} that JSON cannot hold"
+        layer = below
+    return f"it is nested deeper than {most} levels" if layer else None
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_scalar(value: Any) -> bool:
+    """Return whether ``value`` is a number that JSON holds, or something that becomes JSON text, as dates do."""
+    if type(value) is float:
+        return math.isfinite(value)
+    if type(value) is int and -(1 << 63) <= value < 1 << 63:
+        return True
+    from pydantic_core import PydanticSerializationError
+    from pydantic_core import to_json as dump
+
+    try:
+        encode_json(value)
+        dump(value)
+    except (InvalidInput, PydanticSerializationError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _has_odd_float(value: Any) -> bool:

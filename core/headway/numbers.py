@@ -27,7 +27,10 @@ def number_between(value: object, what: str, least: float, most: float) -> float
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most or value == math.inf:
         limits = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
         raise InvalidInput(f"{what} must be a number {limits}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidInput(f"{what} is larger than any floating-point number") from None
 
 
 def positive_seconds(value: object, what: str) -> float:
@@ -37,3 +40,13 @@ def positive_seconds(value: object, what: str) -> float:
     if value > LONGEST_S:
         raise InvalidInput(f"{what} must be at most {LONGEST_S:.0e}")
     return float(value)
+
+
+def is_finite(value: object) -> bool:
+    """Return whether ``value`` is a number that a float can hold, neither NaN nor infinite; true and false are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

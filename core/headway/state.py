@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from headway.arguments import expect
 from headway.errors import InvalidInput
 from headway.jsonvalue import to_json
 
@@ -21,12 +22,12 @@ class StateStore:
         self._values: dict[str, Any] = {}
         self._versions: dict[str, int] = {}
         self._revision = 0
-        if values:
-            self.apply({state_key(key): {"op": "set", "value": to_json(value)} for key, value in values.items()})
+        if values is not None:
+            self.replace(values)
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of ``key``, or ``default``. Treat it as read-only."""
-        return self._values.get(key, default)
+        return self._values.get(_name(key), default)
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key]
@@ -46,7 +47,7 @@ class StateStore:
 
     def version(self, key: str) -> int:
         """Return how often ``key`` was changed; 0 for a key never seen."""
-        return self._versions.get(key, 0)
+        return self._versions.get(_name(key), 0)
 
     @property
     def revision(self) -> int:
@@ -59,23 +60,32 @@ class StateStore:
 
     def set(self, key: str, value: Any) -> None:
         """Set ``key``. Raises :class:`InvalidInput` for a key or value that JSON cannot hold."""
-        self.apply({state_key(key): {"op": "set", "value": to_json(value)}})
+        self._commit({state_key(key): {"op": "set", "value": to_json(value)}})
 
     def delete(self, key: str) -> bool:
         """Remove ``key``; return whether it was there."""
-        there = key in self._values
+        there = _name(key) in self._values
         if there:
-            self.apply({key: {"op": "delete"}})
+            self._commit({key: {"op": "delete"}})
         return there
 
     def replace(self, values: Mapping[str, Any]) -> None:
-        """Make ``values`` the whole state."""
+        """Make ``values`` the whole state. Raises :class:`InvalidInput` as :meth:`set` does."""
+        expect(values, Mapping, "a state")
         changes: dict[str, Any] = {key: {"op": "delete"} for key in self._values if key not in values}
-        changes.update({key: {"op": "set", "value": value} for key, value in values.items()})
-        self.apply(changes)
+        changes.update({state_key(key): {"op": "set", "value": to_json(value)} for key, value in values.items()})
+        self._commit(changes)
 
     def apply(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Apply changes in the form that results and events carry: key -> ``{"op": "set", "value": …}`` or delete."""
+        """Apply changes in the form that results and events carry: key -> ``{"op": "set", "value": …}`` or delete.
+
+        All or, with :class:`InvalidInput`, none.
+        """
+        expect(changes, Mapping, "changes of state")
+        self._commit({state_key(key): _change(change) for key, change in changes.items()})
+
+    def _commit(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Apply changes that were checked, without copying them."""
         if not changes:
             return
         values = dict(self._values)
@@ -90,8 +100,11 @@ class StateStore:
 
     def undo_of(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the changes that would bring ``keys`` back to what they are now."""
+        if isinstance(keys, str) or not isinstance(keys, Iterable):
+            raise InvalidInput(f"the keys are a collection of texts, not {type(keys).__name__}")
         return {
-            key: {"op": "set", "value": self._values[key]} if key in self._values else {"op": "delete"} for key in keys
+            key: {"op": "set", "value": self._values[key]} if key in self._values else {"op": "delete"}
+            for key in map(_name, keys)
         }
 
 
@@ -99,4 +112,26 @@ def state_key(key: Any) -> str:
     """Return ``key`` if it can be one; raise :class:`InvalidInput` otherwise."""
     if not isinstance(key, str) or not key:
         raise InvalidInput("a state key is a string that is not empty")
+    if not key.isascii():
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput("a state key is text without lone surrogates") from None
     return key
+
+
+def _name(key: object) -> str:
+    """Return ``key`` if there could be such a key to look for."""
+    if not isinstance(key, str):
+        raise InvalidInput(f"a state key is a string, not {type(key).__name__}")
+    return key
+
+
+def _change(change: Any) -> dict[str, Any]:
+    """Return one change of :meth:`StateStore.apply`, its value copied."""
+    op = change.get("op") if isinstance(change, Mapping) else None
+    if op == "delete":
+        return {"op": "delete"}
+    if op != "set" or "value" not in change:
+        raise InvalidInput('a change of state is {"op": "set", "value": …} or {"op": "delete"}')
+    return {"op": "set", "value": to_json(change["value"])}

@@ -38,8 +38,8 @@ class Rig:
 
 
 @asynccontextmanager
-async def opened(path: Path, config: Config | None = None) -> AsyncIterator[Rig]:
-    engine = await Engine.open(Home(path), config or Config())
+async def opened(path: Path, config: Config | None = None, **options: Any) -> AsyncIterator[Rig]:
+    engine = await Engine.open(Home(path), config or Config(), **options)
     gate = Gate()
 
     @headway.tool(name="gate")
@@ -242,7 +242,7 @@ def killed_while_hanging(path: Path) -> list[str]:
 
 async def test_what_a_killed_process_left_gets_a_true_end_and_can_be_forked(tmp_path: Path) -> None:
     job_id, queued = killed_while_hanging(tmp_path)
-    async with opened(tmp_path) as rig:
+    async with opened(tmp_path, on_restart="fail") as rig:
         view = await rig.engine.run(job_id)
         assert (view.job.status, view.job.outcome) == ("failed", "interrupted")
         assert [(a.status.value, a.error_code) for a in view.actions] == [

@@ -11,6 +11,7 @@ import pytest
 
 import headway
 from headway.config import Config
+from headway.config.model import RuntimeConfig
 from headway.engine import Engine
 from headway.events import kinds
 from headway.events.event import Event
@@ -182,3 +183,44 @@ async def test_a_queued_job_starts_or_is_closed(tmp_path: Path, on_restart: str)
     view = await asyncio.wait_for(engine.wait(job_id), 30)
     assert view.job.status == ("completed" if on_restart == "resume" else "failed")
     await engine.close()
+
+
+async def test_the_configuration_says_what_becomes_of_unfinished_jobs_and_jobs_without_their_tools_are_closed(
+    tmp_path: Path,
+) -> None:
+    events, job_id = await run_to_the_end(tmp_path / "whole")
+    cut = next(i for i, e in enumerate(events) if e.kind == kinds.LEVEL_FINISHED)
+    registry = ToolRegistry()
+    tools(registry, [])
+    for name, config, given, status in (
+        ("resume", Config(), registry.entries(), "completed"),
+        ("fail", Config(runtime=RuntimeConfig(on_restart="fail")), registry.entries(), "failed"),
+        ("without", Config(), (), "failed"),
+    ):
+        await die_after(tmp_path / name, events[: cut + 1])
+        engine = await Engine.open(Home(tmp_path / name), config, tools=given)
+        try:
+            job = (await engine.wait(job_id, 30)).job
+            assert job.status == status, (name, job)
+            if name == "without":
+                assert str(job.error).endswith(
+                    "tools that it has yet to call are not registered here: fails, flaky, step"
+                )
+        finally:
+            await engine.close(grace=0)
+
+
+async def test_a_checkpoint_is_kept_whole(tmp_path: Path) -> None:
+    engine = await Tooled.open(Home(tmp_path), Config())
+    try:
+        row = await engine.submit(headway.parse_proposal(PLAN), context_id="c")
+        await engine.wait(row.job_id, 30)
+        saved = await engine.save_checkpoint(job_id=row.job_id)
+        checkpoint = await engine.reader.checkpoint(saved.checkpoint_id)
+        assert (checkpoint.version, checkpoint.proposal["id"], checkpoint.pending) == (1, "p", {})
+        assert [action["id"] for action in checkpoint.graph["actions"]] == [a["id"] for a in PLAN["actions"]]  # type: ignore[index]
+        assert (len(checkpoint.results), saved.done, saved.total, saved.keys) == (8, 7, 8, 2)
+        fork = await engine.fork(saved.checkpoint_id)
+        assert (await engine.wait(fork.job_id, 30)).job.status == "completed"
+    finally:
+        await engine.close(grace=0)

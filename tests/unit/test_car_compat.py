@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -85,3 +88,14 @@ def test_a_row_tells_the_truth(car: str, ours: str, test: str) -> None:
     place = re.fullmatch(r"`(tests/[\w/]+\.py)::(test_\w+)`", test)
     assert place is not None, f"what is {test}?"
     assert place[2] in functions_of(ROOT / place[1])
+
+
+@pytest.mark.timeout(180)
+def test_each_named_test_fails_where_its_method_does_nothing_or_its_field_is_another() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.mutants"], cwd=ROOT, capture_output=True, text=True, timeout=170, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    killed = dict(json.loads(line) for line in done.stdout.splitlines())
+    assert set(killed) == {name for name, (ours, _) in rows().items() if ours != MISSING}
+    assert [name for name, gone in killed.items() if not gone] == []

@@ -161,7 +161,7 @@ async def open_runner(home: Home, config: Config) -> LocalRunner | RemoteRunner:
     from headway.engine import Engine
 
     try:
-        return LocalRunner(await Engine.open(home, config))
+        return LocalRunner(await Engine.open(home, config, on_restart="fail"))
     except HomeLocked as locked:
         from headway.client import OperatorClient
 

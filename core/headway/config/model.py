@@ -122,7 +122,9 @@ class RuntimeConfig(_Section):
         default="level", description='"car": a level with an action that aborts runs one by one.'
     )
     on_restart: Literal["resume", "fail"] = Field(
-        default="resume", description="What a daemon does with jobs that the one before left unfinished."
+        default="resume",
+        description="What becomes of unfinished jobs of a dead process when a daemon starts or an `Engine` opens."
+        " `headway run` in process always ends them.",
     )
 
 

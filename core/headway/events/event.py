@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from headway.errors import InvalidInput
+
 
 class Event(msgspec.Struct, omit_defaults=True):
     """One thing that happened.
@@ -26,3 +28,22 @@ class Event(msgspec.Struct, omit_defaults=True):
     trace_id: str | None = None
     ts: int = 0
     seq: int = 0
+
+
+_TEXTS = ("job_id", "action_id", "proposal_id", "tenant", "trace_id")
+
+
+def refuse_malformed(event: object) -> None:
+    """Raise :class:`InvalidInput` for what is no event, or has fields of other types; asked once something failed."""
+    if not isinstance(event, Event):
+        raise InvalidInput(f"an event is an Event, not {type(event).__name__}") from None
+    sound = {
+        "kind": isinstance(event.kind, str),
+        "data": isinstance(event.data, dict) and all(isinstance(key, str) for key in event.data),
+        **{name: isinstance(getattr(event, name), str | None) for name in _TEXTS},
+        **{name: isinstance(getattr(event, name), int | None) for name in ("level", "attempt")},
+        **{name: isinstance(getattr(event, name), int) for name in ("ts", "seq")},
+    }
+    for name, is_sound in sound.items():
+        if not is_sound:
+            raise InvalidInput(f"the {name} of an event cannot be {type(getattr(event, name)).__name__}") from None

@@ -5,7 +5,8 @@ can follow a newer runtime. ``ms`` values are integers since 1970 unless they en
 
 Job life (``job_id`` set)::
 
-    job_created            scope, source, title, proposal {…}, graph {…}, context_id?, principal?, origin? {…};
+    job_created            scope, source, title, proposal {…}, graph {…}, context_id?, principal?, origin? {…},
+                           session? (of policies), spent? (before it, in the same call);
                            after a replan: replan_of {job_id, attempt};
                            forks also: forked_from {job_id, checkpoint_id, level, seq}, state {…} (the new scope's),
                            results [ActionResult…] (finished before the fork), spent {dimension: amount}
@@ -41,15 +42,18 @@ One action (``job_id``, ``action_id``, ``level`` set; ``attempt`` from 1)::
 
 Undoing what an aborted run did (``action_id`` is the action that is undone)::
 
-    compensation_started   tool
+    compensation_started   tool             committed just before the tool starts, after the wait for its rate limit
     compensation_succeeded output, duration_ms
-    compensation_failed    error, duration_ms
+    compensation_failed    error, duration_ms                without a compensation_started it was never called
 
 Limits and budgets::
 
     limit_configured       bucket, capacity, interval_s, tokens, at_ms
     rate_limit_wait        bucket, capacity, interval_s, tokens, at_ms, waiters, next_ms        with job_id, action_id
     rate_limit_grant       bucket, capacity, interval_s, tokens, at_ms, waiters, waited_ms      with job_id, action_id
+    rate_limit_returned    bucket, capacity, interval_s, tokens, at_ms, waiters, next_ms?       with job_id, action_id
+                           the call for which a token was granted is not made
+    limit_removed          bucket          who waited was granted what they waited for before this
     budget_set             limits: {dimension: limit}       with job_id
     budget_reserved        reserved: {dimension: total now reserved}, spent: {…}
     budget_settled         reserved: {…}, spent: {dimension: total now spent}
@@ -118,6 +122,8 @@ COMPENSATION_FAILED = "compensation_failed"
 LIMIT_CONFIGURED = "limit_configured"
 RATE_LIMIT_WAIT = "rate_limit_wait"
 RATE_LIMIT_GRANT = "rate_limit_grant"
+RATE_LIMIT_RETURNED = "rate_limit_returned"
+LIMIT_REMOVED = "limit_removed"
 BUDGET_SET = "budget_set"
 BUDGET_RESERVED = "budget_reserved"
 BUDGET_SETTLED = "budget_settled"

@@ -11,10 +11,14 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from headway.clock import SYSTEM_CLOCK, Clock
-from headway.errors import StoreError
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of
+from headway.errors import InvalidInput, StoreError
 from headway.events.event import Event
+from headway.events.kinds import JOB_CREATED, RECORDER_GAP, TERMINAL_JOB
 from headway.events.subscription import Subscription
+from headway.numbers import whole_number
+
+_SLACK = 4  # a log sheds when it holds a quarter more than it keeps
 
 
 class EventLog:
@@ -23,17 +27,25 @@ class EventLog:
     All methods belong to one thread; with subscribers waiting, to the thread of their event loop. ``append`` needs no
     loop otherwise. "Acknowledged" means appended here, committed to disk in the durable log.
 
+    With ``max_events`` only so many are kept, and all from the start of the newest job on, or of an older one that has
+    not ended: for a program that runs for long. Who asks for what is gone gets a ``recorder_gap`` event instead.
+
     For subclasses: ``_tail`` holds the newest committed events, ``_tail_after`` the seq just before its first;
     ``tail_limit`` bounds it (0 = it holds everything), ``last_seq`` is where an existing log goes on.
     """
 
-    def __init__(self, *, clock: Clock = SYSTEM_CLOCK, last_seq: int = 0, tail_limit: int = 0) -> None:
-        self.clock = clock
+    def __init__(
+        self, *, clock: Clock = SYSTEM_CLOCK, last_seq: int = 0, tail_limit: int = 0, max_events: int | None = None
+    ) -> None:
+        self.clock = clock_of(clock)
         self._time_ms = clock.time_ms
-        self._last_seq = last_seq
+        self._last_seq = whole_number(last_seq, "last_seq", 0)
         self._tail: list[Event] = []
         self._tail_after = last_seq
-        self._tail_limit = tail_limit
+        self._tail_limit = whole_number(tail_limit, "tail_limit", 0)
+        self._keep = None if max_events is None else whole_number(max_events, "max_events", 1)
+        self._shed_at = None if max_events is None else max_events + max_events // _SLACK
+        self._shed_ms = 0
         self._closed = False
         self._waiting: dict[Subscription, None] = {}
         self._woken_seq = last_seq
@@ -53,21 +65,28 @@ class EventLog:
         """Put events at the end of the log, in order, and return at once.
 
         ``seq`` is assigned, and ``ts`` from the clock where it is 0. The log keeps the events themselves: do not change
-        them afterwards. An event that is in a log already is copied. Raises :class:`StoreError` on a closed log.
+        them afterwards. An event that is in a log already is copied. Raises :class:`StoreError` on a closed log, and
+        :class:`InvalidInput` for what is no event; then none is taken.
         """
         if self._closed:
             raise StoreError("the event log is closed")
         append = self._tail.append
         seq = self._last_seq
-        for event in events:
-            if event.seq:
-                event = msgspec.structs.replace(event)
-            seq += 1
-            event.seq = seq
-            if not event.ts:
-                event.ts = self._time_ms()
-            append(event)
+        try:
+            for event in events:
+                if event.seq:
+                    event = msgspec.structs.replace(event)
+                seq += 1
+                event.seq = seq
+                if not event.ts:
+                    event.ts = self._time_ms()
+                append(event)
+        except (AttributeError, TypeError):
+            self._give_back(events)
+            raise
         self._last_seq = seq
+        if self._shed_at is not None and len(self._tail) > self._shed_at:
+            self._shed()
         if self._waiting and not self._wake_scheduled:
             self._schedule_wake()
 
@@ -83,14 +102,21 @@ class EventLog:
         """Wait until everything appended so far is committed; return the last seq."""
         return self._last_seq
 
+    def sync(self) -> None:
+        """Block until everything appended so far is committed, for code that cannot wait."""
+
     async def read(
         self, after: int = 0, *, job_id: str | None = None, kinds: Collection[str] | None = None, limit: int = 1000
     ) -> list[Event]:
         """Return up to ``limit`` committed events with ``seq > after``, oldest first, of one job and some kinds."""
+        _check_question(after, kinds, limit)
         start = max(0, after - self._tail_after)
-        if job_id is None and kinds is None:
-            return self._tail[start : start + max(0, limit)]
         found: list[Event] = []
+        if after < self._tail_after and self._keep is not None and kinds is None and limit:
+            gone = {"dropped": self._tail_after - after}
+            found.append(Event(RECORDER_GAP, gone, seq=self._tail_after, ts=self._shed_ms))
+        if job_id is None and kinds is None:
+            return found + self._tail[start : start + limit - len(found)]
         for index in range(start, len(self._tail)):
             if len(found) >= limit:
                 break
@@ -106,6 +132,15 @@ class EventLog:
     async def close(self) -> None:
         """End the log. Subscriptions get what is committed, then end. Closing twice is harmless."""
         self._end()
+
+    def _give_back(self, events: Sequence[object]) -> None:
+        """Take back what :meth:`append` took before it met something that is no event, and say what that is."""
+        del self._tail[self._last_seq - self._tail_after :]
+        for event in events:
+            if not isinstance(event, Event):
+                raise InvalidInput(f"a log takes events, not {type(event).__name__}") from None
+            if isinstance(event.seq, int) and event.seq > self._last_seq:
+                event.seq = 0
 
     # -- for subclasses ------------------------------------------------------------------------------------------
 
@@ -123,6 +158,25 @@ class EventLog:
             self._tail_after += surplus
         if self._waiting and not self._wake_scheduled:
             self._schedule_wake()
+
+    def _shed(self) -> None:
+        """Let go of the oldest events, down to ``max_events``, but of none from the start of an unfinished job on.
+
+        Nor of the newest job's: who waited for its end may yet read how it came about.
+        """
+        assert self._keep is not None
+        unfinished: dict[str | None, int] = {}
+        newest = len(self._tail)
+        for index, event in enumerate(self._tail):
+            if event.kind == JOB_CREATED:
+                unfinished[event.job_id] = newest = index
+            elif event.kind in TERMINAL_JOB:
+                unfinished.pop(event.job_id, None)
+        surplus = min([len(self._tail) - self._keep, newest, *unfinished.values()])
+        del self._tail[:surplus]
+        self._tail_after += surplus
+        self._shed_ms = self._time_ms()
+        self._shed_at = len(self._tail) + max(1, self._keep // _SLACK)
 
     def _end(self) -> None:
         """Mark the log closed and wake every subscription, so that each can come to its end."""
@@ -166,3 +220,11 @@ class EventLog:
                     subscription.cursor = max(subscription.cursor, self._last_seq)
                     continue
             subscription._wake()
+
+
+def _check_question(after: object, kinds: object, limit: object) -> None:
+    """Refuse what :meth:`EventLog.read` cannot be asked."""
+    whole_number(after, "after", 0)
+    whole_number(limit, "limit", 0)
+    if kinds is not None and (isinstance(kinds, str | bytes) or not isinstance(kinds, Collection)):
+        raise InvalidInput(f"kinds are a collection of texts, not {type(kinds).__name__}")

@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from headway.events.event import Event
+from headway.numbers import whole_number
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,7 +34,7 @@ class Subscription:
 
     def __init__(self, log: EventLog, after: int, job_id: str | None) -> None:
         self._log = log
-        self.cursor = max(0, after)
+        self.cursor = whole_number(after, "after", 0)
         self.job_id = job_id
         self.loop: asyncio.AbstractEventLoop
         self._waiter: asyncio.Future[None] | None = None

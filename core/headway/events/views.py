@@ -17,7 +17,11 @@ from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCo
 
 
 class ActionView(msgspec.Struct):
-    """One action of a run. ``waiting_for`` is "" or words such as ``rate_limit:fetch`` or ``retry``."""
+    """One action of a run. ``waiting_for`` is "" or words such as ``rate_limit:fetch`` or ``retry``.
+
+    ``finished_seq`` is the seq of the event that settled it, its place in the order of settling; None if that was
+    before a fork. While ``compensating`` the call that undoes it has started and not ended.
+    """
 
     id: str
     index: int
@@ -46,6 +50,8 @@ class ActionView(msgspec.Struct):
     rolled_back: bool = False
     compensated: bool | None = None
     terminal: bool = False
+    finished_seq: int | None = None
+    compensating: bool = False
 
     @property
     def done(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from headway.clock import SYSTEM_CLOCK, Clock
-from headway.errors import InvalidInput, one_line
+from headway.arguments import shown_value
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of
+from headway.errors import InvalidInput
 from headway.inference import wire
 from headway.inference.answer import Completion, Metered, Prices
 from headway.inference.provider import Part, Provider
@@ -68,7 +69,7 @@ class HttpProvider(Provider):
             _name(api_key_env, "api_key_env"),
             Limits(timeout, connect_timeout, retries, max_wait, max_response_bytes),
             max_concurrency,
-            clock,
+            clock_of(clock),
         )
         self.name = self._service.name
 
@@ -121,5 +122,5 @@ def _checked_prices(prices: object) -> dict[str, Prices]:
         raise InvalidInput("prices must map model names to Prices")
     for model, price in prices.items():
         if not isinstance(model, str) or not isinstance(price, Prices):
-            raise InvalidInput(f"prices must map model names to Prices, not {one_line(repr(model), 80)}")
+            raise InvalidInput(f"prices must map model names to Prices, not {shown_value(model)}")
     return dict(prices)

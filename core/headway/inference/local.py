@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from headway.arguments import path_of
 from headway.errors import InvalidInput
 from headway.inference.answer import Completion, Metered
 from headway.inference.extra import missing
@@ -88,12 +89,11 @@ class LocalProvider(Provider):
 
 
 def _path(model: object) -> Path:
-    if not isinstance(model, str | os.PathLike):
-        raise InvalidInput(f"model must be the path of a GGUF file, not {type(model).__name__}")
     try:
-        path = Path(os.fsdecode(model))
-    except (TypeError, ValueError):
+        path = path_of(model, "model")
+        there = path.is_file()
+    except (InvalidInput, OSError):
         raise InvalidInput("model must be the path of a GGUF file") from None
-    if "\0" in str(path) or not path.is_file():
+    if not there:
         raise InvalidInput("model must be the path of a GGUF file, and there is no file of that name")
     return path

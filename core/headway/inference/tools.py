@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from headway.errors import HeadwayError, InferenceError, InferenceRefused, InvalidInput
-from headway.inference.answer import Completion, Usage
+from headway.inference.answer import Completion, Usage, estimate_tokens
 from headway.inference.gate import Gate
 from headway.inference.provider import InferenceProvider, Part, Provider, lacking
 from headway.inference.request import (
@@ -29,6 +29,7 @@ from headway.inference.request import (
 )
 from headway.plan.model import ToolSchema
 from headway.tools.context import ToolResult
+from headway.tools.estimate import Estimate
 from headway.tools.registry import ToolEntry
 
 MAX_TOOL_TEXTS = 256
@@ -117,7 +118,7 @@ def _infer(provider: InferenceProvider, slot: Slot) -> ToolEntry:
             finish_reason={"type": "string"},
         ),
     )
-    return _entry(schema, infer, provider, "infer", problems)
+    return _entry(schema, infer, provider, "infer", problems, _infer_estimate)
 
 
 def _embed(provider: InferenceProvider, slot: Slot) -> ToolEntry:
@@ -138,7 +139,22 @@ def _embed(provider: InferenceProvider, slot: Slot) -> ToolEntry:
         ),
         idempotent=True,
     )
-    return _entry(schema, embed, provider, "embed", lambda params: checked_texts(params["texts"]))
+    return _entry(
+        schema,
+        embed,
+        provider,
+        "embed",
+        lambda params: checked_texts(params["texts"]),
+        lambda params: {"tokens": estimate_tokens(*params["texts"])},
+    )
+
+
+def _infer_estimate(params: dict[str, Any]) -> dict[str, int]:
+    """Return the tokens of a call whose answer has a limit; of others nothing is known beforehand."""
+    longest = params.get("max_tokens")
+    if longest is None:
+        return {}
+    return {"tokens": int(longest) + estimate_tokens(params.get("system"), params["prompt"])}
 
 
 def _classify(provider: InferenceProvider, slot: Slot) -> ToolEntry:
@@ -170,7 +186,12 @@ def _classify(provider: InferenceProvider, slot: Slot) -> ToolEntry:
 
 
 def _entry(
-    schema: ToolSchema, call: Callable[..., Awaitable[ToolResult]], provider: object, part: Part, problems: Problems
+    schema: ToolSchema,
+    call: Callable[..., Awaitable[ToolResult]],
+    provider: object,
+    part: Part,
+    problems: Problems,
+    estimate: Estimate | None = None,
 ) -> ToolEntry:
     def check(params: dict[str, Any]) -> list[str]:
         reason = lacking(provider, part)
@@ -182,7 +203,9 @@ def _entry(
             return [error.message]
         return []
 
-    return ToolEntry(schema, call, is_async=True, source="builtin", category="inference", check=check)
+    return ToolEntry(
+        schema, call, is_async=True, source="builtin", category="inference", check=check, estimate=estimate
+    )
 
 
 async def _told(provider: object, part: Part, ask: Callable[[], Awaitable[Any]]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from headway.events.views import RunView
+from headway.events.views import BucketView, RunView
 from headway.plan.checks import equal
 from headway.plan.result import ActionResult, ActionStatus, ErrorCode
 
@@ -48,12 +48,27 @@ class CheckpointInfo(msgspec.Struct):
     total: int = 0
 
 
+VERSION = 1
+"""Of the layout of :class:`Checkpoint`."""
+
+
 class Checkpoint(msgspec.Struct):
-    """A checkpoint, whole: the state of the scope and, for a job's, the results there were."""
+    """A checkpoint, whole: the state of the scope and, for a job's, what it takes to go on.
+
+    ``results`` are those there were, ``proposal`` and ``graph`` the plan, ``pending`` the state changes of finished
+    actions whose level had not finished, ``spent`` what was spent of the budget. ``buckets`` are the token buckets as
+    they were, to look at: going on does not touch them.
+    """
 
     info: CheckpointInfo
     state: dict[str, Any]
     results: list[ActionResult] = []
+    version: int = VERSION
+    proposal: dict[str, Any] = {}
+    graph: dict[str, Any] = {}
+    pending: dict[str, Any] = {}
+    spent: dict[str, int] = {}
+    buckets: list[BucketView] = []
 
 
 class StateDiff(msgspec.Struct):
@@ -122,7 +137,7 @@ def kept_results(results: Sequence[ActionResult]) -> list[ActionResult]:
     """Return the results that a fork takes over; the other actions run in the fork.
 
     Kept is what succeeded and was not rolled back, and what was skipped by its own ``failure_behavior: skip``. Their
-    ``state_changes`` are left out: the state that the fork starts with has them (see :func:`uncommitted`).
+    ``state_changes`` are left out: the state that goes on has them (see :func:`uncommitted`).
     """
     return [
         msgspec.structs.replace(result, state_changes={})

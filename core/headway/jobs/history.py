@@ -9,8 +9,9 @@ import msgspec
 from headway.errors import NotFound
 from headway.events import kinds
 from headway.events.views import JobRow
-from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, level_checkpoints, parse_level_id
+from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, level_checkpoints, parse_level_id, uncommitted
 from headway.jobs.transitions import TRANSITIONS, JobStatus
+from headway.plan.result import ActionStatus
 from headway.store.reader import StoreReader
 
 RECENT_JOBS = 20
@@ -98,16 +99,26 @@ class History:
             scope = (await self._reader.job(job_id)).scope
         assert scope is not None
         info = CheckpointInfo(checkpoint_id, "manual", scope, seq, created_ms, job_id, name=name)
-        return await self._at(info)
+        limits = await self._reader.limits_view()
+        return msgspec.structs.replace(await self._at(info), buckets=list(limits.buckets.values()))
 
     async def _at(self, info: CheckpointInfo) -> Checkpoint:
         state = await self._reader.scope_state(info.scope, upto=info.seq)
-        results = []
-        if info.job_id is not None:
-            run = await self._reader.run_view(info.job_id, upto=info.seq, resolve=True)
-            settled = {action.id for action in run.actions if action.done}
-            results = [result for result in run.result().results if result.action_id in settled]
-            info = msgspec.structs.replace(
-                info, done=sum(r.status.value == "succeeded" for r in results), total=len(run.actions)
-            )
-        return Checkpoint(msgspec.structs.replace(info, keys=len(state)), state, results)
+        info.keys = len(state)
+        if info.job_id is None:
+            return Checkpoint(info, state)
+        run = await self._reader.run_view(info.job_id, upto=info.seq, resolve=True)
+        settled = {action.id for action in run.actions if action.done}
+        results = [result for result in run.result().results if result.action_id in settled]
+        info.done = sum(result.status is ActionStatus.SUCCEEDED for result in results)
+        info.total = len(run.actions)
+        proposal, graph = await self.plan_of(info.job_id)
+        return Checkpoint(
+            info,
+            state,
+            results,
+            proposal=proposal,
+            graph=graph,
+            pending=uncommitted(run),
+            spent=await self.spent(info.job_id, info.seq),
+        )

@@ -28,6 +28,9 @@ def closing_events(run: RunView, why: str = WHY) -> list[Event]:
     cost = run_cost(run)
     events: list[Event] = []
     for action in run.actions:
+        if action.compensating:
+            undoing: dict[str, Any] = {"error": stop.here, "duration_ms": 0.0}
+            events.append(Event(kinds.COMPENSATION_FAILED, undoing, job_id, action.id, action.level))
         if action.done:
             continue
         data: dict[str, Any] = {"error": stop.here, "error_code": ErrorCode.INTERRUPTED.value}

@@ -9,20 +9,6 @@ from pathlib import Path
 from headway.errors import InvalidInput, one_line
 
 
-def path_of(value: object) -> Path:
-    """Return ``value`` as a path; :class:`InvalidInput` for what cannot be one."""
-    if not isinstance(value, str | os.PathLike):
-        raise InvalidInput(f"a path is a string or a Path, not {type(value).__name__}")
-    text = os.fspath(value)
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise InvalidInput("a path is text without NUL, and not empty")
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError:
-        raise InvalidInput("a path is text that the file system can hold") from None
-    return Path(text)
-
-
 def refusal(verb: str, path: Path, error: OSError | ValueError) -> InvalidInput:
     """Return the one-line error of a file that cannot be read or written."""
     reason = getattr(error, "strerror", None) or str(error)

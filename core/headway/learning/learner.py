@@ -43,9 +43,9 @@ class Learner:
         evolution: Evolution | None = None,
         consolidate_every: int = 50,
     ) -> None:
-        self.distiller: Distiller = distiller if distiller is not None else DeterministicDistiller()
-        if not all(callable(getattr(self.distiller, name, None)) for name in ("distill", "improve")):
-            raise InvalidInput("a distiller has the methods distill and improve")
+        self.distiller: Distiller = DeterministicDistiller()
+        if distiller is not None:
+            self.use(distiller)
         self.evolution = evolution if evolution is not None else Evolution()
         if not isinstance(self.evolution, Evolution):
             raise InvalidInput(f"evolution must be an Evolution, not {type(evolution).__name__}")
@@ -79,6 +79,13 @@ class Learner:
         if not isinstance(store, TrajectoryStore):
             raise InvalidInput(f"store must be a TrajectoryStore, not {type(store).__name__}")
         self.store = store
+        return self
+
+    def use(self, distiller: Distiller) -> Learner:
+        """Distil with ``distiller`` from here on; return this learner."""
+        if not all(callable(getattr(distiller, name, None)) for name in ("distill", "improve")):
+            raise InvalidInput("a distiller has the methods distill and improve")
+        self.distiller = distiller
         return self
 
     def feedback(self) -> ToolFeedback:

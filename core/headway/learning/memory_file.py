@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from headway.arguments import path_of
 from headway.errors import InvalidInput, one_line
 from headway.learning.fact import Fact
-from headway.learning.files import path_of, read_whole, write_whole
+from headway.learning.files import read_whole, write_whole
 from headway.learning.skill import DistilledSkill
 
 FORMAT = "headway-memory"

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from headway.arguments import path_of
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import Conflict, HeadwayError, InvalidInput, NotFound, one_line
 from headway.learning import evolution
 from headway.learning.evolution import DomainRecord, Verdict
-from headway.learning.files import path_of, read_whole, refusal, write_whole
+from headway.learning.files import read_whole, refusal, write_whole
 from headway.learning.retrieval import Index
 from headway.learning.skill import CANDIDATE, DistilledSkill
 from headway.learning.skill_file import LONGEST_FILE, export_skill, import_skill

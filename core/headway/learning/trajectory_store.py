@@ -16,10 +16,11 @@ from typing import BinaryIO
 
 import msgspec
 
+from headway.arguments import path_of
 from headway.clock import rfc3339
 from headway.errors import InvalidInput, StoreError, one_line
 from headway.events import kinds
-from headway.learning.files import path_of, refusal, sync_folder
+from headway.learning.files import refusal, sync_folder
 from headway.learning.trajectory import OUTCOMES, Trajectory
 from headway.numbers import whole_number
 from headway.plan.score import ToolFeedback

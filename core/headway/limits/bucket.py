@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from headway.clock import SYSTEM_CLOCK, Clock, TimerHandle
+from headway.arguments import expect, expect_call, plain
+from headway.clock import SYSTEM_CLOCK, Clock, TimerHandle, clock_of
+from headway.errors import InvalidInput
 from headway.numbers import positive_seconds, whole_number
 
 _EPSILON = 1e-9
@@ -37,15 +39,21 @@ class TokenBucket:
     """One bucket. All methods belong to the event loop's thread."""
 
     def __init__(self, name: str, capacity: int, interval_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
-        self.name = name
-        self.capacity = whole_number(capacity, f"rate limit of '{name}': max_calls", 1)
-        self.interval_s = positive_seconds(interval_s, f"rate limit of '{name}': interval_secs")
-        self._clock = clock
+        self.name = plain(name, "a tool's name")
+        self.capacity, self.interval_s = _terms(name, capacity, interval_s)
+        self._clock = clock_of(clock)
         self._tokens = float(capacity)
         self._at = clock.now()
         self._line: deque[Waiter] = deque()
         self._gone = 0
         self._timer: TimerHandle | None = None
+
+    def configure(self, capacity: int, interval_s: float) -> None:
+        """Change the limit. The bucket stays as full as it was, and who waits keeps the place, at the new pace."""
+        capacity, interval_s = _terms(self.name, capacity, interval_s)
+        self._tokens = self.tokens * capacity / self.capacity
+        self.capacity, self.interval_s = capacity, interval_s
+        self._arm_anew()
 
     @property
     def tokens(self) -> float:
@@ -72,9 +80,24 @@ class TokenBucket:
         self._tokens = max(0.0, self._tokens - 1.0)
         return True
 
+    def give_back(self) -> None:
+        """Return a token that was taken for a call that is not made; the first in line gets it at the loop's turn."""
+        self._tokens = min(float(self.capacity), self.tokens + 1.0)
+        self._arm_anew()
+
+    def release(self) -> None:
+        """Let everybody in line go, without tokens: there is no limit any more."""
+        self._disarm()
+        try:
+            while (waiter := self._next()) is not None:
+                self._tell(waiter)
+        finally:
+            if self._line:  # whatever a callback raises, the others are let go too
+                self._timer = self._clock.call_later(0.0, self.release)
+
     def wait(self, callback: Callable[[float], object]) -> Waiter:
         """Stand in line; ``callback(seconds_waited)`` is called on the loop once the token is taken."""
-        waiter = Waiter(self, callback, self._clock.now())
+        waiter = Waiter(self, expect_call(callback, "a waiter's callback"), self._clock.now())
         self._line.append(waiter)
         self._arm()
         return waiter
@@ -101,6 +124,15 @@ class TokenBucket:
         if self._timer is None and self._line:
             self._timer = self._clock.call_later(self.next_grant_s(), self._grant)
 
+    def _arm_anew(self) -> None:
+        self._disarm()
+        self._arm()
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _grant(self) -> None:
         self._timer = None
         try:
@@ -110,17 +142,22 @@ class TokenBucket:
 
     def _serve(self) -> None:
         self._refill()
-        while self._line:
-            waiter = self._line[0]
-            if waiter.callback is None:
-                self._line.popleft()
-                self._gone -= 1
-                continue
-            if self._tokens < 1.0 - _EPSILON:
-                break
-            self._line.popleft()
+        while self._tokens >= 1.0 - _EPSILON and (waiter := self._next()) is not None:
             self._tokens = max(0.0, self._tokens - 1.0)
-            callback, waiter.callback = waiter.callback, None
+            self._tell(waiter)
+
+    def _next(self) -> Waiter | None:
+        """Take the first who still waits out of the line."""
+        while self._line:
+            waiter = self._line.popleft()
+            if waiter.callback is not None:
+                return waiter
+            self._gone -= 1
+        return None
+
+    def _tell(self, waiter: Waiter) -> None:
+        callback, waiter.callback = waiter.callback, None
+        if callback is not None:
             callback(self._clock.now() - waiter.since)
 
     def _left(self) -> None:
@@ -128,27 +165,46 @@ class TokenBucket:
         if not self.waiters:
             self._line.clear()
             self._gone = 0
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._disarm()
+
+
+def _terms(name: str, capacity: object, interval_s: object) -> tuple[int, float]:
+    return (
+        whole_number(capacity, f"rate limit of '{name}': max_calls", 1),
+        positive_seconds(interval_s, f"rate limit of '{name}': interval_secs"),
+    )
 
 
 class RateLimiter:
-    """The buckets of a runtime, one a tool."""
+    """The buckets of a runtime, one a tool. Runtimes that have it in common share its limits."""
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._clock = clock
+        self._clock = clock_of(clock)
         self._buckets: dict[str, TokenBucket] = {}
 
     def set_limit(self, tool: str, max_calls: int, interval_secs: float) -> TokenBucket:
-        """Give ``tool`` a new, full bucket; who waits in an old one keeps waiting there."""
-        bucket = TokenBucket(tool, max_calls, interval_secs, self._clock)
-        self._buckets[tool] = bucket
+        """Give ``tool`` a full bucket, or change the one it has: see :meth:`TokenBucket.configure`."""
+        bucket = self._buckets.get(plain(tool, "a tool's name"))
+        if bucket is None:
+            bucket = self._buckets[tool] = TokenBucket(tool, max_calls, interval_secs, self._clock)
+        else:
+            bucket.configure(max_calls, interval_secs)
         return bucket
+
+    def remove(self, tool: str) -> bool:
+        """Take the limit of ``tool`` away and let go who waits for a token; return whether there was one."""
+        bucket = self._buckets.pop(expect(tool, str, "a tool's name"), None)
+        if bucket is None:
+            return False
+        bucket.release()
+        return True
 
     def get(self, tool: str | None) -> TokenBucket | None:
         """Return the bucket of ``tool``, or None if it is not limited."""
-        return self._buckets.get(tool) if tool is not None else None
+        try:
+            return self._buckets.get(tool) if tool is not None else None
+        except TypeError:
+            raise InvalidInput(f"a tool's name is text, not {type(tool).__name__}") from None
 
     def __iter__(self) -> Any:
         return iter(self._buckets.values())

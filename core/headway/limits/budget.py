@@ -1,11 +1,14 @@
 """Budgets: what one run may spend.
 
-An attempt reserves what it is sure to use (a tool call, an action) before it starts and settles what it used after it
-ended, so actions that run at once cannot overshoot. Money is counted in millionths of a US dollar, as integers.
+An attempt reserves what it will use before it starts and settles what it used after it ended, so actions that run at
+once cannot overshoot together. A call or an action is counted; time, tokens and money are estimated. What does not fit
+beside the reservations of others waits for them. Money is counted in millionths of a US dollar, as integers.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,16 +17,30 @@ from headway.numbers import whole_number
 
 DIMENSIONS = ("tool_calls", "actions", "duration_ms", "tokens", "usd_micros")
 COUNTED = frozenset({"tool_calls", "actions"})
-"""Dimensions known before the start. The others are measured: they are used up as soon as nothing is left of them."""
+"""Dimensions known before the start. The others are measured: what a call uses of them is known after its end."""
 
 WARN_AT = 0.8
+
+Amounts = Mapping[str, int | None]
+"""What a start asks for, by dimension: None is an amount of which nobody knows anything, and asks for all there is."""
+
+Reserved = dict[str, int]
+"""What a start has been given, to be handed back when it is settled."""
 
 
 class CostBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     """Limits of one run; None is no limit.
 
-    ``tool_calls`` counts attempts of tool calls, ``actions`` actions started, ``duration_ms`` time inside tools added
-    up, ``tokens`` and ``usd_micros`` what tools report in their :class:`headway.ToolResult`.
+    ``tool_calls`` counts attempts of tool calls, ``actions`` actions started: they are never passed. ``duration_ms`` is
+    time inside tools added up, ``tokens`` and ``usd_micros`` what tools report in their :class:`headway.ToolResult`.
+    Of those a call reserves an estimate before it starts: what its tool declares (``estimate``), else the most that a
+    call of the tool has used so far. As long as nothing is known of the tokens or the money of a tool, its call
+    reserves all that is left, and other calls of tools that have a price wait. For time ``timeout_ms`` is the estimate,
+    else the longest call so far, else none.
+
+    Reservations never pass a limit. What is spent may pass it by what the calls then in flight use beyond what they
+    reserved: nothing if the estimates hold; if a price is met for the first time, or the last call asks for more than
+    is left, the excess of that one call.
     """
 
     tool_calls: int | None = None
@@ -43,35 +60,78 @@ class CostBudget(msgspec.Struct, frozen=True, omit_defaults=True):
         return {name: value for name in DIMENSIONS if (value := getattr(self, name)) is not None}
 
 
+class Place:
+    """One place in a budget's line; :meth:`cancel` leaves it."""
+
+    __slots__ = ("amounts", "callback")
+
+    def __init__(self, amounts: Callable[[], Amounts], callback: Callable[[Reserved | str], object]) -> None:
+        self.amounts = amounts
+        self.callback: Callable[[Reserved | str], object] | None = callback
+
+    def cancel(self) -> None:
+        """Leave the line; harmless after the answer."""
+        self.callback = None
+
+
 class BudgetMeter:
-    """What one run has spent and reserved of its budget."""
+    """What one run has spent and reserved of its budget, and who waits for a part of it."""
 
     def __init__(self, budget: CostBudget, spent: dict[str, int] | None = None) -> None:
         self.limits = budget.limits()
+        self.measured = tuple(name for name in self.limits if name not in COUNTED)
         self.spent: dict[str, int] = dict.fromkeys(self.limits, 0)
         self.reserved: dict[str, int] = dict.fromkeys(self.limits, 0)
-        self.exhausted: str | None = None
+        self._line: deque[Place] = deque()
         self._warned: set[str] = set()
         for name, amount in (spent or {}).items():
             if name in self.spent:
                 self.spent[name] = amount
 
-    def reserve(self, amounts: dict[str, int]) -> str | None:
-        """Reserve ``amounts`` (those limited); return None, or the dimension that does not allow it."""
+    def reserve(self, amounts: Amounts) -> Reserved | str | None:
+        """Reserve ``amounts`` and return them as they were given: an estimate may get less, all that is left.
+
+        The name of a dimension says that this is used up and nothing more may start. None says that ``amounts`` do not
+        fit beside what others hold, or that others wait already: :meth:`wait`. What is only counted never waits.
+        """
+        return self._ask(amounts, behind=self._first() is not None)
+
+    def _ask(self, amounts: Amounts, *, behind: bool) -> Reserved | str | None:
+        given: Reserved = {name: amount or 0 for name, amount in amounts.items() if name in COUNTED}
+        fits = True
         for name, limit in self.limits.items():
-            used = self.spent[name] + self.reserved[name]
-            wanted = amounts.get(name, 0)
-            over = wanted > 0 and used + wanted > limit if name in COUNTED else used >= limit
-            if over:
-                self.exhausted = self.exhausted or name
+            held, left = self.reserved[name], limit - self.spent[name]
+            if name in COUNTED:
+                wanted = given.get(name, 0)
+                if wanted and held + wanted > left:
+                    return name
+                continue
+            if left <= 0:
                 return name
-        for name, amount in amounts.items():
+            estimate = amounts.get(name, 0)
+            if estimate == 0:
+                continue
+            alone = not held  # then it gets what is left, though that be less
+            fits = fits and not behind and (alone or (estimate is not None and held + estimate <= left))
+            given[name] = left if estimate is None else min(estimate, left)
+        if not fits:
+            return None
+        for name, amount in given.items():
             if name in self.reserved:
                 self.reserved[name] += amount
-        return None
+        return given
 
-    def settle(self, reserved: dict[str, int], spent: dict[str, int]) -> list[str]:
-        """Give back ``reserved``, add ``spent``; return the dimensions that have just passed 80 %."""
+    def wait(self, amounts: Callable[[], Amounts], callback: Callable[[Reserved | str], object]) -> Place:
+        """Stand in line; :meth:`serve` calls ``callback`` with what :meth:`reserve` then returns.
+
+        ``amounts()`` is asked whenever the turn may have come: more may be known by then.
+        """
+        place = Place(amounts, callback)
+        self._line.append(place)
+        return place
+
+    def settle(self, reserved: Mapping[str, int], spent: Mapping[str, int]) -> list[str]:
+        """Give back ``reserved``, add ``spent``; return the dimensions that have just passed 80 %. Then serve."""
         warned = []
         for name, limit in self.limits.items():
             self.reserved[name] -= reserved.get(name, 0)
@@ -81,6 +141,24 @@ class BudgetMeter:
                 warned.append(name)
         return warned
 
+    def serve(self) -> None:
+        """Answer who waits, first come, first served, until one must wait on or hears that nothing is left."""
+        while (place := self._first()) is not None:
+            found = self._ask(place.amounts(), behind=False)
+            if found is None:
+                return
+            self._line.popleft()
+            callback, place.callback = place.callback, None
+            if callback is not None:
+                callback(found)
+            if isinstance(found, str):  # nothing more may start: once is enough
+                return
+
     def statistics(self) -> dict[str, Any]:
         """Return what budget events carry: copies of ``reserved`` and ``spent``."""
         return {"reserved": dict(self.reserved), "spent": dict(self.spent)}
+
+    def _first(self) -> Place | None:
+        while self._line and self._line[0].callback is None:
+            self._line.popleft()
+        return self._line[0] if self._line else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from headway.arguments import expect, expect_call, plain
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, one_line
 from headway.limits.flight import Answer, Flight, FlightWaiter, Hit, call_key
@@ -31,8 +32,7 @@ class ResultCache(ResultStore):
 
         Raises ``InvalidInput`` for a time that is not a number from 0 to 31 years.
         """
-        if not isinstance(tool, str):
-            raise InvalidInput(f"a tool's name is text, not {type(tool).__name__}")
+        plain(tool, "a tool's name")
         seconds = number_between(ttl_secs, f"the time to live of '{one_line(tool, 80)}'", 0, LONGEST_S)
         if seconds == 0:
             self.disable(tool)
@@ -41,16 +41,19 @@ class ResultCache(ResultStore):
 
     def disable(self, tool: str) -> bool:
         """Keep nothing more of ``tool`` and forget what is kept; return whether it was enabled."""
-        self.forget(tool)
+        self.forget(expect(tool, str, "a tool's name"))
         return self._ttl.pop(tool, None) is not None
 
     def enabled(self, tool: str | None) -> bool:
         """Return whether results of ``tool`` are kept."""
-        return tool in self._ttl
+        try:
+            return tool in self._ttl
+        except TypeError:
+            raise InvalidInput(f"a tool's name is text, not {type(tool).__name__}") from None
 
     def ttl(self, tool: str) -> float | None:
         """Return the seconds that results of ``tool`` are kept; None if they are not."""
-        return self._ttl.get(tool)
+        return self._ttl.get(expect(tool, str, "a tool's name"))
 
     def begin(self, tool: str, params: dict[str, Any], callback: Answer) -> Hit | Flight | FlightWaiter | None:
         """Ask for a call's result; None if the tool is not enabled: just call it.
@@ -59,6 +62,7 @@ class ResultCache(ResultStore):
         a :class:`FlightWaiter` somebody else is making it: ``callback(found, seconds_waited)`` is called on the loop
         with the hit, or with a flight if that call failed; ``.cancel()`` leaves the line.
         """
+        expect_call(callback, "a waiter's callback")
         return self._begin(call_key(tool, params), tool, callback) if self.enabled(tool) else None
 
     def _lifetime(self, tool: str) -> float:

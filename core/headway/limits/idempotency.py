@@ -12,7 +12,8 @@ class IdempotencyCache(ResultStore):
     """Results of idempotent actions of one runtime, by tool and parameters, for as long as the runtime lives.
 
     Only actions with ``idempotent: true`` ask here, and only their successes are kept. Whatever makes a success untrue
-    (its compensation has run) must :meth:`forget` it. Bounded as :class:`~headway.limits.cache.ResultCache` is.
+    (its compensation has run) must :meth:`forget` it, and have the result cache forget it too:
+    :meth:`headway.limits.reuse.Reuse.forget` does both. Bounded as :class:`~headway.limits.cache.ResultCache` is.
     """
 
     source = "idempotency"

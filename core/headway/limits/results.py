@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from headway.clock import SYSTEM_CLOCK, Clock
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import InvalidInput
 from headway.limits.flight import Answer, Flight, FlightWaiter, Hit, Line, call_key, encode
 from headway.numbers import whole_number
@@ -59,7 +59,7 @@ class ResultStore:
     def __init__(
         self, clock: Clock = SYSTEM_CLOCK, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES
     ) -> None:
-        self._clock = clock
+        self._clock = clock_of(clock)
         self.max_entries = whole_number(max_entries, "max_entries", 1)
         self.max_bytes = whole_number(max_bytes, "max_bytes", 1)
         self._entries: dict[str, _Entry] = {}  # the least recently used first

@@ -120,3 +120,11 @@ class Reuse:
         asking = Asking(call_key(tool, params), tool, stores, callback)
         found = asking._ask()
         return asking if found is None else found
+
+    def forget(self, tool: str, params: dict[str, Any]) -> None:
+        """Drop what both caches keep of a call whose result is no longer true: it was undone.
+
+        ``params`` are those that the call was made with, references filled in.
+        """
+        for store in (self.idempotency, self.results):
+            store.forget(tool, params)

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from headway.plan.graph import Node
 from headway.plan.model import ActionType, Precondition
+from headway.plan.references import is_reference
 
 if TYPE_CHECKING:
-    from headway.tools.registry import ToolRegistry
+    from headway.tools.registry import ToolEntry
 
 UNKNOWN: Any = object()
 """The value of a key that a tool will write; only ``verify`` meets it, and no test of it fails."""
 
 MISSING: Any = object()
+
+_TOOL_CALL = ActionType.TOOL_CALL
+_PARAMETERS = {"state_write": ("key", "value"), "state_read": ("key",), "assertion": ("key", "expected")}
 
 
 def _number(value: Any) -> float | None:
@@ -39,13 +43,24 @@ def _compare(test: Callable[[float, float], bool]) -> Callable[[Any, Any], bool]
 
 def equal(a: Any, b: Any) -> bool:
     """Return whether two JSON values are equal; true and 1 are not, 1 and 1.0 are."""
-    if isinstance(a, bool) or isinstance(b, bool):
-        return a is b
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
+    pairs = [(a, b)]  # not by recursion: a tool's output may be nested deeper than the stack goes
+    while pairs:
+        a, b = pairs.pop()
+        if a is b:
+            continue
+        if isinstance(a, bool) or isinstance(b, bool):
+            return False
+        if isinstance(a, dict) and isinstance(b, dict):
+            if a.keys() != b.keys():
+                return False
+            pairs += [(a[k], b[k]) for k in a]
+        elif isinstance(a, list) and isinstance(b, list):
+            if len(a) != len(b):
+                return False
+            pairs += zip(a, b, strict=True)
+        elif not a == b:  # noqa: SIM201 - a NaN is not equal to itself
+            return False
+    return True
 
 
 def _contains(actual: Any, wanted: Any) -> bool:
@@ -91,22 +106,25 @@ def check_state(node: Node, state: Mapping[str, Any]) -> list[str]:
 
 
 def check_shape(node: Node) -> list[str]:
-    """Return what the parameters of a state action lack, or that a tool call names no tool."""
-    if node.type is ActionType.TOOL_CALL:
+    """Return what is wrong with the parameters of a state action, or that a tool call names no tool."""
+    if node.type is _TOOL_CALL:
         return [] if node.tool else ["tool_call has no tool"]
     parameters = node.action.parameters
-    wanted = {"state_write": ("key", "value"), "state_read": ("key",), "assertion": ("key", "expected")}[
-        node.type.value
-    ]
+    wanted = _PARAMETERS[node.type.value]
     problems = [f"{node.type.value} requires '{name}' parameter" for name in wanted if name not in parameters]
-    if not problems and not (isinstance(parameters["key"], str) and parameters["key"]):
+    if is_reference(parameters.get("key")):
+        # Nothing could order the action by it, or judge whether it may touch it.
+        problems.append(f"the key of a {node.type.value} must be plain text, not a reference")
+    elif not problems and not (isinstance(parameters["key"], str) and parameters["key"]):
         problems.append(f"{node.type.value} requires 'key' to be a string that is not empty")
     return problems
 
 
-def check_tool(node: Node, registry: ToolRegistry, parameters: dict[str, Any]) -> list[str]:
-    """Return why the tool call cannot be made: no such tool, or parameters that its schema refuses."""
-    entry = registry.get(node.tool or "")
+def check_tool(node: Node, entry: ToolEntry | None) -> list[str]:
+    """Return why the tool call cannot be made: no such tool, or parameters that its schema refuses.
+
+    Parameters with references are known at dispatch only; what the tool says of them then rejects this action.
+    """
     if entry is None:
         return [f"tool '{node.tool}' is not registered"]
-    return entry.validate(parameters)
+    return [] if node.references or node.escapes else entry.validate(node.action.parameters)

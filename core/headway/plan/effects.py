@@ -12,18 +12,31 @@ from typing import Any
 from headway.plan.checks import UNKNOWN, check_state
 from headway.plan.graph import Node, Plan
 from headway.plan.model import ActionType
+from headway.plan.references import state_key
+
+_STATE_WRITE = ActionType.STATE_WRITE
+_TOOL_CALL = ActionType.TOOL_CALL
 
 
 def declared_effects(node: Node) -> dict[str, Any]:
     """Return the state keys that the action says it will set, with their values where the plan has them."""
+    if not node.writes:
+        return {}
     action = node.action
-    if node.type is ActionType.STATE_WRITE:
-        key = action.parameters.get("key")
-        constant = not (node.references or node.escapes)
-        return {key: action.parameters.get("value") if constant else UNKNOWN} if isinstance(key, str) else {}
-    if node.type is not ActionType.TOOL_CALL:
+    if node.type is _STATE_WRITE:
+        key = state_key(action.parameters)
+        filled_in = (node.references or node.escapes) and any(where[0] == "value" for where in _places(node))
+        return {key: UNKNOWN if filled_in else action.parameters.get("value")} if key is not None else {}
+    if node.type is not _TOOL_CALL:
         return {}
     return {**dict.fromkeys(action.write_set, UNKNOWN), **action.expected_effects}
+
+
+def _places(node: Node) -> Iterator[tuple[str | int, ...]]:
+    """Yield the places in the parameters that are filled in when the action runs."""
+    for reference in node.references:
+        yield reference.where
+    yield from node.escapes
 
 
 class Step:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from headway.arguments import expect
+from headway.errors import InvalidInput
 from headway.plan.checks import UNKNOWN, equal
 from headway.plan.effects import walk
+from headway.plan.given import given_plan, given_state
 from headway.plan.graph import Plan, compile_plan, reads, writes
+from headway.plan.labels import labels_of, roles_of
 from headway.plan.model import ActionProposal
-
-_NAMES_ONLY = {"id", "dependencies", "metadata", "state_dependencies", "read_set", "write_set"}
 
 
 class Equivalence(msgspec.Struct):
@@ -27,20 +28,30 @@ class Equivalence(msgspec.Struct):
 def equivalent(a: ActionProposal, b: ActionProposal, states: Iterable[Mapping[str, Any]] | None = None) -> Equivalence:
     """Compare what two plans do on paper from each of ``states``.
 
-    Equivalent are plans that run the same actions (type, tool, parameters, what they refer to) in the same levels,
-    and leave the same state, from each state. Without ``states``: the empty one, and one where every key that either
-    plan reads or writes is 1.
+    Equivalent are plans that run the same actions (type, tool, parameters, compensation, what they need and refer to)
+    in the same levels, and leave the same state, from each state; ids play no part. Without ``states``: the empty
+    one, and one where every key that either plan reads or writes is 1.
     """
-    samples = list(states) if states is not None else [{}, dict.fromkeys(_keys(a, b), 1)]
+    given_plan(a)
+    given_plan(b)
+    samples = _samples(states) if states is not None else [{}, dict.fromkeys(_keys(a, b), 1)]
     differences: list[str] = []
     for number, state in enumerate(samples):
         where = f"from state {number}"
-        left, right = _run(a, state), _run(b, state)
-        for level, (one, other) in enumerate(_aligned(left[0], right[0])):
-            for label, count in sorted(((one - other) + (other - one)).items()):
-                differences.append(f"{where}, level {level}: {label} x{count} in one plan only")
-        differences.extend(f"{where}: key '{key}' ends differently" for key in _unequal(left[1], right[1]))
+        one, other = _Run(a, state), _Run(b, state)
+        found = _differing(one, other, one.labels, other.labels, "in one plan only")
+        if not found and len({*one.labels}) < len(one.labels):
+            text = "serve others in one plan"
+            found = _differing(one, other, roles_of(one.plan, one.labels), roles_of(other.plan, other.labels), text)
+        differences += [f"{where}, {text}" for text in found]
+        differences += [f"{where}: key '{key}' ends differently" for key in _unequal(one.end, other.end)]
     return Equivalence(not differences, differences)
+
+
+def _samples(states: object) -> list[Mapping[str, Any]]:
+    if isinstance(states, Mapping | str | bytes) or not isinstance(states, Iterable):
+        raise InvalidInput(f"states are a collection of states, not {type(states).__name__}")
+    return [given_state(expect(state, Mapping, "a state")) for state in states]
 
 
 def _keys(*proposals: ActionProposal) -> list[str]:
@@ -51,39 +62,34 @@ def _keys(*proposals: ActionProposal) -> list[str]:
     return list(keys)
 
 
-def _run(proposal: ActionProposal, state: Mapping[str, Any]) -> tuple[list[Counter[str]], dict[str, Any]]:
-    plan = compile_plan(proposal, state)
-    labels = _labels(plan)
-    levels: list[Counter[str]] = [Counter() for _ in plan.levels]
-    now = dict(state)
-    for step in walk(plan, state):
-        node = step.node
-        levels[node.level][labels[node.index] + ("" if step.lands else " (blocked)")] += 1
-        now.update(step.effects)
-    return levels, now
+class _Run:
+    """A plan on paper, from one state: its labels, which actions are blocked, and the state it leaves."""
+
+    def __init__(self, proposal: ActionProposal, state: Mapping[str, Any]) -> None:
+        self.plan: Plan = compile_plan(proposal, state)
+        self.labels = labels_of(self.plan)
+        self.blocked: set[int] = set()
+        self.end = dict(state)
+        for step in walk(self.plan, state):
+            self.end.update(step.effects)
+            if not step.lands:
+                self.blocked.add(step.node.index)
+
+    def levels(self, labels: Sequence[str]) -> list[Counter[str]]:
+        """Return how often each level has each label."""
+        return [
+            Counter(labels[i] + (" (blocked)" if i in self.blocked else "") for i in level)
+            for level in self.plan.levels
+        ]
 
 
-def _labels(plan: Plan) -> list[str]:
-    """Return a name per action that says what it does: its ids and those it refers to play no part."""
-    labels = [""] * len(plan.nodes)
-    for i in (i for level in plan.levels for i in level):
-        node = plan.nodes[i]
-        action = node.action.model_dump(mode="json", exclude=_NAMES_ONLY, exclude_defaults=True)
-        action["reads"] = sorted({*reads(node.action)})
-        action["writes"] = sorted({*writes(node.action)})
-        action["references"] = sorted([list(r.where), labels[r.source], list(r.path)] for r in node.references)
-        for reference in node.references:
-            _blank(action["parameters"], reference.where)
-        digest = hashlib.sha256(msgspec.json.encode(action, order="sorted")).hexdigest()[:8]
-        labels[i] = f"{node.tool or node.type.value}#{digest}"
-    return labels
-
-
-def _blank(parameters: dict[str, Any], where: tuple[str | int, ...]) -> None:
-    place: Any = parameters
-    for step in where[:-1]:
-        place = place[step]
-    place[where[-1]] = "$"
+def _differing(one: _Run, other: _Run, labels: Sequence[str], others: Sequence[str], text: str) -> list[str]:
+    """Return a line for each label that a level of one has more often than the other's."""
+    return [
+        f"level {number}: {label} x{count} {text}"
+        for number, (a, b) in enumerate(_aligned(one.levels(labels), other.levels(others)))
+        for label, count in sorted(((a - b) + (b - a)).items())
+    ]
 
 
 def _aligned(a: list[Counter[str]], b: list[Counter[str]]) -> Iterable[tuple[Counter[str], Counter[str]]]:

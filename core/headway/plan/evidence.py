@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from headway.plan.graph import Plan
 from headway.plan.model import ActionType, Reversibility
+
+_TOOL_CALL = ActionType.TOOL_CALL
+_IRREVERSIBLE = Reversibility.IRREVERSIBLE
 
 CHECKS: dict[str, tuple[str, str, str]] = {
     "graph": ("structural", "ids, dependencies and references resolve, there is no cycle", "that the order is meant"),
@@ -55,26 +58,23 @@ class Evidence(msgspec.Struct):
     confidence: float
 
 
-def evidence_of(plan: Plan | None, found: Iterable[str], *, tools_known: bool, bounded: bool) -> Evidence:
-    """Return the evidence of a verification that ``found`` issues (by check); ``plan`` is None without a graph."""
+def evidence_of(plan: Plan | None, found: Iterable[str], not_run: Collection[str]) -> Evidence:
+    """Return the evidence of a verification that ``found`` issues (by check) and left out the checks ``not_run``.
+
+    ``plan`` is None without a graph: then nothing else ran.
+    """
     counts = Counter(found)
-    not_run = set()
     if plan is None:
         not_run = CHECKS.keys() - {"graph"}
-    else:
-        if not tools_known:
-            not_run |= {"tool_existence", "param_schema"}
-        if not bounded:
-            not_run.add("resource_bounds")
     checks = [
         Check(name, tier, name not in not_run, verifies, cannot, counts[name])
         for name, (tier, verifies, cannot) in CHECKS.items()
     ]
     nodes = plan.nodes if plan is not None else []
     dynamic = [node.id for node in nodes if node.references]
-    calls = [node for node in nodes if node.type is ActionType.TOOL_CALL]
+    calls = [node for node in nodes if node.type is _TOOL_CALL]
     undeclared = [node.id for node in calls if not node.action.expected_effects]
-    final = [node.id for node in calls if node.action.reversibility is Reversibility.IRREVERSIBLE]
+    final = [node.id for node in calls if node.action.reversibility is _IRREVERSIBLE]
     seen = 1.0 - (len(dynamic) / len(nodes) if nodes else 0.0) / 2
     return Evidence(
         checks=checks,

@@ -10,34 +10,48 @@ Everything here is linear in actions and edges: each read adds at most two edges
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from headway.errors import InvalidPlan
 from headway.plan.model import Action, ActionProposal, ActionType
+from headway.plan.references import Reference, find_references, state_key
 
 CYCLE_SHOWN = 20
 """How many actions of a cycle an error names."""
 
-_REFERENCE = re.compile(r"\$(?P<id>.+?)\.output(?:\.(?P<path>.+))?", re.DOTALL)
+_STATE_WRITE = ActionType.STATE_WRITE
+_STATE_READ = ActionType.STATE_READ
+_ASSERTION = ActionType.ASSERTION
 
-
-class Reference(NamedTuple):
-    """A parameter whose value comes from another action: ``where`` it stands, ``source`` index, ``path`` into it."""
-
-    where: tuple[str | int, ...]
-    source: int
-    path: tuple[str, ...]
+_Edges = defaultdict[int, set[int]]
 
 
 class Node:
-    """One action as the executor sees it. ``escapes`` are parameters whose ``$$`` stands for ``$``."""
+    """One action as the executor sees it.
 
-    __slots__ = ("action", "after", "escapes", "id", "index", "level", "needs", "reads", "references", "tool", "type")
+    ``reads`` are the state keys that must be there, ``writes`` those that it may set; ``escapes`` are parameters whose
+    ``$$`` stands for ``$``.
+    """
+
+    __slots__ = (
+        "action",
+        "after",
+        "escapes",
+        "id",
+        "index",
+        "level",
+        "needs",
+        "reads",
+        "references",
+        "tool",
+        "type",
+        "writes",
+    )
 
     def __init__(self, index: int, action: Action) -> None:
         self.index = index
@@ -49,6 +63,9 @@ class Node:
         self.needs: tuple[int, ...] = ()
         self.after: tuple[int, ...] = ()
         self.reads: tuple[str, ...] = tuple(action.state_dependencies)
+        self.writes: tuple[str, ...] = ()
+        if self.type is _STATE_WRITE or action.expected_effects or action.write_set:
+            self.writes = tuple(dict.fromkeys(writes(action)))
         self.references: tuple[Reference, ...] = ()
         self.escapes: tuple[tuple[str | int, ...], ...] = ()
 
@@ -84,7 +101,7 @@ def plan_from_graph(proposal: ActionProposal, graph: dict[str, Any]) -> Plan:
     nodes = [Node(i, action) for i, action in enumerate(proposal.actions)]
     index = _by_id(nodes)
     for node, entry in zip(nodes, graph["actions"], strict=True):
-        _explicit_edges(node, index, set())
+        _explicit_edges(node, index)
         node.needs = tuple(index[name] for name in entry.get("needs", ()))
         node.after = tuple(index[name] for name in entry.get("after", ()))
     levels: list[list[int]] = [list(level) for level in graph["levels"]]
@@ -94,29 +111,28 @@ def plan_from_graph(proposal: ActionProposal, graph: dict[str, Any]) -> Plan:
     return Plan(proposal, nodes, levels)
 
 
-def reads(action: Action) -> Iterator[str]:
-    """Yield the state keys that ``action`` reads, ``not_exists`` preconditions left out (see :func:`compile_plan`)."""
-    yield from action.state_dependencies
-    yield from action.read_set
-    for precondition in action.preconditions:
-        if precondition.operator != "not_exists":
-            yield precondition.key
-    for assumption in action.assumptions:
-        yield assumption.key
-    if action.type in (ActionType.STATE_READ, ActionType.ASSERTION):
-        key = action.parameters.get("key")
-        if isinstance(key, str):
-            yield key
+def reads(action: Action) -> list[str]:
+    """Return the state keys that ``action`` reads, ``not_exists`` preconditions left out (see :func:`compile_plan`)."""
+    keys = [*action.state_dependencies, *action.read_set]
+    if action.preconditions:
+        keys += [precondition.key for precondition in action.preconditions if precondition.operator != "not_exists"]
+    if action.assumptions:
+        keys += [assumption.key for assumption in action.assumptions]
+    if action.type is _STATE_READ or action.type is _ASSERTION:
+        key = state_key(action.parameters)
+        if key is not None:
+            keys.append(key)
+    return keys
 
 
-def writes(action: Action) -> Iterator[str]:
-    """Yield the state keys that ``action`` writes."""
-    yield from action.expected_effects
-    yield from action.write_set
-    if action.type is ActionType.STATE_WRITE:
-        key = action.parameters.get("key")
-        if isinstance(key, str):
-            yield key
+def writes(action: Action) -> list[str]:
+    """Return the state keys that ``action`` writes."""
+    keys = [*action.expected_effects, *action.write_set]
+    if action.type is _STATE_WRITE:
+        key = state_key(action.parameters)
+        if key is not None:
+            keys.append(key)
+    return keys
 
 
 def compile_plan(proposal: ActionProposal, state_keys: Collection[str] = ()) -> Plan:
@@ -130,18 +146,17 @@ def compile_plan(proposal: ActionProposal, state_keys: Collection[str] = ()) -> 
     """
     nodes = [Node(i, action) for i, action in enumerate(proposal.actions)]
     index = _by_id(nodes)
-    needs: list[set[int]] = [set() for _ in nodes]
-    after: list[set[int]] = [set() for _ in nodes]
+    needs: _Edges = defaultdict(set)
+    after: _Edges = defaultdict(set)
     for node in nodes:
-        _explicit_edges(node, index, needs[node.index])
+        named = _explicit_edges(node, index)
+        if named:
+            needs[node.index] = named
     _state_edges(nodes, state_keys, needs, after)
-    for node in nodes:
-        hard = needs[node.index]
-        if hard:
-            node.needs = tuple(sorted(hard))
-        soft = after[node.index] - hard
-        if soft:
-            node.after = tuple(sorted(soft))
+    for i, hard in needs.items():
+        nodes[i].needs = tuple(sorted(hard) if len(hard) > 1 else hard)
+    for i, soft in after.items():
+        nodes[i].after = tuple(sorted(soft - needs[i] if i in needs else soft))
     return Plan(proposal, nodes, _levels(nodes))
 
 
@@ -153,61 +168,34 @@ def _by_id(nodes: list[Node]) -> dict[str, int]:
     return index
 
 
-def _explicit_edges(node: Node, index: dict[str, int], needs: set[int]) -> None:
-    for name in node.action.dependencies:
+def _explicit_edges(node: Node, index: dict[str, int]) -> set[int]:
+    """Set the node's references and escapes; return what it needs by id or by reference."""
+    needs: set[int] = set()
+    action = node.action
+    for name in action.dependencies:
         if name not in index:
             raise InvalidPlan(f"action '{node.id}' depends on '{name}', which the plan does not have")
         needs.add(index[name])
-    try:
-        node.references, node.escapes = find_references(node.action.parameters, index)
-    except KeyError as error:
-        raise InvalidPlan(f"action '{node.id}' refers to '{error.args[0]}', which the plan does not have") from None
-    needs.update(reference.source for reference in node.references)
+    if action.parameters:
+        try:
+            node.references, node.escapes = find_references(action.parameters, index)
+        except KeyError as error:
+            raise InvalidPlan(f"action '{node.id}' refers to '{error.args[0]}', which the plan does not have") from None
+        needs.update(reference.source for reference in node.references)
+    return needs
 
 
-def find_references(
-    parameters: dict[str, Any], index: dict[str, int]
-) -> tuple[tuple[Reference, ...], tuple[tuple[str | int, ...], ...]]:
-    """Return the references in ``parameters`` and the places of escaped ones; ``KeyError`` names an unknown action."""
-    references: list[Reference] = []
-    escapes: list[tuple[str | int, ...]] = []
-    for where, text in _dollar_strings(parameters):
-        if text.startswith("$$"):
-            if _REFERENCE.fullmatch(text, 1):
-                escapes.append(where)
-            continue
-        match = _REFERENCE.fullmatch(text)
-        if match is not None:
-            path = tuple(match["path"].split(".")) if match["path"] else ()
-            references.append(Reference(where, index[match["id"]], path))
-    return tuple(references), tuple(escapes)
-
-
-def _dollar_strings(parameters: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield (place, text) of each string value in ``parameters`` that starts with a dollar sign."""
-    stack: list[tuple[tuple[str | int, ...], Any]] = [((), parameters)]
-    while stack:
-        where, value = stack.pop()
-        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(child, str):
-                if child.startswith("$"):
-                    yield (*where, key), child
-            elif isinstance(child, dict | list):
-                stack.append(((*where, key), child))
-
-
-def _state_edges(nodes: list[Node], state_keys: Collection[str], needs: list[set[int]], after: list[set[int]]) -> None:
+def _state_edges(nodes: list[Node], state_keys: Collection[str], needs: _Edges, after: _Edges) -> None:
     writers: dict[str, list[int]] = {}
     for node in nodes:
-        for key in writes(node.action):
-            listed = writers.setdefault(key, [])
-            if not listed or listed[-1] != node.index:
-                listed.append(node.index)
+        for key in node.writes:
+            writers.setdefault(key, []).append(node.index)
     if not writers:
         return
     for listed in writers.values():
-        for earlier, later in pairwise(listed):
-            after[later].add(earlier)
+        if len(listed) > 1:
+            for earlier, later in pairwise(listed):
+                after[later].add(earlier)
     for node in nodes:
         for key in set(reads(node.action)):
             if key in writers:
@@ -217,7 +205,7 @@ def _state_edges(nodes: list[Node], state_keys: Collection[str], needs: list[set
                 _bind(node.index, writers[precondition.key], False, needs, after)
 
 
-def _bind(reader: int, writers: list[int], wait_for_later: bool, needs: list[set[int]], after: list[set[int]]) -> None:
+def _bind(reader: int, writers: list[int], wait_for_later: bool, needs: _Edges, after: _Edges) -> None:
     """Bind ``reader`` to one of ``writers`` (sorted indices) or to the initial state, and order it before the next."""
     position = bisect_left(writers, reader)
     writes_it = position < len(writers) and writers[position] == reader
@@ -231,21 +219,25 @@ def _bind(reader: int, writers: list[int], wait_for_later: bool, needs: list[set
 
 
 def _levels(nodes: list[Node]) -> list[list[int]]:
-    followers: list[list[int]] = [[] for _ in nodes]
+    followers: dict[int, list[int]] = {}
     waiting = [0] * len(nodes)
+    ready: list[int] = []
     for node in nodes:
-        waiting[node.index] = len(node.needs) + len(node.after)
-        for before in (*node.needs, *node.after):
-            followers[before].append(node.index)
-    ready = [i for i, count in enumerate(waiting) if count == 0]
+        before = node.needs + node.after
+        waiting[node.index] = len(before)
+        for i in before:
+            followers.setdefault(i, []).append(node.index)
+        if not before:
+            ready.append(node.index)
     levels: list[list[int]] = []
     placed = 0
     while ready:
-        level, ready = sorted(ready), []
+        level, ready = (sorted(ready) if len(ready) > 1 else ready), []
+        number = len(levels)
         placed += len(level)
         for i in level:
-            nodes[i].level = len(levels)
-            for follower in followers[i]:
+            nodes[i].level = number
+            for follower in followers.get(i, ()):
                 waiting[follower] -= 1
                 if waiting[follower] == 0:
                     ready.append(follower)

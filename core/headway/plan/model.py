@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from headway.numbers import LONGEST_S, MOST
 
 
 class ActionType(StrEnum):
@@ -61,6 +63,14 @@ Id = Annotated[str, Field(min_length=1, max_length=256)]
 Key = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
+def _name_or_none_of_them(value: object) -> str:
+    """Return ``value`` if it is a text: an enumeration that refuses anything else tries to show it, however deep."""
+    return value if isinstance(value, str) else ""
+
+
+_NAMED = BeforeValidator(_name_or_none_of_them)
+
+
 class _Model(BaseModel):
     # Strict: "5" is no number and 1 is no boolean. Enumerations are read from their names.
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
@@ -99,7 +109,7 @@ class Action(_Model):
     """One node of the plan."""
 
     id: Id = Field(default_factory=new_id)
-    type: ActionType = Field(strict=False)
+    type: Annotated[ActionType, _NAMED] = Field(strict=False)
     tool: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     dependencies: list[Id] = Field(default_factory=list)
@@ -109,12 +119,12 @@ class Action(_Model):
     read_set: list[Key] = Field(default_factory=list)
     write_set: list[Key] = Field(default_factory=list)
     assumptions: list[Assumption] = Field(default_factory=list)
-    invocation_mode: InvocationMode = Field(default=InvocationMode.ONE_SHOT, strict=False)
-    reversibility: Reversibility = Field(default=Reversibility.IRREVERSIBLE, strict=False)
+    invocation_mode: Annotated[InvocationMode, _NAMED] = Field(default=InvocationMode.ONE_SHOT, strict=False)
+    reversibility: Annotated[Reversibility, _NAMED] = Field(default=Reversibility.IRREVERSIBLE, strict=False)
     compensation: Compensation | None = None
     idempotent: bool = False
     max_retries: int = Field(default=3, ge=0, le=1000)
-    failure_behavior: FailureBehavior = Field(default=FailureBehavior.ABORT, strict=False)
+    failure_behavior: Annotated[FailureBehavior, _NAMED] = Field(default=FailureBehavior.ABORT, strict=False)
     timeout_ms: int | None = Field(default=None, ge=1, le=2**53)
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -137,8 +147,8 @@ class ActionProposal(_Model):
 class RateLimit(_Model):
     """A token bucket: ``max_calls`` tokens, refilled evenly over ``interval_secs``."""
 
-    max_calls: int = Field(ge=1)
-    interval_secs: float = Field(gt=0)
+    max_calls: int = Field(ge=1, le=MOST)
+    interval_secs: float = Field(gt=0, le=LONGEST_S)
 
 
 class ToolSchema(_Model):
@@ -149,5 +159,5 @@ class ToolSchema(_Model):
     parameters: dict[str, Any] = Field(default_factory=dict)
     returns: dict[str, Any] | None = None
     idempotent: bool = False
-    cache_ttl_secs: int | None = Field(default=None, ge=0)
+    cache_ttl_secs: int | None = Field(default=None, ge=0, le=int(LONGEST_S))
     rate_limit: RateLimit | None = None

@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
+from headway.arguments import expect
 from headway.errors import InvalidInput
 from headway.numbers import number_between, whole_number
 from headway.plan.effects import walk
+from headway.plan.given import given_plan, given_state
 from headway.plan.graph import Plan, compile_plan
 from headway.plan.model import ActionProposal, ActionType, FailureBehavior
 
@@ -52,10 +54,12 @@ def simulate_monte_carlo(
         raise InvalidInput(f"trials must be at most {MAX_TRIALS:,}")
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise InvalidInput("seed must be a whole number")
-    start = {} if state is None else dict(state)
-    plan = compile_plan(proposal, start)
+    start = dict(given_state(state))
+    rates = expect({} if success_rates is None else success_rates, Mapping, "success_rates")
+    number_between(default_rate, "default_rate", 0, 1)
+    plan = compile_plan(given_plan(proposal), start)
     lands = {step.node.index: step.lands for step in walk(plan, start)}
-    chances = [_chance(plan, i, success_rates or {}, default_rate) if lands[i] else 0.0 for i in range(len(plan.nodes))]
+    chances = [_chance(plan, i, rates, default_rate) if lands[i] else 0.0 for i in range(len(plan.nodes))]
     draw = random.Random(seed).random  # noqa: S311 - a simulation, not a secret
     landed = [0] * len(chances)
     failed = [0] * len(chances)

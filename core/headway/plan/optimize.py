@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 import msgspec
 
-from headway.plan.graph import Plan, compile_plan
+from headway.plan.given import given_plan, given_state
+from headway.plan.graph import Node, Plan, compile_plan
 from headway.plan.model import Action, ActionProposal
+from headway.plan.reach import indirect
 
 
 class Removal(msgspec.Struct):
@@ -24,56 +30,54 @@ class Optimized(msgspec.Struct):
     removed: list[Removal]
 
 
-def optimize(proposal: ActionProposal) -> Optimized:
+def optimize(proposal: ActionProposal, state: Mapping[str, Any] | None = None) -> Optimized:
     """Return ``proposal`` without repeated entries and without dependencies that others imply.
 
     A dependency is implied when another need of the action reaches it through needs alone, whatever the state: then
-    its failure would skip the action all the same. ``proposal`` itself is not changed.
+    its failure would skip the action all the same. ``state`` (None: empty) is what the plan is to run on; some plans
+    have a cycle without it. ``proposal`` itself is not changed.
     """
-    plan = compile_plan(proposal)
+    plan = compile_plan(given_plan(proposal), given_state(state))
+    lasting = [_lasting_needs(plan, node) for node in plan.nodes]
+    named = {node.id: node.index for node in plan.nodes}
+    implied = indirect(plan, _named_pairs(plan, named), lasting)
     removed: list[Removal] = []
-    reached = _reach(plan)
-    actions = [_lean(plan, i, reached, removed) for i in range(len(plan.nodes))]
+    actions = [
+        _lean(node, {name for name in node.action.dependencies if (node.index, named[name]) in implied}, plan, removed)
+        for node in plan.nodes
+    ]
     return Optimized(proposal.model_copy(update={"actions": actions}), removed)
 
 
-def _reach(plan: Plan) -> list[int]:
-    """Return, per action, the set of actions that its needs reach from any state, as bits of an integer."""
-    reached = [0] * len(plan.nodes)
-    for i in (i for level in plan.levels for i in level):
-        bits = 0
-        for need in _lasting_needs(plan, i):
-            bits |= reached[need] | 1 << need
-        reached[i] = bits
-    return reached
-
-
-def _lasting_needs(plan: Plan, index: int) -> list[int]:
+def _lasting_needs(plan: Plan, node: Node) -> Sequence[int]:
     """Return the needs that no state takes away: all but reads bound to a later-listed writer."""
-    node = plan.nodes[index]
+    if not node.needs or node.needs[-1] < node.index:
+        return node.needs
     stated = {*node.action.dependencies, *(plan.nodes[reference.source].id for reference in node.references)}
-    return [need for need in node.needs if need < index or plan.nodes[need].id in stated]
+    return [need for need in node.needs if need < node.index or plan.nodes[need].id in stated]
 
 
-def _lean(plan: Plan, index: int, reached: list[int], removed: list[Removal]) -> Action:
-    node = plan.nodes[index]
+def _named_pairs(plan: Plan, named: dict[str, int]) -> Iterator[tuple[int, int]]:
+    for node in plan.nodes:
+        if len(node.needs) > 1:  # one alone is implied by none
+            for name in node.action.dependencies:
+                yield node.index, named[name]
+
+
+def _lean(node: Node, implied: set[str], plan: Plan, removed: list[Removal]) -> Action:
     action = node.action
     changes: dict[str, list[str]] = {}
     for field in ("dependencies", "state_dependencies", "read_set", "write_set"):
         entries: list[str] = getattr(action, field)
-        kept = list(dict.fromkeys(entries))
-        if len(kept) < len(entries):
-            repeated = sorted({entry for entry in kept if entries.count(entry) > 1})
+        times = Counter(entries)
+        if len(times) < len(entries):
+            repeated = sorted(entry for entry, count in times.items() if count > 1)
             removed.extend(Removal(node.id, field, entry, "said twice") for entry in repeated)
-            changes[field] = kept
+            changes[field] = list(times)
     referred = {plan.nodes[reference.source].id for reference in node.references}
-    by_id = {plan.nodes[need].id: need for need in node.needs}
-    needs = _lasting_needs(plan, index)
     kept = []
     for name in changes.get("dependencies", action.dependencies):
-        need = by_id[name]
-        implied = any(reached[other] >> need & 1 for other in needs if other != need)
-        if name in referred or implied:
+        if name in referred or name in implied:
             reason = "a reference to its output says it" if name in referred else "another need implies it"
             removed.append(Removal(node.id, "dependencies", name, reason))
         else:

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import ValidationError
 
 from headway.errors import InvalidPlan, one_line
-from headway.jsonvalue import encode_exact
+from headway.jsonvalue import encode_exact, too_deep
 from headway.plan.model import ActionProposal
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -45,7 +45,7 @@ def decode_json(data: bytes) -> Any:
         raise InvalidPlan(f"the plan is nested deeper than {MAX_DEPTH} levels") from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         raise InvalidPlan(f"the plan is not valid JSON: {one_line(str(error))}") from None
-    if _too_deep(value):
+    if too_deep(value, MAX_DEPTH):
         raise InvalidPlan(f"the plan is nested deeper than {MAX_DEPTH} levels")
     return value
 
@@ -63,19 +63,6 @@ def _encode(raw: bytes | str | Mapping[str, Any]) -> bytes:
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidPlan(f"the plan is not JSON: {one_line(str(error), 200)}") from None
     raise InvalidPlan(f"a plan is JSON or a mapping, not {type(raw).__name__}")
-
-
-def _too_deep(value: Any) -> bool:
-    layer = [value] if isinstance(value, dict | list) else []
-    for _ in range(MAX_DEPTH):
-        if not layer:
-            return False
-        below: list[Any] = []
-        for item in layer:
-            children = item.values() if type(item) is dict else item
-            below.extend(child for child in children if type(child) is dict or type(child) is list)
-        layer = below
-    return bool(layer)
 
 
 def _explain(error: ValidationError) -> str:

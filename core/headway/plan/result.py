@@ -8,9 +8,12 @@ nobody sends one to us to be validated. Field names are CAR's, with ``error_code
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import msgspec
+
+from headway.jsonvalue import copy_json
 
 
 class ActionStatus(StrEnum):
@@ -81,6 +84,18 @@ class ActionResult(msgspec.Struct, omit_defaults=True):
     usage: dict[str, Any] = {}
     cost: int | None = None
 
+    def apart(self) -> ActionResult:
+        """Return this result with lists and objects of its own; itself if it has none."""
+        kept = {
+            name: copy_json(value)
+            for name in _CONTAINERS
+            if isinstance(value := getattr(self, name), dict | list) and value
+        }
+        return msgspec.structs.replace(self, **kept) if kept else self
+
+
+_CONTAINERS = ("output", "state_changes", "artifacts", "usage")
+
 
 class CostSummary(msgspec.Struct):
     """What a run used. ``tool_calls`` counts the successful ones, ``actions_executed`` succeeded and failed.
@@ -126,7 +141,13 @@ class CostSummary(msgspec.Struct):
 
 
 def tokens_of(usage: dict[str, Any]) -> int:
-    """Return how many tokens a usage names: the sum of the whole numbers whose names end in ``tokens``."""
+    """Return how many tokens a usage names: ``total_tokens``, else all whole numbers whose names end in ``tokens``.
+
+    A service that tells a total tells its parts too, and parts of parts: they are not counted again.
+    """
+    total = usage.get("total_tokens")
+    if type(total) is int:
+        return total
     return sum(amount for name, amount in usage.items() if name.endswith("tokens") and type(amount) is int)
 
 
@@ -140,7 +161,7 @@ class ReplanStep(msgspec.Struct, omit_defaults=True):
     rejection_reason: str | None = None
 
 
-class ProposalResult(msgspec.Struct, omit_defaults=True):
+class ProposalResult(msgspec.Struct, omit_defaults=True, dict=True):
     """The outcome of a run: ``status`` is completed, failed or cancelled; ``outcome`` says why when that is not all.
 
     ``outcome``: rejected (refused at admission, see ``error``), aborted, budget_exhausted, interrupted, killed. After a
@@ -167,7 +188,8 @@ class ProposalResult(msgspec.Struct, omit_defaults=True):
 
     def __getitem__(self, action_id: str) -> ActionResult:
         """Return the result of the action with that id; ``KeyError`` if there is none."""
-        for result in self.results:
-            if result.action_id == action_id:
-                return result
-        raise KeyError(action_id)
+        return self._by_id[action_id]
+
+    @cached_property
+    def _by_id(self) -> dict[str, ActionResult]:
+        return {result.action_id: result for result in reversed(self.results)}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
+from headway.arguments import expect
 from headway.numbers import number_between, whole_number
+from headway.plan.given import given_plan, given_state
 from headway.plan.graph import Plan, compile_plan
 from headway.plan.model import ActionProposal
 
@@ -37,8 +40,9 @@ def analyze_schedule(
     *,
     default_ms: float = 1.0,
     max_concurrency: int | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> Schedule:
-    """Return the schedule of ``proposal``, linear in actions and edges.
+    """Return the schedule of ``proposal`` run on ``state`` (None: empty), linear in actions and edges.
 
     ``durations_ms`` gives times by action id or, failing that, by tool; ``default_ms`` stands for the rest. With
     ``max_concurrency`` a level takes as long as its actions need on so many slots, in list order.
@@ -46,8 +50,10 @@ def analyze_schedule(
     """
     if max_concurrency is not None:
         whole_number(max_concurrency, "max_concurrency", 1)
-    plan = compile_plan(proposal)
-    times = [_time(node.id, node.tool, durations_ms or {}, default_ms) for node in plan.nodes]
+    durations = expect({} if durations_ms is None else durations_ms, Mapping, "durations_ms")
+    number_between(default_ms, "default_ms", 0, math.inf)
+    plan = compile_plan(given_plan(proposal), given_state(state))
+    times = [_time(node.id, node.tool, durations, default_ms) for node in plan.nodes]
     order = [i for level in plan.levels for i in level]
     earliest = [0.0] * len(times)  # when an action can end
     via: list[int | None] = [None] * len(times)

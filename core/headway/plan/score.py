@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headway.arguments import expect
+from headway.errors import InvalidInput, one_line
 from headway.numbers import number_between, whole_number
 from headway.plan.graph import writes
 from headway.plan.model import ActionProposal, ActionType
+from headway.plan.named_tools import registry_of
 from headway.plan.verify import VerifyReport, verify
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 WARNING_COST = 0.1
 """What one warning takes from a plan's validity."""
+
+_NAME = "a tool's name"
 
 UNKNOWN_RATE = 0.5
 """The success rate of a tool that nobody has seen run."""
@@ -51,12 +56,12 @@ class ToolFeedback(msgspec.Struct, frozen=True):
     tool_success_rates: dict[str, float] = {}
 
     def __post_init__(self) -> None:
-        for tool, rate in self.tool_success_rates.items():
-            number_between(rate, f"the success rate of tool '{tool}'", 0, 1)
+        for tool, rate in expect(self.tool_success_rates, dict, "tool_success_rates").items():
+            number_between(rate, f"the success rate of tool '{one_line(expect(tool, str, _NAME), 80)}'", 0, 1)
 
     def rate(self, tool: str) -> float:
         """Return the success rate of ``tool``; 0.5 for one never seen."""
-        return self.tool_success_rates.get(tool, UNKNOWN_RATE)
+        return self.tool_success_rates.get(expect(tool, str, _NAME), UNKNOWN_RATE)
 
 
 class PlanScore(msgspec.Struct):
@@ -135,7 +140,13 @@ def rank_proposals(
     tools: ToolRegistry | Iterable[str] | None = None,
 ) -> list[PlanScore]:
     """Return the scores of all candidates, the best first; equals stay in the order given."""
-    known = tools if tools is None or hasattr(tools, "get") else list(tools)
+    if isinstance(candidates, str | bytes) or not isinstance(candidates, Sequence):
+        raise InvalidInput(f"candidates are a list of plans, not {type(candidates).__name__}")
+    if config is not None:
+        expect(config, PlannerConfig, "config")
+    if feedback is not None:
+        expect(feedback, ToolFeedback, "feedback")
+    known = registry_of(tools)
     scores = [
         score_proposal(candidate, verify(candidate, state, known), config, feedback, index)
         for index, candidate in enumerate(candidates)

@@ -9,6 +9,7 @@ import msgspec
 
 from headway.plan.checks import UNKNOWN
 from headway.plan.effects import walk
+from headway.plan.given import given_plan, given_state
 from headway.plan.graph import compile_plan
 from headway.plan.model import ActionProposal
 
@@ -43,8 +44,8 @@ def simulate(proposal: ActionProposal, state: Mapping[str, Any] | None = None) -
     What is blocked, by a test on state or by a blocked action that it needs, changes nothing. The actions are in list
     order. Raises :class:`headway.errors.InvalidPlan` for a plan without a graph.
     """
-    now: dict[str, Any] = {} if state is None else dict(state)
-    plan = compile_plan(proposal, now)
+    now: dict[str, Any] = dict(given_state(state))
+    plan = compile_plan(given_plan(proposal), now)
     actions: dict[int, SimulatedAction] = {}
     for step in walk(plan, now.copy()):
         node = step.node

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from headway.plan.checks import equal
-from headway.plan.graph import Node, compile_plan, reads, writes
+from headway.plan.given import given_plan, given_state
+from headway.plan.graph import Node, compile_plan, reads
 from headway.plan.model import ActionProposal
+from headway.plan.reach import indirect
 from headway.state import StateStore
 
 
@@ -28,31 +30,42 @@ def transaction_check(
     """Return the conflicts of ``proposal``, in list order.
 
     write_write: two actions write one key and neither needs the other. read_write: an action reads a key that a later
-    one overwrites. The executor orders both as listed; whoever wrote the plan may have meant something else.
-    stale_assumption: the state no longer is what the plan was made under. Only neighbours in the list of a key's
-    writers are compared, so the check is linear.
+    one overwrites and does not need it. The executor orders both as listed; whoever wrote the plan may have meant
+    something else. Needs count through any number of actions. stale_assumption: the state no longer is what the plan
+    was made under. Only neighbours in the list of a key's writers are compared.
     """
-    plan = compile_plan(proposal, {} if state is None else state)
-    found: list[TransactionConflict] = []
+    known = state if isinstance(state, StateStore) else given_state(state)
+    plan = compile_plan(given_plan(proposal), known)
+    needs = [frozenset(node.needs) for node in plan.nodes]
+    found: list[tuple[TransactionConflict, tuple[int, int] | None]] = []
     writer: dict[str, Node] = {}
     readers: dict[str, list[Node]] = {}
     for node in plan.nodes:
-        found.extend(_stale(node, state))
-        written = dict.fromkeys(writes(node.action))
-        for key in written:
+        found.extend((stale, None) for stale in _stale(node, state))
+        for key in node.writes:
             before = writer.get(key)
-            if before is not None and before.index not in node.needs:
-                text = f"'{before.id}' and '{node.id}' both write '{key}' and neither depends on the other"
-                found.append(TransactionConflict("write_write", key, text, [before.id, node.id]))
+            if before is not None and before.index not in needs[node.index]:
+                found.append((_write_write(before, node, key), (node.index, before.index)))
             for reader in readers.pop(key, ()):
-                if reader.index not in node.needs:
-                    text = f"'{reader.id}' reads '{key}' before '{node.id}' overwrites it"
-                    found.append(TransactionConflict("read_write", key, text, [reader.id, node.id]))
+                if node.index in needs[reader.index]:
+                    readers.setdefault(key, []).append(reader)  # it waits for this writer: the next one overwrites
+                elif reader.index not in needs[node.index]:
+                    found.append((_read_write(reader, node, key), (node.index, reader.index)))
             writer[key] = node
-        for key in dict.fromkeys(reads(node.action)):
-            if key not in written:
-                readers.setdefault(key, []).append(node)
-    return found
+        for key in set(reads(node.action)).difference(node.writes):
+            readers.setdefault(key, []).append(node)
+    declared = indirect(plan, (pair for _, pair in found if pair is not None))
+    return [conflict for conflict, pair in found if pair is None or pair not in declared]
+
+
+def _write_write(before: Node, node: Node, key: str) -> TransactionConflict:
+    text = f"'{before.id}' and '{node.id}' both write '{key}' and neither depends on the other"
+    return TransactionConflict("write_write", key, text, [before.id, node.id])
+
+
+def _read_write(reader: Node, node: Node, key: str) -> TransactionConflict:
+    text = f"'{reader.id}' reads '{key}' before '{node.id}' overwrites it"
+    return TransactionConflict("read_write", key, text, [reader.id, node.id])
 
 
 def _stale(node: Node, state: StateStore | Mapping[str, Any] | None) -> list[TransactionConflict]:

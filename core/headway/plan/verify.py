@@ -8,34 +8,46 @@ that ``verify`` shows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from headway.errors import InvalidPlan
+from headway.numbers import whole_number
 from headway.plan.checks import UNKNOWN, check_precondition, check_shape, check_tool
+from headway.plan.compensation import check_compensation
 from headway.plan.effects import declared_effects
 from headway.plan.evidence import CHECKS, Evidence, evidence_of
-from headway.plan.graph import Node, Plan, compile_plan, find_references, writes
+from headway.plan.given import given_plan, given_state
+from headway.plan.graph import Node, Plan, compile_plan
+from headway.plan.hints import repetitions, write_conflicts
 from headway.plan.model import ActionProposal, ActionType, FailureBehavior, InvocationMode, ToolSchema
+from headway.plan.named_tools import is_tool, registry_of
 
 if TYPE_CHECKING:
     from headway.tools.registry import ToolRegistry
 
 
-class Issue(msgspec.Struct, omit_defaults=True):
-    """One finding. ``severity`` is error, warning or info; ``check`` names the check that found it."""
+_TOOL_CALL = ActionType.TOOL_CALL
+_ONE_SHOT = InvocationMode.ONE_SHOT
+
+
+class Issue(msgspec.Struct):
+    """One finding. ``severity`` is error, warning or info; ``check`` names the check that found it.
+
+    ``tier`` says how the check knows: structural, simulated or heuristic.
+    """
 
     message: str
     severity: str = "error"
     action_id: str | None = None
     check: str = ""
+    tier: str = ""
 
-    @property
-    def tier(self) -> str:
-        """How the check knows: structural, simulated or heuristic."""
-        return CHECKS[self.check][0] if self.check in CHECKS else ""
+    def __post_init__(self) -> None:
+        if not self.tier:
+            self.tier = CHECKS[self.check][0] if self.check in CHECKS else "structural"
 
 
 class VerifyReport(msgspec.Struct):
@@ -53,6 +65,11 @@ class VerifyReport(msgspec.Struct):
     simulated_state: dict[str, Any] = {}
     evidence: Evidence | None = None
 
+    @property
+    def execution_levels(self) -> list[list[str]]:
+        """CAR's name of ``levels``."""
+        return self.levels
+
 
 def verify(
     proposal: ActionProposal,
@@ -64,21 +81,25 @@ def verify(
     """Check ``proposal`` against ``state`` (None: empty) and the ``tools`` there are (None: not checked).
 
     ``tools`` is a registry, or names; ``schemas`` adds parameter schemas to names. ``max_actions`` warns about a
-    plan with more. Runs nothing and changes nothing.
+    plan with more. Runs nothing and changes nothing. Raises :class:`InvalidInput` for what is no plan or no JSON.
     """
-    known = {} if state is None else state
-    registry = _registry(tools, schemas)
-    rests_on = {"tools_known": registry is not None, "bounded": max_actions is not None}
+    given_plan(proposal)
+    known = given_state(state)
+    registry = registry_of(tools, schemas)
+    if max_actions is not None:
+        whole_number(max_actions, "max_actions", 0)
+    not_run = _not_run(registry, max_actions)
     try:
         plan, issues = admit(proposal, known, registry)
     except InvalidPlan as error:
         found = [issue.check for issue in error.issues]
-        return VerifyReport(False, list(error.issues), evidence=evidence_of(None, found, **rests_on))
+        return VerifyReport(False, list(error.issues), evidence=evidence_of(None, found, not_run))
     if max_actions is not None and len(plan.nodes) > max_actions:
         text = f"excessive actions: {len(plan.nodes)} (limit {max_actions})"
         issues.append(Issue(text, "warning", check="resource_bounds"))
-    issues.extend(_repetitions(plan))
-    conflicts = _write_conflicts(plan)
+    for action_id, text in repetitions(plan):
+        issues.append(Issue(text, "warning", action_id, "loop_detection"))
+    conflicts = write_conflicts(plan)
     for before, action_id, key in conflicts:
         text = f"write conflict on '{key}' with action {before} (no dependency declared)"
         issues.append(Issue(text, "warning", action_id, "write_conflicts"))
@@ -90,7 +111,7 @@ def verify(
         levels=[[plan.nodes[i].id for i in level] for level in plan.levels],
         conflicts=conflicts,
         simulated_state={key: value for key, value in after.items() if value is not UNKNOWN},
-        evidence=evidence_of(plan, [issue.check for issue in issues], **rests_on),
+        evidence=evidence_of(plan, [issue.check for issue in issues], not_run),
     )
 
 
@@ -107,14 +128,17 @@ def admit(
         error.issues = [Issue(error.message, check="graph")]
         raise
     issues: list[Issue] = []
+    index: dict[str, int] = {}
     for node in plan.nodes:
         problems = check_shape(node)
         if problems:
-            issues.extend(Issue(text, action_id=node.id, check="shape") for text in problems)
-        elif node.type is ActionType.TOOL_CALL and registry is not None:
-            issues.extend(_tool_issues(node, registry))
+            issues += [Issue(text, action_id=node.id, check="shape") for text in problems]
+        elif node.type is _TOOL_CALL and registry is not None:
+            issues += _tool_issues(node, registry)
         if node.action.compensation is not None:
-            issues.extend(_compensation_issues(node, plan, registry))
+            index = index or {other.id: other.index for other in plan.nodes}
+            problems = check_compensation(node.action.compensation, plan, index, registry)
+            issues += [Issue(text, action_id=node.id, check="compensation_resolution") for text in problems]
     return plan, issues
 
 
@@ -126,90 +150,28 @@ def refuse(issues: list[Issue]) -> InvalidPlan:
     return InvalidPlan(f"{where}{first.message}{more}", list(issues))
 
 
+def _not_run(registry: ToolRegistry | None, max_actions: int | None) -> set[str]:
+    """Return the checks that nothing was given for."""
+    entries = registry.entries() if registry is not None else []
+    lacking = {
+        "resource_bounds": max_actions is None,
+        "tool_existence": registry is None,
+        "param_schema": registry is None or not all(is_tool(entry) or entry.schema.parameters for entry in entries),
+        "invocation_mode": registry is None or not all(map(is_tool, entries)),
+    }
+    return {check for check, lacks in lacking.items() if lacks}
+
+
 def _tool_issues(node: Node, registry: ToolRegistry) -> list[Issue]:
-    if node.references or node.escapes:
-        # The values are known at dispatch only; what the tool says of them then is a rejection of this action.
-        problems = [] if (node.tool or "") in registry else [f"tool '{node.tool}' is not registered"]
-    else:
-        problems = check_tool(node, registry, node.action.parameters)
+    issues = []
     entry = registry.get(node.tool or "")
     mode = node.action.invocation_mode
-    if entry is not None and mode is not InvocationMode.ONE_SHOT and mode.value != entry.mode:
+    if mode is not _ONE_SHOT and entry is not None and mode.value != entry.mode and is_tool(entry):
         text = f"tool '{node.tool}' cannot be invoked as {mode.value}"
-        return [Issue(text, action_id=node.id, check="invocation_mode")]
-    check = "param_schema" if (node.tool or "") in registry else "tool_existence"
-    return [Issue(text, action_id=node.id, check=check) for text in problems]
-
-
-def _compensation_issues(node: Node, plan: Plan, registry: ToolRegistry | None) -> Iterator[Issue]:
-    """Yield why an aborted run could not undo ``node`` as its plan says."""
-    compensation = node.action.compensation
-    assert compensation is not None
-    index = {other.id: other.index for other in plan.nodes}
-    problems: list[str] = []
-    if compensation.type == "action_ref":
-        other = index.get(compensation.action_id or "")
-        if other is None or plan.nodes[other].type is not ActionType.TOOL_CALL:
-            problems = [f"compensation names '{compensation.action_id}', which is no tool call of the plan"]
-    elif compensation.type != "tool" or not compensation.tool:
-        problems = ["a compensation is {'type': 'tool', 'tool': …} or {'type': 'action_ref', 'action_id': …}"]
-    else:
-        try:
-            dynamic = any(find_references(compensation.parameters, index))
-        except KeyError as error:
-            problems = [f"compensation refers to '{error.args[0]}', which the plan does not have"]
-        else:
-            entry = registry.get(compensation.tool) if registry is not None else None
-            if registry is not None and entry is None:
-                problems = [f"compensation: tool '{compensation.tool}' is not registered"]
-            elif entry is not None and not dynamic:
-                problems = [f"compensation: {text}" for text in entry.validate(compensation.parameters)]
-    for text in problems:
-        yield Issue(text, action_id=node.id, check="compensation_resolution")
-
-
-def _registry(tools: ToolRegistry | Iterable[str] | None, schemas: Iterable[ToolSchema] | None) -> ToolRegistry | None:
-    from headway.tools.registry import ToolEntry, ToolRegistry
-
-    if isinstance(tools, ToolRegistry):
-        return tools
-    if tools is None and schemas is None:
-        return None
-    registry = ToolRegistry()
-    for schema in (*(ToolSchema(name=name) for name in tools or ()), *(schemas or ())):
-        registry.register(ToolEntry(schema, call=_never_called, is_async=False))
-    return registry
-
-
-def _never_called(**_: Any) -> None:
-    raise AssertionError("verify calls no tools")  # pragma: no cover
-
-
-def _repetitions(plan: Plan) -> Iterator[Issue]:
-    """Yield the tool calls that stand more than once in the plan, the same to the letter."""
-    seen: dict[bytes, list[Node]] = {}
-    for node in plan.nodes:
-        if node.type is ActionType.TOOL_CALL and not node.references:
-            key = msgspec.json.encode([node.tool, node.action.parameters], order="sorted")
-            seen.setdefault(key, []).append(node)
-    for nodes in seen.values():
-        if len(nodes) == 2:
-            yield Issue(f"duplicate tool call: {nodes[0].tool} (2x)", "warning", nodes[1].id, "loop_detection")
-        elif len(nodes) > 2:
-            text = f"repeated identical tool call: {nodes[0].tool} ({len(nodes)}x) — likely loop"
-            yield Issue(text, "warning", nodes[-1].id, "loop_detection")
-
-
-def _write_conflicts(plan: Plan) -> list[list[str]]:
-    last: dict[str, int] = {}
-    found = []
-    for node in plan.nodes:
-        for key in dict.fromkeys(writes(node.action)):
-            before = last.get(key)
-            if before is not None and before in node.after:
-                found.append([plan.nodes[before].id, node.id, key])
-            last[key] = node.index
-    return found
+        issues.append(Issue(text, action_id=node.id, check="invocation_mode"))
+    check = "tool_existence" if entry is None else "param_schema"
+    issues += [Issue(text, action_id=node.id, check=check) for text in check_tool(node, entry)]
+    return issues
 
 
 def _state_issues(plan: Plan, state: Mapping[str, Any]) -> tuple[list[Issue], dict[str, Any]]:
@@ -220,20 +182,28 @@ def _state_issues(plan: Plan, state: Mapping[str, Any]) -> tuple[list[Issue], di
         changes: dict[str, Any] = {}
         for i in level:
             node = plan.nodes[i]
-            issues.extend(_unmet(node, now))
-            changes.update(declared_effects(node))
-        now.update(changes)
+            if node.reads or node.action.preconditions:
+                issues += _unmet(node, now)
+            if node.writes:
+                changes.update(declared_effects(node))
+        if changes:
+            now.update(changes)
     return issues, now
 
 
-def _unmet(node: Node, state: Mapping[str, Any]) -> Iterable[Issue]:
+def _unmet(node: Node, state: Mapping[str, Any]) -> list[Issue]:
     action = node.action
-    severity = "warning" if action.failure_behavior is FailureBehavior.SKIP else "error"
+    found = []
     for precondition in action.preconditions:
         text = check_precondition(precondition, state)
         if text:
-            yield Issue(f"precondition will fail: {text}", severity, node.id, "preconditions")
-    for key in node.reads:
-        if key not in state:
-            text = f"state dependency '{key}' not available at this point"
-            yield Issue(text, severity, node.id, "state_dependencies")
+            found.append(("preconditions", f"precondition will fail: {text}"))
+    found += [
+        ("state_dependencies", f"state dependency '{key}' not available at this point")
+        for key in node.reads
+        if key not in state
+    ]
+    if not found:
+        return []
+    severity = "warning" if action.failure_behavior is FailureBehavior.SKIP else "error"
+    return [Issue(text, severity, node.id, check) for check, text in found]

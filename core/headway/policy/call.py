@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
+
+from headway.arguments import expect
+from headway.errors import InvalidInput
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -35,3 +38,22 @@ class PolicyCall(msgspec.Struct, frozen=True, gc=False):
     def __repr__(self) -> str:
         # Without the values: a repr ends in logs.
         return f"PolicyCall({self.action_id!r}, {self.type!r}, tool={self.tool!r})"
+
+
+def refuse_malformed(call: object) -> None:
+    """Raise :class:`InvalidInput` for what is no call, or has fields of other types; asked once something failed."""
+    if not isinstance(call, PolicyCall):
+        raise InvalidInput(f"a call is a PolicyCall, not {type(call).__name__}") from None
+    expect(call.action_id, str, "the action_id of a call")
+    expect(call.type, str, "the type of a call")
+    for name in ("tool", "session", "principal"):
+        if (text := getattr(call, name)) is not None:
+            expect(text, str, f"the {name} of a call")
+    for name in ("parameters", "state"):
+        expect(getattr(call, name), Mapping, f"the {name} of a call")
+    for name in ("reads", "writes"):
+        keys = getattr(call, name)
+        if isinstance(keys, str) or not all(isinstance(key, str) for key in expect(keys, Collection, name)):
+            raise InvalidInput(f"the {name} of a call must be a collection of texts")
+    if isinstance(call.now, bool) or not isinstance(call.now, int | float):
+        raise InvalidInput(f"the now of a call must be a number, not {type(call.now).__name__}")

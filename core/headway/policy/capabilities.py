@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from headway.arguments import plain
 from headway.errors import InvalidInput
 from headway.numbers import whole_number
-from headway.policy.call import PolicyCall
-from headway.policy.values import MAX_KEY, plain, shown
+from headway.policy.call import PolicyCall, refuse_malformed
+from headway.policy.values import MAX_KEY, shown
 
 _NONE: frozenset[str] = frozenset()
 _SETS = ("allowed_tools", "denied_tools", "allowed_state_keys")
@@ -52,6 +53,13 @@ class CapabilitySet(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def check(self, call: PolicyCall) -> list[str]:
         """Return why ``call`` is beyond the capabilities, by its tool or a state key; ``[]`` if it is not."""
+        try:
+            return self._check(call)
+        except (AttributeError, TypeError):
+            refuse_malformed(call)
+            raise
+
+    def _check(self, call: PolicyCall) -> list[str]:
         found = []
         tool = call.tool
         if tool is not None and (tool in self.denied_tools or (self.allowed_tools and tool not in self.allowed_tools)):

@@ -13,9 +13,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from headway.arguments import plain
 from headway.errors import InvalidInput, one_line
 from headway.policy.call import PolicyCall
-from headway.policy.values import MAX_ITEMS, Unreadable, plain, weigh
+from headway.policy.values import MAX_ITEMS, Unreadable, weigh
 
 VARIABLES = ("action_id", "params", "principal", "state", "tool", "type")
 """What a condition may name. ``params`` and ``state`` are maps, ``tool`` and ``principal`` may be null."""

@@ -19,11 +19,12 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from headway.arguments import plain
 from headway.errors import InvalidInput, NotFound
 from headway.jsonvalue import to_json
-from headway.policy.call import PolicyCall
+from headway.policy.call import PolicyCall, refuse_malformed
 from headway.policy.rules import Answer, DenyParameter, DenyTool, Function, RequireState, Rule
-from headway.policy.values import MAX_KEY, MAX_PATTERN, Unreadable, plain, shown
+from headway.policy.values import MAX_KEY, MAX_PATTERN, Unreadable, shown
 
 if TYPE_CHECKING:
     from headway.policy.files import RuleSet
@@ -54,8 +55,13 @@ class PolicyEngine:
         A call that passes is counted by the rate limits of its tool. A call of a session that is not open is denied:
         its rules are gone, and with them the right to go on under them.
         """
-        if self._idle and call.session is None:
-            return []
+        try:
+            return [] if self._idle and call.session is None else self._found(call)
+        except (AttributeError, TypeError):
+            refuse_malformed(call)
+            raise
+
+    def _found(self, call: PolicyCall) -> list[str]:
         found: list[str] = []
         for rule in self._rules:
             found += _reasons(rule, call)
@@ -125,6 +131,10 @@ class PolicyEngine:
         self._settle()
         return session
 
+    def is_open(self, session: str) -> bool:
+        """Return whether the session is open."""
+        return _session(session) in self._sessions
+
     def close_session(self, session: str) -> bool:
         """Forget the session and its rules; return whether it was open. Calls that still name it are denied."""
         closed = self._sessions.pop(_session(session), None) is not None
@@ -142,7 +152,7 @@ class PolicyEngine:
         Rate limits that both have keep their count: writing a file anew does not give calls back.
         """
         if rules is not None:
-            if not hasattr(rules, "continue_from"):
+            if not callable(getattr(rules, "continue_from", None)) or isinstance(rules, type):
                 raise InvalidInput(f"use_files() takes what load_policies() returns, not {type(rules).__name__}")
             if self._files is not None and rules is not self._files:
                 rules.continue_from(self._files)

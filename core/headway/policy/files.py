@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from headway.arguments import path_of
 from headway.config.load import read_toml
-from headway.errors import InvalidConfig, InvalidInput, one_line
+from headway.errors import InvalidConfig
 from headway.policy.rules import Rule, Window
 from headway.policy.tables import read_rules
 
@@ -123,7 +124,4 @@ def _policy_files(folder: Path) -> list[Path]:
 
 def folder_path(value: Path | str) -> Path:
     """Return ``value`` as an absolute path; raise ``InvalidInput`` if it is none."""
-    given: object = value
-    if not isinstance(given, str | Path) or "\0" in str(given):
-        raise InvalidInput(f"a folder of policies is a path, not {one_line(repr(given), 60)}")
-    return Path(given).absolute()
+    return path_of(value, "a folder of policies").absolute()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from headway.arguments import plain
 from headway.errors import InvalidInput, one_line
-from headway.policy.values import MAX_PATTERN, plain
+from headway.policy.values import MAX_PATTERN
 
 _MEMORY = 2**20  # of a compiled pattern
 _MAX_STEPS = 10_000  # of a compiled pattern: what one byte of the text can cost at worst

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from headway.errors import InvalidInput, one_line
-from headway.policy.call import PolicyCall
+from headway.arguments import expect, shown_value
+from headway.errors import InvalidInput
+from headway.policy.call import PolicyCall, refuse_malformed
 from headway.policy.values import shown
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Tier(StrEnum):
 
     def covers(self, other: Tier) -> bool:
         """Return whether who may do this may do ``other``."""
-        return _RANK[self] >= _RANK[other]
+        return _RANK[self] >= _RANK[expect(other, Tier, "a tier")]
 
 
 _RANK = {tier: rank for rank, tier in enumerate(Tier)}
@@ -66,13 +67,20 @@ class PermissionGrant:
     __slots__ = ("tier",)
 
     def __init__(self, tier: Tier | str = Tier.SANDBOX_EDIT) -> None:
-        try:
-            self.tier = Tier(tier)
-        except ValueError:
-            raise InvalidInput(f"a tier is one of {', '.join(Tier)}, not {one_line(repr(tier), 60)}") from None
+        if not isinstance(tier, str) or tier not in _RANK:
+            raise InvalidInput(f"a tier is one of {', '.join(Tier)}, not {shown_value(tier)}")
+        self.tier = Tier(tier)
 
     def check(self, call: PolicyCall, entry: ToolEntry | None) -> list[str]:
         """Return why the grant does not reach ``call``; ``[]`` if it does. None reaches a tool with permission deny."""
+        try:
+            return self._check(call, entry)
+        except Exception:
+            refuse_malformed(call)
+            _entry(entry)
+            raise
+
+    def _check(self, call: PolicyCall, entry: ToolEntry | None) -> list[str]:
         if call.type == "tool_call" and entry is not None and entry.permission == "deny":
             return [f"tool '{shown(entry.name)}' is denied by its permission"]
         needed = classify(entry, call)
@@ -86,9 +94,21 @@ class PermissionGrant:
 
         One action above the grant refuses the whole plan: half of it would not do what was meant.
         """
-        return [
-            f"action '{shown(call.action_id)}': {reason}" for call, entry in calls for reason in self.check(call, entry)
-        ]
+        found = []
+        for pair in expect(calls, Iterable, "calls"):
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise InvalidInput("calls are pairs of a PolicyCall and a ToolEntry or None")
+            call, entry = pair
+            refuse_malformed(call)
+            found += [f"action '{shown(call.action_id)}': {reason}" for reason in self.check(call, entry)]
+        return found
 
     def __repr__(self) -> str:
         return f"PermissionGrant({self.tier.value!r})"
+
+
+def _entry(value: object) -> None:
+    from headway.tools.registry import ToolEntry
+
+    if value is not None:
+        expect(value, ToolEntry, "a tool's entry")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from headway.arguments import plain
 from headway.config.lines import Lines, line_of
 from headway.config.problems import unknown
 from headway.errors import InvalidInput, one_line
@@ -23,7 +24,7 @@ from headway.policy.rules import (
     When,
     Window,
 )
-from headway.policy.values import MAX_KEY, MAX_PATTERN, plain
+from headway.policy.values import MAX_KEY, MAX_PATTERN
 
 MAX_CALLS = 1_000_000
 _MAX_MESSAGE = 1000

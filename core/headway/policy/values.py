@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from headway.errors import InvalidInput, one_line
+from headway.errors import one_line
 
 MAX_ITEMS = 250_000
 """How much of one value a rule looks at: items, and hundreds of characters."""
 MAX_DEPTH = 100
-MAX_NAME = 256
 MAX_KEY = 1024
 MAX_PATTERN = 1000
 
@@ -75,19 +74,6 @@ def weigh(values: Iterable[Any], limit: int) -> None:
             return
         level = below
     raise Unreadable("the values that it reads are nested too deep")
-
-
-def plain(value: object, what: str, longest: int = MAX_NAME) -> str:
-    """Return ``value`` if it is a text of 1 to ``longest`` characters, no lone surrogates; else ``InvalidInput``."""
-    if not isinstance(value, str):
-        raise InvalidInput(f"{what} must be a text, not {type(value).__name__}")
-    if not 0 < len(value) <= longest:
-        raise InvalidInput(f"{what} must have 1 to {longest} characters")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput(f"{what} is not valid text") from None
-    return value
 
 
 def shown(text: str) -> str:

@@ -24,7 +24,10 @@ NOT_RUN = "not run: the plan was rejected"
 
 
 class JobSpec(msgspec.Struct, frozen=True):
-    """What a job is beside its plan. ``scope`` names the state it works on, ``origin`` is the caller's own data."""
+    """What a job is beside its plan.
+
+    ``scope`` names the state it works on, ``origin`` is the caller's own data, ``session`` that of the policies.
+    """
 
     job_id: str
     scope: str
@@ -33,11 +36,12 @@ class JobSpec(msgspec.Struct, frozen=True):
     context_id: str | None = None
     principal: str | None = None
     origin: dict[str, Any] = {}
+    session: str | None = None
 
     def created(self, proposal: dict[str, Any], graph: dict[str, Any], **fork: Any) -> Event:
         """Return the ``job_created`` event."""
         data: dict[str, Any] = {"scope": self.scope, "source": self.source, "title": self.title}
-        for name in ("context_id", "principal", "origin"):
+        for name in ("context_id", "principal", "origin", "session"):
             value = getattr(self, name)
             if value:
                 data[name] = value

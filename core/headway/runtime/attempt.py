@@ -19,14 +19,14 @@ from headway.jsonvalue import copy_json, to_json
 from headway.limits.reuse import Lead
 from headway.numbers import whole_number
 from headway.plan.model import FailureBehavior
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.result import ActionStatus, ErrorCode, tokens_of
 from headway.runtime import stop as stops
 from headway.runtime.environment import KILL_GRACE_S
 from headway.runtime.progress import Progress
 from headway.runtime.slot import Slot
 from headway.state import state_key
 from headway.tools.chunks import ChunkEvents
-from headway.tools.context import ToolContext, ToolResult
+from headway.tools.context import StateView, ToolContext, ToolResult
 
 if TYPE_CHECKING:
     from headway.runtime.level import Level
@@ -98,7 +98,7 @@ class Attempts:
             slot.timer.cancel()
             slot.timer = None
         if slot.progress is not None:
-            slot.progress.cancel()
+            slot.progress.close()
             slot.progress = None
         if slot.chunks is not None:
             slot.chunks.close()
@@ -140,7 +140,8 @@ class Attempts:
         for slot in cut:
             slot.duration += max(0.0, slot.ended - slot.started)
         for slot in (*cut, *launching):
-            self.level.spend(slot, 0.0, {})
+            self.level.return_token(slot)
+            self.level.spending.settle(slot, 0.0)
             if self.run.results[slot.node.index] is None:
                 self.fail(slot, text, code)
 
@@ -174,6 +175,7 @@ class Attempts:
         slot.chunks = ChunkEvents(
             self.env.clock, lambda data: run.emit(kinds.ACTION_CHUNK, data, node=node, attempt=attempt)
         )
+        slot.progress = Progress(run, node, attempt)
         return ToolContext(
             job_id=run.job_id,
             action_id=node.id,
@@ -181,10 +183,10 @@ class Attempts:
             idempotency_key=f"{run.job_id}:{node.id}",
             cancel=run.token,
             deadline=slot.started + timeout_ms / 1000 if timeout_ms is not None else None,
-            state=self.level.snapshot,
+            state=StateView(self.level.snapshot),
             workspace=self.env.workspace,
             clock=self.env.clock,
-            progress=Progress(run, self.in_flight, slot).report,
+            progress=slot.progress.report,
             chunks=slot.chunks.report,
         )
 
@@ -202,21 +204,21 @@ class Attempts:
         call = slot.call
         assert call is not None
         if slot.cut is ErrorCode.KILLED:
-            self.level.spend(slot, seconds, {})
+            self.level.spending.settle(slot, seconds)
             self.fail(slot, f"killed: {self.run.token.kill_reason}", ErrorCode.KILLED)
         elif slot.cut is ErrorCode.TIMEOUT:
-            self.level.spend(slot, seconds, {})
+            self.level.spending.settle(slot, seconds)
             text = f"timed out after {slot.node.action.timeout_ms} ms"
             self._failed(slot, text, ErrorCode.TIMEOUT)
         elif call.cancelled():
-            self.level.spend(slot, seconds, {})
+            self.level.spending.settle(slot, seconds)
             self._failed(slot, "the tool cancelled itself", ErrorCode.TOOL_ERROR)
         else:
             error = call.exception()
             if error is None:
                 self._returned(slot, seconds, call.result())
             else:
-                self.level.spend(slot, seconds, {})
+                self.level.spending.settle(slot, seconds)
                 terminal = isinstance(error, TerminalToolError)
                 self._failed(slot, describe(error), ErrorCode.TOOL_ERROR, terminal)
 
@@ -224,24 +226,28 @@ class Attempts:
         effects, confirmed = slot.node.action.expected_effects, None
         artifacts: list[Any] = []
         usage: dict[str, Any] = {}
-        amounts: dict[str, int] = {}
+        amounts: dict[str, int] | None = {}
         cost: int | None = None
         try:
             if isinstance(value, ToolResult):
-                confirmed = value.effects
+                amounts, confirmed = None, value.effects  # what it used is not known until that is read
                 effects = effects if confirmed is None else confirmed
                 artifacts = to_json(list(value.artifacts))
                 usage, cost = to_json(dict(value.usage)), value.cost
-                amounts = _amounts(usage, cost)
+                amounts = amounts_of(usage, cost)
                 value = value.output
             output = to_json(value)
             changes = to_json({state_key(key): {"op": "set", "value": new} for key, new in effects.items()})
         except Exception as error:  # noqa: BLE001 - a tool may return anything, and what it returns may raise anything
-            self.level.spend(slot, seconds, amounts)
+            self.level.spending.settle(slot, seconds, amounts)
             text = f"tool '{slot.node.tool}' returned what cannot be recorded: {describe(error)}"
             self._failed(slot, text, ErrorCode.TOOL_ERROR)
             return
-        self.level.spend(slot, seconds, amounts)
+        self.level.spending.settle(slot, seconds, amounts)
+        beyond = self.env.gates.effects_denied(confirmed) if confirmed else None
+        if beyond is not None:
+            self._failed(slot, f"tool '{slot.node.tool}' set what it may not: {beyond}", ErrorCode.CAPABILITY)
+            return
         problem = slot.entry.output_problem(output) if slot.entry is not None else None
         if problem is not None:
             text = f"tool '{slot.node.tool}' returned what its schema does not allow: {problem}"
@@ -334,12 +340,15 @@ def _fresh(parameters: dict[str, Any]) -> dict[str, Any]:
     return {key: copy_json(value) if isinstance(value, dict | list) else value for key, value in parameters.items()}
 
 
-def _amounts(usage: dict[str, Any], cost: int | None) -> dict[str, int]:
+def amounts_of(usage: dict[str, Any], cost: int | None) -> dict[str, int]:
     """Return what a tool's result counts against a budget; ``InvalidInput`` for what cannot be counted."""
     amounts = {}
-    tokens = [whole_number(usage[name], "usage", 0) for name in usage if name.endswith("tokens")]
-    if tokens:
-        amounts["tokens"] = sum(tokens)
+    for name, amount in usage.items():
+        if name.endswith("tokens"):
+            whole_number(amount, f"usage {name}", 0)
+            amounts["tokens"] = 0
+    if amounts:
+        amounts["tokens"] = tokens_of(usage)
     if cost is not None:
         amounts["usd_micros"] = whole_number(cost, "cost", 0)
     return amounts

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from headway.clock import SYSTEM_CLOCK, Clock, rfc3339
+from headway.arguments import expect, path_of, shown_value
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of, rfc3339
 from headway.errors import InvalidInput
 from headway.events.log import EventLog
 from headway.limits.bucket import RateLimiter
 from headway.limits.cache import ResultCache
 from headway.limits.idempotency import IdempotencyCache
+from headway.limits.prices import Prices
 from headway.limits.reuse import Reuse
 from headway.numbers import whole_number
 from headway.runtime.gates import Gates
@@ -40,19 +42,20 @@ class Environment:
         results: ResultCache | None = None,
         gates: Gates | None = None,
     ) -> None:
-        if concurrency not in ("level", "car"):
-            raise InvalidInput(f"concurrency must be 'level' or 'car', not {concurrency!r}")
-        self.clock = clock
-        self.log = log if log is not None else EventLog(clock=clock)
-        self.registry = registry if registry is not None else ToolRegistry()
-        self.limiter = limiter if limiter is not None else RateLimiter(clock)
+        if not isinstance(concurrency, str) or concurrency not in ("level", "car"):
+            raise InvalidInput(f"concurrency must be 'level' or 'car', not {shown_value(concurrency)}")
+        self.clock = clock_of(clock)
+        self.log = expect(log, EventLog, "log") if log is not None else EventLog(clock=clock)
+        self.registry = expect(registry, ToolRegistry, "registry") if registry is not None else ToolRegistry()
+        self.limiter = expect(limiter, RateLimiter, "limiter") if limiter is not None else RateLimiter(clock)
         self.results = results if results is not None else ResultCache(clock)
         self.reuse = Reuse(self.results, IdempotencyCache(clock))
+        self.prices = Prices()
         self.gates = gates if gates is not None else Gates()
         self.max_concurrency = whole_number(max_concurrency, "max_concurrency", 1)
         self.threads = DaemonThreads(max_concurrency)
         self.concurrency = concurrency
-        self.workspace = workspace
+        self.workspace = None if workspace is None else path_of(workspace, "workspace")
         self.left_behind: set[asyncio.Future[object]] = set()
         self._second = -1
         self._prefix = ""

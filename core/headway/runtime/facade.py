@@ -16,40 +16,37 @@
 
 from __future__ import annotations
 
-import contextvars
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from pydantic import ValidationError
 
 from headway.clock import SYSTEM_CLOCK, Clock
-from headway.errors import Conflict, InvalidInput, InvalidPlan, one_line
+from headway.errors import Conflict, InvalidInput, one_line
 from headway.events.log import EventLog
-from headway.jobs.checkpoints import kept_results
 from headway.jsonvalue import copy_json, to_json
-from headway.limits.budget import BudgetMeter, CostBudget
-from headway.plan.graph import plan_from_graph
+from headway.limits.bucket import RateLimiter
+from headway.limits.budget import CostBudget
 from headway.plan.model import ActionProposal, ToolSchema, new_id
 from headway.plan.parse import parse_proposal
 from headway.plan.result import ProposalResult
 from headway.policy.engine import PolicyEngine
 from headway.runtime import admission, recovery
 from headway.runtime.cancel import CancellationToken
-from headway.runtime.checkpoint import RuntimeCheckpoint, read_checkpoint, write_checkpoint
+from headway.runtime.checkpoint import VERSION, RuntimeCheckpoint, missing_tools, read_checkpoint, write_checkpoint
+from headway.runtime.checkpoint import check as check_checkpoint
+from headway.runtime.declared import Declared
 from headway.runtime.environment import Environment
 from headway.runtime.gates import Gates
-from headway.runtime.learning import learn
 from headway.runtime.planner import plan_and_execute
 from headway.runtime.recorded import recorded_in
-from headway.runtime.replan import Replan, ReplanCallback, ReplanConfig, execute_and_replan
-from headway.runtime.run import Run
-from headway.runtime.turn import Turn, turn_of
-from headway.state import StateStore, state_key
+from headway.runtime.replan import ReplanCallback, ReplanConfig
+from headway.runtime.runs import Runs
+from headway.runtime.turn import turn_of
+from headway.state import StateStore
 from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
 from headway.tools.executor import Execute, ExecutorTools, ToolExecutor
@@ -58,6 +55,7 @@ from headway.tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from headway.inference.provider import InferenceProvider
+    from headway.learning.distill import Distiller
     from headway.learning.learner import Learner
     from headway.learning.memory import Memgine
     from headway.learning.trajectory_store import TrajectoryStore
@@ -65,9 +63,6 @@ if TYPE_CHECKING:
     from headway.policy.capabilities import CapabilitySet
     from headway.policy.risk import PermissionGrant, Tier
     from headway.tools.subprocess import SubprocessTool
-
-_outer: contextvars.ContextVar[tuple[Run, ...]] = contextvars.ContextVar("headway_outer_runs", default=())
-"""The runs that this code is a tool of; tasks and tool threads inherit it."""
 
 SCOPE = "runtime"
 """What the log calls an embedded runtime's own ``state``, unless told otherwise."""
@@ -87,7 +82,9 @@ class Runtime:
 
     ``max_concurrency`` bounds the calls in flight; ``concurrency="car"`` runs a level that has an ``abort`` action one
     by one, as CAR does. ``workspace`` is the folder that file tools work in. ``scope`` names the state in the log: give
-    runtimes with states of their own on one log scopes of their own.
+    runtimes with states of their own on one log scopes of their own. ``principal`` is on whose behalf it runs: policies
+    see it. The log knows a bucket by its tool's name: runtimes on one log whose limited tools have names in common
+    should share a ``limiter``, or the view of the limits shows one bucket for all.
     """
 
     def __init__(
@@ -103,16 +100,19 @@ class Runtime:
         trajectory_store: TrajectoryStore | None = None,
         replan: ReplanCallback | None = None,
         registry: ToolRegistry | None = None,
+        limiter: RateLimiter | None = None,
         clock: Clock = SYSTEM_CLOCK,
         max_concurrency: int = 64,
         concurrency: str = "level",
         workspace: Path | None = None,
         scope: str = SCOPE,
+        principal: str | None = None,
     ) -> None:
         gates = Gates(policies)
         self._env = Environment(
             log=log,
             registry=registry,
+            limiter=limiter,
             clock=clock,
             max_concurrency=max_concurrency,
             concurrency=concurrency,
@@ -122,16 +122,14 @@ class Runtime:
         self.state = state if isinstance(state, StateStore) else StateStore(state)
         self.scope = scope
         self.log = self._env.log
-        self._recorded = recorded_in(self.log, scope)
         self.policies = gates.policies
         self.registry = self._env.registry
         self.rate_limiter = self._env.limiter
         self.result_cache = self._env.results
+        self._declared = Declared(self._env)
         self._executor = ExecutorTools(executor)
-        self._replan = Replan()
-        self._learner: Learner | None = None
-        self._budget: CostBudget | None = None
-        self._last: Run | None = None
+        self._runs = Runs(self._env, self.state, scope, principal)
+        self._inference: InferenceProvider | None = None
         if replan is not None:
             self.with_replan(replan, ReplanConfig(max_replans=1))
         if inference is not None:
@@ -159,10 +157,12 @@ class Runtime:
         """Record in ``log`` from here on; return this runtime. Raises :class:`Conflict` once something has run."""
         if not isinstance(log, EventLog):
             raise InvalidInput(f"log must be an EventLog, not {type(log).__name__}")
-        if self._last is not None:
+        if self._runs.last is not None:
             raise Conflict("the log of a runtime cannot change once it has run a plan")
         self.log = self._env.log = log
-        self._recorded = recorded_in(log, self.scope)
+        self._runs.recorded = recorded_in(log, self.scope)
+        for bucket in self.rate_limiter:
+            log.append(admission.limit_configured(bucket))
         return self
 
     def with_replan(self, callback: ReplanCallback, config: ReplanConfig) -> Runtime:
@@ -172,17 +172,36 @@ class Runtime:
         return self
 
     def with_inference(self, provider: InferenceProvider) -> Runtime:
-        """Register ``infer``, ``embed`` and ``classify`` as tools of ``provider``; return this runtime."""
+        """Register ``infer``, ``embed`` and ``classify`` as tools of ``provider``; return this runtime.
+
+        What it learns from then on is put into words by the provider's model (:class:`headway.LLMDistiller`).
+        """
         from headway.inference.tools import inference_tools
 
         for entry in inference_tools(provider):
             self.register_tool_entry(entry)
+        self._inference = provider
+        if self._runs.learner is not None:
+            self._distil_with(self._runs.learner, None)
         return self
 
-    def with_learning(self, memgine: Memgine, auto_distill: bool) -> Runtime:
-        """Learn into ``memgine`` after each run, distilling skills if ``auto_distill``; return this runtime."""
-        self._learn().with_learning(memgine, auto_distill)
+    def with_learning(self, memgine: Memgine, auto_distill: bool, *, distiller: Distiller | None = None) -> Runtime:
+        """Learn into ``memgine`` after each run, distilling skills if ``auto_distill``; return this runtime.
+
+        ``distiller`` says how; by default the model of :meth:`with_inference` if there is one, else rules alone.
+        """
+        learner = self._learn().with_learning(memgine, auto_distill)
+        self._distil_with(learner, distiller)
         return self
+
+    def _distil_with(self, learner: Learner, distiller: Distiller | None) -> None:
+        from headway.learning.distill import DeterministicDistiller
+        from headway.learning.llm import LLMDistiller
+
+        if distiller is not None:
+            learner.use(distiller)
+        elif self._inference is not None and type(learner.distiller) in (DeterministicDistiller, LLMDistiller):
+            learner.use(LLMDistiller(self._inference, clock=self._env.clock))
 
     def with_memgine(self, memgine: Memgine) -> Runtime:
         """Learn into ``memgine``, distilling skills after each run; return this runtime."""
@@ -196,9 +215,9 @@ class Runtime:
     def _learn(self) -> Learner:
         from headway.learning.learner import Learner
 
-        if self._learner is None:
-            self._learner = Learner(auto_distill=False)
-        return self._learner
+        if self._runs.learner is None:
+            self._runs.learner = Learner(auto_distill=False)
+        return self._runs.learner
 
     # -- tools -----------------------------------------------------------------------------------------------------
 
@@ -233,14 +252,7 @@ class Runtime:
     def register_tool_entry(self, entry: ToolEntry) -> None:
         """Register a tool with all that is known of it; its rate limit and time to live are set too."""
         _expect(entry, ToolEntry, "a tool's entry")
-        schema = entry.schema
         self.registry.register(entry)
-        self.result_cache.forget(schema.name)  # the results of a tool that was called so before are not this one's
-        self._env.reuse.idempotency.forget(schema.name)
-        if schema.rate_limit is not None:
-            self.set_rate_limit(schema.name, schema.rate_limit.max_calls, schema.rate_limit.interval_secs)
-        if schema.cache_ttl_secs:
-            self.enable_tool_cache(schema.name, schema.cache_ttl_secs)
 
     def register_subprocess_tool(self, name: str, tool: SubprocessTool) -> None:
         """Register a program that answers JSON-RPC on its standard streams as the tool ``name``."""
@@ -277,10 +289,10 @@ class Runtime:
         self.result_cache.enable(tool, ttl_secs)
 
     def set_cost_budget(self, budget: CostBudget | None) -> None:
-        """Limit what each following run may spend; None lifts the limit."""
+        """Limit what each following call may spend, replans and further candidates included; None lifts it."""
         if not (budget is None or isinstance(budget, CostBudget)):
             raise InvalidInput(f"a budget is a CostBudget, not {type(budget).__name__}")
-        self._budget = budget
+        self._runs.budget = budget
 
     def set_capabilities(self, capabilities: CapabilitySet | None) -> None:
         """Refuse plans that go beyond these tools, state keys and number of actions; None lifts the limit."""
@@ -300,21 +312,23 @@ class Runtime:
 
     def set_replan_callback(self, callback: ReplanCallback | None) -> None:
         """Ask ``callback`` for another plan when a run aborts; how often is :meth:`set_replan_config`'s."""
-        self._replan.set_callback(callback)
+        self._runs.replan.set_callback(callback)
 
     def set_replan_config(self, config: ReplanConfig) -> None:
         """Set how often and how carefully to replan."""
-        self._replan.set_config(config)
+        self._runs.replan.set_config(config)
 
     # -- checkpoints -------------------------------------------------------------------------------------------------
 
     def save_checkpoint(self, **metadata: Any) -> RuntimeCheckpoint:
         """Return what the runtime is now: its committed state, and its last run as far as that has come.
 
-        ``metadata`` is kept with it, as JSON. Also while a run is on its way: then with what is settled.
+        ``metadata`` is kept with it, as JSON. Also while a run is on its way: then with what is settled. That it was
+        saved is on disk when this returns, if the log is: a durable one blocks for its commit.
         """
-        run = self._last
+        run = self._runs.last
         checkpoint = RuntimeCheckpoint(
+            VERSION,
             f"ckpt_{new_id()}",
             self._env.clock.time_ms(),
             copy_json(dict(self.state.snapshot())),
@@ -328,8 +342,11 @@ class Runtime:
             checkpoint.proposal = admission.proposal_json(run.plan.proposal)
             checkpoint.graph = run.plan.to_json()
             checkpoint.results = [copy.deepcopy(result) for result in run.results if result is not None]
+            checkpoint.committed = sorted(run.committed)
             checkpoint.spent = dict(run.meter.spent) if run.meter is not None else {}
+            checkpoint.session = run.session
         self.log.append(admission.checkpoint_saved(checkpoint, self.scope, self.log.last_seq))
+        self.log.sync()
         return checkpoint
 
     def save_checkpoint_to_file(self, path: Path | str) -> RuntimeCheckpoint:
@@ -340,62 +357,44 @@ class Runtime:
         return checkpoint
 
     def load_checkpoint_from_file(self, path: Path | str) -> RuntimeCheckpoint:
-        """Read a checkpoint file, restore its state and return it. Nothing changes if it does not fit."""
+        """Read a checkpoint file, restore its state and return it. Nothing changes if it does not fit.
+
+        Also if its plan has yet to call tools that are not registered here: they are named.
+        """
         checkpoint = read_checkpoint(_path(path))
+        missing = missing_tools(checkpoint, self.registry)
+        if missing:
+            raise InvalidInput(f"its plan has yet to call tools that are not registered: {', '.join(missing)}")
         self.restore_checkpoint(checkpoint)
         return checkpoint
 
     def restore_checkpoint(self, checkpoint: RuntimeCheckpoint) -> None:
-        """Make the checkpoint's state the runtime's. Raises :class:`Conflict` while a run works on the state."""
+        """Make the checkpoint's state the runtime's; it is on disk when this returns, if the log is.
+
+        Raises :class:`Conflict` while a run works on the state, :class:`InvalidInput` for one that does not fit.
+        """
         _expect(checkpoint, RuntimeCheckpoint, "a checkpoint")
-        if turn_of(self.state).run is not None:
-            raise Conflict("a run is working on the state: cancel it or wait for its end")
-        values = {state_key(key): to_json(value) for key, value in checkpoint.state.items()}
-        self.state.replace(values)
-        self.log.append(admission.checkpoint_restored(checkpoint.checkpoint_id, self.scope, values))
-        self._recorded.note(self.state)
+        check_checkpoint(checkpoint)
+        self._idle()
+        self._runs.restore(checkpoint.checkpoint_id, to_json(checkpoint.state))
+        self.log.sync()
 
     async def continue_from(
-        self, checkpoint: RuntimeCheckpoint, cancel: CancellationToken | None = None
+        self,
+        checkpoint: RuntimeCheckpoint,
+        cancel: CancellationToken | None = None,
+        *,
+        session: str | None = None,
     ) -> ProposalResult:
         """Restore a checkpoint and run what its plan had left to do, as a new run.
 
-        What had succeeded is not run again; budgets go on from what was spent. Raises :class:`Conflict` if the
-        checkpoint holds no plan, :class:`InvalidPlan` if admission refuses it, for a tool that is missing here say.
+        What had succeeded is not run again, its changes are there; budgets go on from what was spent, and the rules of
+        the policy session that it ran under apply unless another is named. Raises :class:`Conflict` if the checkpoint
+        holds no plan or its session is closed, :class:`InvalidPlan` if admission refuses it, for a tool that is missing
+        here say; then nothing was changed.
         """
         _expect(checkpoint, RuntimeCheckpoint, "a checkpoint")
-        token = cancel if cancel is not None else CancellationToken()
-        _expect(token, CancellationToken, "cancel")
-        if not checkpoint.graph:
-            raise Conflict(f"checkpoint '{checkpoint.checkpoint_id}' holds no plan to go on with")
-        proposal = parse_proposal(checkpoint.proposal)
-        admission.check(self._env, proposal, checkpoint.state)
-        plan = plan_from_graph(proposal, checkpoint.graph)
-        turn = self._line()
-        if not await turn.comes(token):
-            raise Conflict("cancelled before its turn came")
-        try:
-            turn.run = None
-            self.restore_checkpoint(checkpoint)
-            kept = kept_results(checkpoint.results)
-            by_id = {result.action_id: result for result in kept}
-            spec = admission.JobSpec(new_id(), self.scope, proposal.source, admission.title_of(proposal))
-            origin = {"job_id": checkpoint.job_id, "checkpoint_id": checkpoint.checkpoint_id, "level": None, "seq": 0}
-            self.log.append(
-                spec.created(
-                    checkpoint.proposal,
-                    checkpoint.graph,
-                    forked_from=origin,
-                    results=msgspec.to_builtins(kept),
-                    spent=checkpoint.spent,
-                )
-            )
-            meter = BudgetMeter(self._budget, checkpoint.spent) if self._budget is not None else None
-            prior = [by_id.get(node.id) for node in plan.nodes]
-            run = Run(self._env, spec.job_id, plan, self.state, token, meter, prior)
-            return await self._run(run)
-        finally:
-            turn.over()
+        return await self._runs.continue_from(checkpoint, _token(cancel), session)
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -423,16 +422,7 @@ class Runtime:
         _expect(cancel, CancellationToken, "cancel")
         if not isinstance(proposal, ActionProposal):
             proposal = parse_proposal(proposal)
-        turn = self._line()
-        if not await turn.comes(cancel):  # cancelled in line: it starts nothing and needs no turn
-            return await self._execute(proposal, cancel, session)
-        since = self.log.last_seq
-        try:
-            once = partial(self._execute, cancel=cancel, session=session, takes_turn=True)
-            result = await execute_and_replan(once, proposal, self._replan, self._env, self.state, cancel)
-        finally:
-            turn.over()
-        return await self._learned(since, result)
+        return await self._runs.execute(proposal, cancel, session, {})
 
     async def plan_and_execute(
         self,
@@ -441,11 +431,13 @@ class Runtime:
         feedback: ToolFeedback | None = None,
         *,
         cancel: CancellationToken | None = None,
+        session: str | None = None,
     ) -> ProposalResult:
         """Rank the candidates and run the best valid one; when it fails, the next best.
 
-        Returns the result of the first that completed, else of the last that ran; if none is valid, the rejection of
-        the first. Raises :class:`InvalidInput` without candidates.
+        ``feedback`` is how well the tools have done, by default what the trajectories say. Returns the result of the
+        first that completed, else of the last that ran, with all that were tried as its ``replan_lineage``; if none is
+        valid, the rejection of the first. Raises :class:`InvalidInput` without candidates.
         """
         from headway.plan.score import PlannerConfig as Config
         from headway.plan.score import ToolFeedback as Feedback
@@ -453,9 +445,16 @@ class Runtime:
         _expect(candidates, Sequence, "candidates")
         _expect(planner_config, (Config, NoneType), "planner_config")
         _expect(feedback, (Feedback, NoneType), "feedback")
-        proposals = [c if isinstance(c, ActionProposal) else parse_proposal(c) for c in candidates]
-        token = cancel if cancel is not None else CancellationToken()
-        return await plan_and_execute(self, proposals, planner_config, feedback, token)
+        token = _token(cancel)
+        if feedback is None and self._runs.learner is not None:
+            feedback = self._runs.learner.feedback()
+        spent: dict[str, int] = {}
+
+        async def execute(candidate: ActionProposal) -> ProposalResult:
+            return await self._runs.execute(candidate, token, session, spent)
+
+        state = self.state.snapshot()
+        return await plan_and_execute(execute, candidates, planner_config, feedback, token, state, self.registry)
 
     # -- after a restart ---------------------------------------------------------------------------------------------
 
@@ -477,30 +476,8 @@ class Runtime:
         Raises :class:`headway.errors.NotFound`, or :class:`Conflict` for a job that has ended, is not of this runtime's
         scope or workspace, or a log in memory.
         """
-        token = cancel if cancel is not None else CancellationToken()
-        _expect(token, CancellationToken, "cancel")
         _expect(job_id, str, "job_id")
-        turn = self._line()
-        if not await turn.comes(token):
-            raise Conflict("cancelled before its turn came")
-        try:
-            row, job = await recovery.take_up(self.log, self.scope, job_id, self._env.workspace)
-            await self._take_state()
-            if job is None:
-                return await recovery.close(self.log, job_id)
-            meter = BudgetMeter(self._budget, job.spent) if self._budget is not None else None
-            run = Run(self._env, job_id, job.plan, self.state, token, meter, job.prior, session=session, past=job.past)
-
-            async def once(plan: ActionProposal, **lineage: Any) -> ProposalResult:
-                if plan is job.plan.proposal:
-                    return await self._run(run)
-                return await self._execute(plan, token, session, takes_turn=True, **lineage)
-
-            proposal = job.plan.proposal
-            result = await execute_and_replan(once, proposal, self._replan, self._env, self.state, token)
-        finally:
-            turn.over()
-        return await self._learned(row.first_seq - 1, result)
+        return await self._runs.resume(job_id, _token(cancel), session)
 
     async def recover(self, on_restart: str = "resume") -> list[ProposalResult]:
         """See to all :meth:`unfinished` jobs, and make the state what the log says.
@@ -517,66 +494,19 @@ class Runtime:
 
     async def load_state(self) -> None:
         """Make the state what the durable log says. Raises :class:`Conflict` while a run works on it."""
-        if turn_of(self.state).run is not None:
+        self._idle()
+        await self._runs.take_state()
+
+    def _idle(self) -> None:
+        if self._runs.busy:
             raise Conflict("a run is working on the state: cancel it or wait for its end")
-        await self._take_state()
 
-    async def _take_state(self) -> None:
-        self.state.replace(await recovery.state_of(self.log, self.scope))
-        self._recorded.note(self.state)
 
-    # -- inside ------------------------------------------------------------------------------------------------------
-
-    def _line(self) -> Turn:
-        """Return the line before the state; a tool of the run whose turn it is would wait in it for ever."""
-        turn = turn_of(self.state)
-        if turn.run is not None and turn.run in _outer.get():
-            raise Conflict("a tool cannot execute a plan on the state that it runs on: give it a Runtime of its own")
-        return turn
-
-    async def _execute(
-        self,
-        proposal: ActionProposal,
-        cancel: CancellationToken,
-        session: str | None,
-        *,
-        takes_turn: bool = False,
-        **lineage: Any,
-    ) -> ProposalResult:
-        spec = admission.JobSpec(new_id(), self.scope, proposal.source, admission.title_of(proposal))
-        kept = admission.proposal_json(proposal)
-        try:
-            plan = admission.check(self._env, proposal, self.state.snapshot())
-        except InvalidPlan as error:
-            await self.log.write(*admission.rejection(spec, kept, error))
-            return admission.rejected_result(spec.job_id, proposal, error)
-        if takes_turn:
-            lineage |= self._recorded.catch_up(self.log, self.state)
-        self.log.append(spec.created(kept, plan.to_json(), **lineage))
-        meter = BudgetMeter(self._budget) if self._budget is not None else None
-        run = Run(self._env, spec.job_id, plan, self.state, cancel, meter, session=session)
-        if not takes_turn:
-            return await run.execute()
-        return await self._run(run)
-
-    async def _run(self, run: Run) -> ProposalResult:
-        """Execute the run whose turn it is."""
-        turn_of(self.state).run = self._last = run
-        inside = _outer.set((*_outer.get(), run))
-        before = self.state.revision
-        try:
-            return await run.execute()
-        finally:
-            _outer.reset(inside)
-            if self.state.revision == before + run.commits:
-                self._recorded.note(self.state)
-            else:  # a tool changed the state behind the run's back
-                self._recorded.forget()
-
-    async def _learned(self, since: int, result: ProposalResult) -> ProposalResult:
-        if self._learner is not None:
-            await learn(self._learner, self.log, since, result)
-        return result
+def _token(cancel: CancellationToken | None) -> CancellationToken:
+    if cancel is None:
+        return CancellationToken()
+    _expect(cancel, CancellationToken, "cancel")
+    return cancel
 
 
 def _expect(value: object, kind: type | tuple[type, ...], what: str) -> None:

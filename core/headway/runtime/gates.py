@@ -4,7 +4,7 @@ included; policies judge each call just before its first attempt, when its param
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.plan.graph import Node, Plan, reads, writes
@@ -12,6 +12,7 @@ from headway.plan.model import ActionType
 from headway.plan.verify import Issue
 from headway.policy.call import PolicyCall
 from headway.policy.engine import PolicyEngine
+from headway.policy.values import shown
 
 if TYPE_CHECKING:
     from headway.policy.capabilities import CapabilitySet
@@ -51,6 +52,14 @@ class Gates:
         if entry.permission == "deny":
             return [f"tool '{entry.name}' is denied by its permission"]
         return [f"tool '{entry.name}' asks for permission, and nobody has granted full_access"]
+
+    def effects_denied(self, keys: Iterable[str]) -> str | None:
+        """Return why a tool may not set these state keys, None if it may. The plan did not tell of them."""
+        capabilities = self.capabilities
+        if capabilities is None or not capabilities.allowed_state_keys:
+            return None
+        beyond = next((key for key in keys if key not in capabilities.allowed_state_keys), None)
+        return None if beyond is None else f"state key '{shown(beyond)}' is not allowed by the capabilities"
 
     def ask(
         self,

@@ -23,6 +23,7 @@ from headway.runtime import stop as stops
 from headway.runtime.attempt import Attempts
 from headway.runtime.prepare import Refused, prepare, state_operation
 from headway.runtime.slot import Slot
+from headway.runtime.spending import Spending
 
 if TYPE_CHECKING:
     from headway.runtime.run import Run
@@ -41,6 +42,7 @@ class Level:
         self.ready: deque[Slot] = deque()  # granted a token, or back from backoff
         self.parked: dict[Slot, None] = {}  # waiting for a token or for the end of a backoff
         self.attempts = Attempts(self)
+        self.spending = Spending(self)
         self._waker: asyncio.Future[None] | None = None
         self.snapshot = run.state.snapshot()  # what every action of the level sees
         self._slots = run.env.max_concurrency
@@ -129,12 +131,12 @@ class Level:
             prepare(slot, run, self.snapshot)
             if node.type is ActionType.TOOL_CALL:
                 return slot if self._ask_caches(slot) else None
-            if self._reserve(slot, {"actions": 1}):
+            if self.spending.reserve_action(slot):
                 output, changes = state_operation(slot, self.snapshot)
                 run.settle(node, ActionStatus.SUCCEEDED, output=output, changes=changes)
-                self._spend(slot, {"actions": 1})
+                self.spending.spend_action(slot)
         except Refused as refusal:
-            self._spend(slot, {})
+            self.spending.release(slot)
             self._refuse(slot, refusal)
         return None
 
@@ -152,10 +154,8 @@ class Level:
         if isinstance(slot.reuse, Hit):
             self._use(slot, slot.reuse)
             return False
-        if not slot.reserved:
-            amounts = {"tool_calls": 1} if slot.attempt else {"tool_calls": 1, "actions": 1}
-            if not self._reserve(slot, amounts):
-                return False
+        if not slot.reserved and not self.spending.reserve_call(slot):
+            return False
         bucket = self.env.limiter.get(slot.node.tool)
         if bucket is None or slot.token:
             return True
@@ -201,7 +201,11 @@ class Level:
     def _use(self, slot: Slot, hit: Hit) -> None:
         """Settle an action with the result of an earlier call."""
         run, node = self.run_, slot.node
-        if not self._reserve(slot, {"actions": 1}):
+        beyond = self.env.gates.effects_denied(hit.effects) if hit.effects else None
+        if beyond is not None:
+            self._refuse(slot, Refused(f"tool '{node.tool}' set what it may not: {beyond}", ErrorCode.CAPABILITY, True))
+            return
+        if not self.spending.reserve_action(slot):
             return
         run.emit(kinds.ACTION_DEDUPLICATED, {"source": hit.source}, node=node)
         effects = node.action.expected_effects if hit.effects is None else hit.effects
@@ -215,7 +219,7 @@ class Level:
             waited=slot.waited,
             artifacts=hit.artifacts,
         )
-        self._spend(slot, {"actions": 1})
+        self.spending.spend_action(slot)
 
     def unpark(self, slot: Slot) -> None:
         """Let a parked slot start when there is room."""
@@ -238,12 +242,30 @@ class Level:
             self.launching = []
             run.broken(error)
             for slot in batch:
-                self._spend(slot, {})
+                self.let_go(slot)
                 self.attempts.fail(slot, f"interrupted: {error.message}", ErrorCode.INTERRUPTED)
             return
         self.launching = []
         for slot in batch:
             self.attempts.start(slot)
+
+    def let_go(self, slot: Slot) -> None:
+        """Give back what is held for an attempt that is not made: budget, and the token."""
+        self.spending.release(slot)
+        self.return_token(slot)
+
+    def return_token(self, slot: Slot) -> None:
+        """Give back the token that an attempt took and has no use for, if it took one."""
+        if not slot.token:
+            return
+        slot.token = False
+        bucket = self.env.limiter.get(slot.node.tool)
+        if bucket is not None:
+            bucket.give_back()
+            data = bucket.statistics()
+            if data["waiters"]:
+                data["next_ms"] = data["at_ms"] + round(bucket.next_grant_s() * 1000)
+            self.run_.emit(kinds.RATE_LIMIT_RETURNED, data, node=slot.node)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
@@ -269,55 +291,9 @@ class Level:
         self.parked.clear()
         for slot in sorted(unstarted, key=lambda s: s.node.index):
             slot.give_way()
-            self._spend(slot, {})
+            self.let_go(slot)
             if slot.attempt:  # it has run and failed: its retry is what does not start
                 code = stop.code if stop.code is ErrorCode.CANCELED else slot.code
                 self.attempts.fail(slot, slot.error or "", code or ErrorCode.TOOL_ERROR)
             else:
                 self.run_.settle(slot.node, ActionStatus.SKIPPED, error=stop.here, code=stop.code, waited=slot.waited)
-
-    # -- budget --------------------------------------------------------------------------------------------------
-
-    def _reserve(self, slot: Slot, amounts: dict[str, int]) -> bool:
-        """Reserve budget for the next attempt; when there is none, settle the slot and stop the run."""
-        run = self.run_
-        meter = run.meter
-        if meter is None:
-            slot.reserved = amounts
-            return True
-        dimension = meter.reserve(amounts)
-        if dimension is None:
-            slot.reserved = amounts
-            run.emit(kinds.BUDGET_RESERVED, meter.statistics(), node=slot.node)
-            return True
-        limit = meter.limits[dimension]
-        data = {"dimension": dimension, "spent": meter.spent[dimension], "limit": limit}
-        run.emit(kinds.BUDGET_EXHAUSTED, data, node=slot.node)
-        stop = stops.exhausted(dimension, limit)
-        run.end_with(stop)
-        slot.give_way()
-        if slot.attempt:
-            self.attempts.fail(slot, slot.error or "", ErrorCode.BUDGET_EXHAUSTED)
-        else:
-            run.settle(slot.node, ActionStatus.SKIPPED, error=stop.here, code=stop.code, waited=slot.waited)
-        return False
-
-    def _spend(self, slot: Slot, spent: dict[str, int]) -> None:
-        """Settle the budget held for an attempt: ``spent`` instead of what was reserved."""
-        run = self.run_
-        meter, reserved = run.meter, slot.reserved
-        slot.reserved = {}
-        if meter is None or not reserved:
-            return
-        warned = meter.settle(reserved, spent)
-        run.emit(kinds.BUDGET_SETTLED, meter.statistics(), node=slot.node)
-        for dimension in warned:
-            data = {"dimension": dimension, "spent": meter.spent[dimension], "limit": meter.limits[dimension]}
-            run.emit(kinds.BUDGET_WARNING, data, node=slot.node)
-
-    def spend(self, slot: Slot, seconds: float, usage: dict[str, int]) -> None:
-        """Settle the budget of an attempt that ended after ``seconds``."""
-        if self.run_.meter is not None:
-            self._spend(slot, {**slot.reserved, "duration_ms": round(seconds * 1000), **usage})
-        else:
-            slot.reserved = {}

@@ -5,16 +5,17 @@ Policies are asked after the validator has passed; approvals are to be asked aft
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.jsonvalue import copy_json, to_json
 from headway.plan.checks import check_state, equal
-from headway.plan.graph import Node, Reference
+from headway.plan.graph import Node
 from headway.plan.model import ActionType
-from headway.plan.result import ErrorCode
+from headway.plan.references import Reference
+from headway.plan.result import ActionResult, ErrorCode
 
 if TYPE_CHECKING:
     from headway.runtime.run import Run
@@ -47,7 +48,7 @@ def prepare(slot: Slot, run: Run, state: Mapping[str, Any]) -> None:
         if entry is None:
             raise Refused(f"tool '{node.tool}' is not registered", ErrorCode.VALIDATION)
         if node.references or node.escapes:
-            problems = entry.validate(slot.parameters)
+            problems = entry.validate(slot.parameters, quote=not node.references)
             if problems:
                 raise Refused("; ".join(problems), ErrorCode.VALIDATION)
         slot.entry = entry
@@ -89,20 +90,31 @@ def state_operation(slot: Slot, state: Mapping[str, Any]) -> tuple[Any, dict[str
     return {"asserted": key, "value": value}, {}
 
 
+class Past(Protocol):
+    """What references are filled in from: a run, on its way or ended."""
+
+    @property
+    def results(self) -> Sequence[ActionResult | None]:
+        """The results there are, by the index of the action."""
+
+    def id_of(self, index: int) -> str:
+        """Return the id of the action at ``index``."""
+
+
 def fill_in(
-    given: dict[str, Any], references: Iterable[Reference], escapes: Iterable[tuple[str | int, ...]], run: Run
+    given: dict[str, Any], references: Iterable[Reference], escapes: Iterable[tuple[str | int, ...]], past: Past
 ) -> dict[str, Any]:
     """Return parameters with what they refer to: shared with its owner, and copied only for the call itself."""
     parameters: dict[str, Any] = copy_json(given)
     for reference in references:
-        _put(parameters, reference.where, _look_up(reference, run))
+        _put(parameters, reference.where, _look_up(reference, past))
     for where in escapes:
         _put(parameters, where, _at(parameters, where)[1:])
     return parameters
 
 
-def _look_up(reference: Reference, run: Run) -> Any:
-    result = run.results[reference.source]
+def _look_up(reference: Reference, past: Past) -> Any:
+    result = past.results[reference.source]
     value = result.output if result is not None else None
     for step in reference.path:
         if isinstance(value, dict) and step in value:
@@ -110,7 +122,7 @@ def _look_up(reference: Reference, run: Run) -> Any:
         elif isinstance(value, list) and len(step) < 10 and step.isdecimal() and int(step) < len(value):
             value = value[int(step)]
         else:
-            name = f"${run.plan.nodes[reference.source].id}.output.{'.'.join(reference.path)}"
+            name = f"${past.id_of(reference.source)}.output.{'.'.join(reference.path)}"
             raise Refused(f"reference '{name}' has no value", ErrorCode.VALIDATION)
     return value
 

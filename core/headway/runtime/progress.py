@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
+from headway.clock import TimerHandle
 from headway.events import kinds
 from headway.jsonvalue import to_json
 
 if TYPE_CHECKING:
+    from headway.plan.graph import Node
     from headway.runtime.run import Run
-    from headway.runtime.slot import Slot
     from headway.tools.context import ToolContext
 
 INTERVAL_S = 0.1
@@ -21,14 +21,15 @@ INTERVAL_S = 0.1
 class Progress:
     """The reports of one attempt. :meth:`report` may be called from any thread."""
 
-    def __init__(self, run: Run, in_flight: Container[Slot], slot: Slot) -> None:
+    def __init__(self, run: Run, node: Node, attempt: int) -> None:
         self._run = run
-        self._in_flight = in_flight
-        self._slot = slot
-        self._attempt = slot.attempt
+        self._node = node
+        self._attempt = attempt
         self._loop = asyncio.get_running_loop()
         self._latest: dict[str, Any] | None = None
+        self._timer: TimerHandle | None = None
         self._last = -math.inf
+        self._closed = False
 
     def report(self, _: ToolContext, current: float | None, total: float | None, message: str | None) -> None:
         """Note how far the call is: what :meth:`ToolContext.report_progress` passes on."""
@@ -39,21 +40,27 @@ class Progress:
         except RuntimeError:  # the loop is closed: a thread left behind reports to nobody
             return
 
+    def close(self) -> None:
+        """Emit the last report, at the attempt's end. What is reported later goes nowhere."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._emit()
+
     def _note(self, data: dict[str, Any]) -> None:
-        slot = self._slot
-        if slot not in self._in_flight or slot.attempt != self._attempt:  # a call left behind reports to nobody
+        if self._closed:  # a call left behind reports to nobody
             return
         self._latest = data
-        if slot.progress is None:
+        if self._timer is None:
             wait = self._last + INTERVAL_S - self._run.env.clock.now()
             if wait <= 0:
                 self._emit()
             else:
-                slot.progress = self._run.env.clock.call_later(wait, self._emit)
+                self._timer = self._run.env.clock.call_later(wait, self._emit)
 
     def _emit(self) -> None:
-        self._slot.progress = None
+        self._timer = None
         if self._latest is not None:
             self._last = self._run.env.clock.now()
-            self._run.emit(kinds.ACTION_PROGRESS, self._latest, node=self._slot.node, attempt=self._attempt)
+            self._run.emit(kinds.ACTION_PROGRESS, self._latest, node=self._node, attempt=self._attempt)
             self._latest = None

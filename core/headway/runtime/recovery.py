@@ -9,7 +9,7 @@ from headway.events.log import EventLog
 from headway.jobs.history import History
 from headway.jobs.live import LiveJob
 from headway.jobs.recovery import closing_events
-from headway.jobs.revival import revive
+from headway.jobs.revival import CannotGoOn, revive
 from headway.plan.result import ProposalResult
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from headway.events.views import JobRow
     from headway.store.reader import StoreReader
+    from headway.tools.registry import ToolRegistry
 
 ON_RESTART = ("resume", "fail")
 
@@ -30,7 +31,9 @@ async def unfinished(log: EventLog, scope: str) -> list[str]:
     return [row.job_id for row in await History(await log.reader()).unfinished() if row.scope == scope]
 
 
-async def take_up(log: EventLog, scope: str, job_id: str, workspace: Path | None) -> tuple[JobRow, LiveJob | None]:
+async def take_up(
+    log: EventLog, scope: str, job_id: str, workspace: Path | None, registry: ToolRegistry
+) -> tuple[JobRow, LiveJob | None]:
     """Return the row of an unfinished job, and the job ready to go on; None if all it can get is its end.
 
     Raises :class:`headway.errors.NotFound`, or :class:`Conflict` for a job that has ended or is not of this runtime.
@@ -41,10 +44,12 @@ async def take_up(log: EventLog, scope: str, job_id: str, workspace: Path | None
         raise Conflict(f"job '{job_id}' has ended: it is {row.status}")
     if row.scope != scope:
         raise Conflict(f"job '{job_id}' works on the state of scope '{row.scope}', this runtime on '{scope}'")
-    job = await revive(reader, History(reader), row, workspace)
-    if job is None and row.cancel_reason is None:
-        raise Conflict(f"job '{job_id}' cannot go on here: it has no graph, or it began in another workspace")
-    return row, job
+    try:
+        return row, await revive(reader, History(reader), row, workspace, registry)
+    except CannotGoOn as reason:
+        if row.cancel_reason is not None:
+            return row, None
+        raise Conflict(f"job '{job_id}' cannot go on here: {reason}") from None
 
 
 async def close(log: EventLog, job_id: str) -> ProposalResult:

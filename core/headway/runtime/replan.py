@@ -16,20 +16,23 @@ import msgspec
 from headway.errors import HeadwayError, InvalidInput, describe
 from headway.events import kinds
 from headway.events.event import Event
+from headway.jsonvalue import copy_json
 from headway.numbers import LONGEST_S, number_between, whole_number
 from headway.plan.model import ActionProposal
 from headway.plan.parse import parse_proposal
+from headway.plan.references import find_references
 from headway.plan.result import CANCELED_PREFIX, ActionStatus, ProposalResult, ReplanStep
 from headway.plan.verify import verify
 from headway.runtime.cancel import CancellationToken
 from headway.runtime.environment import Environment
+from headway.runtime.prepare import Refused, fill_in
 from headway.state import StateStore
 
 T = TypeVar("T")
 
 
 class FailedAction(msgspec.Struct, frozen=True):
-    """An action that failed, as a replan callback sees it."""
+    """An action that failed, as a replan callback sees it: with the parameters that it was called with."""
 
     action_id: str
     tool: str | None
@@ -129,6 +132,8 @@ async def execute_and_replan(
         before, current = result, plan
         result = await once(plan, replan_of={"job_id": before.job_id, "attempt": attempt})
         lineage.append(ReplanStep(attempt, plan.id, result.job_id, _verdict(result)))
+        if result.outcome == "rejected":
+            _tell(env, kinds.REPLAN_REJECTED, before, {"attempt": attempt, "error": result.error or ""})
     else:
         if result.outcome == "aborted":
             _tell(env, kinds.REPLAN_EXHAUSTED, result, {"attempts": replan.config.max_replans})
@@ -184,10 +189,9 @@ def _check(plan: ActionProposal, config: ReplanConfig, env: Environment, state: 
 
 def _context(proposal: ActionProposal, result: ProposalResult, state: StateStore, attempt: int) -> ReplanContext:
     by_id = {action.id: action for action in proposal.actions}
+    past = _Ended(proposal, result)
     failed = [
-        FailedAction(
-            r.action_id, by_id[r.action_id].tool, r.error or "", r.error_code, dict(by_id[r.action_id].parameters)
-        )
+        FailedAction(r.action_id, by_id[r.action_id].tool, r.error or "", r.error_code, past.parameters(r.action_id))
         for r in result.results
         if r.status in (ActionStatus.FAILED, ActionStatus.REJECTED)
     ]
@@ -195,6 +199,28 @@ def _context(proposal: ActionProposal, result: ProposalResult, state: StateStore
     return ReplanContext(
         goal if isinstance(goal, str) else "", attempt, proposal, failed, dict(state.snapshot()), result
     )
+
+
+class _Ended:
+    """A run that has ended, to fill in the references of its actions from."""
+
+    def __init__(self, proposal: ActionProposal, result: ProposalResult) -> None:
+        self._actions = proposal.actions
+        self._index = {action.id: i for i, action in enumerate(proposal.actions)}
+        by_id = {r.action_id: r for r in result.results}
+        self.results = [by_id.get(action.id) for action in proposal.actions]
+
+    def id_of(self, index: int) -> str:
+        return self._actions[index].id
+
+    def parameters(self, action_id: str) -> dict[str, Any]:
+        """Return what the action was called with; as the plan has it where something it refers to has no value."""
+        given = self._actions[self._index[action_id]].parameters
+        try:
+            return fill_in(given, *find_references(given, self._index), self)
+        except (Refused, KeyError):
+            as_written: dict[str, Any] = copy_json(given)
+            return as_written
 
 
 def _verdict(result: ProposalResult) -> str:

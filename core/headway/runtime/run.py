@@ -24,7 +24,7 @@ from headway.plan.model import ActionType, FailureBehavior
 from headway.plan.result import ROLLED_BACK, ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.runtime import stop as stops
 from headway.runtime.cancel import CancellationToken
-from headway.runtime.compensate import compensate
+from headway.runtime.compensate import compensate, leave_undone
 from headway.runtime.environment import Environment
 from headway.runtime.level import Level
 from headway.runtime.resumption import Resumption
@@ -73,8 +73,10 @@ class Run:
         self.sealed = False  # the terminal event is in the log
         self.cancel_reason: str | None = None  # of the request that is in the log
         self.commits = 0  # changes made to the state
+        self.committed: set[int] = set()  # levels whose changes are in the state
         self.busy = 0  # actions answered since the loop last had a turn
         self.attempts: dict[int, int] = {}  # made before a restart, of actions that are not settled
+        self.undoing: frozenset[int] = past.undoing if past is not None else frozenset()  # when a restart came
         self._kill_logged = False
         self._before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
@@ -83,6 +85,7 @@ class Run:
         if past is not None:
             self.results, self.own = list(past.results), list(past.own)
             self.attempts, self._before = past.attempts, dict(past.before)
+            self.committed = set(past.committed)
             for i in self.own:
                 self._count(plan.nodes[i], _settled(self.results[i]))
 
@@ -137,14 +140,40 @@ class Run:
             self.emit(kinds.JOB_STARTED, data, proposal_id=self.plan.proposal.id)
             return
         self.emit(kinds.RUN_RESUMED, {"reason": "restart", "by": ""})
+        exhausted = None  # the level that a budget stopped: what fails beside that aborts nothing
         for i in past.own:
-            result = _settled(self.results[i])
-            if result.status in (ActionStatus.FAILED, ActionStatus.REJECTED):
-                self.end_with(stops.aborted(result.action_id, result.error))
+            node, result = self.plan.nodes[i], _settled(self.results[i])
+            if result.error_code is ErrorCode.BUDGET_EXHAUSTED:
+                exhausted = node.level
+            elif result.status in (ActionStatus.FAILED, ActionStatus.REJECTED) and node.level != exhausted:
+                self.end_with(stops.aborted(node.id, result.error))
+                self._drop_level(node.level, past)
         for i in past.cut_off:
             node = self.plan.nodes[i]
-            if not node.action.idempotent:
+            if self.results[i] is None and not node.action.idempotent:
                 self._interrupt(node, past.attempts[i])
+                if self.stop is not None:
+                    self._drop_level(node.level, past)
+
+    def _drop_level(self, level: int, past: Resumption) -> None:
+        """Settle what is left of the level that aborts as the abort would have done, had the process not ended.
+
+        A call that was in flight may have taken effect: that it could be repeated does not matter any more.
+        """
+        stop = self.stop
+        assert stop is not None
+        for i in self.plan.levels[level]:
+            node = self.plan.nodes[i]
+            if self.results[i] is not None:
+                continue
+            if i in past.cut_off:
+                self._interrupt(node, past.attempts[i])
+            elif i in past.retrying:
+                text, code, used = past.retrying[i]
+                made = past.attempts[i]
+                self.settle(node, ActionStatus.FAILED, error=text, code=code, duration=used, attempts=made)
+            else:
+                self.settle(node, ActionStatus.SKIPPED, error=stop.here, code=stop.code)
 
     def _interrupt(self, node: Node, attempts: int) -> None:
         """Answer a call that the end of a process cut off: whether it took effect, nobody knows."""
@@ -197,6 +226,7 @@ class Run:
         if merged:
             self._before.update(self.state.undo_of(key for key in merged if key not in self._before))
             self._apply(merged)
+        self.committed.add(index)
         self.emit(kinds.LEVEL_FINISHED, counts, level=index)
 
     def _roll_back(self) -> None:
@@ -213,7 +243,7 @@ class Run:
 
     def _apply(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         if changes:
-            self.state.apply(changes)
+            self.state._commit(changes)
             self.commits += 1
 
     def _emit_rollback(self, undone: list[str]) -> None:
@@ -252,7 +282,7 @@ class Run:
             data["reason" if status == "cancelled" else "error"] = error
         self.sealed = True
         self.emit(kind, data, proposal_id=self.plan.proposal.id)
-        results = [result for result in self.results if result is not None]
+        results = [result.apart() for result in self.results if result is not None]
         return ProposalResult(self.plan.proposal.id, self.job_id, status, results, self.cost, outcome, error)
 
     # -- stopping ------------------------------------------------------------------------------------------------
@@ -298,11 +328,13 @@ class Run:
         """Stop here and now, with nothing left in flight; what was is failed with ``code``."""
         self.end_with(stop)
         level, self._level = self._level, None
+        text = stop.later if code is ErrorCode.INTERRUPTED else f"killed: {self.cancel_reason}"
         if level is not None:
-            text = stop.later if code is ErrorCode.INTERRUPTED else f"killed: {self.cancel_reason}"
             level.give_up(text, code)
             if self.stop is None or not self.stop.rolls_back:
                 self._commit_level(level.index, level.todo)
+        if self.stop is not None and self.stop.rolls_back:
+            leave_undone(self, text)
         return self._finish()
 
     def broken(self, error: StoreError) -> None:
@@ -393,6 +425,10 @@ class Run:
             self.env.log.append(event)
         except StoreError as error:
             self.broken(error)
+
+    def id_of(self, index: int) -> str:
+        """Return the id of the action at ``index``."""
+        return self.plan.nodes[index].id
 
     def needs_met(self, needs: Iterable[int]) -> str | None:
         """Return the id of a needed action that did not succeed, or None."""

@@ -13,7 +13,9 @@ from headway.plan.result import ErrorCode
 
 if TYPE_CHECKING:
     from headway.limits.bucket import Waiter
+    from headway.limits.budget import Place
     from headway.limits.reuse import Asking
+    from headway.runtime.progress import Progress
     from headway.tools.chunks import ChunkEvents
     from headway.tools.registry import ToolEntry
 
@@ -54,14 +56,14 @@ class Slot:
         self.started = 0.0
         self.ended = 0.0
         self.duration = 0.0  # seconds inside the tool, all attempts
-        self.waited = 0.0  # seconds in rate limits and backoff
+        self.waited = 0.0  # seconds in rate limits, the budget's line and backoff
         self.token = False  # holds a token of its bucket for the coming attempt
         self.reserved: dict[str, int] = {}  # budget held for the coming or present attempt
         self.reuse: Hit | Lead | None = None  # the result there was, or the duty to make the call for others too
         self.call: asyncio.Future[Any] | None = None
         self.timer: TimerHandle | None = None
-        self.parked: Waiter | Asking | TimerHandle | None = None
-        self.progress: TimerHandle | None = None
+        self.parked: Waiter | Place | Asking | TimerHandle | None = None
+        self.progress: Progress | None = None  # of the present attempt
         self.chunks: ChunkEvents | None = None  # of the present attempt
         self.cut: ErrorCode | None = None  # why the call was cut off: timeout, killed or interrupted
         self.abandoned = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -162,6 +163,26 @@ class StoreLog(EventLog):
                 self._writer.put(RETRY)
             await self._until(self._appended)
         return self._last_seq
+
+    def sync(self) -> None:
+        """Block this thread, so the event loop too, until everything appended so far is on disk.
+
+        For code that cannot wait, such as a checkpoint's. Raises as :meth:`write` does.
+        """
+        wanted = self._appended
+        if self._committed >= wanted:
+            return
+        if self._closing is not None or self._dead:
+            raise StoreError("the event log is closed")
+        self._hand_over()
+        reached = threading.Event()
+        done: asyncio.Future[Any] = self._loop.create_future()
+        done.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self._writer.put(Task(lambda work: reached.set(), done))
+        if not reached.wait(CLOSE_S):
+            raise StoreError(f"the writer of {self.home.db} did not answer within {CLOSE_S:g} s")
+        if self._writer.committed < wanted:
+            raise _again(self._problem or LogFull())
 
     async def read(
         self, after: int = 0, *, job_id: str | None = None, kinds: Collection[str] | None = None, limit: int = 1000

@@ -29,7 +29,10 @@ PAGE = 2000
 
 JOB_COLUMNS = ", ".join(JobRow.__struct_fields__)
 LIMIT_KINDS = frozenset(
-    {k.LIMIT_CONFIGURED, k.RATE_LIMIT_WAIT, k.RATE_LIMIT_GRANT} | k.TERMINAL_ACTION | k.TERMINAL_JOB
+    {k.LIMIT_CONFIGURED, k.RATE_LIMIT_WAIT, k.RATE_LIMIT_GRANT, k.RATE_LIMIT_RETURNED, k.LIMIT_REMOVED}
+    | {k.COMPENSATION_FAILED}
+    | k.TERMINAL_ACTION
+    | k.TERMINAL_JOB
 )
 """The kinds that a :class:`LimitsView` depends on."""
 BUDGET_KINDS = frozenset(

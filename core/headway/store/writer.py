@@ -110,6 +110,11 @@ class Writer:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    @property
+    def committed(self) -> int:
+        """How many of all events handed over are on disk."""
+        return self._committed
+
     # -- the thread ----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:

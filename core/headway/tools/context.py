@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from headway.arguments import expect, shown_value
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, one_line
-from headway.jsonvalue import to_json
+from headway.jsonvalue import copy_json, to_json
+from headway.numbers import is_finite
 
 _NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
@@ -47,6 +48,39 @@ ChunkSink = Callable[["ToolContext", Any], object]
 """Takes ``(context, chunk)``, the chunk as JSON that is its own; called on the thread that the tool runs on."""
 
 
+class StateView(Mapping[str, Any]):
+    """The state as a tool sees it: what the tool does to a list or an object is done to a copy of its own.
+
+    A value is copied when it is first asked for; later it is the same object.
+    """
+
+    __slots__ = ("_copies", "_values")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self._copies: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        value = self._values[key]
+        if not isinstance(value, dict | list):
+            return value
+        if key not in self._copies:
+            self._copies[key] = copy_json(value)
+        return self._copies[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"StateView({len(self._values)} keys)"
+
+
 class ToolContext:
     """One call of one tool. A parameter annotated ``ToolContext`` receives it; every field has a default, for tests.
 
@@ -62,7 +96,8 @@ class ToolContext:
     ``deadline``
         Seconds on ``clock`` at which the attempt times out, None without a time limit; see :meth:`remaining`.
     ``state``
-        The state as it was when the level started, read-only. Changes go into ``ToolResult.effects``.
+        The state as it was when the level started, read-only: lists and objects in it are copies. Changes go into
+        ``ToolResult.effects``.
     ``workspace``
         The folder that file tools work in, None if there is none.
     """
@@ -113,7 +148,12 @@ class ToolContext:
 
     def remaining(self) -> float | None:
         """Return the seconds left until the deadline, 0.0 when it has passed, None without one."""
-        return None if self.deadline is None else max(0.0, self.deadline - self.clock.now())
+        if self.deadline is None:
+            return None
+        try:
+            return max(0.0, self.deadline - self.clock.now())
+        except (TypeError, AttributeError, OverflowError):
+            raise InvalidInput("a deadline is a number of seconds on a clock") from None
 
     def report_progress(
         self, current: float | None = None, total: float | None = None, message: str | None = None
@@ -127,8 +167,10 @@ class ToolContext:
         Raises ``InvalidInput`` for numbers that are not finite.
         """
         for number in (current, total):
-            if number is not None and not math.isfinite(number):
-                raise InvalidInput(f"progress must be finite, not {number}")
+            if number is not None and not is_finite(number):
+                raise InvalidInput(f"progress must be a finite number, not {shown_value(number)}")
+        if message is not None:
+            expect(message, str, "a message of progress")
         if self._progress is not None:
             self._progress(self, current, total, None if message is None else one_line(message, 500))
 
@@ -152,7 +194,8 @@ class ToolResult:
     ``output`` is the action's output. ``effects`` maps state keys to their new values: confirmed, they beat the
     action's declared ``expected_effects``; None lets the declared ones stand. ``artifacts`` are JSON objects kept
     beside the output. ``usage`` counts what the call used, by name (``{"input_tokens": 812}``; names that end in
-    ``tokens`` count against a budget's tokens); ``cost`` is what it cost in millionths of a US dollar, an integer.
+    ``tokens`` count against a budget's tokens, ``total_tokens`` alone where it is told); ``cost`` is what it cost in
+    millionths of a US dollar, an integer.
     """
 
     output: Any = None

@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from headway.arguments import expect, shown_value
 from headway.errors import InvalidInput, ToolError, describe, one_line
+from headway.numbers import LONGEST_S, positive_seconds, whole_number
+from headway.tools.estimate import Estimate, refuse_broken_estimate
 from headway.tools.registry import Permission, ToolEntry
+from headway.tools.schema import schema_of
 from headway.tools.signature import (
     converters,
     description_of,
@@ -54,6 +57,7 @@ class ToolOptions:
     permission: Permission = "allow"
     category: str = "general"
     writes_files: bool = False
+    estimate: Estimate | None = None
 
 
 @overload
@@ -73,6 +77,7 @@ def tool(
     permission: Permission = "allow",
     category: str = "general",
     writes_files: bool = False,
+    estimate: Estimate | None = None,
 ) -> Callable[[F], F]: ...
 
 
@@ -83,7 +88,8 @@ def tool(function: Any = None, /, **options: Any) -> Any:
     annotations (``{}`` lets anything pass). ``idempotent`` says that calling twice does no more than calling once.
     ``rate_limit`` is ``(max_calls, interval_secs)``. ``cache_ttl_secs``, ``returns``: see
     :class:`~headway.plan.model.ToolSchema`. ``permission``, ``category``, ``writes_files``: see
-    :class:`~headway.tools.registry.ToolEntry`.
+    :class:`~headway.tools.registry.ToolEntry`. ``estimate`` is the most that a call uses, for budgets:
+    ``{"tokens": 500, "usd_micros": 1000}``, or a function that makes that of the parameters.
 
     Raises ``InvalidInput`` for a function that a plan cannot call (``*args``, a plain generator, a class) and for
     options that make no sense.
@@ -104,17 +110,18 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
     """Return the registry's entry of ``function``, decorated or not.
 
     Values of parameters whose annotation is not plain JSON (``datetime``, ``Path``, dataclasses, pydantic models) are
-    made from the JSON before the call. Raises ``InvalidInput`` where the function or its schema cannot serve a plan.
+    made from the JSON before the call, and an ``int`` of a 3.0. Raises ``InvalidInput`` where the function or its
+    schema cannot serve a plan.
     """
-    from headway.plan.model import RateLimit, ToolSchema
+    from headway.plan.model import RateLimit
 
     options = options_of(function) or ToolOptions()
     name = _name_of(function, options)
     _refuse_uncallable(function, name, options)
     signature = read_signature(function, name)
     limit = options.rate_limit
-    schema = ToolSchema(
-        name=name,
+    schema = schema_of(
+        name,
         description=description_of(function) if options.description is None else options.description,
         parameters=parameters_schema(signature, name) if options.parameters is None else options.parameters,
         returns=options.returns,
@@ -134,6 +141,7 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
         permission=options.permission,
         category=options.category,
         writes_files=options.writes_files,
+        estimate=options.estimate,
         mode="streaming" if streams else "one_shot",
     )
 
@@ -143,7 +151,11 @@ def _mark(function: Any, options: ToolOptions) -> Any:
         raise InvalidInput(f"@tool goes on a function, not on {type(function).__name__}")
     name = _name_of(function, options)
     _refuse_uncallable(function, name, options)
-    for parameter in inspect.signature(function).parameters.values():
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        raise InvalidInput(f"tool '{name}': nothing tells its parameters: wrap it in a def") from None
+    for parameter in parameters:
         refuse_kind(name, parameter)
     try:
         setattr(function, MARK, options)
@@ -158,7 +170,7 @@ def _name_of(function: Any, options: ToolOptions) -> str:
         inner = inner.func
     name = options.name if options.name is not None else getattr(inner, "__name__", "")
     if not isinstance(name, str) or not 0 < len(name) <= 256 or not name.isprintable() or name != name.strip():
-        raise InvalidInput(f"a tool needs a name of 1 to 256 printable characters, not {one_line(repr(name), 80)}")
+        raise InvalidInput(f"a tool needs a name of 1 to 256 printable characters, not {shown_value(name)}")
     if name == "<lambda>":
         raise InvalidInput("a lambda needs a name to be a tool: tool(name=…)(function)")
     return name
@@ -171,22 +183,39 @@ def _refuse_uncallable(function: Any, name: str, options: ToolOptions) -> None:
         if inspect.isgeneratorfunction(target):
             raise InvalidInput(f"tool '{name}': a generator is no tool; return a list, or make it async")
     if options.permission not in ("allow", "ask", "deny"):
-        raise InvalidInput(f"tool '{name}': permission is allow, ask or deny, not {options.permission!r}")
+        raise InvalidInput(f"tool '{name}': permission is allow, ask or deny, not {shown_value(options.permission)}")
     for field in ("parameters", "returns"):
         value = getattr(options, field)
         if value is not None and not isinstance(value, dict):
             raise InvalidInput(f"tool '{name}': {field} must be a JSON Schema (a dict)")
+    refuse_broken_estimate(name, options.estimate)
+    _refuse_odd_options(name, options)
+
+
+def _refuse_odd_options(name: str, options: ToolOptions) -> None:
+    from headway.plan.model import RateLimit
+
+    for field in ("idempotent", "writes_files"):
+        expect(getattr(options, field), bool, f"tool '{name}': {field}")
+    expect("" if options.description is None else options.description, str, f"tool '{name}': description")
+    expect(options.category, str, f"tool '{name}': category")
     ttl, limit = options.cache_ttl_secs, options.rate_limit
-    if ttl is not None and not (type(ttl) is int and ttl >= 0):
-        raise InvalidInput(f"tool '{name}': cache_ttl_secs is a whole number of seconds, not {ttl!r}")
-    if isinstance(limit, tuple) and not _is_rate(limit):
-        raise InvalidInput(f"tool '{name}': rate_limit is (calls >= 1, seconds > 0), not {limit!r}")
+    if ttl is not None and not (type(ttl) is int and 0 <= ttl <= LONGEST_S):
+        raise InvalidInput(f"tool '{name}': cache_ttl_secs is a whole number of seconds, not {shown_value(ttl)}")
+    if not isinstance(limit, RateLimit | None) and not _is_rate(limit):
+        told = f"({', '.join(map(shown_value, limit))})" if isinstance(limit, tuple) else shown_value(limit)
+        raise InvalidInput(f"tool '{name}': rate_limit is (calls >= 1, seconds > 0), not {told}")
 
 
-def _is_rate(limit: tuple[Any, ...]) -> bool:
-    if len(limit) != 2 or type(limit[0]) is not int or type(limit[1]) not in (int, float):
+def _is_rate(limit: object) -> bool:
+    if not isinstance(limit, tuple) or len(limit) != 2:
         return False
-    return limit[0] >= 1 and limit[1] > 0 and math.isfinite(limit[1])
+    try:
+        whole_number(limit[0], "calls", 1)
+        positive_seconds(limit[1], "seconds")
+    except InvalidInput:
+        return False
+    return True
 
 
 def _is_async(function: Any) -> bool:

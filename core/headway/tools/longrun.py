@@ -12,13 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from headway.arguments import expect_call, shown_value
 from headway.clock import Clock
 from headway.errors import TerminalToolError, ToolError, describe, one_line
 from headway.numbers import positive_seconds
 from headway.tools.context import ToolContext
+from headway.tools.schema import schema_of
 from headway.tools.stream import CONTEXT
 
 if TYPE_CHECKING:
+    from headway.tools.estimate import Estimate
     from headway.tools.registry import Permission, ToolEntry
 
 _log = logging.getLogger("headway.tools")
@@ -72,23 +75,19 @@ def long_running(
     permission: Permission = "allow",
     category: str = "general",
     writes_files: bool = False,
+    estimate: Estimate | None = None,
 ) -> ToolEntry:
     """Return the registry's entry of a long-running tool, polled every ``poll_secs`` seconds of the run's clock.
 
     ``parameters`` is the JSON Schema of ``start``'s parameters, None lets anything pass. The first poll follows the
     start at once. A cancel of the run lets the work go on to its end, as any tool's; a kill or a timeout cancels it.
     """
-    from headway.plan.model import ToolSchema
     from headway.tools.registry import ToolEntry
 
+    schema = schema_of(name, description=description, parameters=parameters, returns=returns, idempotent=idempotent)
     interval = positive_seconds(poll_secs, f"tool '{name}': poll_secs")
-    schema = ToolSchema(
-        name=name,
-        description=description,
-        parameters=dict(parameters or {}),
-        returns=returns,
-        idempotent=idempotent,
-    )
+    for step in ("start", "poll", "cancel"):
+        expect_call(getattr(tool, step, None), f"the {step} of tool '{name}'")
 
     async def call(**params: Any) -> Any:
         context = params.pop(CONTEXT, None)
@@ -104,6 +103,7 @@ def long_running(
         category=category,
         writes_files=writes_files,
         mode="long_running",
+        estimate=estimate,
     )
 
 
@@ -128,7 +128,7 @@ async def _until_it_ends(tool: LongRunning, name: str, handle: Any, context: Too
         if not isinstance(poll, Poll):
             raise ToolError(f"poll() of tool '{name}' returned {type(poll).__name__}, not a Poll")
         if poll.status not in ("running", "succeeded", "failed"):
-            raise ToolError(f"poll() of tool '{name}' returned the unknown status {one_line(repr(poll.status), 80)}")
+            raise ToolError(f"poll() of tool '{name}' returned the unknown status {shown_value(poll.status)}")
         for chunk in poll.chunks:
             context.emit_chunk(chunk)
         if poll.status != "running":

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from headway.arguments import expect, expect_call, shown_value
+from headway.errors import InvalidInput, one_line
+from headway.tools.estimate import Estimate, refuse_broken_estimate
 from headway.tools.validation import ParameterCheck, compile_check, output_problem, refuse_broken
 
 if TYPE_CHECKING:
@@ -16,6 +21,16 @@ if TYPE_CHECKING:
 
 Permission = Literal["allow", "ask", "deny"]
 Mode = Literal["one_shot", "streaming", "long_running"]
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "is_async": bool,
+    "context_param": (str, NoneType),
+    "source": str,
+    "permission": str,
+    "category": str,
+    "writes_files": bool,
+    "mode": str,
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +48,8 @@ class ToolEntry:
     must be quick.
 
     ``mode`` says how it makes its output: at once, in chunks, or behind a handle; all three are called the same way.
-    ``aclose()`` lets go of what the tool holds (a process), for who takes the tool out of use.
+    ``aclose()`` lets go of what the tool holds (a process), for who takes the tool out of use. ``estimate`` is the most
+    that a call uses of a budget: see :data:`~headway.tools.estimate.Estimate`.
     """
 
     schema: ToolSchema
@@ -47,24 +63,46 @@ class ToolEntry:
     check: Callable[[dict[str, Any]], list[str]] | None = None
     mode: Mode = "one_shot"
     aclose: Callable[[], Awaitable[None]] | None = None
+    estimate: Estimate | None = None
     _check: ParameterCheck | None = field(default=None, init=False, repr=False)
     _returns: Validator | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        from headway.plan.model import ToolSchema
+
+        name = one_line(expect(self.schema, ToolSchema, "a tool's schema").name, 80)
+        expect_call(self.call, f"the call of tool '{name}'")
+        for field_, kinds in _KINDS.items():
+            if not isinstance(getattr(self, field_), kinds):
+                raise InvalidInput(f"tool '{name}': {field_} cannot be {shown_value(getattr(self, field_))}")
+        for field_, names in (("permission", get_args(Permission)), ("mode", get_args(Mode))):
+            if getattr(self, field_) not in names:
+                known = ", ".join(names)
+                raise InvalidInput(f"tool '{name}': {field_} is {known}, not {shown_value(getattr(self, field_))}")
+        for field_ in ("check", "aclose"):
+            if getattr(self, field_) is not None:
+                expect_call(getattr(self, field_), f"the {field_} of tool '{name}'")
 
     @property
     def name(self) -> str:
         """The name that plans call it by."""
         return self.schema.name
 
-    def validate(self, params: dict[str, Any]) -> list[str]:
+    def validate(self, params: dict[str, Any], *, quote: bool = True) -> list[str]:
         """Return what is wrong with ``params``, by the tool's JSON Schema and its own check, one line each.
+
+        Without ``quote`` what breaks the schema is told in the schema's words, and no value is: one that comes from the
+        state or from another action may be a secret. A tool's own check says what it says.
 
         The schema is compiled at the first call. A tool without a schema (``{}``) takes anything.
         Texts are CAR's: ``missing required parameter 'p' for tool 'sch'``, ``4 is not of type 'string' (at /p)``.
         """
+        if not isinstance(params, dict):
+            raise InvalidInput(f"a call's parameters are an object, not {type(params).__name__}")
         check = self._check
         if check is None:
             check = self._check = compile_check(self.schema.name, self.schema.parameters)
-        problems = check(params)
+        problems = check(params, quote)
         return problems if problems or self.check is None else self.check(params)
 
     def refuse_broken_schemas(self) -> None:
@@ -72,10 +110,15 @@ class ToolEntry:
         self._check = compile_check(self.schema.name, self.schema.parameters)
         if self.schema.returns:
             self._returns = refuse_broken(self.schema.name, self.schema.returns, of_parameters=False)
+        refuse_broken_estimate(self.schema.name, self.estimate)
 
     def output_problem(self, output: Any) -> str | None:
         """Return why ``output`` is not what the tool's ``returns`` schema promises, None if it is; never its values."""
         return output_problem(self._returns, output) if self._returns is not None else None
+
+
+Changed = Callable[[str, ToolEntry | None], object]
+"""Takes the name of a tool and its new entry, None if it was removed."""
 
 
 class ToolRegistry:
@@ -86,6 +129,27 @@ class ToolRegistry:
 
     def __init__(self) -> None:
         self._entries: dict[str, ToolEntry] = {}
+        self._told: list[weakref.WeakMethod[Changed]] = []
+
+    def on_change(self, callback: Changed) -> None:
+        """Call ``callback(name, entry)`` for each tool there is, and for each that is registered or removed later.
+
+        ``callback`` is a method; it is called as long as somebody else keeps its object.
+        """
+        try:
+            self._told.append(weakref.WeakMethod(callback))
+        except TypeError:
+            raise InvalidInput(f"a registry tells a method of its changes, not {shown_value(callback)}") from None
+        for entry in self.entries():
+            callback(entry.name, entry)
+
+    def _tell(self, name: str, entry: ToolEntry | None) -> None:
+        for told in list(self._told):
+            callback = told()
+            if callback is not None:
+                callback(name, entry)
+            else:
+                self._told.remove(told)
 
     def register(self, entry: ToolEntry) -> None:
         """Add ``entry``, replacing one of the same name. Raises ``InvalidInput`` if its schema is broken.
@@ -93,17 +157,24 @@ class ToolRegistry:
         A function becomes an entry by :func:`headway.tools.decorator.entry_of`.
         """
         if not isinstance(entry, ToolEntry):
-            raise TypeError(f"register() takes a ToolEntry, not {type(entry).__name__}: use entry_of(function)")
+            raise InvalidInput(f"register() takes a ToolEntry, not {type(entry).__name__}: use entry_of(function)")
         entry.refuse_broken_schemas()
         self._entries[entry.schema.name] = entry
+        self._tell(entry.schema.name, entry)
 
     def get(self, name: str) -> ToolEntry | None:
         """Return the tool of that name, or None."""
-        return self._entries.get(name)
+        try:
+            return self._entries.get(name)
+        except TypeError:
+            raise InvalidInput(f"a tool's name is text, not {type(name).__name__}") from None
 
     def remove(self, name: str) -> bool:
         """Forget the tool of that name; return whether there was one."""
-        return self._entries.pop(name, None) is not None
+        if self._entries.pop(expect(name, str, "a tool's name"), None) is None:
+            return False
+        self._tell(name, None)
+        return True
 
     @property
     def restricted(self) -> bool:
@@ -123,7 +194,7 @@ class ToolRegistry:
         return [entry.schema for entry in self.entries()]
 
     async def aclose(self) -> None:
-        """Let go of what the tools hold: processes end. The tools stay registered, those that held something fail."""
+        """Let go of what the tools hold: processes end, and calls in flight with them. The tools stay registered."""
         await asyncio.gather(*(entry.aclose() for entry in self.entries() if entry.aclose is not None))
 
     def __contains__(self, name: object) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
+from headway.arguments import expect
 from headway.errors import ToolError, ToolTimeout, one_line
 from headway.numbers import positive_seconds, whole_number
 from headway.tools.command import environment, passes, texts_of
@@ -64,6 +65,9 @@ class Capped:
 
 def register_shell(registry: ToolRegistry, workspace: Workspace, **options: Any) -> ToolEntry:
     """Register the tool ``shell`` and return its entry. ``options`` are those of :func:`shell_tool`."""
+    from headway.tools.registry import ToolRegistry
+
+    expect(registry, ToolRegistry, "registry")
     entry = shell_tool(workspace, **options)
     registry.register(entry)
     return entry
@@ -88,6 +92,9 @@ def shell_tool(
 
     Raises ``InvalidInput`` for options that make no sense.
     """
+    from headway.tools.workspace import Workspace
+
+    expect(workspace, Workspace, "workspace")
     programs = None if allow is None else frozenset(texts_of(allow, "allow"))
     timeout = positive_seconds(timeout_s, "timeout_s")
     most = whole_number(max_output_bytes, "max_output_bytes", 1)

@@ -48,7 +48,7 @@ def read_signature(function: Callable[..., Any], tool: str) -> Signature:
     try:
         found = inspect.signature(function)
     except (ValueError, TypeError):
-        raise InvalidInput(f"tool '{tool}': its parameters cannot be read from {function!r}") from None
+        raise InvalidInput(f"tool '{tool}': its parameters cannot be read from a {type(function).__name__}") from None
     scope = _globals_of(function)
     result = Signature([], None, open=False)
     for name, parameter in found.parameters.items():
@@ -110,8 +110,17 @@ def parameters_schema(signature: Signature, tool: str) -> dict[str, Any]:
 
 
 def converters(signature: Signature, tool: str) -> dict[str, Callable[[Any], Any]]:
-    """Return what makes the value from JSON, for each parameter whose annotation is not plain JSON (``Path`` …)."""
-    return {p.name: _adapter(tool, p).validate_python for p in signature.parameters if not _is_plain(p.annotation)}
+    """Return what makes the value from JSON, for each parameter whose annotation is not plain JSON (``Path`` …).
+
+    So has an ``int``: JSON Schema takes 3.0 for an integer.
+    """
+    made: dict[str, Callable[[Any], Any]] = {}
+    for parameter in signature.parameters:
+        if not _is_plain(parameter.annotation):
+            made[parameter.name] = _adapter(tool, parameter).validate_python
+        elif (whole := _whole(parameter.annotation)) is not None:
+            made[parameter.name] = whole
+    return made
 
 
 def yields_text(function: Callable[..., Any]) -> bool:
@@ -188,6 +197,33 @@ def _is_plain(annotation: Any) -> bool:
     if origin in (typing.Union, UnionType, list, dict):
         return all(_is_plain(part) for part in args)
     return origin is typing.Literal and all(type(value) in (str, int, bool, NoneType) for value in args)
+
+
+def _whole(annotation: Any) -> Callable[[Any], Any] | None:
+    """Return what makes the floats in a value of a plain annotation ints where it says int, None if it nowhere does."""
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation is int or (origin is typing.Literal and any(type(value) is int for value in args)):
+        return _whole_number
+    if origin is typing.Annotated:
+        return _whole(args[0])
+    if origin in (typing.Union, UnionType) and not any(part in (float, Any, object) for part in args):
+        return _one_after_the_other([whole for part in args if (whole := _whole(part)) is not None])
+    inner = _whole(args[-1]) if origin in (list, dict) and args else None
+    if inner is None:
+        return None
+    if origin is list:
+        return lambda value: [inner(item) for item in value] if type(value) is list else value
+    return lambda value: {key: inner(item) for key, item in value.items()} if type(value) is dict else value
+
+
+def _whole_number(value: Any) -> Any:
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def _one_after_the_other(steps: list[Callable[[Any], Any]]) -> Callable[[Any], Any] | None:
+    if len(steps) < 2:
+        return steps[0] if steps else None
+    return lambda value: functools.reduce(lambda made, step: step(made), steps, value)
 
 
 def _only_describes(extra: Any) -> bool:

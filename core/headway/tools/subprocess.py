@@ -13,19 +13,21 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headway.clock import SYSTEM_CLOCK, Clock
+from headway.arguments import path_of, plain
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import InvalidInput, ToolError, one_line
 from headway.numbers import positive_seconds, whole_number
 from headway.tools.command import environment, words_of
 from headway.tools.context import ToolContext
 from headway.tools.dialogue import Dialogue
+from headway.tools.schema import schema_of
 from headway.tools.stream import CONTEXT
 
 if TYPE_CHECKING:
     from headway.plan.model import ToolSchema
+    from headway.tools.estimate import Estimate
     from headway.tools.registry import Permission, ToolEntry
 
 MAX_STDERR = 64 * 2**10
@@ -48,7 +50,8 @@ class Restart:
 
     def delay(self, crashes: int) -> float:
         """Return the seconds to wait after so many crashes in a row."""
-        return min(self.cap_s, self.backoff_s * 2.0 ** min(crashes - 1, 32)) if crashes > 0 else 0.0
+        number = whole_number(crashes, "crashes", 0)
+        return min(self.cap_s, self.backoff_s * 2.0 ** min(number - 1, 32)) if number > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +96,34 @@ class SubprocessTool:
         permission: Permission = "allow",
         category: str = "subprocess",
         writes_files: bool = True,
+        estimate: Estimate | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.schema = _schema(name, description, schema)
         self.name = self.schema.name
         self._command = words_of(command, f"the command of tool '{one_line(self.name, 80)}'")
-        self._cwd = _folder(cwd)
+        self._cwd = None if cwd is None else path_of(cwd, "cwd")
         self._env = environment(env)
         self._timeout = None if timeout is None else positive_seconds(timeout, "timeout")
         self._max = whole_number(max_output_bytes, "max_output_bytes", 1)
         self._restart = _restart(restart)
-        self._method = self.name if method is None else method
-        self._traits: dict[str, Any] = {"permission": permission, "category": category, "writes_files": writes_files}
-        self._clock = clock
+        self._method = self.name if method is None else plain(method, "method")
+        self._traits: dict[str, Any] = {
+            "permission": permission,
+            "category": category,
+            "writes_files": writes_files,
+            "estimate": estimate,
+        }
+        self._clock = clock_of(clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._dialogue: Dialogue | None = None
-        self._closed = False
+        self._closings = 0
+        self._parted: Dialogue | None = None  # the process that was last ended with the tool
         self._over: str | None = None  # why there will be no process again
         self._stderr = bytearray()
         self._starts = self._ignored = self._crashes = 0
         self._not_before = 0.0
+        self.entry()  # refuses traits that no tool has
 
     def __repr__(self) -> str:
         return f"SubprocessTool({self.name!r}, pid={self.statistics().pid})"
@@ -145,7 +156,7 @@ class SubprocessTool:
         """Return the last 64 KiB of what the process wrote to its stderr, this one's and those before it."""
         return self._stderr.decode(errors="replace")
 
-    async def call(self, **params: Any) -> Any:
+    async def call(self, /, **params: Any) -> Any:
         """Ask the process once and return its result. Raises ``ToolError`` in one line for whatever goes wrong."""
         context = params.pop(CONTEXT, None)
         dialogue = await self._ready()
@@ -154,13 +165,14 @@ class SubprocessTool:
         )
 
     async def aclose(self) -> None:
-        """End the process and refuse calls from now on; those in flight fail. Returns when the process is gone."""
-        self._closed = True
+        """End the process; calls in flight fail. Returns when it is gone; a later call starts it anew."""
+        self._closings += 1
         dialogue = self._dialogue
         if dialogue is None:
             return
         self._enter()
         if self._dialogue is dialogue:
+            self._parted = dialogue
             dialogue.child.close_input()
             dialogue.stop("was ended with its tool")
             await dialogue.child.wait()
@@ -168,9 +180,10 @@ class SubprocessTool:
     async def _ready(self) -> Dialogue:
         """Return the process, started if need be, once the one before it is gone and its backoff is over."""
         self._enter()
+        closings = self._closings
         while True:
-            if self._closed:
-                raise ToolError(f"tool '{self.name}' is closed")
+            if self._closings != closings:
+                raise ToolError(f"tool '{self.name}' was closed")
             if self._over is not None:
                 raise ToolError(f"the process of tool '{self.name}' {self._over} and is not started again")
             dialogue = self._dialogue
@@ -216,7 +229,9 @@ class SubprocessTool:
         self._dialogue = None
         if dialogue.answered:
             self._crashes = 0
-        if self._restart is None:
+        if dialogue is self._parted:
+            self._parted = None
+        elif self._restart is None:
             self._over = dialogue.why
         elif dialogue.failed:
             self._crashes += 1
@@ -224,26 +239,13 @@ class SubprocessTool:
 
 
 def _schema(name: str, description: str, schema: ToolSchema | Mapping[str, Any] | None) -> ToolSchema:
-    from pydantic import ValidationError
-
     from headway.plan.model import ToolSchema
 
     if isinstance(schema, ToolSchema):
         return schema
     if not (schema is None or isinstance(schema, Mapping)):
         raise InvalidInput(f"a tool's schema is a JSON Schema or a ToolSchema, not {type(schema).__name__}")
-    try:
-        return ToolSchema(name=name, description=description, parameters=dict(schema or {}))
-    except ValidationError as error:
-        raise InvalidInput(f"a tool's name and schema: {one_line(error.errors()[0]['msg'], 200)}") from None
-
-
-def _folder(cwd: str | os.PathLike[str] | None) -> Path | None:
-    if cwd is None:
-        return None
-    if not isinstance(cwd, str | os.PathLike):
-        raise InvalidInput(f"cwd is a path, not {type(cwd).__name__}")
-    return Path(cwd)
+    return schema_of(name, description=description, parameters=schema)
 
 
 def _restart(restart: Restart | None) -> Restart | None:

@@ -23,11 +23,14 @@ MAX_ERRORS = 20
 
 _SHOWN = 120  # characters of an offending value in a message
 
-ParameterCheck = Callable[[dict[str, Any]], list[str]]
+ParameterCheck = Callable[[dict[str, Any], bool], list[str]]
+"""Takes one call's parameters, and whether the findings may quote them."""
 
 
 def compile_check(tool: str, schema: dict[str, Any]) -> ParameterCheck:
     """Return what checks one call's parameters: ``[]`` if they are valid, else one line a finding.
+
+    With ``quote`` the findings are CAR's texts and quote what is wrong; without, they say nothing but the schema.
 
     Raises ``InvalidInput`` for a broken schema, as :func:`refuse_broken` does.
     """
@@ -36,7 +39,7 @@ def compile_check(tool: str, schema: dict[str, Any]) -> ParameterCheck:
     accepts = quick_check(schema)
     validator: Validator | None = None if accepts else refuse_broken(tool, schema)
 
-    def check(params: dict[str, Any]) -> list[str]:
+    def check(params: dict[str, Any], quote: bool) -> list[str]:
         nonlocal validator
         if accepts is not None:
             if accepts(params):
@@ -44,7 +47,7 @@ def compile_check(tool: str, schema: dict[str, Any]) -> ParameterCheck:
             if validator is None:
                 validator = _validator(tool, schema)
         assert validator is not None
-        return _findings(tool, validator, params)
+        return _findings(tool, validator, params, quote)
 
     return check
 
@@ -70,7 +73,7 @@ def refuse_broken(tool: str, schema: dict[str, Any], *, of_parameters: bool = Tr
     return validator
 
 
-def _no_findings(_params: dict[str, Any]) -> list[str]:
+def _no_findings(_params: dict[str, Any], _quote: bool) -> list[str]:
     return []
 
 
@@ -118,14 +121,15 @@ def _resolve_references(schema: Any) -> None:
         todo.extend((sub, resolver.in_subresource(sub)) for sub in here.subresources())
 
 
-def _findings(tool: str, validator: Validator, params: dict[str, Any]) -> list[str]:
+def _findings(tool: str, validator: Validator, params: dict[str, Any], quote: bool) -> list[str]:
     try:
         errors = list(islice(validator.iter_errors(params), MAX_ERRORS + 1))
     except RecursionError:
         return [f"the parameters of tool '{tool}' are nested too deeply to be checked"]
     except Exception as error:  # noqa: BLE001 - a reference that only this value reaches and that leads nowhere
-        return [f"the parameters of tool '{tool}' cannot be checked: {one_line(str(error), 300)}"]
-    texts = [_text(tool, error) for error in errors[:MAX_ERRORS]]
+        why = one_line(str(error), 300) if quote else type(error).__name__
+        return [f"the parameters of tool '{tool}' cannot be checked: {why}"]
+    texts = [_text(tool, error, quote) for error in errors[:MAX_ERRORS]]
     if len(errors) > MAX_ERRORS:
         texts.append("and more")
     return texts
@@ -137,17 +141,36 @@ def output_problem(validator: Validator, output: Any) -> str | None:
         error = next(validator.iter_errors(output), None)
     except Exception as failure:  # noqa: BLE001 - too deep, or a reference that leads nowhere
         return f"it cannot be checked ({type(failure).__name__})"
-    return f"'{error.validator}' at {_pointer(error.absolute_path) or '/'}" if error is not None else None
+    return f"'{error.validator}' at {_known_pointer(error) or '/'}" if error is not None else None
 
 
-def _text(tool: str, error: ValidationError) -> str:
+def _text(tool: str, error: ValidationError, quote: bool) -> str:
     place = _pointer(error.absolute_path)
     if not place and error.validator == "required" and isinstance(error.instance, dict):
         wanted: Any = error.validator_value
         for name in wanted:
             if name not in error.instance and error.message.startswith(repr(name)):
                 return f"missing required parameter '{one_line(name, _SHOWN)}' for tool '{tool}'"
+    if not quote:
+        return f"the value at {_known_pointer(error) or '/'} {_broken_rule(error)}"
     return f"{_message(error)} (at {place})" if place else _message(error)
+
+
+def _broken_rule(error: ValidationError) -> str:
+    """Return what the schema asks for, in its words alone."""
+    asked: Any = error.validator_value
+    if error.validator == "type":
+        kinds = [asked] if isinstance(asked, str) else asked
+        return f"is not of type {', '.join(repr(kind) for kind in kinds)}"
+    shown = f" {asked!r}" if isinstance(asked, int | float | str) and not isinstance(asked, bool) else ""
+    return one_line(f"does not meet '{error.validator}'{shown}", 300)
+
+
+def _known_pointer(error: ValidationError) -> str:
+    """Return where the error is, with ``*`` for keys that the schema does not name: they belong to the value."""
+    rules = list(error.absolute_schema_path)
+    named = {rules[i + 1] for i in range(len(rules) - 1) if rules[i] == "properties"}
+    return _pointer(part if isinstance(part, int) or part in named else "*" for part in error.absolute_path)
 
 
 def _message(error: ValidationError | SchemaError) -> str:

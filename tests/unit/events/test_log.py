@@ -2,9 +2,13 @@
 
 import pytest
 
+from headway import Runtime
 from headway.errors import StoreError
+from headway.events import kinds
 from headway.events.event import Event
+from headway.events.fold import fold_all
 from headway.events.log import EventLog
+from headway.events.views import JobRow, RunView
 from headway.testing import VirtualClock
 
 
@@ -72,3 +76,34 @@ async def test_publish_bounds_the_tail_and_keeps_its_place() -> None:
     assert 10 <= len(log._tail) <= 20
     assert log._tail_after == log._tail[0].seq - 1
     assert [e.seq for e in await log.read(198)] == [199, 200]
+
+
+async def test_a_bounded_log_keeps_the_newest_and_whole_unfinished_jobs_and_says_what_is_gone() -> None:
+    log = EventLog(max_events=100)
+    log.append(Event(kinds.JOB_CREATED, {}, "open"))
+    for number in range(500):
+        log.append(Event(kinds.JOB_CREATED, {"n": number}, f"j{number}"), Event(kinds.JOB_COMPLETED, {}, f"j{number}"))
+    assert len(await log.read(limit=5000)) == 1001  # the open job holds them
+    log.append(Event(kinds.JOB_COMPLETED, {}, "open"))
+    for _ in range(30):
+        log.append(Event(kinds.OPERATOR_ACTION, {}))
+    gap, *rest = await log.read(limit=5000)
+    assert len(rest) <= 125
+    assert (gap.kind, gap.data["dropped"], gap.seq) == (kinds.RECORDER_GAP, rest[0].seq - 1, rest[0].seq - 1)
+    assert [event.seq for event in rest] == list(range(rest[0].seq, log.last_seq + 1))
+    assert (await log.read(rest[0].seq - 1))[0] is rest[0]  # who has read up to there misses nothing
+    await log.close()
+    followed = [event async for batch in log.subscribe(5) for event in batch]
+    assert [event.seq for event in followed] == [gap.seq, *(event.seq for event in rest)]
+    assert followed[0].data["dropped"] == gap.data["dropped"] - 5
+
+
+async def test_runs_go_on_in_a_bounded_log() -> None:
+    made = Runtime(log=EventLog(max_events=50))
+    writes = [{"id": f"w{i}", "type": "state_write", "parameters": {"key": "k", "value": i}} for i in range(40)]
+    for _ in range(20):
+        result = await made.execute({"actions": writes})
+        events = await made.log.read(job_id=result.job_id, limit=5000)
+        view = RunView(JobRow(result.job_id))
+        assert fold_all(view, events).result() == result
+    assert len(await made.log.read(limit=5000)) < 300

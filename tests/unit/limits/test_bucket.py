@@ -93,3 +93,87 @@ async def test_a_callback_that_raises_takes_nobody_elses_turn() -> None:
     bucket.wait(served.append)
     await clock.advance(3)
     assert len(served) == 1
+
+
+async def test_a_token_that_is_given_back_goes_to_the_first_in_line() -> None:
+    clock = VirtualClock()
+    bucket = TokenBucket("t", 1, 100.0, clock)
+    bucket.give_back()
+    assert bucket.tokens == 1.0  # never more than full
+    assert bucket.take()
+    granted: list[str] = []
+    bucket.wait(lambda _: granted.append("a"))
+    bucket.wait(lambda _: granted.append("b"))
+    bucket.give_back()
+    assert (granted, bucket.next_grant_s()) == ([], 0.0)
+    await clock.advance(0)
+    assert granted == ["a"]
+    await clock.advance(100)
+    assert granted == ["a", "b"]
+
+
+async def test_a_new_limit_frees_who_waits_in_the_same_order_and_gives_nothing_for_free() -> None:
+    clock = VirtualClock()
+    limiter = RateLimiter(clock)
+    bucket = limiter.set_limit("t", 1, 3600.0)
+    assert bucket.take()
+    granted: list[tuple[str, float]] = []
+    for name in "abc":
+        bucket.wait(lambda waited, name=name: granted.append((name, waited)))
+    await clock.advance(10)
+    changed = limiter.set_limit("t", 10, 10.0)
+    assert (changed.capacity, changed.waiters, round(changed.tokens, 2)) == (10, 3, round(10 * 10 / 3600, 2))
+    await clock.advance(1.0)
+    assert [name for name, _ in granted] == ["a"]
+    await clock.advance(2.0)
+    assert [name for name, _ in granted] == ["a", "b", "c"]
+    assert granted[0][1] == pytest.approx(10 + 1 - 10 / 360, abs=0.01)
+    assert limiter.get("t") is changed
+
+
+async def test_a_full_bucket_stays_full_and_an_empty_one_empty() -> None:
+    clock = VirtualClock()
+    limiter = RateLimiter(clock)
+    limiter.set_limit("t", 4, 1.0)
+    assert limiter.set_limit("t", 2, 1.0).tokens == 2.0
+    assert limiter.set_limit("t", 50, 1.0).tokens == 50.0
+    while limiter.set_limit("t", 2, 1.0).take():
+        pass
+    assert limiter.set_limit("t", 1000, 1.0).tokens == 0.0
+    assert limiter.set_limit("t", 1000, 1.0).take() is False
+
+
+async def test_who_waits_for_a_limit_that_is_taken_away_is_let_go() -> None:
+    clock = VirtualClock()
+    limiter = RateLimiter(clock)
+    bucket = limiter.set_limit("t", 1, 3600.0)
+    assert bucket.take()
+    granted: list[str] = []
+    gone = bucket.wait(lambda _: granted.append("gone"))
+    for name in "ab":
+        bucket.wait(lambda _, name=name: granted.append(name))
+    gone.cancel()
+    await clock.advance(1)
+    assert limiter.remove("t")
+    assert (granted, bucket.waiters, limiter.get("t"), len(limiter)) == (["a", "b"], 0, None, 0)
+    assert not limiter.remove("t")
+    await clock.advance(7200)
+    assert granted == ["a", "b"]
+
+
+async def test_all_are_let_go_though_one_of_them_raises() -> None:
+    clock = VirtualClock()
+    limiter = RateLimiter(clock)
+    bucket = limiter.set_limit("t", 1, 3600.0)
+    assert bucket.take()
+    granted: list[float] = []
+
+    def broken(_: float) -> None:
+        raise RuntimeError("no")
+
+    bucket.wait(broken)
+    bucket.wait(granted.append)
+    with pytest.raises(RuntimeError):
+        limiter.remove("t")
+    await clock.advance(0)
+    assert len(granted) == 1

@@ -1,4 +1,4 @@
-"""The analyses that run nothing: simulate, Monte Carlo, schedule, transactions, equivalence, optimize."""
+"""The analyses that run nothing: simulate, Monte Carlo, schedule."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
 
 from headway.errors import InvalidInput, InvalidPlan
-from headway.plan.equivalence import equivalent
 from headway.plan.model import ActionProposal
 from headway.plan.montecarlo import simulate_monte_carlo
-from headway.plan.optimize import optimize
 from headway.plan.parse import parse_proposal
 from headway.plan.schedule import analyze_schedule
 from headway.plan.simulate import simulate
-from headway.plan.transaction import transaction_check
-from headway.state import StateStore
-from tests.unit.plan.test_graph import call, plans, read, write
+from headway.plan.verify import verify
+from tests.unit.plan.test_graph import call, write
 
 
 def plan(*actions: dict[str, Any]) -> ActionProposal:
@@ -57,6 +53,15 @@ def test_simulate_changes_nothing_it_was_given() -> None:
     state = {"k": 0}
     simulate(plan(write("w", "k")), state)
     assert state == {"k": 0}
+
+
+def test_simulate_writes_the_key_that_a_run_writes() -> None:
+    """Of a doubled dollar one is left; the value beside it is known; a key from elsewhere is none."""
+    proposal = plan(write("w", "$$w.output"), call("n", state_dependencies=["$w.output"]), write("bad", "$n.output"))
+    result = simulate(proposal)
+    assert result.state == {"$w.output": 1}
+    assert result.levels == [["w"], ["n"], ["bad"]]
+    assert result.unknown_keys == []
 
 
 def test_simulate_refuses_a_cycle() -> None:
@@ -131,6 +136,33 @@ def test_levels_wait_for_their_slowest_and_slots_for_each_other() -> None:
     assert analyze_schedule(plan(*(call(f"a{i}") for i in range(5))), default_ms=2, max_concurrency=2).makespan_ms == 6
 
 
+def test_the_schedule_of_a_long_and_a_short_way_round() -> None:
+    proposal = plan(
+        call("top"),
+        call("short", dependencies=["top"]),
+        call("long1", dependencies=["top"]),
+        call("long2", dependencies=["long1"]),
+        call("end", dependencies=["short", "long2"]),
+        call("beside"),
+    )
+    times = {"top": 2, "short": 4, "long1": 3, "long2": 5, "end": 1, "beside": 6}
+    schedule = analyze_schedule(proposal, times)
+    assert (schedule.critical_path, schedule.critical_ms) == (["top", "long1", "long2", "end"], 11)
+    assert schedule.slack_ms == {"top": 0, "short": 4, "long1": 0, "long2": 0, "end": 0, "beside": 5}
+    assert schedule.makespan_ms == 6 + 4 + 5 + 1  # levels wait: top and beside, short and long1, long2, end
+    assert (schedule.serial_ms, schedule.max_parallelism) == (21, 2)
+
+
+def test_the_schedule_is_that_of_the_state() -> None:
+    proposal = plan(call("r", state_dependencies=["k"]), write("w", "k"))
+    for state in (None, {}, {"k": 0}):
+        schedule = analyze_schedule(proposal, state=state)
+        assert schedule.levels == verify(proposal, state, tools=["t"]).levels
+    assert (schedule.levels, schedule.critical_path) == ([["r"], ["w"]], ["r", "w"])
+    with pytest.raises(InvalidInput):
+        analyze_schedule(proposal, state=[])  # type: ignore[arg-type]
+
+
 def test_the_schedule_of_nothing_is_empty() -> None:
     schedule = analyze_schedule(plan())
     assert (schedule.critical_path, schedule.makespan_ms, schedule.max_parallelism) == ([], 0, 0)
@@ -140,84 +172,3 @@ def test_the_schedule_of_nothing_is_empty() -> None:
 def test_the_schedule_refuses_bad_durations(duration: Any) -> None:
     with pytest.raises(InvalidInput, match="the duration of action 'a' must be a number of at least 0"):
         analyze_schedule(plan(call("a")), {"a": duration})
-
-
-# -- transactions ----------------------------------------------------------------------------------------------------
-
-
-def test_transaction_check_finds_each_kind_once() -> None:
-    state = StateStore({"old": 1})
-    state.set("old", 2)
-    proposal = plan(
-        write("w1", "k"),
-        read("r", "k"),
-        write("w2", "k"),
-        call("stale", assumptions=[{"key": "old", "expected_value": 1}]),
-        call("version", assumptions=[{"key": "old", "read_version": 1}]),
-        call("fine", assumptions=[{"key": "old", "expected_value": 2, "read_version": 2}]),
-    )
-    found = [(c.kind, c.key, c.actions) for c in transaction_check(proposal, state)]
-    assert found == [
-        ("write_write", "k", ["w1", "w2"]),
-        ("read_write", "k", ["r", "w2"]),
-        ("stale_assumption", "old", ["stale"]),
-        ("stale_assumption", "old", ["version"]),
-    ]
-
-
-def test_declared_dependencies_are_no_conflicts() -> None:
-    second = {**write("w2", "k"), "dependencies": ["w1", "r"]}
-    assert transaction_check(plan(write("w1", "k"), read("r", "k"), second)) == []
-
-
-# -- equivalence and optimize ----------------------------------------------------------------------------------------
-
-
-def test_names_do_not_matter_and_order_does() -> None:
-    one = plan(call("a", parameters={"x": 1}), call("b", parameters={"y": "$a.output.z"}))
-    renamed = plan(call("p", parameters={"x": 1}), call("q", parameters={"y": "$p.output.z"}))
-    assert equivalent(one, renamed).equivalent
-    other = plan(call("p", parameters={"x": 2}), call("q", parameters={"y": "$p.output.z"}))
-    assert not equivalent(one, other).equivalent
-    side_by_side = plan(call("a"), call("b"))
-    in_turn = plan(call("a"), call("b", dependencies=["a"]))
-    assert not equivalent(side_by_side, in_turn).equivalent
-
-
-def test_what_holds_only_from_some_state_is_found() -> None:
-    always = plan(call("a"))
-    guarded = plan(call("a", preconditions=[{"key": "k", "operator": "exists"}]))
-    assert not equivalent(always, guarded).equivalent
-
-
-def test_different_ends_are_named_by_key() -> None:
-    result = equivalent(plan(write("w", "k")), plan({**write("w", "k"), "parameters": {"key": "k", "value": 2}}))
-    assert "from state 0: key 'k' ends differently" in result.differences
-
-
-def test_optimize_leaves_out_what_others_imply() -> None:
-    proposal = plan(
-        call("a"),
-        call("b", dependencies=["a", "a"]),
-        call("c", dependencies=["a", "b"], parameters={"x": "$b.output"}),
-    )
-    result = optimize(proposal)
-    assert [(r.action_id, r.field, r.what, r.reason) for r in result.removed] == [
-        ("b", "dependencies", "a", "said twice"),
-        ("c", "dependencies", "a", "another need implies it"),
-        ("c", "dependencies", "b", "a reference to its output says it"),
-    ]
-    assert [action.dependencies for action in result.proposal.actions] == [[], ["a"], []]
-    assert proposal.actions[1].dependencies == ["a", "a"]
-
-
-@given(plans())
-def test_an_optimized_plan_is_equivalent_and_cannot_be_made_leaner(actions: list[dict[str, Any]]) -> None:
-    proposal = parse_proposal({"actions": actions})
-    try:
-        result = optimize(proposal)
-    except InvalidPlan:
-        return
-    assert equivalent(proposal, result.proposal) == equivalent(proposal, proposal)
-    assert equivalent(proposal, result.proposal).equivalent
-    assert optimize(result.proposal).removed == []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from headway import ToolSchema, verify
+from headway import CapabilitySet, Issue, ToolEntry, ToolRegistry, ToolSchema, rank_proposals, verify
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import VerifyReport
-from tests.unit.runtime.kit import call, write
+from tests.unit.runtime.kit import call, runtime, write
 
 
 def checked(*actions: dict[str, Any], **options: Any) -> VerifyReport:
@@ -18,6 +20,17 @@ def checked(*actions: dict[str, Any], **options: Any) -> VerifyReport:
 
 def said(report: VerifyReport) -> list[tuple[str, str, str]]:
     return [(issue.check, issue.severity, issue.message) for issue in report.issues]
+
+
+def not_run(report: VerifyReport) -> list[str]:
+    assert report.evidence is not None
+    return [check.name for check in report.evidence.checks if not check.ran]
+
+
+def registry(name: str, **fields: Any) -> ToolRegistry:
+    made = ToolRegistry()
+    made.register(ToolEntry(ToolSchema(name=name), call=dict, is_async=False, **fields))
+    return made
 
 
 def test_a_good_plan_has_levels_a_state_and_no_issues() -> None:
@@ -88,7 +101,7 @@ def test_evidence_says_what_did_not_run_and_what_stays_open() -> None:
     )
     evidence = report.evidence
     assert evidence is not None
-    assert [c.name for c in evidence.checks if not c.ran] == ["resource_bounds", "tool_existence", "param_schema"]
+    assert not_run(report) == ["resource_bounds", "tool_existence", "param_schema", "invocation_mode"]
     assert evidence.assumptions == ["action 'a' assumes state key 'k'"]
     assert evidence.untested_regions == [
         "parameters of b come from other actions",
@@ -96,6 +109,91 @@ def test_evidence_says_what_did_not_run_and_what_stays_open() -> None:
     ]
     assert evidence.residual_risks == ["a, b cannot be undone"]
     assert 0 < evidence.confidence < 1
-    fuller = checked(call("a", expected_effects={"k": 1}), tools=["echo"], max_actions=5).evidence
+    fuller = checked(call("a", expected_effects={"k": 1}), tools=registry("echo"), max_actions=5).evidence
     assert fuller is not None
     assert fuller.confidence == 1.0
+
+
+def test_evidence_of_tools_that_are_only_names_or_schemas() -> None:
+    assert not_run(checked(tools=["echo"], max_actions=1)) == ["param_schema", "invocation_mode"]
+    schema = ToolSchema(name="sch", parameters={"type": "object"})
+    assert not_run(checked(schemas=[schema], max_actions=1)) == ["invocation_mode"]
+    assert not_run(checked(tools=registry("echo"), max_actions=1)) == []
+
+
+def test_how_a_tool_is_invoked_is_judged_if_the_tool_is_there() -> None:
+    streaming = call("a", invocation_mode="streaming")
+    by_name = checked(streaming, tools=["echo"])
+    assert (by_name.valid, by_name.issues) == (True, [])
+    assert said(checked(streaming, tools=registry("echo"))) == [
+        ("invocation_mode", "error", "tool 'echo' cannot be invoked as streaming")
+    ]
+    assert said(checked(streaming, tools=[])) == [("tool_existence", "error", "tool 'echo' is not registered")]
+    assert checked(streaming, tools=registry("echo", mode="streaming")).valid
+    (score,) = rank_proposals([parse_proposal({"actions": [streaming]})], tools=["echo"])
+    assert score.valid
+
+
+def test_issues_in_json_have_all_that_cars_have() -> None:
+    report = checked(call("a", "nope"), write("w", "k"), write("x", "k"), call("b", state_dependencies=["z"]), tools=[])
+    issues = json.loads(msgspec.json.encode(report))["issues"]
+    assert issues[0] == {
+        "message": "tool 'nope' is not registered",
+        "severity": "error",
+        "action_id": "a",
+        "check": "tool_existence",
+        "tier": "structural",
+    }
+    assert {issue["check"]: (issue["severity"], issue["tier"]) for issue in issues} == {
+        "tool_existence": ("error", "structural"),
+        "write_conflicts": ("warning", "heuristic"),
+        "state_dependencies": ("error", "simulated"),
+    }
+    (graph,) = json.loads(msgspec.json.encode(checked(call("a"), call("a"))))["issues"]
+    assert (graph["action_id"], graph["severity"], graph["tier"]) == (None, "error", "structural")
+    assert Issue("denied", check="policy").tier == "structural"
+    assert msgspec.convert({"message": "m", "check": "preconditions"}, Issue).tier == "simulated"
+
+
+def test_levels_have_cars_name_too() -> None:
+    report = checked(write("w", "k"), call("a", state_dependencies=["k"]))
+    assert report.execution_levels == report.levels == [["w"], ["a"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rest"), [("state_write", {"value": 1}), ("state_read", {}), ("assertion", {"expected": 1})]
+)
+def test_the_key_of_a_state_action_is_text(kind: str, rest: dict[str, Any]) -> None:
+    def keyed(key: str) -> dict[str, Any]:
+        return {"id": "s", "type": kind, "parameters": {"key": key, **rest}}
+
+    for key in ("$e.output", "$e.output.name"):
+        report = checked(call("e"), keyed(key), tools=["echo"])
+        assert said(report) == [("shape", "error", f"the key of a {kind} must be plain text, not a reference")]
+        assert report.simulated_state == {}
+    for key in ("$HOME", "$$", "$e.outputs", "k"):
+        assert checked(call("e"), keyed(key), tools=["echo"]).valid
+
+
+def test_a_doubled_dollar_in_a_key_is_one() -> None:
+    escaped = write("w", "$$e.output", 5)
+    report = checked(call("e"), escaped, call("r", state_dependencies=["$e.output"], parameters={"x": 1}))
+    assert report.valid
+    assert (report.levels, report.simulated_state) == ([["e", "w"], ["r"]], {"$e.output": 5})
+    reader = {"id": "r", "type": "state_read", "parameters": {"key": "$$e.output"}}
+    assert checked(escaped, reader).levels == [["w"], ["r"]]
+    assert checked(escaped, write("x", "$$e.output")).conflicts == [["w", "x", "$e.output"]]
+    kept = checked({"id": "w", "type": "state_write", "parameters": {"key": "$$HOME", "value": "$$e.output"}})
+    assert (kept.valid, kept.simulated_state) == (True, {})  # the value is known when it runs
+
+
+async def test_capabilities_and_policies_see_the_key_that_is_written() -> None:
+    made, _ = runtime()
+    seen: list[tuple[str, ...]] = []
+    made.policies.register("see", lambda policy_call: seen.append(policy_call.writes))
+    made.set_capabilities(CapabilitySet(allowed_state_keys={"$e.output"}))
+    result = await made.execute({"actions": [write("w", "$$e.output")]})
+    assert (result.status, made.state.snapshot(), seen) == ("completed", {"$e.output": 1}, [("$e.output",)])
+    refused = await made.execute({"actions": [call("e"), write("w", "$e.output")]})
+    assert refused.outcome == "rejected"
+    assert refused["w"].error == "the key of a state_write must be plain text, not a reference"

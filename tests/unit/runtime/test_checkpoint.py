@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from headway import CancellationToken, CostBudget, Runtime
+import headway
+from headway import CancellationToken, CostBudget, ReplanContext, Runtime
 from headway.errors import Conflict, InvalidInput, InvalidPlan, NotFound, StoreError
 from headway.events import kinds
-from headway.runtime.checkpoint import RuntimeCheckpoint
+from headway.events.fold import fold_all
+from headway.events.views import StateView
+from headway.learning.trajectory_store import TrajectoryStore
+from headway.plan.result import ErrorCode
+from headway.runtime.checkpoint import RuntimeCheckpoint, write_checkpoint
+from headway.store.home import Home
+from headway.store.log import StoreLog
+from headway.testing import settle
 from tests.unit.runtime.kit import call, events_of, runtime, write
 
 
@@ -113,10 +125,14 @@ async def test_continue_needs_a_plan_and_its_tools() -> None:
     ("body", "text"),
     [
         (b"", "is not a checkpoint"),
-        (b"{}", "missing required field `checkpoint_id`"),
-        (b'{"checkpoint_id":"c","created_ms":"x","state":{}}', "Expected `int`, got `str` - at `$.created_ms`"),
-        (b'{"checkpoint_id":"c","created_ms":1,"state":[]}', "Expected `object`, got `array` - at `$.state`"),
-        (b'{"checkpoint_id":"c","created_ms":1,"state":{},"version":99}', "has version 99, this Headway reads 1"),
+        (b"{}", "missing required field `version`"),
+        (b'{"checkpoint_id":"c","created_ms":1,"state":{}}', "missing required field `version`"),
+        (b'{"version":1,"checkpoint_id":"c","created_ms":"x","state":{}}', "got `str` - at `$.created_ms`"),
+        (b'{"version":1,"checkpoint_id":"c","created_ms":1,"state":[]}', "got `array` - at `$.state`"),
+        (b'{"version":99,"checkpoint_id":"c","created_ms":1,"state":{}}', "has version 99, this Headway reads 1"),
+        (b'{"version":-7,"checkpoint_id":"c","created_ms":1,"state":{}}', "has version -7"),
+        (b'{"version":1,"checkpoint_id":"c","created_ms":1,"state":{"":1}}', "a state key is a string"),
+        (b'{"version":1,"checkpoint_id":"c","created_ms":1,"state":{},"surprise":1}', "unknown field `surprise`"),
         (b"[" * 100_000, "is not a checkpoint"),
         (b"\xff\xfe", "is not a checkpoint"),
     ],
@@ -145,5 +161,152 @@ async def test_places_that_cannot_be_read_or_written_are_told(tmp_path: Path) ->
 
 
 def test_a_checkpoint_encodes_and_decodes_equal() -> None:
-    one = RuntimeCheckpoint("c", 1, {"k": 1})
+    one = RuntimeCheckpoint(1, "c", 1, {"k": 1})
     assert msgspec.json.decode(msgspec.json.encode(one), type=RuntimeCheckpoint) == one
+
+
+Spoil = Callable[[dict[str, Any]], object]
+
+SPOILT: dict[str, tuple[Spoil, str]] = {
+    "a level that names what is not there": (lambda c: c["graph"].update(levels=[[0], [99]]), "names an action twice"),
+    "no levels": (lambda c: c["graph"].pop("levels"), "the graph has no levels"),
+    "an action left out": (lambda c: c["graph"].update(levels=[[0]]), "leave an action out"),
+    "an action twice": (lambda c: c["graph"].update(levels=[[0], [0, 1]]), "names an action twice"),
+    "levels the wrong way round": (lambda c: c["graph"].update(levels=[[1], [0]]), "before what it waits for"),
+    "true for an index": (lambda c: c["graph"].update(levels=[[0], [True]]), "names an action twice"),
+    "an edge to nowhere": (lambda c: c["graph"]["actions"][1].update(needs=["qq"]), "one that is not there"),
+    "an edge that is no list": (lambda c: c["graph"]["actions"][1].update(needs="a"), "is no list"),
+    "another plan's graph": (lambda c: c["graph"]["actions"].pop(), "its actions are others"),
+    "a plan that is none": (lambda c: c["proposal"].update(actions=5), "actions"),
+    "a result of no action": (lambda c: c["results"][0].update(action_id="zz"), "of no action"),
+    "a result twice": (lambda c: c["results"].append(c["results"][0]), "twice there"),
+    "a result that is not final": (lambda c: c["results"][0].update(status="executing"), "is not final"),
+    "less than nothing spent": (lambda c: c.update(spent={"tool_calls": -50}), "spent tool_calls"),
+    "an unknown dimension": (lambda c: c.update(spent={"hearts": 1}), "no budget has the dimension"),
+    "a committed level that is not there": (lambda c: c.update(committed=[7]), "committed a level"),
+    "results without a plan": (lambda c: c.update(graph={}), "results and no plan"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "text"), SPOILT.values(), ids=SPOILT)
+async def test_a_file_whose_parts_do_not_fit_each_other_is_refused_whole(
+    tmp_path: Path, spoil: Spoil, text: str
+) -> None:
+    made, _ = runtime(state={"k": 1})
+    await made.execute({"actions": [call("a"), call("f", "boom", dependencies=["a"])]})
+    path = tmp_path / "c.json"
+    made.save_checkpoint_to_file(path)
+    made.load_checkpoint_from_file(path)
+    content = msgspec.json.decode(path.read_bytes())
+    spoil(content)
+    path.write_bytes(msgspec.json.encode(content))
+    made.state.set("k", 2)
+    before = made.log.last_seq
+    with pytest.raises(InvalidInput) as caught:
+        made.load_checkpoint_from_file(path)
+    assert text in caught.value.message
+    assert "\n" not in caught.value.message
+    assert (dict(made.state.snapshot()), made.log.last_seq) == ({"k": 2}, before)
+
+
+async def test_a_file_whose_plan_needs_other_tools_names_them(tmp_path: Path) -> None:
+    made, _ = runtime()
+    await made.execute({"actions": [call("a"), call("f", "boom", dependencies=["a"])]})
+    made.save_checkpoint_to_file(tmp_path / "done.json")
+    token = CancellationToken()
+    token.cancel()
+    await made.execute_with_cancel({"actions": [call("a"), call("f", "boom")]}, token)
+    assert Runtime().load_checkpoint_from_file(tmp_path / "done.json").remaining() == []
+    saved = made.save_checkpoint()
+    saved.results = []
+    write_checkpoint(saved, tmp_path / "left.json")
+    with pytest.raises(InvalidInput, match="not registered: boom, echo"):
+        Runtime().load_checkpoint_from_file(tmp_path / "left.json")
+
+
+async def test_what_finished_in_a_half_done_level_is_there_when_it_goes_on() -> None:
+    made, _ = runtime()
+    saved: list[RuntimeCheckpoint] = []
+
+    @headway.tool
+    async def pay() -> headway.ToolResult:
+        return headway.ToolResult("paid", effects={"paid": True})
+
+    @headway.tool
+    async def save() -> None:
+        await settle()
+        saved.append(made.save_checkpoint())
+        raise RuntimeError("power cut")
+
+    made.register_tool(pay)
+    made.register_tool(save)
+    needs = {"state_dependencies": ["paid"], "dependencies": ["a", "b"]}
+    plan = [call("a", "pay", write_set=["paid"]), call("b", "save"), call("c", **needs)]
+    assert (await made.execute({"actions": plan})).outcome == "aborted"
+    assert (saved[0].state, saved[0].committed, saved[0].remaining()) == ({}, [], ["b", "c"])
+    other, _ = runtime()
+    other.register_tool(pay)
+    other.register_tool(headway.tool(name="save")(_nothing))
+    result = await other.continue_from(saved[0])
+    assert (result.status, dict(other.state.snapshot())) == ("completed", {"paid": True})
+    view = fold_all(StateView("runtime"), await other.log.read(limit=1000))
+    assert view.state == {"paid": True}
+
+
+async def _nothing() -> None:
+    """Do nothing."""
+
+
+async def test_a_run_that_goes_on_stays_under_the_rules_of_its_session() -> None:
+    made, _ = runtime()
+    session = made.policies.open_session()
+    made.policies.deny_tool("no", "echo", session=session)
+    token = CancellationToken()
+    token.cancel()
+    plan = {"actions": [call("a", failure_behavior="skip")]}
+    await made.execute_with_cancel(plan, token, session=session)
+    saved = made.save_checkpoint()
+    assert saved.session == session
+    assert (await made.continue_from(saved))["a"].error_code is ErrorCode.POLICY_DENIED
+    assert (await made.continue_from(saved, session=made.policies.open_session()))["a"].attempts == 1
+    made.policies.close_session(session)
+    with pytest.raises(Conflict, match="which is not open"):
+        await made.continue_from(saved)
+
+
+async def test_a_run_that_goes_on_is_replanned_and_learned_from(tmp_path: Path) -> None:
+    store = TrajectoryStore(tmp_path)
+
+    async def callback(_: ReplanContext) -> dict[str, Any]:
+        return {"actions": [call("ok")]}
+
+    made, _ = runtime(replan=callback, trajectory_store=store)
+    token = CancellationToken()
+    token.cancel()
+    await made.execute_with_cancel({"actions": [call("f", "boom")]}, token)
+    result = await made.continue_from(made.save_checkpoint())
+    assert (result.status, len(result.replan_lineage)) == ("completed", 2)
+    assert "replan_success" in [trajectory.outcome for trajectory in store]
+
+
+def last_kind_on_disk(home: Home) -> str:
+    with closing(sqlite3.connect(home.db)) as file:
+        (kind,) = file.execute("SELECT kind FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        return str(kind)
+
+
+async def test_a_durable_log_has_checkpoints_on_disk_when_they_are_acknowledged(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    log = await StoreLog.open(home)
+    try:
+        made, _ = runtime(log=log)
+        await made.execute({"actions": [write("w", "k")]})
+        saved = made.save_checkpoint()
+        assert last_kind_on_disk(home) == kinds.CHECKPOINT_SAVED  # nothing else has had a turn
+        made.restore_checkpoint(saved)
+        assert last_kind_on_disk(home) == kinds.CHECKPOINT_RESTORED
+    finally:
+        await log.close()
+    with pytest.raises(StoreError):
+        made.save_checkpoint()

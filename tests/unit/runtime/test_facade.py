@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any
 import pytest
 
 import headway
-from headway import CancellationToken, EventLog, Runtime, StateStore, ToolSchema
+from headway import EventLog, Runtime, StateStore, ToolSchema
 from headway.errors import Conflict, InvalidInput, NotFound
 from headway.events import kinds
+from headway.learning.distill import DeterministicDistiller
 from headway.learning.memory import Memgine
+from headway.learning.trajectory import Trajectory
 from headway.learning.trajectory_store import TrajectoryStore
 from headway.plan.result import ActionStatus, ErrorCode
-from headway.plan.score import PlannerConfig, ToolFeedback
 from headway.policy.capabilities import CapabilitySet
 from headway.policy.engine import PolicyEngine
 from headway.runtime.replan import ReplanConfig, ReplanContext
@@ -249,112 +251,6 @@ async def test_a_compensation_may_name_an_action_of_the_plan_and_is_checked_at_a
         assert text in str(refused.error)
 
 
-# -- replanning and planning -----------------------------------------------------------------------------------------
-
-
-async def test_replan_rolls_back_asks_and_runs_the_new_plan() -> None:
-    made, _ = runtime()
-    asked: list[ReplanContext] = []
-
-    async def callback(context: ReplanContext) -> dict[str, Any]:
-        asked.append(context)
-        return {"id": "second", "actions": [call("ok", parameters={"x": 1})]}
-
-    made.set_replan_callback(callback)
-    made.set_replan_config(ReplanConfig(max_replans=2))
-    plan = {
-        "id": "first",
-        "context": {"goal": "get there"},
-        "actions": [write("w", "k"), call("f", "boom", dependencies=["w"], parameters={"text": "no"})],
-    }
-    result = await made.execute(plan)
-    assert (result.status, result.proposal_id, result.original_proposal_id) == ("completed", "second", "first")
-    assert [(s.generation, s.proposal_id, s.status) for s in result.replan_lineage] == [
-        (0, "first", "failed"),
-        (1, "second", "completed"),
-    ]
-    (context,) = asked
-    assert (context.goal, context.attempt, context.state) == ("get there", 1, {})
-    (failed,) = context.failed
-    assert (failed.action_id, failed.tool, failed.error, failed.parameters) == (
-        "f",
-        "boom",
-        "ValueError: no",
-        {"text": "no"},
-    )
-    seen = [e.kind for e in await events_of(made, kinds.REPLAN_ATTEMPTED, kinds.REPLAN_PROPOSAL_RECEIVED)]
-    assert seen == [kinds.REPLAN_ATTEMPTED, kinds.REPLAN_PROPOSAL_RECEIVED]
-    created = (await events_of(made, kinds.JOB_CREATED))[1]
-    assert created.data["replan_of"] == {"job_id": result.replan_lineage[0].job_id, "attempt": 1}
-
-
-async def test_replans_end_when_exhausted_refused_or_given_up() -> None:
-    made, _ = runtime()
-    answers: list[Any] = [
-        {"actions": [call("f", "boom")]},
-        {"actions": [call("f", "boom")]},
-    ]
-
-    async def callback(_: ReplanContext) -> Any:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    made.set_replan_callback(callback)
-    made.set_replan_config(ReplanConfig(max_replans=2))
-    plan = {"actions": [call("f", "boom")]}
-    result = await made.execute(plan)
-    assert (result.outcome, len(result.replan_lineage)) == ("aborted", 3)
-    assert len(await events_of(made, kinds.REPLAN_EXHAUSTED)) == 1
-    for last in (None, RuntimeError("no idea"), {"actions": [call("x", "nope")]}, {"actions": 5}):
-        answers = [last]
-        assert (await made.execute(plan)).outcome == "aborted"
-    reasons = [e.data["error"] for e in await events_of(made, kinds.REPLAN_REJECTED)]
-    assert [reason.split(":")[0] for reason in reasons] == [
-        "the callback gave up",
-        "RuntimeError",
-        "the new plan is not valid",
-        "actions",
-    ]
-
-
-async def test_without_a_callback_or_a_config_an_abort_is_just_an_abort() -> None:
-    made, _ = runtime()
-    made.set_replan_config(ReplanConfig(max_replans=3))
-    assert (await made.execute({"actions": [call("f", "boom")]})).replan_lineage == []
-    with pytest.raises(InvalidInput):
-        ReplanConfig(max_replans=-1)
-    with pytest.raises(InvalidInput):
-        made.set_replan_callback(5)  # type: ignore[arg-type]
-
-
-async def test_plan_and_execute_takes_the_best_and_falls_back() -> None:
-    made, _ = runtime()
-    failing = {"id": "best", "actions": [call("f", "boom")]}
-    longer = {"id": "longer", "actions": [call(f"a{i}") for i in range(12)]}
-    invalid = {"id": "invalid", "actions": [call("x", "nope")]}
-    result = await made.plan_and_execute([invalid, longer, failing])
-    assert (result.proposal_id, result.status) == ("longer", "completed")
-    created = [e.proposal_id for e in await events_of(made, kinds.JOB_CREATED)]
-    assert created == ["best", "longer"]
-    rejected = await made.plan_and_execute([invalid, invalid])
-    assert (rejected.proposal_id, rejected.outcome) == ("invalid", "rejected")
-    with pytest.raises(InvalidInput, match="at least one candidate"):
-        await made.plan_and_execute([])
-
-
-async def test_planner_config_and_feedback_change_the_choice() -> None:
-    made, _ = runtime()
-    one = {"id": "one", "actions": [call("a", "echo")]}
-    other = {"id": "other", "actions": [call("a", "gate")]}
-    feedback = ToolFeedback({"echo": 0.1, "gate": 0.9})
-    token = CancellationToken()
-    token.cancel("only to see which comes first")
-    first = await made.plan_and_execute([one, other], PlannerConfig(feedback_weight=1.0), feedback, cancel=token)
-    assert first.proposal_id == "other"
-
-
 # -- inference, learning, builders -----------------------------------------------------------------------------------
 
 
@@ -378,6 +274,50 @@ async def test_runs_leave_trajectories_and_skills(tmp_path: Path) -> None:
     assert await events_of(made, kinds.SKILL_DISTILLED)
     ranked = await made.plan_and_execute([{"actions": [call("a")]}], None, store.feedback())
     assert ranked.ok
+
+
+@pytest.mark.parametrize("inference_first", [True, False])
+async def test_with_a_provider_skills_are_put_into_its_words(inference_first: bool) -> None:
+    words = {"description": "in the model's words", "when_to_apply": "always"}
+    provider, memgine = ScriptedProvider(*[json.dumps(words)] * 5), Memgine()
+    made, _ = runtime()
+    if inference_first:
+        made.with_inference(provider).with_memgine(memgine)
+    else:
+        made.with_memgine(memgine).with_inference(provider)
+    await made.execute({"source": "me", "actions": [call("a"), call("b", dependencies=["a"])]})
+    assert [skill.description for skill in memgine.skills] == ["in the model's words"]
+
+
+async def test_a_distiller_of_ones_own_stays() -> None:
+    asked: list[str] = []
+
+    class Own(DeterministicDistiller):
+        async def distill(self, trajectory: Trajectory, known: Any = ()) -> Any:
+            asked.append(trajectory.job_id)
+            return await super().distill(trajectory)
+
+    made, _ = runtime()
+    made.with_learning(Memgine(), True, distiller=Own()).with_inference(ScriptedProvider("x"))
+    result = await made.execute({"actions": [call("a")]})
+    assert asked == [result.job_id]
+    with pytest.raises(InvalidInput, match="distill and improve"):
+        made.with_learning(Memgine(), True, distiller=5)  # type: ignore[arg-type]
+
+
+async def test_policies_see_on_whose_behalf_a_runtime_runs() -> None:
+    made, _ = runtime(principal="ann")
+    made.policies.register("no ann", lambda c: "not for her" if c.principal == "ann" else None)
+    result = await made.execute({"actions": [call("a")]})
+    assert result["a"].error == "policy 'no ann': not for her"
+    assert (await events_of(made, kinds.JOB_CREATED))[0].data["principal"] == "ann"
+
+
+async def test_a_new_log_is_told_of_the_limits_there_are() -> None:
+    made, _ = runtime()
+    made.set_rate_limit("echo", 5, 1)
+    made.with_event_log(EventLog())
+    assert [e.data["bucket"] for e in await events_of(made, kinds.LIMIT_CONFIGURED)] == ["echo"]
 
 
 async def test_without_auto_distill_nothing_is_distilled(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Between two plans nothing waits for ever: a cancel ends the delay and the callback."""
+"""Replanning: another plan after an abort, and nothing between the two that waits for ever."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from headway import CancellationToken, ReplanConfig, ReplanContext
+from headway import CancellationToken, CapabilitySet, ReplanConfig, ReplanContext
+from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.testing import VirtualClock, settle
-from tests.unit.runtime.kit import call, events_of, runtime
+from tests.unit.runtime.kit import call, events_of, runtime, write
 
 PLAN = {"actions": [call("f", "boom")]}
 
@@ -63,3 +64,100 @@ async def test_a_caller_that_goes_away_takes_the_wait_along() -> None:
     await settle()
     assert clock.pending == 0
     assert (await made.execute({"actions": [call("a")]})).ok
+
+
+async def test_replan_rolls_back_asks_and_runs_the_new_plan() -> None:
+    made, _ = runtime()
+    asked: list[ReplanContext] = []
+
+    async def callback(context: ReplanContext) -> dict[str, Any]:
+        asked.append(context)
+        return {"id": "second", "actions": [call("ok", parameters={"x": 1})]}
+
+    made.set_replan_callback(callback)
+    made.set_replan_config(ReplanConfig(max_replans=2))
+    plan = {
+        "id": "first",
+        "context": {"goal": "get there"},
+        "actions": [write("w", "k"), call("f", "boom", dependencies=["w"], parameters={"text": "no"})],
+    }
+    result = await made.execute(plan)
+    assert (result.status, result.proposal_id, result.original_proposal_id) == ("completed", "second", "first")
+    assert [(s.generation, s.proposal_id, s.status) for s in result.replan_lineage] == [
+        (0, "first", "failed"),
+        (1, "second", "completed"),
+    ]
+    (context,) = asked
+    assert (context.goal, context.attempt, context.state) == ("get there", 1, {})
+    (failed,) = context.failed
+    assert (failed.action_id, failed.tool, failed.error, failed.parameters) == (
+        "f",
+        "boom",
+        "ValueError: no",
+        {"text": "no"},
+    )
+    seen = [e.kind for e in await events_of(made, kinds.REPLAN_ATTEMPTED, kinds.REPLAN_PROPOSAL_RECEIVED)]
+    assert seen == [kinds.REPLAN_ATTEMPTED, kinds.REPLAN_PROPOSAL_RECEIVED]
+    created = (await events_of(made, kinds.JOB_CREATED))[1]
+    assert created.data["replan_of"] == {"job_id": result.replan_lineage[0].job_id, "attempt": 1}
+
+
+async def test_replans_end_when_exhausted_refused_or_given_up() -> None:
+    made, _ = runtime()
+    answers: list[Any] = [
+        {"actions": [call("f", "boom")]},
+        {"actions": [call("f", "boom")]},
+    ]
+
+    async def callback(_: ReplanContext) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    made.set_replan_callback(callback)
+    made.set_replan_config(ReplanConfig(max_replans=2))
+    plan = {"actions": [call("f", "boom")]}
+    result = await made.execute(plan)
+    assert (result.outcome, len(result.replan_lineage)) == ("aborted", 3)
+    assert len(await events_of(made, kinds.REPLAN_EXHAUSTED)) == 1
+    for last in (None, RuntimeError("no idea"), {"actions": [call("x", "nope")]}, {"actions": 5}):
+        answers = [last]
+        assert (await made.execute(plan)).outcome == "aborted"
+    reasons = [e.data["error"] for e in await events_of(made, kinds.REPLAN_REJECTED)]
+    assert [reason.split(":")[0] for reason in reasons] == [
+        "the callback gave up",
+        "RuntimeError",
+        "the new plan is not valid",
+        "actions",
+    ]
+
+
+async def test_without_a_callback_or_a_config_an_abort_is_just_an_abort() -> None:
+    made, _ = runtime()
+    made.set_replan_config(ReplanConfig(max_replans=3))
+    assert (await made.execute({"actions": [call("f", "boom")]})).replan_lineage == []
+    with pytest.raises(InvalidInput):
+        ReplanConfig(max_replans=-1)
+    with pytest.raises(InvalidInput):
+        made.set_replan_callback(5)  # type: ignore[arg-type]
+
+
+async def test_a_callback_sees_the_parameters_that_a_call_had_and_a_refusal_is_told() -> None:
+    seen: list[ReplanContext] = []
+
+    made, _ = runtime()
+    plan = [call("a", parameters={"x": {"deep": "why"}}), call("f", "boom", parameters={"text": "$a.output.deep"})]
+    made.set_replan_config(ReplanConfig(max_replans=2, verify_before_execute=False))
+    made.set_capabilities(CapabilitySet(denied_tools=frozenset({"gate"})))
+
+    async def refused(context: ReplanContext) -> dict[str, Any]:
+        seen.append(context)
+        return {"actions": [call("g", "gate")]}
+
+    made.set_replan_callback(refused)
+    result = await made.execute({"actions": plan})
+    assert seen[0].failed[0].parameters == {"text": "why"}
+    assert (result.outcome, [step.status for step in result.replan_lineage]) == ("rejected", ["failed", "rejected"])
+    (event,) = await events_of(made, kinds.REPLAN_REJECTED)
+    assert "gate" in event.data["error"]

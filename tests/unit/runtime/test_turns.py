@@ -112,3 +112,100 @@ async def test_a_refused_plan_costs_the_same_in_its_result_and_in_the_log() -> N
     view = fold_all(RunView(job=JobRow(job_id=result.job_id)), await made.log.read())
     assert view.cost == result.cost
     assert (result.cost.actions_rejected, result.cost.actions_skipped) == (1, 1)
+
+
+def test_a_runtime_serves_one_event_loop_after_another() -> None:
+    made, gate = runtime()
+
+    async def both() -> list[Any]:
+        gate.started, gate.open = asyncio.Queue(), asyncio.Event()
+        first = asyncio.create_task(made.execute({"actions": [call("g", "gate")]}))
+        await gate.started.get()
+        others = [asyncio.create_task(made.execute({"actions": [call("a")]})) for _ in range(3)]
+        await asyncio.sleep(0)
+        gate.open.set()
+        return [result.status for result in await asyncio.gather(first, *others)]
+
+    assert asyncio.run(both()) == asyncio.run(both()) == ["completed"] * 4
+
+
+def test_who_waited_in_a_loop_that_ended_is_left_out() -> None:
+    made, gate = runtime()
+
+    async def abandoned() -> None:
+        running = asyncio.create_task(made.execute({"actions": [call("g", "gate")]}))
+        await gate.started.get()
+        waiting = asyncio.create_task(made.execute({"actions": [call("a")]}))
+        await asyncio.sleep(0)
+        assert [running.done(), waiting.done()] == [False, False]
+
+    async def after() -> str:
+        return (await made.execute({"actions": [call("b")]})).status
+
+    asyncio.run(abandoned())
+    assert asyncio.run(after()) == "completed"
+
+
+async def test_runtimes_whose_tools_execute_on_each_other_do_not_wait_for_ever() -> None:
+    one, gate = runtime()
+    other, _ = runtime()
+
+    @headway.tool
+    async def on_other() -> str:
+        await gate()
+        return (await other.execute({"actions": [call("x", "on_one")]})).status
+
+    @headway.tool
+    async def on_one() -> str:
+        return (await one.execute({"actions": [call("y")]})).status
+
+    one.register_tool(on_other)
+    other.register_tool(on_one)
+    running = asyncio.create_task(one.execute({"actions": [call("a", "on_other")]}))
+    await gate.started.get()
+    gate.open.set()
+    result = await asyncio.wait_for(running, 10)
+    assert (result.status, result["a"].output) == ("completed", "failed")
+
+
+async def test_a_long_chain_of_runtimes_is_no_circle() -> None:
+    made = [runtime()[0] for _ in range(5)]
+
+    def passing_on(at: int) -> Any:
+        async def onward() -> str:
+            return (await made[at + 1].execute({"actions": [call("a", "onward" if at < 3 else "echo")]})).status
+
+        return onward
+
+    for at in range(4):
+        made[at].register_tool(headway.tool(name="onward")(passing_on(at)))
+    assert (await made[0].execute({"actions": [call("a", "onward")]}))["a"].output == "completed"
+
+
+async def test_a_replan_callback_cannot_execute_on_the_state_that_waits_for_it() -> None:
+    made, _ = runtime()
+
+    async def callback(_: headway.ReplanContext) -> None:
+        await made.execute({"actions": [call("a")]})
+
+    made.with_replan(callback, headway.ReplanConfig(max_replans=1))
+    result = await asyncio.wait_for(made.execute({"actions": [call("f", "boom")]}), 10)
+    assert result.outcome == "aborted"
+    assert "give it a Runtime of its own" in str(result.replan_lineage[-1].rejection_reason)
+
+
+async def test_replans_and_further_candidates_spend_one_budget() -> None:
+    async def callback(_: headway.ReplanContext) -> dict[str, Any]:
+        return {"actions": [call("f", "boom"), call("g", "boom", dependencies=["f"])]}
+
+    made, _ = runtime()
+    made.set_cost_budget(CostBudget(tool_calls=2))
+    made.with_replan(callback, headway.ReplanConfig(max_replans=5))
+    result = await made.execute({"actions": [call("f", "boom")]})
+    assert len(await events_of(made, kinds.ACTION_EXECUTING)) == 2
+    assert result.outcome == "budget_exhausted"
+    created = [event.data.get("spent") for event in await events_of(made, kinds.JOB_CREATED)]
+    assert created == [None, {"tool_calls": 1}, {"tool_calls": 2}]
+    made.with_replan(callback, headway.ReplanConfig())
+    await made.plan_and_execute([{"actions": [call("f", "boom")]} for _ in range(5)])
+    assert len(await events_of(made, kinds.ACTION_EXECUTING)) == 4

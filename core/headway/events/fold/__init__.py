@@ -13,7 +13,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from headway.events.event import Event
+from headway.errors import InvalidInput
+from headway.events.event import Event, refuse_malformed
 from headway.events.fold.budget import fold_budget
 from headway.events.fold.jobs import fold_jobs
 from headway.events.fold.limits import fold_limits
@@ -38,10 +39,17 @@ _FOLDS: dict[type, Callable[[Any, Event], None]] = {
 def fold(view: View, event: Event) -> View:
     """Return ``view`` after ``event``. The view given is consumed: it is changed and returned.
 
-    An event with ``0 < seq <= view.last_seq`` is ignored, so that replay and live may overlap.
+    An event with ``0 < seq <= view.last_seq`` is ignored, so that replay and live may overlap. Raises
+    :class:`headway.errors.InvalidInput` for what is no view or no event.
     """
-    if not 0 < event.seq <= view.last_seq:
-        _FOLDS[type(view)](view, event)
+    try:
+        if not 0 < event.seq <= view.last_seq:
+            _FOLDS[type(view)](view, event)
+    except (AttributeError, TypeError, KeyError):
+        if type(view) not in _FOLDS:
+            raise InvalidInput(f"fold takes a view, not {type(view).__name__}") from None
+        refuse_malformed(event)
+        raise
     return view
 
 

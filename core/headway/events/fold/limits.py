@@ -62,8 +62,20 @@ def _grant(view: LimitsView, event: Event) -> None:
         _nobody_waits(bucket)
 
 
+def _returned(view: LimitsView, event: Event) -> None:
+    bucket = _bucket(view, event)
+    if bucket is not None:
+        bucket.waiters = max(0, integer(event.data.get("waiters"), len(bucket.queue)))
+        bucket.next_ms = integer_or_none(event.data.get("next_ms"))
+        _nobody_waits(bucket)
+
+
+def _removed(view: LimitsView, event: Event) -> None:
+    view.buckets.pop(text(event.data.get("bucket")), None)
+
+
 def _action_ended(view: LimitsView, event: Event) -> None:
-    """An action that ends while it waits (a cancel) has left the queue."""
+    """An action, or its compensation, that ends while it waits (a cancel, a kill) has left the queue."""
     for bucket in view.buckets.values():
         if bucket.queue and bucket.queue.pop(_who(event), None) is not None:
             bucket.waiters = max(0, bucket.waiters - 1)
@@ -94,6 +106,9 @@ _HANDLERS: dict[str, Callable[[LimitsView, Event], None]] = {
     kinds.LIMIT_CONFIGURED: _configured,
     kinds.RATE_LIMIT_WAIT: _wait,
     kinds.RATE_LIMIT_GRANT: _grant,
+    kinds.RATE_LIMIT_RETURNED: _returned,
+    kinds.LIMIT_REMOVED: _removed,
     **dict.fromkeys(kinds.TERMINAL_ACTION, _action_ended),
+    kinds.COMPENSATION_FAILED: _action_ended,
     **dict.fromkeys(kinds.TERMINAL_JOB, _job_ended),
 }

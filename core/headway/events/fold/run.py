@@ -117,6 +117,10 @@ def _rollback(view: RunView, event: Event) -> None:
 
 
 def _job_ended(view: RunView, event: Event) -> None:
+    """A compensation that a restart or a cancel overtook has no end of its own: it ends with the job."""
+    for action in view.actions:
+        action.compensating = False
+        _waits_no_more(action)
     view.cost = cost_summary(event.data.get("cost"))
     issues = sequence(event.data.get("issues"))
     if issues:
@@ -131,8 +135,8 @@ def _executing(view: RunView, action: ActionView, event: Event) -> None:
     action.attempt = action.attempt + 1 if event.attempt is None else event.attempt
     if action.started_ms is None:
         action.started_ms = event.ts
-    action.waiting_for = ""
-    action.waiting_until_ms = None
+    if action.waiting_for:
+        _waits_no_more(action)
     if action.progress is not None:
         action.progress = None
     action.progress_text = ""
@@ -165,8 +169,12 @@ def _rate_limit_wait(view: RunView, action: ActionView, event: Event) -> None:
 
 def _rate_limit_grant(view: RunView, action: ActionView, event: Event) -> None:
     if action.waiting_for.startswith(_RATE_LIMIT):
-        action.waiting_for = ""
-        action.waiting_until_ms = None
+        _waits_no_more(action)
+
+
+def _deduplicated(view: RunView, action: ActionView, event: Event) -> None:
+    """The action takes the result of another call: it made none, or none that counts."""
+    action.attempt = 0
 
 
 def _succeeded(view: RunView, action: ActionView, event: Event) -> None:
@@ -196,12 +204,25 @@ def _skipped(view: RunView, action: ActionView, event: Event) -> None:
     _error(action, event)
 
 
+def _compensating(view: RunView, action: ActionView, event: Event) -> None:
+    action.compensating = True
+    _waits_no_more(action)
+
+
 def _compensated(view: RunView, action: ActionView, event: Event) -> None:
     action.compensated = True
+    action.compensating = False
 
 
 def _not_compensated(view: RunView, action: ActionView, event: Event) -> None:
     action.compensated = False
+    action.compensating = False
+    _waits_no_more(action)  # a kill ended the wait
+
+
+def _waits_no_more(action: ActionView) -> None:
+    action.waiting_for = ""
+    action.waiting_until_ms = None
 
 
 def _error(action: ActionView, event: Event) -> None:
@@ -217,6 +238,8 @@ def _settle(view: RunView, action: ActionView, event: Event, status: ActionStatu
         view.levels[action.level].settled += 1
     action.status = status
     action.finished_ms = event.ts
+    if event.seq:
+        action.finished_seq = event.seq
     if event.attempt is not None:
         action.attempt = event.attempt
     duration = data.get("duration_ms")
@@ -226,8 +249,7 @@ def _settle(view: RunView, action: ActionView, event: Event, status: ActionStatu
     if waited is not None:
         action.waited_ms = real_or_none(waited)
     if action.waiting_for:
-        action.waiting_for = ""
-        action.waiting_until_ms = None
+        _waits_no_more(action)
 
 
 _RUN: dict[str, Callable[[RunView, Event], None]] = {
@@ -243,10 +265,12 @@ _ACTION: dict[str, Callable[[RunView, ActionView, Event], None]] = {
     kinds.ACTION_EXECUTING: _executing,
     kinds.ACTION_PROGRESS: _progress,
     kinds.ACTION_RETRYING: _retrying,
+    kinds.ACTION_DEDUPLICATED: _deduplicated,
     kinds.ACTION_SUCCEEDED: _succeeded,
     kinds.ACTION_FAILED: _failed,
     kinds.ACTION_REJECTED: _rejected,
     kinds.ACTION_SKIPPED: _skipped,
+    kinds.COMPENSATION_STARTED: _compensating,
     kinds.COMPENSATION_SUCCEEDED: _compensated,
     kinds.COMPENSATION_FAILED: _not_compensated,
     kinds.RATE_LIMIT_WAIT: _rate_limit_wait,

@@ -29,6 +29,7 @@ from headway.tools.basics.list_dir import list_dir_tool
 from headway.tools.basics.read_file import read_file_tool
 from headway.tools.basics.write_file import write_file_tool
 from headway.tools.decorator import entry_of
+from headway.tools.estimate import FREE
 from headway.tools.registry import ToolRegistry
 from headway.tools.workspace import Workspace
 
@@ -51,6 +52,7 @@ def register_agent_basics(registry: ToolRegistry, workspace: Workspace) -> list[
     for entry in entries:
         if "path" in entry.schema.parameters["properties"]:
             entry.check = partial(_stays_inside, workspace)
+        entry.estimate = FREE
         registry.register(entry)
     return [entry.schema.name for entry in entries]
 

@@ -1,0 +1,76 @@
+"""Arguments that callers hand in: looked at once, where they come in, and refused in one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from headway.errors import InvalidInput, one_line
+
+T = TypeVar("T")
+
+MAX_SHOWN = 10**20
+MAX_NAME = 256
+"""The longest name taken, in characters, where nothing else is said."""
+
+
+def expect(value: object, kind: type[T], what: str) -> T:
+    """Return ``value`` if it is a ``kind``; else raise ``InvalidInput`` that names both types."""
+    if not isinstance(value, kind):
+        raise InvalidInput(f"{what} must be of type {kind.__name__}, not {type(value).__name__}")
+    return value
+
+
+def shown_value(value: object) -> str:
+    """Return what an error shows of a value that is refused: a short text or number itself, else its type.
+
+    Never its ``repr``, which may be huge, endless or an error of its own.
+    """
+    if isinstance(value, str):
+        return f"'{one_line(value, 60)}'"
+    if isinstance(value, float) or (isinstance(value, int) and -MAX_SHOWN < value < MAX_SHOWN):
+        return str(value)
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def expect_call(value: object, what: str) -> Callable[..., Any]:
+    """Return ``value`` if it can be called."""
+    if not callable(value):
+        raise InvalidInput(f"{what} must be a function, not {type(value).__name__}")
+    return value
+
+
+def plain(value: object, what: str, longest: int = MAX_NAME) -> str:
+    """Return ``value`` if it is a text of 1 to ``longest`` characters, no lone surrogates; else ``InvalidInput``."""
+    if isinstance(value, str) and not 0 < len(value) <= longest:
+        raise InvalidInput(f"{what} must have 1 to {longest} characters")
+    return plain_or_empty(value, what, longest)
+
+
+def plain_or_empty(value: object, what: str, longest: int = MAX_NAME) -> str:
+    """Return ``value`` if it is a text of at most ``longest`` characters, no lone surrogates; else ``InvalidInput``."""
+    if not isinstance(value, str):
+        raise InvalidInput(f"{what} must be a text, not {type(value).__name__}")
+    if len(value) > longest:
+        raise InvalidInput(f"{what} must have at most {longest} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{what} is not valid text") from None
+    return value
+
+
+def path_of(value: object, what: str = "a path") -> Path:
+    """Return ``value`` as a path; ``InvalidInput`` for what cannot be one."""
+    if not isinstance(value, str | os.PathLike):
+        raise InvalidInput(f"{what} is a string or a Path, not {type(value).__name__}")
+    text = os.fspath(value)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidInput(f"{what} is text without NUL, and not empty")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{what} is text that the file system can hold") from None
+    return Path(text)

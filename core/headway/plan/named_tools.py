@@ -1,0 +1,47 @@
+"""Tools for ``verify``: a registry, or names and schemas of tools that nobody has to have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from headway.arguments import expect, plain
+from headway.errors import InvalidInput
+from headway.plan.model import ToolSchema
+
+if TYPE_CHECKING:
+    from headway.tools.registry import ToolEntry, ToolRegistry
+
+
+def registry_of(
+    tools: ToolRegistry | Iterable[str] | None, schemas: Iterable[ToolSchema] | None = None
+) -> ToolRegistry | None:
+    """Return the registry that ``tools`` is, or one of tools that are only names and schemas; None for neither."""
+    from headway.tools.registry import ToolEntry, ToolRegistry
+
+    if isinstance(tools, ToolRegistry):
+        return tools
+    if tools is None and schemas is None:
+        return None
+    registry = ToolRegistry()
+    for name in _items(tools, "tools", "names, or a ToolRegistry"):
+        schema = ToolSchema(name=plain(name, "a tool's name"))
+        registry.register(ToolEntry(schema, call=_never_called, is_async=False))
+    for given in _items(schemas, "schemas", "ToolSchemas"):
+        registry.register(ToolEntry(expect(given, ToolSchema, "a schema"), call=_never_called, is_async=False))
+    return registry
+
+
+def _items(value: object, what: str, of: str) -> Iterable[object]:
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable | None):
+        raise InvalidInput(f"{what} are a collection of {of}, not {type(value).__name__}")
+    return value or ()
+
+
+def _never_called(**_: Any) -> None:
+    raise AssertionError("verify calls no tools")  # pragma: no cover
+
+
+def is_tool(entry: ToolEntry) -> bool:
+    """Return whether the entry is a tool itself: a name or a schema does not tell how its tool is invoked."""
+    return entry.call is not _never_called

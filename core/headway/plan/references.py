@@ -1,0 +1,61 @@
+"""References: the ``$id.output`` texts of parameters that stand for the output of an action."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+_REFERENCE = re.compile(r"\$(?P<id>.+?)\.output(?:\.(?P<path>.+))?", re.DOTALL)
+
+_NESTED = (dict, list)
+
+
+class Reference(NamedTuple):
+    """A parameter whose value comes from another action: ``where`` it stands, ``source`` index, ``path`` into it."""
+
+    where: tuple[str | int, ...]
+    source: int
+    path: tuple[str, ...]
+
+
+def find_references(
+    parameters: dict[str, Any], index: dict[str, int]
+) -> tuple[tuple[Reference, ...], tuple[tuple[str | int, ...], ...]]:
+    """Return the references in ``parameters`` and the places of escaped ones; ``KeyError`` names an unknown action."""
+    references: list[Reference] = []
+    escapes: list[tuple[str | int, ...]] = []
+    stack: list[tuple[tuple[str | int, ...], Any]] = [((), parameters)]
+    while stack:
+        where, value = stack.pop()
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(child, _NESTED):
+                stack.append(((*where, key), child))
+            elif not isinstance(child, str) or child[:1] != "$":
+                continue
+            elif child[1:2] == "$":
+                if _REFERENCE.fullmatch(child, 1):
+                    escapes.append((*where, key))
+            elif (match := _REFERENCE.fullmatch(child)) is not None:
+                path = tuple(match["path"].split(".")) if match["path"] else ()
+                references.append(Reference((*where, key), index[match["id"]], path))
+    return tuple(references), tuple(escapes)
+
+
+def is_reference(value: object) -> bool:
+    """Return whether a parameter's value is a reference as a whole."""
+    return isinstance(value, str) and value.startswith("$") and value[1:2] != "$" and bool(_REFERENCE.fullmatch(value))
+
+
+def state_key(parameters: dict[str, Any]) -> str | None:
+    """Return the key of a state action as it will be when it runs, its ``$$`` undone.
+
+    None if it is no text, or a reference, which admission refuses: nothing could be ordered or judged by it.
+    """
+    key = parameters.get("key")
+    if not isinstance(key, str):
+        return None
+    if not key.startswith("$"):
+        return key
+    if key.startswith("$$"):
+        return key[1:] if _REFERENCE.fullmatch(key, 1) else key
+    return None if is_reference(key) else key

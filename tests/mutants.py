@@ -1,0 +1,93 @@
+"""Run the tests that docs/car-compat.md names against runtimes that lack what they are named for.
+
+``python -m tests.mutants``: for each row, the method does nothing, or the field is one that nobody else knows, and the
+test is run; prints one line of JSON per row, ``[name, killed]``. A mutant that no test kills is a promise untested.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from headway import EventLog, PolicyEngine, ResultCache, Runtime, StateStore, ToolRegistry
+from headway.limits.bucket import RateLimiter
+from tests.unit.test_car_compat import FIELDS, rows
+
+LONGEST_S = 5
+"""How long a test may wait for what a mutant never does."""
+
+STRANGERS: dict[str, Callable[[], Any]] = {
+    "state": StateStore,
+    "tools": dict,
+    "policies": PolicyEngine,
+    "log": EventLog,
+    "rate_limiter": RateLimiter,
+    "result_cache": ResultCache,
+    "registry": ToolRegistry,
+}
+"""What a field's mutant gives at each access: one of the same kind that the runtime does not use."""
+
+
+def nothing_instead_of(original: Any) -> Any:
+    """Return what a method would be if its body were ``pass``."""
+
+    def nothing(*args: Any, **kwargs: Any) -> None:
+        """Do nothing."""
+
+    async def nothing_awaited(*args: Any, **kwargs: Any) -> None:
+        """Do nothing."""
+
+    stub = nothing_awaited if inspect.iscoroutinefunction(original) else nothing
+    return classmethod(stub) if inspect.ismethod(original) else stub
+
+
+@contextmanager
+def mutated(name: str) -> Iterator[None]:
+    """Have ``Runtime`` lack the method or field of CAR's that ``name`` is."""
+    if name in FIELDS:
+        stranger = STRANGERS[name]
+        replaced: Any = property(lambda self: stranger(), lambda self, value: None)
+    else:
+        name = {"new": "__init__", "default": "__init__"}.get(name, name)
+        replaced = nothing_instead_of(getattr(Runtime, name))
+    missing = object()
+    before = vars(Runtime).get(name, missing)
+    setattr(Runtime, name, replaced)
+    try:
+        yield
+    finally:
+        if before is missing:
+            delattr(Runtime, name)
+        else:
+            setattr(Runtime, name, before)
+
+
+def passes(*tests: str) -> bool:
+    """Run tests and return whether all passed; what they print is thrown away."""
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-W", "ignore", f"--timeout={LONGEST_S}"]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return pytest.main([*options, *tests]) == pytest.ExitCode.OK
+
+
+def main() -> int:
+    """Print the fate of every mutant; return 1 if the tests fail without one."""
+    table = {name: test.strip("`") for name, (_, test) in rows().items() if test != "none"}
+    if not passes(*dict.fromkeys(table.values())):
+        print("the named tests fail as it is", file=sys.stderr)
+        return 1
+    for name, test in table.items():
+        with mutated(name):
+            print(json.dumps([name, not passes(test)]), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Valid calls of an engine on a real home."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import headway
+from headway.config import Config
+from headway.store.home import Home
+from tests.unit.bad_input.kit import Made, New
+from tests.unit.bad_input.plans import SMALL
+from tests.unit.bad_input.runtime import EVENT
+
+JOB = New(lambda rig: rig.job)
+SAVED = New(lambda rig: rig.saved)
+
+CALLS: dict[str, dict[str, Any]] = {
+    "Engine.submit": {
+        "proposal": SMALL,
+        "context_id": "c",
+        "title": "t",
+        "source": "s",
+        "principal": "me",
+        "origin": {"a": [1]},
+        "job_id": None,
+        "record_rejected": False,
+        "refused": [],
+    },
+    "Engine.verify": {"proposal": SMALL, "context_id": "c"},
+    "Engine.wait": {"job_id": JOB, "timeout": 1.0},
+    "Engine.cancel": {"job_id": JOB, "reason": "r", "by": "me"},
+    "Engine.kill": {"job_id": JOB, "reason": "r", "by": "me"},
+    "Engine.row": {"job_id": JOB},
+    "Engine.run": {"job_id": JOB},
+    "Engine.jobs": {"status": None, "limit": 5, "before": None},
+    "Engine.snapshot": {"job_id": JOB},
+    "Engine.subscribe": {"after": 0, "job_id": JOB},
+    "Engine.audit": {"who": "me", "what": "looked", "target": "t", "detail": {"a": [1]}},
+    "Engine.prune": {},
+    "Engine.checkpoints": {"job_id": JOB, "scope": None},
+    "Engine.save_checkpoint": {"job_id": JOB, "scope": None, "name": "n", "by": "me"},
+    "Engine.diff": {"checkpoint_id": SAVED},
+    "Engine.restore": {"checkpoint_id": SAVED, "by": "me"},
+    "Engine.fork": {"checkpoint_id": SAVED, "by": "me"},
+    "Engine.drain": {"reason": "r"},
+    "Engine.close": {"reason": "r", "grace": 0.0},
+    "Engine.log.append": {"*events": EVENT},
+    "Engine.log.write": {"*events": EVENT},
+    "Engine.log.read": {"after": 0, "job_id": JOB, "kinds": ["job_created"], "limit": 5},
+}
+"""By name: the arguments of a call that is valid."""
+
+OPEN: dict[str, Any] = {
+    "home": New(lambda rig: Home(rig.folder / "home")),
+    "config": Made(Config),
+    "clock": headway.SYSTEM_CLOCK,
+    "on_restart": "fail",
+}
+"""The arguments of ``Engine.open``."""

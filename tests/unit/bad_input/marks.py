@@ -1,0 +1,88 @@
+"""What must be the same after a call that was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from headway import (
+    CancellationToken,
+    Engine,
+    EventLog,
+    Learner,
+    Memgine,
+    PolicyEngine,
+    ResultCache,
+    Runtime,
+    SkillStore,
+    StateStore,
+    ToolRegistry,
+    TrajectoryStore,
+)
+from headway.limits.bucket import RateLimiter
+
+
+def _state(store: StateStore) -> Any:
+    return {key: (value, store.version(key)) for key, value in store.snapshot().items()}
+
+
+def _log(log: EventLog) -> Any:
+    return log.last_seq, log.closed
+
+
+def _limits(limiter: RateLimiter) -> Any:
+    return [(bucket.name, bucket.capacity, bucket.interval_s, bucket.waiters) for bucket in limiter]
+
+
+def _cache(cache: ResultCache) -> Any:
+    return cache.keys(), cache.statistics(), dict(cache._ttl)
+
+
+def _policies(engine: PolicyEngine) -> Any:
+    return engine.names(), {session: len(rules) for session, rules in engine._sessions.items()}, engine.file_rules
+
+
+def _runtime(runtime: Runtime) -> Any:
+    replan = runtime._replan
+    return (
+        _state(runtime.state),
+        _log(runtime.log),
+        id(runtime.log),
+        runtime.registry.names(),
+        _limits(runtime.rate_limiter),
+        _cache(runtime.result_cache),
+        _policies(runtime.policies),
+        (runtime._budget, runtime._env.gates.capabilities, replan.callback, replan.config, runtime._executor._execute),
+        runtime._learner and _learner(runtime._learner),
+    )
+
+
+def _learner(learner: Learner) -> Any:
+    return learner.memgine, learner.store, learner.auto_distill
+
+
+def _token(token: CancellationToken) -> Any:
+    return token.reason, token.by, token.kill_reason, token.kill_by, len(token._listeners)
+
+
+_MARKS: dict[type, Callable[[Any], Any]] = {
+    StateStore: _state,
+    EventLog: _log,
+    RateLimiter: _limits,
+    ResultCache: _cache,
+    PolicyEngine: _policies,
+    Runtime: _runtime,
+    Learner: _learner,
+    CancellationToken: _token,
+    ToolRegistry: ToolRegistry.names,
+    SkillStore: list,
+    Memgine: list,
+    TrajectoryStore: lambda store: list(store.read()),
+    Engine: lambda engine: (engine.log.last_seq, engine._draining, len(list(engine._scheduler))),
+}
+
+
+def mark_of(subject: Any) -> Any:
+    """Return what must be the same after a call that was refused; None for a subject that holds nothing."""
+    mark = next((mark for kind, mark in _MARKS.items() if isinstance(subject, kind)), None)
+    return mark(subject) if mark is not None else None

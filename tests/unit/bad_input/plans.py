@@ -1,0 +1,150 @@
+"""Valid calls of what reads plans, scores them, and of the models and records that they are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import headway
+from headway import Action, ActionProposal, Precondition, ToolRegistry, ToolSchema
+from headway.plan.model import Assumption, Compensation
+from tests.unit.bad_input.kit import Made, New
+
+ACTION: dict[str, Any] = {
+    "id": "a",
+    "type": "tool_call",
+    "tool": "echo",
+    "parameters": {"x": {"y": ["$w.output.z"]}},
+    "dependencies": ["w"],
+    "preconditions": [{"key": "k", "operator": "eq", "value": 1, "description": "d"}],
+    "expected_effects": {"e": 1},
+    "state_dependencies": ["k"],
+    "read_set": ["k"],
+    "write_set": ["m"],
+    "assumptions": [{"key": "k", "expected_value": 1, "read_version": 1}],
+    "invocation_mode": "one_shot",
+    "reversibility": "compensable",
+    "compensation": {"type": "tool", "tool": "echo", "parameters": {"x": 1}, "action_id": None},
+    "idempotent": False,
+    "max_retries": 0,
+    "failure_behavior": "skip",
+    "timeout_ms": 1000,
+    "metadata": {"n": 1},
+}
+WRITE: dict[str, Any] = {"id": "w", "type": "state_write", "parameters": {"key": "w", "value": {"z": 1}}}
+PLAN: dict[str, Any] = {
+    "id": "p",
+    "source": "s",
+    "timestamp": "2026-01-02T03:04:05Z",
+    "actions": [WRITE, ACTION],
+    "context": {"goal": "g", "outcome_value": 0.5},
+}
+"""A plan as JSON, every field of it given."""
+
+MODELS = {
+    **ACTION,
+    "preconditions": [Made(Precondition, **ACTION["preconditions"][0])],
+    "assumptions": [Made(Assumption, **ACTION["assumptions"][0])],
+    "compensation": Made(Compensation, **ACTION["compensation"]),
+}
+PROPOSAL = Made(ActionProposal, **{**PLAN, "actions": [Made(Action, **WRITE), Made(Action, **MODELS)]})
+"""The same plan as models."""
+
+SMALL = Made(
+    ActionProposal,
+    id="p",
+    actions=[
+        Made(Action, id="a", type="tool_call", tool="echo", parameters={"x": [1]}, expected_effects={"e": 1}),
+        Made(Action, id="b", type="state_write", parameters={"key": "b", "value": 1}, metadata={"n": 1}),
+    ],
+    context={"goal": "g"},
+)
+STATE: dict[str, Any] = {"k": 1, "n": {"m": [1]}}
+FEEDBACK = Made(headway.ToolFeedback, tool_success_rates={"echo": 0.5})
+SCHEMA: dict[str, Any] = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+
+
+def registry(_: Any) -> ToolRegistry:
+    """Return a registry with the tool echo."""
+    made = ToolRegistry()
+    made.register(headway.ToolEntry(ToolSchema(name="echo"), call=dict, is_async=False))
+    return made
+
+
+RESULT: dict[str, Any] = {"action_id": "a", "status": headway.ActionStatus.SUCCEEDED, "output": 1, "error": None}
+
+CALLS: dict[str, dict[str, Any]] = {
+    "parse_proposal": {"raw": PLAN},
+    "verify": {
+        "proposal": PROPOSAL,
+        "state": STATE,
+        "tools": New(registry),
+        "max_actions": 5,
+        "schemas": None,
+    },
+    "simulate": {"proposal": PROPOSAL, "state": STATE},
+    "simulate_monte_carlo": {
+        "proposal": SMALL,
+        "state": STATE,
+        "trials": 2,
+        "seed": 1,
+        "success_rates": {"a": 0.5},
+        "default_rate": 0.9,
+    },
+    "equivalent": {"a": PROPOSAL, "b": SMALL, "states": [STATE]},
+    "optimize": {"proposal": PROPOSAL},
+    "transaction_check": {"proposal": PROPOSAL, "state": STATE},
+    "analyze_schedule": {
+        "proposal": SMALL,
+        "durations_ms": {"a": 1.0, "echo": 2.0},
+        "default_ms": 1.0,
+        "max_concurrency": 2,
+    },
+    "rank_proposals": {
+        "candidates": [PROPOSAL],
+        "config": Made(headway.PlannerConfig),
+        "feedback": FEEDBACK,
+        "state": STATE,
+        "tools": ["echo"],
+    },
+    "PlannerConfig": {
+        "cost_weight": 0.2,
+        "action_budget": 10,
+        "tool_call_budget": 5,
+        "conflict_penalty": 0.2,
+        "feedback_weight": 0.3,
+        "token_budget": 2000,
+        "token_weight": 0.0,
+        "outcome_weight": 0.0,
+    },
+    "ToolFeedback": {"tool_success_rates": {"a": 0.5}},
+    "ToolFeedback.rate": {"tool": "echo"},
+    "Action": MODELS,
+    "ActionProposal": {**PLAN, "actions": [Made(Action, **WRITE)]},
+    "ActionProposal.rollback_contract": {},
+    "Precondition": ACTION["preconditions"][0],
+    "ToolSchema": {
+        "name": "t",
+        "description": "d",
+        "parameters": SCHEMA,
+        "returns": {},
+        "idempotent": True,
+        "cache_ttl_secs": 1,
+        "rate_limit": None,
+    },
+}
+"""By name: the arguments of a call that is valid."""
+
+MORE: list[tuple[str, dict[str, Any]]] = [
+    ("parse_proposal", {"raw": New(lambda _: b'{"actions": []}')}),
+    ("verify", {"proposal": SMALL, "tools": ["echo"], "schemas": [Made(ToolSchema, name="t", parameters=SCHEMA)]}),
+    ("transaction_check", {"proposal": SMALL, "state": New(lambda _: headway.StateStore({"k": 1}))}),
+]
+"""Further valid calls of the same."""
+
+MODELS_OF_PLANS = frozenset({"Action", "ActionProposal", "Precondition", "ToolSchema"})
+"""Pydantic models: their constructors may raise pydantic's own ``ValidationError``."""
+
+SUBJECTS: dict[str, Any] = {
+    "ToolFeedback": lambda _: headway.ToolFeedback({"echo": 0.5}),
+    "ActionProposal": lambda _: headway.parse_proposal(PLAN),
+}
