@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from abc import ABCMeta
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from headway.errors import InvalidInput, one_line
 
@@ -16,7 +17,15 @@ MAX_NAME = 256
 """The longest name taken, in characters, where nothing else is said."""
 
 
-def expect(value: object, kind: type[T], what: str) -> T:
+@overload
+def expect(value: object, kind: type[T], what: str) -> T: ...
+
+
+@overload
+def expect(value: object, kind: ABCMeta, what: str) -> Any: ...
+
+
+def expect(value: object, kind: type, what: str) -> Any:
     """Return ``value`` if it is a ``kind``; else raise ``InvalidInput`` that names both types."""
     if not isinstance(value, kind):
         raise InvalidInput(f"{what} must be of type {kind.__name__}, not {type(value).__name__}")
@@ -33,6 +42,20 @@ def shown_value(value: object) -> str:
     if isinstance(value, float) or (isinstance(value, int) and -MAX_SHOWN < value < MAX_SHOWN):
         return str(value)
     return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def expect_many(value: object, what: str, kind: Any = Iterable) -> Any:
+    """Return ``value`` if it is a ``kind`` of collection; a text is none."""
+    if isinstance(value, str | bytes) or not isinstance(value, kind):
+        raise InvalidInput(f"{what} must be a collection, not {type(value).__name__}")
+    return value
+
+
+def expect_one_of(value: object, names: Collection[str], what: str) -> str:
+    """Return ``value`` if it is one of ``names``."""
+    if not isinstance(value, str) or value not in names:
+        raise InvalidInput(f"{what} is one of {', '.join(names)}, not {shown_value(value)}")
+    return value
 
 
 def expect_call(value: object, what: str) -> Callable[..., Any]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from headway._version import __version__
-from headway.clock import SYSTEM_CLOCK, Clock
+from headway.arguments import expect, expect_many, expect_one_of, plain, plain_or_empty
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import Conflict, InvalidInput, InvalidPlan, LogFull, NotFound, StoreError, Unavailable
 from headway.events import kinds
 from headway.events.event import Event
@@ -29,8 +30,11 @@ from headway.jobs.recovery import WHY, closing_events
 from headway.jobs.revival import CannotGoOn, revive
 from headway.jobs.rules import PolicyFiles
 from headway.jobs.scheduler import Scheduler, Scope
+from headway.jsonvalue import to_json
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
+from headway.numbers import LONGEST_S, number_between, whole_number
+from headway.plan.given import given_plan
 from headway.plan.graph import plan_from_graph
 from headway.plan.model import ActionProposal, new_id
 from headway.plan.parse import parse_proposal
@@ -54,6 +58,11 @@ if TYPE_CHECKING:
     from headway.store.home import Home
 
 T = TypeVar("T")
+
+MAX_ID = 1024
+"""The longest id that a caller may choose, in characters."""
+MAX_TEXT = 64 * 1024
+"""The longest title, reason and so on."""
 
 PRIVATE_SCOPE = "job:"
 """How the scopes of jobs without a context begin."""
@@ -110,12 +119,16 @@ class Engine:
         Raises :class:`headway.errors.HomeLocked`, :class:`headway.errors.StoreError` or
         :class:`headway.errors.InvalidConfig`; then nothing is left open and nothing was changed.
         """
-        if config is None:
-            from headway.config import Config as Defaults
+        from headway.config import Config as Settings
+        from headway.store.home import Home as Folder
 
-            config = Defaults()
+        expect(home, Folder, "home")
+        config = Settings() if config is None else expect(config, Settings, "config")
+        if on_restart is not None:
+            expect_one_of(on_restart, ("fail", "resume"), "on_restart")
+        clock_of(clock)
         registry = _tools(config)
-        for tool in tools:
+        for tool in expect_many(tools, "tools"):
             registry.register(tool if isinstance(tool, ToolEntry) else entry_of(tool))
         gates = Gates()
         files = PolicyFiles(gates.policies, config.file.parent if config.file is not None else config.workspace)
@@ -175,7 +188,7 @@ class Engine:
 
     def drain(self, reason: str = "shutdown") -> None:
         """Take no new work from here on."""
-        self._draining = self._draining or reason
+        self._draining = self._draining or plain(reason, "a reason", MAX_TEXT)
 
     async def close(self, reason: str = "shutdown", grace: float = CLOSE_GRACE_S) -> None:
         """Cancel the runs with ``reason``, kill what is left after ``grace`` seconds, close the store, free the home.
@@ -183,6 +196,7 @@ class Engine:
         Closing twice is harmless: both wait for the same end.
         """
         if self._closing is None:
+            number_between(grace, "grace", 0, LONGEST_S)
             self.drain(reason)
             self._closing = asyncio.create_task(self._close(reason, grace))
         await asyncio.shield(self._closing)
@@ -225,6 +239,8 @@ class Engine:
 
     async def verify(self, proposal: ActionProposal, context_id: str | None = None) -> VerifyReport:
         """Check a proposal against the tools there are and the state of its thread."""
+        given_plan(proposal)
+        _optional(context_id, "a context id")
         state = await self._scheduler.state(context_id) if context_id else StateStore()
         return verify(proposal, state.snapshot(), self.registry)
 
@@ -249,6 +265,14 @@ class Engine:
         :class:`LogFull` while the disk is full.
         """
         self._ready_for_work()
+        given_plan(proposal)
+        for what, text in (("a context id", context_id), ("a job id", job_id)):
+            _optional(text, what)
+        for what, text in (("a title", title), ("a source", source), ("a principal", principal)):
+            _optional(text, what, MAX_TEXT)
+        origin = to_json(expect(origin, dict, "origin")) if origin else {}
+        expect(record_rejected, bool, "record_rejected")
+        refused = [expect(issue, Issue, "a finding") for issue in expect_many(refused, "refused")]
         if context_id is not None and context_id.startswith(PRIVATE_SCOPE):
             raise InvalidInput(f"a context id does not start with '{PRIVATE_SCOPE}': such scopes belong to one job")
         if job_id is not None and await self._known(job_id):
@@ -262,7 +286,7 @@ class Engine:
             title or admission.title_of(proposal),
             context_id,
             principal,
-            origin or {},
+            origin,
         )
         return await self._carry_through(self._submit(spec, proposal, record_rejected, refused))
 
@@ -300,7 +324,9 @@ class Engine:
 
     async def wait(self, job_id: str, timeout: float | None = None) -> RunView:
         """Wait for the job's end, at most ``timeout`` seconds, and return its view as it then is."""
-        job = self._scheduler.get(job_id)
+        if timeout is not None:
+            number_between(timeout, "timeout", 0, LONGEST_S)
+        job = self._scheduler.get(expect(job_id, str, "a job id"))
         if job is None:
             return await self.run(job_id)
         told = asyncio.get_running_loop().create_future()
@@ -317,7 +343,9 @@ class Engine:
 
         Returns "forced" (it had not started, and has ended), "requested", or "already_finished".
         """
-        job = self._scheduler.get(job_id)
+        job = self._scheduler.get(expect(job_id, str, "a job id"))
+        plain_or_empty(reason, "a reason", MAX_TEXT)
+        plain_or_empty(by, "who asks", MAX_TEXT)
         if job is None and self._begun and not (await self.row(job_id)).finished:
             await asyncio.wait(self._begun)  # it is on disk, and on its way to the scheduler
             job = self._scheduler.get(job_id)
@@ -336,7 +364,9 @@ class Engine:
 
     async def kill(self, job_id: str, reason: str = "killed by operator", by: str = "") -> str:
         """Stop a job hard: calls in flight are cut off. Answers as :meth:`cancel` does."""
-        job = self._scheduler.get(job_id)
+        job = self._scheduler.get(expect(job_id, str, "a job id"))
+        plain_or_empty(reason, "a reason", MAX_TEXT)
+        plain_or_empty(by, "who asks", MAX_TEXT)
         if job is None or job.ending or job.run is None:
             return await self.cancel(job_id, reason, by)
         job.token.kill(reason, by)
@@ -356,6 +386,9 @@ class Engine:
 
     async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
         """Return jobs, newest first; ``before`` is the ``first_seq`` of the last one seen."""
+        whole_number(limit, "limit", 0)
+        if before is not None:
+            whole_number(before, "before", 0)
         return await self.reader.jobs(status=status, limit=limit, before=before)
 
     async def run(self, job_id: str) -> RunView:
@@ -400,6 +433,10 @@ class Engine:
         """Save what there is now: the state of a scope and, for a job, its results."""
         if (job_id is None) == (scope is None):
             raise InvalidInput("a checkpoint is of a job or of a scope: name one of them")
+        _optional(job_id, "a job id")
+        _optional(scope, "a scope")
+        _optional(name, "a checkpoint's name", MAX_TEXT)
+        plain_or_empty(by, "who asks", MAX_TEXT)
         self._ready_for_work()
         await self.log.flush()
         checkpoint = await self.history.capture(
@@ -410,12 +447,14 @@ class Engine:
 
     async def diff(self, checkpoint_id: str) -> StateDiff:
         """Return what restoring a checkpoint would change."""
-        checkpoint = await self.history.checkpoint(checkpoint_id)
+        checkpoint = await self.history.checkpoint(expect(checkpoint_id, str, "a checkpoint id"))
         state = await self._scheduler.state(checkpoint.info.scope)
         return diff_states(checkpoint, state.snapshot())
 
     async def restore(self, checkpoint_id: str, by: str = "") -> StateDiff:
         """Set the scope's state to the checkpoint's; :class:`Conflict` while a job runs there."""
+        expect(checkpoint_id, str, "a checkpoint id")
+        plain_or_empty(by, "who asks", MAX_TEXT)
         return await self._carry_through(self._restore(checkpoint_id, by))
 
     async def _restore(self, checkpoint_id: str, by: str) -> StateDiff:
@@ -433,6 +472,8 @@ class Engine:
 
     async def fork(self, checkpoint_id: str, by: str = "") -> JobRow:
         """Start a new job, in a scope of its own, that goes on from a job's checkpoint; the old run stays as it is."""
+        expect(checkpoint_id, str, "a checkpoint id")
+        plain_or_empty(by, "who asks", MAX_TEXT)
         return await self._carry_through(self._fork(checkpoint_id, by))
 
     async def _fork(self, checkpoint_id: str, by: str) -> JobRow:
@@ -472,6 +513,12 @@ class Engine:
 
     async def _load_state(self, scope: str) -> StateStore:
         return StateStore(await self.reader.scope_state(scope))
+
+
+def _optional(text: str | None, what: str, longest: int = MAX_ID) -> None:
+    """Refuse what is neither None nor a text that an event can hold."""
+    if text is not None:
+        plain_or_empty(text, what, longest)
 
 
 async def _all_ended(jobs: Sequence[LiveJob]) -> None:

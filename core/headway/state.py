@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from headway.arguments import expect
+from headway.arguments import expect, expect_many
 from headway.errors import InvalidInput
 from headway.jsonvalue import to_json
 
@@ -100,11 +100,9 @@ class StateStore:
 
     def undo_of(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the changes that would bring ``keys`` back to what they are now."""
-        if isinstance(keys, str) or not isinstance(keys, Iterable):
-            raise InvalidInput(f"the keys are a collection of texts, not {type(keys).__name__}")
         return {
             key: {"op": "set", "value": self._values[key]} if key in self._values else {"op": "delete"}
-            for key in map(_name, keys)
+            for key in map(_name, expect_many(keys, "keys"))
         }
 
 

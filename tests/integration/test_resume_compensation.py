@@ -178,13 +178,14 @@ class Again:
     first: ProposalResult
     cut: int
     took_effect: bool
+    slots: int = 64
 
     async def check(self, path: Path) -> None:
         """Die after event ``cut``, go on, and compare."""
         self.known = self.events[: self.cut + 1]
         world = world_after(self.known, self.plan, self.took_effect)
         await die_after(path, self.known)
-        async with on(path, world) as made:
+        async with on(path, world, max_concurrency=self.slots) as made:
             result = await made.resume(self.first.job_id)
             log = await made.log.read(limit=10_000)
             assert await made.unfinished() == []
@@ -283,7 +284,7 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
     return {"actions": [*actions, boom, pays("last", "refund", dependencies=["boom"])]}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plan=plans(), place=st.floats(0, 1), slots=st.sampled_from([1, 64]), took_effect=st.booleans())
 async def test_a_resumed_abort_comes_out_as_one_that_was_not_interrupted(
     plan: dict[str, Any], place: float, slots: int, took_effect: bool
@@ -292,7 +293,7 @@ async def test_a_resumed_abort_comes_out_as_one_that_was_not_interrupted(
         events, result = await whole(Path(folder) / "whole", plan, max_concurrency=slots)
         possible = cuts(events, result.job_id)
         cut = possible[round(place * (len(possible) - 1))]
-        await Again(plan, events, result, cut, took_effect).check(Path(folder) / "cut")
+        await Again(plan, events, result, cut, took_effect, slots).check(Path(folder) / "cut")
 
 
 async def test_equal_calls_before_and_after_a_restart_are_undone_once(tmp_path: Path) -> None:

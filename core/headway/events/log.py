@@ -11,12 +11,13 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from headway.arguments import expect_many
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
-from headway.errors import InvalidInput, StoreError
-from headway.events.event import Event
+from headway.errors import StoreError
+from headway.events.event import Event, refuse_malformed
 from headway.events.kinds import JOB_CREATED, RECORDER_GAP, TERMINAL_JOB
 from headway.events.subscription import Subscription
-from headway.numbers import whole_number
+from headway.numbers import MOST, whole_number
 
 _SLACK = 4  # a log sheds when it holds a quarter more than it keeps
 
@@ -135,12 +136,12 @@ class EventLog:
 
     def _give_back(self, events: Sequence[object]) -> None:
         """Take back what :meth:`append` took before it met something that is no event, and say what that is."""
-        del self._tail[self._last_seq - self._tail_after :]
+        start = self._last_seq - self._tail_after
+        for taken in self._tail[start:]:
+            taken.seq = 0
+        del self._tail[start:]
         for event in events:
-            if not isinstance(event, Event):
-                raise InvalidInput(f"a log takes events, not {type(event).__name__}") from None
-            if isinstance(event.seq, int) and event.seq > self._last_seq:
-                event.seq = 0
+            refuse_malformed(event)
 
     # -- for subclasses ------------------------------------------------------------------------------------------
 
@@ -224,7 +225,7 @@ class EventLog:
 
 def _check_question(after: object, kinds: object, limit: object) -> None:
     """Refuse what :meth:`EventLog.read` cannot be asked."""
-    whole_number(after, "after", 0)
+    whole_number(after, "after", -MOST)
     whole_number(limit, "limit", 0)
-    if kinds is not None and (isinstance(kinds, str | bytes) or not isinstance(kinds, Collection)):
-        raise InvalidInput(f"kinds are a collection of texts, not {type(kinds).__name__}")
+    if kinds is not None:
+        expect_many(kinds, "kinds", Collection)

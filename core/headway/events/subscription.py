@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from headway.events.event import Event
-from headway.numbers import whole_number
+from headway.numbers import MOST, whole_number
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,7 +34,7 @@ class Subscription:
 
     def __init__(self, log: EventLog, after: int, job_id: str | None) -> None:
         self._log = log
-        self.cursor = whole_number(after, "after", 0)
+        self.cursor = max(0, whole_number(after, "after", -MOST))
         self.job_id = job_id
         self.loop: asyncio.AbstractEventLoop
         self._waiter: asyncio.Future[None] | None = None

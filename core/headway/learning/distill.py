@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from headway.errors import InvalidInput, one_line
+from headway.errors import one_line
 from headway.events import kinds
 from headway.events.fold.values import sequence, text, text_or_none
 from headway.learning.skill import LONGEST_CODE, DistilledSkill, slug
-from headway.learning.trajectory import Trajectory
+from headway.learning.trajectory import Trajectory, plain_trajectory
 
 MOST_PITFALLS = 20
 """The most pitfalls of one run that are kept."""
@@ -66,8 +66,7 @@ class DeterministicDistiller:
 
 def lessons_of(trajectory: Trajectory) -> list[DistilledSkill]:
     """Return the skills that a trajectory teaches, without a record."""
-    if not isinstance(trajectory, Trajectory):
-        raise InvalidInput(f"a lesson is drawn from a Trajectory, not {type(trajectory).__name__}")
+    trajectory = plain_trajectory(trajectory)
     found: list[DistilledSkill] = []
     if trajectory.succeeded:
         plan = plan_skill(trajectory)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from headway.arguments import expect
 from headway.errors import Conflict, InvalidInput, describe
 from headway.events import kinds
 from headway.events.event import Event
@@ -49,7 +50,7 @@ class Learner:
         self.evolution = evolution if evolution is not None else Evolution()
         if not isinstance(self.evolution, Evolution):
             raise InvalidInput(f"evolution must be an Evolution, not {type(evolution).__name__}")
-        self.auto_distill = auto_distill
+        self.auto_distill = expect(auto_distill, bool, "auto_distill")
         self._every = whole_number(consolidate_every, "consolidate_every", 0)
         self._runs = 0
         self._seen: dict[str, None] = {}

@@ -12,7 +12,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from headway.clock import SYSTEM_CLOCK, Clock
+from headway.arguments import expect, expect_many
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import HeadwayError, InvalidInput, describe, one_line
 from headway.learning.distill import DeterministicDistiller, Improvement, Lesson, decoded, tools_of
 from headway.learning.skill import DistilledSkill
@@ -61,13 +62,14 @@ class LLMDistiller:
         if not callable(getattr(provider, "infer", None)):
             raise InvalidInput("an LLM distiller needs a provider with a method infer(prompt)")
         self._provider = provider
-        self._clock = clock
+        self._clock = clock_of(clock)
         self._timeout = positive_seconds(timeout_secs, "timeout_secs")
         self._options = options
         self._plain = DeterministicDistiller()
 
     async def distill(self, trajectory: Trajectory, known: Collection[str] = ()) -> Lesson:
         """Return what the run teaches, new skills in the model's words."""
+        expect_many(known, "known", Collection)
         lesson = await self._plain.distill(trajectory)
         skills: list[DistilledSkill] = []
         fallback: str | None = None
@@ -79,6 +81,9 @@ class LLMDistiller:
 
     async def improve(self, skill: DistilledSkill, pitfalls: Sequence[DistilledSkill]) -> Improvement:
         """Return the skill with the plan that the model proposes: of the same tools, each step after what it needs."""
+        expect(skill, DistilledSkill, "a skill")
+        for pitfall in expect_many(pitfalls, "pitfalls", Sequence):
+            expect(pitfall, DistilledSkill, "a pitfall")
         try:
             answer = await self._ask(_improve_prompt(skill, pitfalls), _Better)
             return Improvement(_improved(skill, answer))

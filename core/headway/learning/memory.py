@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from headway.clock import SYSTEM_CLOCK, Clock
+from headway.arguments import expect, expect_call
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import Conflict, InvalidInput, one_line
 from headway.learning import consolidation
 from headway.learning.consolidation import Consolidation
@@ -47,13 +48,15 @@ class Memgine:
         max_facts: int = 10_000,
         skills: SkillStore | None = None,
     ) -> None:
-        self._clock = clock
+        self._clock = clock_of(clock)
         self._most = whole_number(max_facts, "max_facts", 1)
         self._facts: dict[str, Fact] = {}
         self._subjects: dict[str, dict[str, None]] = {}
         self._index = Index()
+        if embedder is not None:
+            expect_call(getattr(embedder, "embed", None), "the embed of an embedder")
         self._vectors = Vectors(embedder) if embedder is not None else None
-        self.skills = skills if skills is not None else SkillStore(clock=clock)
+        self.skills = expect(skills, SkillStore, "skills") if skills is not None else SkillStore(clock=clock)
 
     def __len__(self) -> int:
         return len(self._facts)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from headway.arguments import path_of
-from headway.clock import SYSTEM_CLOCK, Clock
+from headway.arguments import expect, expect_many, path_of, shown_value
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import Conflict, HeadwayError, InvalidInput, NotFound, one_line
 from headway.learning import evolution
 from headway.learning.evolution import DomainRecord, Verdict
@@ -33,7 +33,7 @@ class SkillStore:
     """Skills by name, at most ``max_skills``: for one more, the deprecated and then the least recently used goes."""
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK, max_skills: int = 1000) -> None:
-        self._clock = clock
+        self._clock = clock_of(clock)
         self._most = whole_number(max_skills, "max_skills", 2)
         self._skills: dict[str, DistilledSkill] = {}
 
@@ -153,6 +153,7 @@ class SkillStore:
         Raises :class:`NotFound` without such an incumbent, :class:`Conflict` while another candidate is on trial.
         """
         incumbent = self._known(base)
+        expect(improved, DistilledSkill, "an improved skill")
         if base + CANDIDATE in self._skills:
             raise Conflict(f"a candidate for {base} is on trial already")
         candidate = evolution.candidate_of(incumbent, improved, self._clock.time_ms())
@@ -178,6 +179,7 @@ class SkillStore:
         Raises :class:`NotFound`, or :class:`Conflict` if the skill is not degraded.
         """
         skill = self._known(name)
+        expect(improved, DistilledSkill, "an improved skill")
         if not skill.degraded:
             raise Conflict(f"skill {name} is not degraded")
         fixed = evolution.repaired(skill, improved, self._clock.time_ms())
@@ -198,7 +200,7 @@ class SkillStore:
     def _known(self, name: str) -> DistilledSkill:
         skill = self.get(name)
         if skill is None:
-            raise NotFound(f"there is no skill {one_line(str(name), 120)!r}")
+            raise NotFound(f"there is no skill {shown_value(name)}")
         return skill
 
     # -- files -----------------------------------------------------------------------------------------------------
@@ -248,7 +250,8 @@ class SkillStore:
 
     def replace_all(self, skills: Iterable[DistilledSkill]) -> None:
         """Hold these skills and no others; :class:`InvalidInput` if they are too many."""
-        found = {skill.name: skill for skill in skills}
+        given = [expect(skill, DistilledSkill, "a skill") for skill in expect_many(skills, "skills")]
+        found = {skill.name: skill for skill in given}
         if len(found) > self._most:
             raise InvalidInput(f"there are {len(found):,} skills; the limit is {self._most:,}")
         self._skills = found

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from headway.arguments import expect, expect_many
 from headway.clock import rfc3339
-from headway.errors import InvalidInput
+from headway.errors import InvalidInput, one_line
 from headway.events import kinds
-from headway.events.event import Event
+from headway.events.event import Event, refuse_malformed
 from headway.events.fold.values import integer, mapping, real_or_none, sequence, text, text_or_none
 from headway.events.views import ActionView, RunView
 from headway.learning.digest import digest, error_class, label, size_of
@@ -107,10 +108,34 @@ def trajectory_of(run: RunView, events: Iterable[Event]) -> Trajectory:
     if not run.job.finished:
         raise InvalidInput(f"run {run.job.job_id} has not finished")
     trace = _Trace(run)
-    for event in events:
-        if _of(run.job.job_id, event):
-            trace.add(event)
+    for event in expect_many(events, "events"):
+        try:
+            if _of(run.job.job_id, event):
+                trace.add(event)
+        except (AttributeError, TypeError):
+            refuse_malformed(event)
+            raise
     return trace.close()
+
+
+def plain_trajectory(trajectory: object) -> Trajectory:
+    """Return a copy of a trajectory that is JSON all through; :class:`InvalidInput` for what is none."""
+    return _decode(line_of(trajectory))
+
+
+def line_of(trajectory: object) -> bytes:
+    """Return a trajectory as a line of JSON; :class:`InvalidInput` for what is none, or is not JSON."""
+    expect(trajectory, Trajectory, "a trajectory")
+    try:
+        line = _encode(trajectory) + b"\n"
+        _decode(line)
+    except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError) as error:
+        raise InvalidInput(f"the trajectory is not JSON: {one_line(str(error), 200)}") from None
+    return line
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Trajectory).decode
 
 
 class _Trace:

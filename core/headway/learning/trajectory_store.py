@@ -21,7 +21,7 @@ from headway.clock import rfc3339
 from headway.errors import InvalidInput, StoreError, one_line
 from headway.events import kinds
 from headway.learning.files import refusal, sync_folder
-from headway.learning.trajectory import OUTCOMES, Trajectory
+from headway.learning.trajectory import OUTCOMES, Trajectory, line_of
 from headway.numbers import whole_number
 from headway.plan.score import ToolFeedback
 
@@ -32,7 +32,6 @@ MOST_TOOLS = 10_000
 
 _NAME = re.compile(r"trajectories-(\d{6,12})\.jsonl")
 _FAULTS = ("tool_error", "timeout")
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Trajectory).decode
 Tally = dict[str, tuple[int, int]]
 
@@ -60,13 +59,7 @@ class TrajectoryStore:
         Raises :class:`InvalidInput` for what is no trajectory, is not JSON or is longer than 4 MiB, and
         :class:`StoreError` if the disk refuses it; then the store is as it was.
         """
-        if not isinstance(trajectory, Trajectory):
-            raise InvalidInput(f"a trajectory store takes a Trajectory, not {type(trajectory).__name__}")
-        try:
-            line = _encode(trajectory) + b"\n"
-            _decode(line)
-        except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError) as error:
-            raise InvalidInput(f"the trajectory is not JSON: {one_line(str(error), 200)}") from None
+        line = line_of(trajectory)
         if len(line) > LINE_LIMIT:
             raise InvalidInput(f"the trajectory is {len(line):,} bytes; the limit is {LINE_LIMIT:,}")
         with self._mutex:

@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from headway.arguments import expect
-from headway.errors import InvalidInput
+from headway.arguments import expect, expect_many
 from headway.plan.checks import UNKNOWN, equal
 from headway.plan.effects import walk
 from headway.plan.given import given_plan, given_state
@@ -49,9 +48,7 @@ def equivalent(a: ActionProposal, b: ActionProposal, states: Iterable[Mapping[st
 
 
 def _samples(states: object) -> list[Mapping[str, Any]]:
-    if isinstance(states, Mapping | str | bytes) or not isinstance(states, Iterable):
-        raise InvalidInput(f"states are a collection of states, not {type(states).__name__}")
-    return [given_state(expect(state, Mapping, "a state")) for state in states]
+    return [given_state(expect(state, Mapping, "a state")) for state in expect_many(states, "states")]
 
 
 def _keys(*proposals: ActionProposal) -> list[str]:

@@ -48,7 +48,7 @@ def given_state(state: object) -> Mapping[str, Any]:
     """Return a state to look at, empty for None; :class:`InvalidInput` for what is no mapping of texts."""
     if state is None:
         return _NO_STATE
-    for key in expect(state, Mapping, "a state"):
-        if not isinstance(key, str):
-            raise InvalidInput(f"the keys of a state are texts, not {type(key).__name__}")
-    return state
+    found: Mapping[str, Any] = expect(state, Mapping, "a state")
+    for key in found:
+        expect(key, str, "a key of a state")
+    return found

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from headway.arguments import expect, plain
-from headway.errors import InvalidInput
+from headway.arguments import expect, expect_many, plain
 from headway.plan.model import ToolSchema
 
 if TYPE_CHECKING:
@@ -24,18 +23,12 @@ def registry_of(
     if tools is None and schemas is None:
         return None
     registry = ToolRegistry()
-    for name in _items(tools, "tools", "names, or a ToolRegistry"):
+    for name in expect_many(tools, "tools") if tools is not None else ():
         schema = ToolSchema(name=plain(name, "a tool's name"))
         registry.register(ToolEntry(schema, call=_never_called, is_async=False))
-    for given in _items(schemas, "schemas", "ToolSchemas"):
+    for given in expect_many(schemas, "schemas") if schemas is not None else ():
         registry.register(ToolEntry(expect(given, ToolSchema, "a schema"), call=_never_called, is_async=False))
     return registry
-
-
-def _items(value: object, what: str, of: str) -> Iterable[object]:
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable | None):
-        raise InvalidInput(f"{what} are a collection of {of}, not {type(value).__name__}")
-    return value or ()
 
 
 def _never_called(**_: Any) -> None:

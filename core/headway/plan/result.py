@@ -7,6 +7,7 @@ nobody sends one to us to be validated. Field names are CAR's, with ``error_code
 
 from __future__ import annotations
 
+from copy import copy
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -86,15 +87,21 @@ class ActionResult(msgspec.Struct, omit_defaults=True):
 
     def apart(self) -> ActionResult:
         """Return this result with lists and objects of its own; itself if it has none."""
-        kept = {
-            name: copy_json(value)
-            for name in _CONTAINERS
-            if isinstance(value := getattr(self, name), dict | list) and value
-        }
-        return msgspec.structs.replace(self, **kept) if kept else self
-
-
-_CONTAINERS = ("output", "state_changes", "artifacts", "usage")
+        output = self.output
+        kind = type(output)
+        composed = kind is dict or kind is list
+        if not (composed or self.state_changes or self.artifacts or self.usage):
+            return self
+        own = copy(self)
+        if composed:
+            own.output = copy_json(output)
+        if self.state_changes:
+            own.state_changes = copy_json(self.state_changes)
+        if self.artifacts:
+            own.artifacts = copy_json(self.artifacts)
+        if self.usage:
+            own.usage = copy_json(self.usage)
+        return own
 
 
 class CostSummary(msgspec.Struct):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headway.arguments import expect
-from headway.errors import InvalidInput, one_line
+from headway.arguments import expect, expect_many
+from headway.errors import one_line
 from headway.numbers import number_between, whole_number
 from headway.plan.graph import writes
 from headway.plan.model import ActionProposal, ActionType
@@ -140,8 +140,7 @@ def rank_proposals(
     tools: ToolRegistry | Iterable[str] | None = None,
 ) -> list[PlanScore]:
     """Return the scores of all candidates, the best first; equals stay in the order given."""
-    if isinstance(candidates, str | bytes) or not isinstance(candidates, Sequence):
-        raise InvalidInput(f"candidates are a list of plans, not {type(candidates).__name__}")
+    expect_many(candidates, "candidates", Sequence)
     if config is not None:
         expect(config, PlannerConfig, "config")
     if feedback is not None:

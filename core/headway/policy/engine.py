@@ -152,7 +152,9 @@ class PolicyEngine:
         Rate limits that both have keep their count: writing a file anew does not give calls back.
         """
         if rules is not None:
-            if not callable(getattr(rules, "continue_from", None)) or isinstance(rules, type):
+            from headway.policy.files import RuleSet
+
+            if not isinstance(rules, RuleSet):
                 raise InvalidInput(f"use_files() takes what load_policies() returns, not {type(rules).__name__}")
             if self._files is not None and rules is not self._files:
                 rules.continue_from(self._files)

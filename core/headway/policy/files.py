@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from headway.arguments import path_of
+from headway.arguments import path_of, shown_value
 from headway.config.load import read_toml
-from headway.errors import InvalidConfig
+from headway.errors import InvalidConfig, InvalidInput
 from headway.policy.rules import Rule, Window
 from headway.policy.tables import read_rules
 
@@ -124,4 +124,7 @@ def _policy_files(folder: Path) -> list[Path]:
 
 def folder_path(value: Path | str) -> Path:
     """Return ``value`` as an absolute path; raise ``InvalidInput`` if it is none."""
-    return path_of(value, "a folder of policies").absolute()
+    try:
+        return path_of(value).absolute()
+    except InvalidInput:
+        raise InvalidInput(f"a folder of policies is a path, not {shown_value(value)}") from None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from headway.arguments import expect, shown_value
+from headway.arguments import expect, expect_many, expect_one_of
 from headway.errors import InvalidInput
 from headway.policy.call import PolicyCall, refuse_malformed
 from headway.policy.values import shown
@@ -67,9 +67,7 @@ class PermissionGrant:
     __slots__ = ("tier",)
 
     def __init__(self, tier: Tier | str = Tier.SANDBOX_EDIT) -> None:
-        if not isinstance(tier, str) or tier not in _RANK:
-            raise InvalidInput(f"a tier is one of {', '.join(Tier)}, not {shown_value(tier)}")
-        self.tier = Tier(tier)
+        self.tier = Tier(expect_one_of(tier, tuple(Tier), "a tier"))
 
     def check(self, call: PolicyCall, entry: ToolEntry | None) -> list[str]:
         """Return why the grant does not reach ``call``; ``[]`` if it does. None reaches a tool with permission deny."""
@@ -95,7 +93,7 @@ class PermissionGrant:
         One action above the grant refuses the whole plan: half of it would not do what was meant.
         """
         found = []
-        for pair in expect(calls, Iterable, "calls"):
+        for pair in expect_many(calls, "calls"):
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise InvalidInput("calls are pairs of a PolicyCall and a ToolEntry or None")
             call, entry = pair

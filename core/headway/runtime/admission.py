@@ -94,14 +94,13 @@ def rejection(spec: JobSpec, proposal: dict[str, Any], error: InvalidPlan) -> tu
 
 def rejected_result(job_id: str, proposal: ActionProposal, error: InvalidPlan) -> ProposalResult:
     """Return the result of a run that admission refuses: the actions at fault rejected, the others skipped."""
-    texts = _findings(error)
+    texts, codes = _findings(error), _codes(error)
     results = []
     for action in proposal.actions:
         if action.id in texts or not texts:
             text = "; ".join(texts.get(action.id, [error.message]))
-            results.append(
-                ActionResult(action.id, ActionStatus.REJECTED, error=text, error_code=_code(error, action.id))
-            )
+            code = codes.get(action.id, codes.get(None, ErrorCode.VALIDATION))
+            results.append(ActionResult(action.id, ActionStatus.REJECTED, error=text, error_code=code))
         else:
             results.append(ActionResult(action.id, ActionStatus.SKIPPED, error=NOT_RUN, error_code=ErrorCode.ABORTED))
     rejected = _rejected([action.id for action in proposal.actions], texts)
@@ -118,11 +117,14 @@ def _findings(error: InvalidPlan) -> dict[str, list[str]]:
     return texts
 
 
-def _code(error: InvalidPlan, action_id: str) -> ErrorCode:
-    """Return the code of the first finding against an action, or against the plan."""
-    codes = {"capability": ErrorCode.CAPABILITY, "policy": ErrorCode.POLICY_DENIED}
-    found = [i for i in error.issues if isinstance(i, Issue) and i.action_id in (action_id, None)]
-    return codes.get(found[0].check, ErrorCode.VALIDATION) if found else ErrorCode.VALIDATION
+def _codes(error: InvalidPlan) -> dict[str | None, ErrorCode]:
+    """Return the code of the first finding against each action at fault, and under None against the plan."""
+    of_check = {"capability": ErrorCode.CAPABILITY, "policy": ErrorCode.POLICY_DENIED}
+    codes: dict[str | None, ErrorCode] = {}
+    for issue in error.issues:
+        if isinstance(issue, Issue):
+            codes.setdefault(issue.action_id, of_check.get(issue.check, ErrorCode.VALIDATION))
+    return codes
 
 
 def _rejected(ids: Sequence[str], texts: Mapping[str, Sequence[str]]) -> int:

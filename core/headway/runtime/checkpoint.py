@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headway.arguments import expect
 from headway.errors import Conflict, InvalidInput, NotFound, StoreError, one_line
-from headway.jsonvalue import to_json
+from headway.jsonvalue import encode_json, to_json
 from headway.limits.budget import DIMENSIONS
 from headway.numbers import whole_number
 from headway.plan.graph import Plan, plan_from_graph
@@ -105,6 +106,17 @@ def read_checkpoint(path: Path) -> RuntimeCheckpoint:
     return checkpoint
 
 
+def plain_checkpoint(checkpoint: object) -> RuntimeCheckpoint:
+    """Return a copy of a checkpoint that fits and is JSON all through; :class:`InvalidInput` for what is none."""
+    try:
+        encoded = encode_json(expect(checkpoint, RuntimeCheckpoint, "a checkpoint"))
+        copied = msgspec.json.decode(encoded, type=RuntimeCheckpoint)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise InvalidInput(f"the checkpoint does not fit: {one_line(str(error), 200)}") from None
+    check(copied)
+    return copied
+
+
 def check(checkpoint: RuntimeCheckpoint) -> None:
     """Raise :class:`InvalidInput` that names what does not fit together in ``checkpoint``."""
     if not 1 <= checkpoint.version <= VERSION:
@@ -147,7 +159,6 @@ def plan_to_go_on(checkpoint: RuntimeCheckpoint) -> tuple[Plan, dict[str, Any]]:
 
     Raises :class:`Conflict` for a checkpoint without a plan, :class:`InvalidInput` for one that does not fit.
     """
-    check(checkpoint)
     if not checkpoint.graph:
         raise Conflict(f"checkpoint '{checkpoint.checkpoint_id}' holds no plan to go on with")
     plan = plan_of(checkpoint)

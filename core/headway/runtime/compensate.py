@@ -21,18 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import StoreError, ToolError, describe
 from headway.events import kinds
-from headway.jsonvalue import to_json
-from headway.limits.bucket import Waiter
+from headway.limits.bucket import TokenBucket, Waiter
 from headway.limits.flight import call_key
 from headway.plan.graph import Node
 from headway.plan.model import Action, ActionType, Compensation, Reversibility
 from headway.plan.references import find_references
 from headway.plan.result import ActionResult, ActionStatus
 from headway.runtime import stop as stops
-from headway.runtime.attempt import amounts_of
 from headway.runtime.prepare import Refused, ask_policies, fill_in
-from headway.runtime.undo_call import UndoCall
-from headway.tools.context import StateView, ToolContext, ToolResult
+from headway.runtime.undo_call import UndoCall, recordable
+from headway.tools.context import StateView, ToolContext
 
 if TYPE_CHECKING:
     from headway.runtime.run import Run
@@ -109,6 +107,7 @@ class Undoing:
         self._call: UndoCall | None = None
         self._place: Waiter | None = None  # in the line of a bucket
         self._turn: asyncio.Future[None] | None = None
+        self._token_of: TokenBucket | None = None  # held for the call that is to come
 
     async def undo(self, due: list[Node]) -> None:
         """Undo ``due``, in this order."""
@@ -146,6 +145,8 @@ class Undoing:
             _failed(run, node, describe(error), self._seconds())
         else:
             self._succeeded(node, output)
+        finally:
+            self._return_token(node)
 
     def _succeeded(self, node: Node, output: Any) -> None:
         run = self._run
@@ -193,6 +194,7 @@ class Undoing:
 
         def granted(waited: float) -> None:
             run.emit(kinds.RATE_LIMIT_GRANT, {**bucket.statistics(), "waited_ms": _ms(waited)}, node=node)
+            self._token_of = bucket
             self._go_on()
 
         if bucket.take():
@@ -209,6 +211,16 @@ class Undoing:
             self._place.cancel()
             self._place = self._turn = None
         self._refuse_if_killed()
+
+    def _return_token(self, node: Node) -> None:
+        """Give back the token of a call that was not made."""
+        bucket, self._token_of = self._token_of, None
+        if bucket is not None:
+            bucket.give_back()
+            data = bucket.statistics()
+            if data["waiters"]:
+                data["next_ms"] = data["at_ms"] + round(bucket.next_grant_s() * 1000)
+            self._run.emit(kinds.RATE_LIMIT_RETURNED, data, node=node)
 
     async def _committed(self) -> None:
         """Wait until the log has it that the call starts: what nobody would know of must not be done."""
@@ -233,9 +245,10 @@ class Undoing:
             clock=self._env.clock,
         )
         call = self._call = UndoCall(self._env, entry, parameters, context, node.action.timeout_ms or TIMEOUT_MS)
+        self._token_of = None
         used: dict[str, int] = {}
         try:
-            output = _recordable(entry.name, await call.result(), used)
+            output = recordable(entry.name, await call.result(), used)
         except (Exception, asyncio.CancelledError):
             self._spend(node, call.seconds, used)
             raise
@@ -278,14 +291,3 @@ class Undoing:
 
     def _killed(self) -> str:
         return f"killed: {self._run.token.kill_reason}"
-
-
-def _recordable(tool: str, value: Any, used: dict[str, int]) -> Any:
-    """Return the output in what the tool returned, as JSON, and put into ``used`` what the call used."""
-    try:
-        if isinstance(value, ToolResult):
-            used.update(amounts_of(to_json(dict(value.usage)), value.cost))
-            value = value.output
-        return to_json(value)
-    except Exception as error:  # noqa: BLE001 - a tool may return anything, and what it returns may raise anything
-        raise ToolError(f"tool '{tool}' returned what cannot be recorded: {describe(error)}") from None

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from headway.arguments import expect, path_of, shown_value
+from headway.arguments import expect, expect_one_of, path_of
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of, rfc3339
-from headway.errors import InvalidInput
 from headway.events.log import EventLog
 from headway.limits.bucket import RateLimiter
 from headway.limits.cache import ResultCache
@@ -42,8 +41,7 @@ class Environment:
         results: ResultCache | None = None,
         gates: Gates | None = None,
     ) -> None:
-        if not isinstance(concurrency, str) or concurrency not in ("level", "car"):
-            raise InvalidInput(f"concurrency must be 'level' or 'car', not {shown_value(concurrency)}")
+        expect_one_of(concurrency, ("level", "car"), "concurrency")
         self.clock = clock_of(clock)
         self.log = expect(log, EventLog, "log") if log is not None else EventLog(clock=clock)
         self.registry = expect(registry, ToolRegistry, "registry") if registry is not None else ToolRegistry()

@@ -19,25 +19,29 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
+from headway.arguments import expect, expect_call, path_of, plain, shown_value
 from headway.clock import SYSTEM_CLOCK, Clock
-from headway.errors import Conflict, InvalidInput, one_line
+from headway.errors import Conflict, InvalidInput
 from headway.events.log import EventLog
 from headway.jsonvalue import copy_json, to_json
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
+from headway.plan.given import plan_given
 from headway.plan.model import ActionProposal, ToolSchema, new_id
-from headway.plan.parse import parse_proposal
 from headway.plan.result import ProposalResult
 from headway.policy.engine import PolicyEngine
 from headway.runtime import admission, recovery
 from headway.runtime.cancel import CancellationToken
-from headway.runtime.checkpoint import VERSION, RuntimeCheckpoint, missing_tools, read_checkpoint, write_checkpoint
-from headway.runtime.checkpoint import check as check_checkpoint
+from headway.runtime.checkpoint import (
+    VERSION,
+    RuntimeCheckpoint,
+    missing_tools,
+    plain_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
 from headway.runtime.declared import Declared
 from headway.runtime.environment import Environment
 from headway.runtime.gates import Gates
@@ -120,7 +124,7 @@ class Runtime:
             gates=gates,
         )
         self.state = state if isinstance(state, StateStore) else StateStore(state)
-        self.scope = scope
+        self.scope = plain(scope, "scope")
         self.log = self._env.log
         self.policies = gates.policies
         self.registry = self._env.registry
@@ -167,8 +171,9 @@ class Runtime:
 
     def with_replan(self, callback: ReplanCallback, config: ReplanConfig) -> Runtime:
         """Set the replan callback and its config; return this runtime."""
-        self.set_replan_callback(callback)
+        expect_call(callback, "a replan callback")
         self.set_replan_config(config)
+        self.set_replan_callback(callback)
         return self
 
     def with_inference(self, provider: InferenceProvider) -> Runtime:
@@ -190,8 +195,15 @@ class Runtime:
 
         ``distiller`` says how; by default the model of :meth:`with_inference` if there is one, else rules alone.
         """
-        learner = self._learn().with_learning(memgine, auto_distill)
+        learner = self._learn()
+        before = learner.distiller
         self._distil_with(learner, distiller)
+        try:
+            learner.with_learning(memgine, auto_distill)
+        except InvalidInput:
+            learner.distiller = before
+            raise
+        self._runs.learner = learner
         return self
 
     def _distil_with(self, learner: Learner, distiller: Distiller | None) -> None:
@@ -209,15 +221,13 @@ class Runtime:
 
     def with_trajectory_store(self, store: TrajectoryStore) -> Runtime:
         """Keep the trajectory of each run in ``store``; return this runtime."""
-        self._learn().with_trajectory_store(store)
+        self._runs.learner = self._learn().with_trajectory_store(store)
         return self
 
     def _learn(self) -> Learner:
         from headway.learning.learner import Learner
 
-        if self._runs.learner is None:
-            self._runs.learner = Learner(auto_distill=False)
-        return self._runs.learner
+        return self._runs.learner if self._runs.learner is not None else Learner(auto_distill=False)
 
     # -- tools -----------------------------------------------------------------------------------------------------
 
@@ -236,22 +246,18 @@ class Runtime:
         The executor runs a tool that is only a name; it takes any parameters.
         """
         if isinstance(tool, str):
-            try:
-                schema = ToolSchema(name=tool)
-            except ValidationError:
-                raise InvalidInput("a tool's name is text of 1 to 256 characters") from None
-            self.register_tool_schema(schema)
+            self.register_tool_schema(ToolSchema(name=plain(tool, "a tool's name")))
         else:
             self.register_tool_entry(entry_of(tool))
 
     def register_tool_schema(self, schema: ToolSchema) -> None:
         """Register a tool by its schema; the executor runs it."""
-        _expect(schema, ToolSchema, "a tool's schema")
+        expect(schema, ToolSchema, "a tool's schema")
         self.register_tool_entry(self._executor.entry(schema))
 
     def register_tool_entry(self, entry: ToolEntry) -> None:
         """Register a tool with all that is known of it; its rate limit and time to live are set too."""
-        _expect(entry, ToolEntry, "a tool's entry")
+        expect(entry, ToolEntry, "a tool's entry")
         self.registry.register(entry)
 
     def register_subprocess_tool(self, name: str, tool: SubprocessTool) -> None:
@@ -271,7 +277,7 @@ class Runtime:
         folder); return their names.
         """
         root = workspace if workspace is not None else self._env.workspace or Path.cwd()
-        return register_agent_basics(self.registry, Workspace(_path(root)))
+        return register_agent_basics(self.registry, Workspace(path_of(root)))
 
     def set_executor(self, executor: ToolExecutor | Execute | None) -> None:
         """Let ``executor`` run, from the next call on, the tools that have no function of their own."""
@@ -326,6 +332,11 @@ class Runtime:
         ``metadata`` is kept with it, as JSON. Also while a run is on its way: then with what is settled. That it was
         saved is on disk when this returns, if the log is: a durable one blocks for its commit.
         """
+        checkpoint = self._checkpoint(metadata)
+        self._note_saved(checkpoint)
+        return checkpoint
+
+    def _checkpoint(self, metadata: dict[str, Any]) -> RuntimeCheckpoint:
         run = self._runs.last
         checkpoint = RuntimeCheckpoint(
             VERSION,
@@ -345,15 +356,18 @@ class Runtime:
             checkpoint.committed = sorted(run.committed)
             checkpoint.spent = dict(run.meter.spent) if run.meter is not None else {}
             checkpoint.session = run.session
+        return checkpoint
+
+    def _note_saved(self, checkpoint: RuntimeCheckpoint) -> None:
         self.log.append(admission.checkpoint_saved(checkpoint, self.scope, self.log.last_seq))
         self.log.sync()
-        return checkpoint
 
     def save_checkpoint_to_file(self, path: Path | str) -> RuntimeCheckpoint:
         """Save a checkpoint as a JSON file, atomically. Raises :class:`headway.errors.StoreError`."""
-        target = _path(path)
-        checkpoint = self.save_checkpoint()
+        target = path_of(path)
+        checkpoint = self._checkpoint({})
         write_checkpoint(checkpoint, target)
+        self._note_saved(checkpoint)
         return checkpoint
 
     def load_checkpoint_from_file(self, path: Path | str) -> RuntimeCheckpoint:
@@ -361,7 +375,7 @@ class Runtime:
 
         Also if its plan has yet to call tools that are not registered here: they are named.
         """
-        checkpoint = read_checkpoint(_path(path))
+        checkpoint = read_checkpoint(path_of(path))
         missing = missing_tools(checkpoint, self.registry)
         if missing:
             raise InvalidInput(f"its plan has yet to call tools that are not registered: {', '.join(missing)}")
@@ -373,8 +387,7 @@ class Runtime:
 
         Raises :class:`Conflict` while a run works on the state, :class:`InvalidInput` for one that does not fit.
         """
-        _expect(checkpoint, RuntimeCheckpoint, "a checkpoint")
-        check_checkpoint(checkpoint)
+        checkpoint = plain_checkpoint(checkpoint)
         self._idle()
         self._runs.restore(checkpoint.checkpoint_id, to_json(checkpoint.state))
         self.log.sync()
@@ -393,8 +406,7 @@ class Runtime:
         holds no plan or its session is closed, :class:`InvalidPlan` if admission refuses it, for a tool that is missing
         here say; then nothing was changed.
         """
-        _expect(checkpoint, RuntimeCheckpoint, "a checkpoint")
-        return await self._runs.continue_from(checkpoint, _token(cancel), session)
+        return await self._runs.continue_from(plain_checkpoint(checkpoint), _token(cancel), session)
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -419,10 +431,8 @@ class Runtime:
         The token is looked at before every start and in every wait. What had not started is then Skipped with error
         ``"canceled: <reason>"``; what is in flight runs to its end and is recorded; finished changes stay.
         """
-        _expect(cancel, CancellationToken, "cancel")
-        if not isinstance(proposal, ActionProposal):
-            proposal = parse_proposal(proposal)
-        return await self._runs.execute(proposal, cancel, session, {})
+        expect(cancel, CancellationToken, "cancel")
+        return await self._runs.execute(plan_given(proposal), cancel, _session_of(session), {})
 
     async def plan_and_execute(
         self,
@@ -442,16 +452,17 @@ class Runtime:
         from headway.plan.score import PlannerConfig as Config
         from headway.plan.score import ToolFeedback as Feedback
 
-        _expect(candidates, Sequence, "candidates")
-        _expect(planner_config, (Config, NoneType), "planner_config")
-        _expect(feedback, (Feedback, NoneType), "feedback")
-        token = _token(cancel)
+        if planner_config is not None:
+            expect(planner_config, Config, "planner_config")
+        if feedback is not None:
+            expect(feedback, Feedback, "feedback")
+        token, under = _token(cancel), _session_of(session)
         if feedback is None and self._runs.learner is not None:
             feedback = self._runs.learner.feedback()
         spent: dict[str, int] = {}
 
         async def execute(candidate: ActionProposal) -> ProposalResult:
-            return await self._runs.execute(candidate, token, session, spent)
+            return await self._runs.execute(candidate, token, under, spent)
 
         state = self.state.snapshot()
         return await plan_and_execute(execute, candidates, planner_config, feedback, token, state, self.registry)
@@ -476,7 +487,7 @@ class Runtime:
         Raises :class:`headway.errors.NotFound`, or :class:`Conflict` for a job that has ended, is not of this runtime's
         scope or workspace, or a log in memory.
         """
-        _expect(job_id, str, "job_id")
+        expect(job_id, str, "job_id")
         return await self._runs.resume(job_id, _token(cancel), session)
 
     async def recover(self, on_restart: str = "resume") -> list[ProposalResult]:
@@ -485,7 +496,7 @@ class Runtime:
         ``on_restart`` "resume" goes on with each job, "fail" ends them as interrupted; finished changes stay.
         """
         if on_restart not in recovery.ON_RESTART:
-            raise InvalidInput(f"on_restart is 'resume' or 'fail', not {one_line(repr(on_restart), 60)}")
+            raise InvalidInput(f"on_restart is 'resume' or 'fail', not {shown_value(on_restart)}")
         await self.load_state()
         found = await self.unfinished()
         if on_restart == "fail":
@@ -505,18 +516,9 @@ class Runtime:
 def _token(cancel: CancellationToken | None) -> CancellationToken:
     if cancel is None:
         return CancellationToken()
-    _expect(cancel, CancellationToken, "cancel")
+    expect(cancel, CancellationToken, "cancel")
     return cancel
 
 
-def _expect(value: object, kind: type | tuple[type, ...], what: str) -> None:
-    """Refuse an argument of another type in one line."""
-    if not isinstance(value, kind):
-        wanted = kind if isinstance(kind, type) else kind[0]
-        raise InvalidInput(f"{what} must be a {wanted.__name__}, not {type(value).__name__}")
-
-
-def _path(value: object) -> Path:
-    if not isinstance(value, str | Path) or "\0" in str(value):
-        raise InvalidInput("a path is text or a Path, without NUL")
-    return Path(value)
+def _session_of(session: str | None) -> str | None:
+    return None if session is None else plain(session, "a policy session's id")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headway.arguments import expect_many
 from headway.errors import InvalidInput, InvalidPlan
+from headway.plan.given import plan_given
 from headway.plan.model import ActionProposal
-from headway.plan.parse import parse_proposal
 from headway.plan.result import ProposalResult, ReplanStep
 from headway.plan.score import PlannerConfig, ToolFeedback, rank_proposals
 
@@ -34,7 +35,7 @@ async def plan_and_execute(
     A candidate that aborts has its state rolled back by its own run; what it did outside may remain. One that cannot
     be parsed is invalid, as one that fails verification.
     """
-    if not candidates:
+    if not expect_many(candidates, "candidates", Sequence):
         raise InvalidInput("plan_and_execute needs at least one candidate")
     parsed = [_parsed(candidate) for candidate in candidates]
     proposals = [plan for plan in parsed if isinstance(plan, ActionProposal)]
@@ -56,10 +57,8 @@ async def plan_and_execute(
 
 
 def _parsed(candidate: Candidate) -> ActionProposal | InvalidPlan:
-    if isinstance(candidate, ActionProposal):
-        return candidate
     try:
-        return parse_proposal(candidate)
+        return plan_given(candidate)
     except InvalidPlan as error:
         return error
 

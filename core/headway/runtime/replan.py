@@ -18,8 +18,8 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.jsonvalue import copy_json
 from headway.numbers import LONGEST_S, number_between, whole_number
+from headway.plan.given import plan_given
 from headway.plan.model import ActionProposal
-from headway.plan.parse import parse_proposal
 from headway.plan.references import find_references
 from headway.plan.result import CANCELED_PREFIX, ActionStatus, ProposalResult, ReplanStep
 from headway.plan.verify import verify
@@ -173,9 +173,7 @@ async def _ask(callback: ReplanCallback, context: ReplanContext) -> ActionPropos
     answer: Any = callback(context)
     if inspect.isawaitable(answer):
         answer = await answer
-    if answer is None or isinstance(answer, ActionProposal):
-        return answer
-    return parse_proposal(answer)
+    return None if answer is None else plan_given(answer)
 
 
 def _check(plan: ActionProposal, config: ReplanConfig, env: Environment, state: StateStore) -> None:

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from headway.errors import ToolError
-from headway.jsonvalue import copy_json
+from headway.errors import ToolError, describe
+from headway.jsonvalue import copy_json, to_json
+from headway.runtime.attempt import amounts_of
 from headway.runtime.environment import KILL_GRACE_S, Environment
+from headway.tools.context import ToolResult
 
 if TYPE_CHECKING:
     from headway.clock import TimerHandle
@@ -127,3 +129,14 @@ class UndoCall:
         if not self._over.done():
             self._ended_at = self._env.clock.now()
             self._over.set_result(None)
+
+
+def recordable(tool: str, value: Any, used: dict[str, int]) -> Any:
+    """Return the output in what the tool returned, as JSON, and put into ``used`` what the call used."""
+    try:
+        if isinstance(value, ToolResult):
+            used.update(amounts_of(to_json(dict(value.usage)), value.cost))
+            value = value.output
+        return to_json(value)
+    except Exception as error:  # noqa: BLE001 - a tool may return anything, and what it returns may raise anything
+        raise ToolError(f"tool '{tool}' returned what cannot be recorded: {describe(error)}") from None

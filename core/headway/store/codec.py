@@ -62,6 +62,8 @@ def pack(event: Event) -> Packed:
     """
     if not event.kind:
         raise InvalidInput("an event has a kind")
+    if not isinstance(event.data, dict):  # a row with other data would keep its readers from all that comes after it
+        raise InvalidInput(f"the data of an event is an object, not {type(event.data).__name__}")
     try:
         encoded = _encode(event.data)
         if len(encoded) <= BLOB_BYTES and _MARK not in encoded:
@@ -81,7 +83,7 @@ def _pack_large(event: Event) -> Packed:
         body = _encode(value)
         if len(body) > MAX_VALUE_BYTES:
             raise InvalidInput(
-                f"{key!r} of a {event.kind} event is {len(body):,} bytes of JSON; the limit is {MAX_VALUE_BYTES:,}"
+                f"'{key}' of a {event.kind} event is {len(body):,} bytes of JSON; the limit is {MAX_VALUE_BYTES:,}"
             )
         if len(body) > BLOB_BYTES or is_reference(value):  # a value that looks like a reference must not act as one
             blob = Blob("sha256:" + hashlib.sha256(body).hexdigest(), body)

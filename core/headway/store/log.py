@@ -18,7 +18,7 @@ import msgspec
 from headway.clock import SYSTEM_CLOCK, Clock, TimerHandle
 from headway.errors import HomeLocked, InvalidInput, LogFull, StoreError
 from headway.events import kinds as k
-from headway.events.event import Event
+from headway.events.event import Event, refuse_malformed
 from headway.events.log import EventLog
 from headway.store import prune as retention
 from headway.store.caches import rebuild
@@ -301,9 +301,11 @@ class StoreLog(EventLog):
                 packed = pack(event)
                 event.seq = packed.event.seq = _PENDING
                 taken.append(packed)
-        except InvalidInput:
+        except (InvalidInput, AttributeError, TypeError):
             for packed in taken:
                 packed.event.seq = 0
+            for event in events:
+                refuse_malformed(event)
             raise
         if also is not None:
             taken[-1].also = also

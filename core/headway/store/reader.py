@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import aiosqlite
 import msgspec
 
-from headway.errors import NotFound, StoreError, StoreUnreadable
+from headway.errors import InvalidInput, NotFound, StoreError, StoreUnreadable, one_line
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
@@ -268,6 +268,10 @@ class StoreReader:
             raise StoreError(f"the reader of {self.path} is closed")
         try:
             return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+        except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeEncodeError) as error:
+            if self._closed:
+                raise StoreError(f"the reader of {self.path} is closed") from None
+            raise InvalidInput(f"the store cannot be asked for that: {one_line(str(error), 200)}") from None
         except sqlite3.Error as error:
             raise store_error(error, self.path) from None
         except ValueError:  # closed while this waited for its turn

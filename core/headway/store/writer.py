@@ -70,6 +70,9 @@ class Close:
     """The last thing handed over."""
 
 
+_NOT_HELD = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.IntegrityError)
+"""What SQLite raises for a value that a column cannot hold."""
+
 RETRY: list[Packed] = []
 """Handing this over makes the writer try again what it kept."""
 
@@ -194,7 +197,7 @@ class Writer:
         try:
             try:
                 self._insert(connection, chunk)
-            except (TypeError, ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError):
+            except (TypeError, ValueError, OverflowError, *_NOT_HELD):
                 _undo(connection)
                 self._caches.reset()
                 chunk = [_mended(packed) for packed in chunk]
@@ -312,12 +315,19 @@ def _mended(packed: Packed) -> Packed:
     for name in ("kind", "tenant", "job_id", "proposal_id", "action_id", "trace_id"):
         value = getattr(event, name)
         if value is not None:
-            changes[name] = str(value).encode("utf-8", "replace").decode()
+            changes[name] = _as_text(value)
     for name in ("ts", "level", "attempt"):
         value = getattr(event, name)
         if value is not None and not (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
             changes[name] = 0 if name == "ts" else None
     return msgspec.structs.replace(packed, event=msgspec.structs.replace(event, **changes))
+
+
+def _as_text(value: object) -> str:
+    try:
+        return str(value).encode("utf-8", "replace").decode()
+    except Exception:  # noqa: BLE001 - whatever it is, its name will do
+        return type(value).__name__
 
 
 def _settle(future: asyncio.Future[Any], value: Any) -> None:

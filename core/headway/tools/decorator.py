@@ -193,17 +193,20 @@ def _refuse_uncallable(function: Any, name: str, options: ToolOptions) -> None:
 
 
 def _refuse_odd_options(name: str, options: ToolOptions) -> None:
-    from headway.plan.model import RateLimit
-
     for field in ("idempotent", "writes_files"):
         expect(getattr(options, field), bool, f"tool '{name}': {field}")
     expect("" if options.description is None else options.description, str, f"tool '{name}': description")
     expect(options.category, str, f"tool '{name}': category")
-    ttl, limit = options.cache_ttl_secs, options.rate_limit
+    ttl = options.cache_ttl_secs
+    limit: object = options.rate_limit
     if ttl is not None and not (type(ttl) is int and 0 <= ttl <= LONGEST_S):
         raise InvalidInput(f"tool '{name}': cache_ttl_secs is a whole number of seconds, not {shown_value(ttl)}")
-    if not isinstance(limit, RateLimit | None) and not _is_rate(limit):
-        told = f"({', '.join(map(shown_value, limit))})" if isinstance(limit, tuple) else shown_value(limit)
+    if limit is None or _is_rate(limit):
+        return
+    from headway.plan.model import RateLimit
+
+    if not isinstance(limit, RateLimit):
+        told = f"({', '.join(map(shown_value, limit))})" if type(limit) is tuple else shown_value(limit)
         raise InvalidInput(f"tool '{name}': rate_limit is (calls >= 1, seconds > 0), not {told}")
 
 
@@ -242,11 +245,15 @@ def _converting(function: Callable[..., Any], name: str, makers: dict[str, Calla
     if not makers:
         return function
 
+    steps = tuple(makers.items())
+
     @functools.wraps(function)
     def call(**params: Any) -> Any:
-        for key in makers.keys() & params.keys():
+        for key, make in steps:
+            if key not in params:
+                continue
             try:
-                params[key] = makers[key](params[key])
+                params[key] = make(params[key])
             except ValueError as error:
                 raise ToolError(f"parameter '{key}' of tool '{name}': {_reason(error)}") from error
         return function(**params)

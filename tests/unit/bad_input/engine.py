@@ -9,7 +9,7 @@ from headway.config import Config
 from headway.store.home import Home
 from tests.unit.bad_input.kit import Made, New
 from tests.unit.bad_input.plans import SMALL
-from tests.unit.bad_input.runtime import EVENT
+from tests.unit.bad_input.runtime import EVENT, echo
 
 JOB = New(lambda rig: rig.job)
 SAVED = New(lambda rig: rig.saved)
@@ -55,5 +55,6 @@ OPEN: dict[str, Any] = {
     "config": Made(Config),
     "clock": headway.SYSTEM_CLOCK,
     "on_restart": "fail",
+    "tools": [echo],
 }
 """The arguments of ``Engine.open``."""

@@ -163,8 +163,14 @@ def called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
 
 
 class Rig:
-    """A folder, and the subject of the calls."""
+    """A folder, and the subject of the calls.
+
+    ``here`` is where the calls are to be made: some doors take the hostile texts as paths, relative ones, and write
+    there. Nothing but this keeps that away from the files of whoever runs the tests.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.here = folder / "a" / "b" / "c"
+        self.here.mkdir(parents=True, exist_ok=True)
         self.subject: Any = None

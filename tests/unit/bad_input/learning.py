@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headway import DistilledSkill, Learner, LLMDistiller, Memgine, SkillStore, TraceEvent, Trajectory, TrajectoryStore
+from headway.events.event import Event
 from headway.events.views import JobRow, RunView
 from headway.learning.cycle import Evolution
 from headway.testing import ScriptedProvider, VirtualClock
@@ -160,8 +161,9 @@ CALLS: dict[str, dict[str, Any]] = {
         "evolution": Made(Evolution, threshold=0.5),
         "consolidate_every": 5,
     },
-    "Learner.after_run": {"run": New(finished), "events": [CREATED, EVENT]},
+    "Learner.after_run": {"run": New(finished), "events": [Made(Event, kind="job_created", job_id="j")]},
     "Learner.feedback": {},
+    "Learner.use": {"distiller": New(lambda _: LLMDistiller(ScriptedProvider()))},
     "Learner.with_learning": {"memgine": New(memory), "auto_distill": True},
     "Learner.with_memgine": {"memgine": New(memory)},
     "Learner.with_trajectory_store": {"store": New(trajectories)},

@@ -43,18 +43,21 @@ def _policies(engine: PolicyEngine) -> Any:
 
 
 def _runtime(runtime: Runtime) -> Any:
-    replan = runtime._replan
     return (
         _state(runtime.state),
         _log(runtime.log),
-        id(runtime.log),
         runtime.registry.names(),
         _limits(runtime.rate_limiter),
         _cache(runtime.result_cache),
         _policies(runtime.policies),
-        (runtime._budget, runtime._env.gates.capabilities, replan.callback, replan.config, runtime._executor._execute),
-        runtime._learner and _learner(runtime._learner),
+        _held(runtime),
     )
+
+
+def _held(thing: Any) -> Any:
+    """Return what the parts of a runtime hold: objects that are the same as long as nobody exchanges them."""
+    parts = {name: value for name, value in vars(thing).items() if type(value).__module__.startswith("headway.runtime")}
+    return dict(vars(thing)), {name: _held(part) for name, part in parts.items() if hasattr(part, "__dict__")}
 
 
 def _learner(learner: Learner) -> Any:
@@ -77,7 +80,7 @@ _MARKS: dict[type, Callable[[Any], Any]] = {
     ToolRegistry: ToolRegistry.names,
     SkillStore: list,
     Memgine: list,
-    TrajectoryStore: lambda store: list(store.read()),
+    TrajectoryStore: lambda store: [(path.name, path.stat().st_size) for path in store.files()],
     Engine: lambda engine: (engine.log.last_seq, engine._draining, len(list(engine._scheduler))),
 }
 

@@ -70,8 +70,6 @@ def registry(_: Any) -> ToolRegistry:
     return made
 
 
-RESULT: dict[str, Any] = {"action_id": "a", "status": headway.ActionStatus.SUCCEEDED, "output": 1, "error": None}
-
 CALLS: dict[str, dict[str, Any]] = {
     "parse_proposal": {"raw": PLAN},
     "verify": {
@@ -91,13 +89,14 @@ CALLS: dict[str, dict[str, Any]] = {
         "default_rate": 0.9,
     },
     "equivalent": {"a": PROPOSAL, "b": SMALL, "states": [STATE]},
-    "optimize": {"proposal": PROPOSAL},
+    "optimize": {"proposal": PROPOSAL, "state": STATE},
     "transaction_check": {"proposal": PROPOSAL, "state": STATE},
     "analyze_schedule": {
         "proposal": SMALL,
         "durations_ms": {"a": 1.0, "echo": 2.0},
         "default_ms": 1.0,
         "max_concurrency": 2,
+        "state": STATE,
     },
     "rank_proposals": {
         "candidates": [PROPOSAL],
@@ -121,6 +120,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "Action": MODELS,
     "ActionProposal": {**PLAN, "actions": [Made(Action, **WRITE)]},
     "ActionProposal.rollback_contract": {},
+    "ActionResult.apart": {},
     "Precondition": ACTION["preconditions"][0],
     "ToolSchema": {
         "name": "t",
@@ -147,4 +147,5 @@ MODELS_OF_PLANS = frozenset({"Action", "ActionProposal", "Precondition", "ToolSc
 SUBJECTS: dict[str, Any] = {
     "ToolFeedback": lambda _: headway.ToolFeedback({"echo": 0.5}),
     "ActionProposal": lambda _: headway.parse_proposal(PLAN),
+    "ActionResult": lambda _: headway.ActionResult("a", headway.ActionStatus.SUCCEEDED, output=[1]),
 }

@@ -14,7 +14,7 @@ from headway.runtime.checkpoint import RuntimeCheckpoint
 from headway.testing import ScriptedProvider, VirtualClock
 from headway.tools.workspace import Workspace
 from tests.unit.bad_input.kit import Made, New
-from tests.unit.bad_input.plans import FEEDBACK, PLAN, SCHEMA, SMALL
+from tests.unit.bad_input.plans import FEEDBACK, PLAN, SCHEMA, SMALL, WRITE
 
 
 @headway.tool
@@ -64,7 +64,7 @@ CHECKPOINT = Made(
     version=1,
     tools=["echo"],
     job_id="j",
-    proposal=PLAN,
+    proposal=New(lambda _: PLAN),
     graph={
         "actions": [{"id": "w", "type": "state_write"}, {"id": "a", "type": "tool_call", "needs": ["w"]}],
         "levels": [[0], [1]],
@@ -101,6 +101,7 @@ ENTRY = {
     "check": None,
     "mode": "one_shot",
     "aclose": None,
+    "estimate": {"tokens": 1},
 }
 EVENT = Made(
     Event,
@@ -135,7 +136,6 @@ CALLS: dict[str, dict[str, Any]] = {
         "log": New(lambda _: EventLog()),
         "policies": New(lambda _: PolicyEngine()),
         "executor": execute,
-        "inference": New(lambda _: ScriptedProvider(default="yes")),
         "memgine": New(lambda _: headway.Memgine()),
         "auto_distill": True,
         "trajectory_store": New(lambda rig: headway.TrajectoryStore(rig.folder)),
@@ -145,6 +145,9 @@ CALLS: dict[str, dict[str, Any]] = {
         "max_concurrency": 4,
         "concurrency": "level",
         "workspace": New(lambda rig: rig.folder),
+        "limiter": New(lambda _: RateLimiter(VirtualClock())),
+        "scope": "mine",
+        "principal": "me",
     },
     "Runtime.with_shared": {
         "state": New(lambda _: StateStore()),
@@ -156,7 +159,11 @@ CALLS: dict[str, dict[str, Any]] = {
     "Runtime.with_event_log": {"log": New(lambda _: EventLog())},
     "Runtime.with_replan": {"callback": again, "config": Made(ReplanConfig, max_replans=1)},
     "Runtime.with_inference": {"provider": New(lambda _: ScriptedProvider(default="yes"))},
-    "Runtime.with_learning": {"memgine": New(lambda _: headway.Memgine()), "auto_distill": True},
+    "Runtime.with_learning": {
+        "memgine": New(lambda _: headway.Memgine()),
+        "auto_distill": True,
+        "distiller": New(lambda _: headway.LLMDistiller(ScriptedProvider())),
+    },
     "Runtime.with_memgine": {"memgine": New(lambda _: headway.Memgine())},
     "Runtime.with_trajectory_store": {"store": New(lambda rig: headway.TrajectoryStore(rig.folder))},
     "Runtime.tool_schemas": {},
@@ -171,14 +178,23 @@ CALLS: dict[str, dict[str, Any]] = {
     "Runtime.enable_tool_cache": {"tool": "echo", "ttl_secs": 1.0},
     "Runtime.set_cost_budget": {"budget": Made(CostBudget, tool_calls=5)},
     "Runtime.set_capabilities": {"capabilities": Made(CapabilitySet, allowed_tools=["echo"])},
+    "Runtime.set_permission_grant": {"grant": "read_only"},
     "Runtime.set_replan_callback": {"callback": again},
     "Runtime.set_replan_config": {"config": Made(ReplanConfig, max_replans=1)},
     "Runtime.save_checkpoint": {"note": {"a": [1]}},
     "Runtime.save_checkpoint_to_file": {"path": New(lambda rig: rig.folder / "new.json")},
     "Runtime.load_checkpoint_from_file": {"path": New(saved)},
     "Runtime.restore_checkpoint": {"checkpoint": CHECKPOINT},
-    "Runtime.continue_from": {"checkpoint": CHECKPOINT, "cancel": New(lambda _: headway.CancellationToken())},
-    "Runtime.execute": {"proposal": PLAN, "session": SESSION},
+    "Runtime.continue_from": {
+        "checkpoint": CHECKPOINT,
+        "cancel": New(lambda _: headway.CancellationToken()),
+        "session": SESSION,
+    },
+    "Runtime.resume": {"job_id": "j", "cancel": New(lambda _: headway.CancellationToken()), "session": SESSION},
+    "Runtime.recover": {"on_restart": "resume"},
+    "Runtime.load_state": {},
+    "Runtime.unfinished": {},
+    "Runtime.execute": {"proposal": {**PLAN, "actions": [WRITE]}, "session": SESSION},
     "Runtime.execute_with_cancel": {
         "proposal": SMALL,
         "cancel": New(lambda _: headway.CancellationToken()),
@@ -189,6 +205,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "planner_config": Made(headway.PlannerConfig),
         "feedback": FEEDBACK,
         "cancel": New(lambda _: headway.CancellationToken()),
+        "session": SESSION,
     },
     "StateStore": {"values": {"k": {"m": [1]}}},
     "StateStore.get": {"key": "k", "default": None},
@@ -206,7 +223,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "CancellationToken.is_cancelled": {},
     "CancellationToken.is_killed": {},
     "CancellationToken.listen": {"callback": New(lambda _: list)},
-    "EventLog": {"clock": New(lambda _: VirtualClock()), "last_seq": 0, "tail_limit": 0},
+    "EventLog": {"clock": New(lambda _: VirtualClock()), "last_seq": 0, "tail_limit": 0, "max_events": 10},
+    "EventLog.sync": {},
     "EventLog.append": {"*events": EVENT},
     "EventLog.write": {"*events": EVENT},
     "EventLog.flush": {},
@@ -245,6 +263,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "PolicyEngine.close_session": {"session": SESSION},
     "PolicyEngine.deny_tool": {"name": "n", "tool": "t", "session": SESSION},
     "PolicyEngine.deny_tool_param": {"name": "n", "tool": "t", "key": "k", "pattern": "p", "session": SESSION},
+    "PolicyEngine.is_open": {"session": SESSION},
     "PolicyEngine.names": {"session": SESSION},
     "PolicyEngine.open_session": {},
     "PolicyEngine.register": {"name": "n", "policy": New(lambda _: lambda call: None), "session": SESSION},
@@ -276,6 +295,7 @@ LIMITER: dict[str, dict[str, Any]] = {
 """What ``Runtime.rate_limiter`` leads to."""
 
 MORE: list[tuple[str, dict[str, Any]]] = [
+    ("Runtime", {"inference": New(lambda _: ScriptedProvider(default="yes"))}),
     ("Runtime.execute", {"proposal": New(lambda _: '{"actions": []}')}),
     ("Runtime.register_agent_basics", {"workspace": New(lambda rig: rig.folder)}),
     ("fold", {"view": New(lambda _: RunView(JobRow("j"))), "event": EVENT}),

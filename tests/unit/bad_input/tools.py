@@ -15,6 +15,13 @@ from tests.unit.bad_input.plans import SCHEMA, registry
 from tests.unit.bad_input.runtime import ENTRY, program
 
 
+class Told:
+    """Somebody who follows a registry."""
+
+    def tell(self, name: str, entry: headway.ToolEntry | None) -> None:
+        """Take note."""
+
+
 class Slow:
     """Work behind a handle."""
 
@@ -72,6 +79,7 @@ OPTIONS: dict[str, Any] = {
     "permission": "allow",
     "category": "general",
     "writes_files": False,
+    "estimate": {"tokens": 1},
 }
 
 CALLS: dict[str, dict[str, Any]] = {
@@ -80,12 +88,13 @@ CALLS: dict[str, dict[str, Any]] = {
     "ToolEntry": ENTRY,
     "ToolEntry.output_problem": {"output": {"a": [1]}},
     "ToolEntry.refuse_broken_schemas": {},
-    "ToolEntry.validate": {"params": {"x": 1}},
+    "ToolEntry.validate": {"params": {"x": 1}, "quote": True},
     "ToolRegistry": {},
     "ToolRegistry.aclose": {},
     "ToolRegistry.entries": {},
     "ToolRegistry.get": {"name": "echo"},
     "ToolRegistry.names": {},
+    "ToolRegistry.on_change": {"callback": New(lambda _: Told().tell)},
     "ToolRegistry.register": {"entry": Made(headway.ToolEntry, **ENTRY)},
     "ToolRegistry.remove": {"name": "echo"},
     "ToolRegistry.schemas": {},
@@ -125,6 +134,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "permission": "allow",
         "category": "general",
         "writes_files": False,
+        "estimate": {"tokens": 1},
     },
     "register_shell": {
         "registry": New(lambda _: ToolRegistry()),
@@ -152,6 +162,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "category": "subprocess",
         "writes_files": True,
         "clock": New(lambda _: VirtualClock()),
+        "estimate": {"tokens": 1},
     },
     "SubprocessTool.entry": {"name": "other"},
     "SubprocessTool.statistics": {},

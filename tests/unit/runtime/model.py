@@ -77,7 +77,7 @@ class Model:
             raise Tie
         if self.stop == "abort":
             self.state = self.world.state
-            self.ends = {i: e._replace(rolled_back=e.status == "succeeded") for i, e in self.ends.items()}
+            self.ends = {i: e._replace(rolled_back=e.status == "succeeded", changes=()) for i, e in self.ends.items()}
         for node in self.plan.nodes if self.stop is not None else ():
             self.ends.setdefault(node.index, End("skipped", CODE[self.stop or ""], LATER[self.stop or ""]))
         aborted = self.stop == "abort"
@@ -222,7 +222,7 @@ class Model:
     def _succeed(self, i: int, output: Any, changes: dict[str, Any]) -> None:
         course = self.course[i]
         self.changes[i] = changes
-        self.ends[i] = End("succeeded", None, None, output, course.attempts, course.waited, course.used)
+        self.ends[i] = End("succeeded", None, None, output, tuple(changes), course.attempts, course.waited, course.used)
         if course.leads and course.key is not None:
             self.kept[course.key] = output
             for other in self.lines.pop(course.key, ()):
@@ -235,7 +235,7 @@ class Model:
             status = "skipped"
         elif answers:
             self.stop = self.stop or "abort"
-        self.ends[i] = End(status, code, text, None, course.attempts, course.waited, course.used)
+        self.ends[i] = End(status, code, text, None, (), course.attempts, course.waited, course.used)
         if course.leads and course.key is not None:
             line = self.lines.pop(course.key, [])
             if line:
@@ -251,7 +251,7 @@ class Model:
             code, text = course.failure
             if course.attempts:
                 code = "canceled" if stop == "cancel" else code
-                self.ends[i] = End("failed", code, text, None, course.attempts, course.waited, course.used)
+                self.ends[i] = End("failed", code, text, None, (), course.attempts, course.waited, course.used)
             else:
                 self.ends[i] = End("skipped", CODE[stop], HERE[stop])
         self.queue, self.ready, self.lines = [], [], {}

@@ -25,7 +25,6 @@ from tests.unit.runtime.kit import call, write
 
 KEYS = ("x", "y", "z")
 TOOLS = ("free", "slow", "slower")  # they do the same; the last two may be limited
-ENDS = ("ok",) * 7 + ("error",) * 4 + ("terminal",)
 REASON = "enough"
 
 
@@ -61,6 +60,7 @@ class End(NamedTuple):
     code: str | None = None
     error: str | None = None
     output: Any = None
+    changes: tuple[str, ...] = ()
     attempts: int = 0
     waited: int = 0
     used: int | None = None
@@ -78,12 +78,16 @@ class History(NamedTuple):
 
 
 class Drawing:
-    """What one drawing of a story keeps in mind."""
+    """What one drawing of a story keeps in mind. Each story has a bent, so that each thing is frequent in some."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
         self.world = World()
         self._odd = itertools.count(1)
+        self.tools = self.some(TOOLS, TOOLS[1:2])
+        self.shares = self.some(False, True)
+        self.behaviors = self.some(("abort", "skip", "retry", "retry", "skip", "retry"), ("retry",), ("retry", "skip"))
+        self.ends = self.some(("ok",) * 9 + ("error",) * 4 + ("terminal",), ("ok", "error"), ("ok",) * 6 + ("error",))
 
     def time(self, least: int, most: int) -> int:
         """Return some milliseconds in microseconds, odd by a few that no other time has: ties are rare then."""
@@ -96,39 +100,48 @@ class Drawing:
     def script(self, name: str) -> None:
         """Draw what becomes of the calls that pass ``name``."""
         if name not in self.world.calls:
-            ends = [self.some(*ENDS) for _ in range(self.some(1, 1, 2, 3))]
+            ends = [self.some(*self.ends) for _ in range(self.some(1, 1, 2, 3))]
             self.world.calls[name] = [(self.time(1, 400), end) for end in ends]
 
     def action(self, i: int) -> dict[str, Any]:
         """Draw one action."""
-        name, tool, draw = f"a{i}", self.some(*TOOLS), self.draw
-        fields: dict[str, Any] = {"failure_behavior": self.some("abort", "skip", "retry", "retry", "skip", "retry")}
+        name, tool, draw = f"a{i}", self.some(*self.tools), self.draw
+        fields: dict[str, Any] = {"failure_behavior": self.some(*self.behaviors)}
         if i and self.some(False, False, True):
             fields["dependencies"] = [
                 f"a{n}" for n in sorted(draw(st.sets(st.integers(0, i - 1), min_size=1, max_size=2)))
             ]
         if fields["failure_behavior"] == "retry":
-            fields["max_retries"] = self.some(0, 1, 2, 3, 9)
+            fields["max_retries"] = self.some(3, 1, 2, 9, 0, 3, 2)
         kind = self.some("call", "call", "call", "call", "call", "write", "read")
         if kind == "write":
             return write(name, self.some(*KEYS), i, **fields)
         if kind == "read":
             return {"id": name, "type": "state_read", "parameters": {"key": self.some(*KEYS)}, **fields}
-        if self.some(False, False, True):
+        if self.some(False, False, False, True):
             fields["timeout_ms"] = draw(st.integers(1, 400))
         if self.some(False, False, True):
             fields["expected_effects"] = {self.some(*KEYS): i}
-        if self.some(False, False, False, True):
+        if self.some(*[False] * 9, True):
             fields["state_dependencies"] = [self.some(*KEYS)]
-        if self.some(False, False, True):  # equal calls
-            name, tool = self.some(("shared", "slow"), ("common", "free"))
+        if self.shares and self.some(False, True, True):  # equal calls
+            name, tool = self.some(("shared", "slow"), ("shared", "slow"), ("common", "free"))
             fields["idempotent"] = True
         parameters = {"name": name}
-        if i and self.some(False, False, False, True):
+        if i and self.some(False, False, False, False, True):
             path = self.some("", ".name", ".attempt", ".nowhere")
             parameters["x"] = f"$a{draw(st.integers(0, i - 1))}.output{path}"
         self.script(name)
         return call(f"a{i}", tool, parameters=parameters, **fields)
+
+    def stop(self) -> None:
+        """Draw whether and when the run is cancelled or killed: at any time, or when some call may have ended."""
+        how = self.some("no", "cancel", "cancel", "cancel", "kill")
+        if how != "no":
+            first = [script[0][0] for script in self.world.calls.values()]
+            since = self.some(0, *first)
+            self.world.stop_at = self.some(*[since + self.time(0, 100), self.time(0, 600), self.time(0, 2000)] * 3, 0)
+            self.world.kill = how == "kill"
 
 
 @st.composite
@@ -142,9 +155,7 @@ def stories(draw: st.DrawFn) -> Story:
             world.limits[tool] = (drawing.some(1, 1, 2, 3), drawing.time(1, 500))
     world.slots = drawing.some(64, 1, 2, 3)
     world.state = dict.fromkeys(sorted(draw(st.sets(st.sampled_from(KEYS)))), -1)
-    how = drawing.some("run", "cancel", "cancel", "kill", "no")
-    if how != "run":
-        world.stop_at, world.kill = drawing.time(0, drawing.some(200, 600, 2000)) if how != "no" else 0, how == "kill"
+    drawing.stop()
     try:
         plan = compile_plan(parse_proposal({"actions": actions}), world.state)
     except InvalidPlan:  # a cycle
@@ -221,6 +232,7 @@ def _end(result: ActionResult) -> End:
         code,
         None if unsaid else result.error,
         result.output,
+        tuple(result.state_changes),
         result.attempts,
         0 if never else round((result.waited_ms or 0) * 1000),
         None if result.duration_ms is None else round(result.duration_ms * 1000),

@@ -21,7 +21,7 @@ from headway.events.fold import fold_all
 from headway.events.views import JobRow, RunView, StateView
 from headway.testing import VirtualClock
 from headway.testing.clock import settle
-from tests.unit.runtime.kit import call, write
+from tests.unit.runtime.kit import call, runtime, write
 from tests.unit.runtime.test_hostile import left
 
 CANCELS = 10_000
@@ -129,7 +129,12 @@ class Weather:
             started.append((asyncio.create_task(self.runtime.execute_with_cancel(self.plan(), token)), token))
         for _ in range(len(started) + chance.randint(0, 1)):
             await self._wait()
-            self._cancel(*chance.choice([run for run in started if not run[0].done()] or started))
+            chosen = chance.choice([run for run in started if not run[0].done()] or started)
+            in_line = any(not running.done() for running, _ in started[: started.index(chosen)])
+            self._cancel(*chosen)
+            if in_line:
+                await settle()
+                assert chosen[0].done()  # at once: it waits for nothing any more
         for turn in range(TURNS):
             if all(running.done() for running, _ in started):
                 break
@@ -288,3 +293,19 @@ async def test_ten_thousand_random_cancels_leave_nothing() -> None:
     assert min(ends[kind] for kind in kinds.TERMINAL_JOB) > CANCELS / 100
     everything = ("line", "token", "backoff", "compensation", "equal call", "task", "nap", "fails", "stubborn", "talks")
     assert min(met[what] for what in (*everything, "streams", "works", "holds")) >= 20
+
+
+async def test_a_kill_and_a_cancelled_task_in_one_turn_leave_no_timer_of_a_compensation() -> None:
+    clock = VirtualClock()
+    made, gate = runtime(clock=clock)
+    undo = {"type": "tool", "tool": "gate"}
+    done = call("a", reversibility="compensable", compensation=undo)
+    token = CancellationToken()
+    running = asyncio.create_task(made.execute_with_cancel({"actions": [done, call("f", "boom")]}, token))
+    await gate.started.get()
+    token.kill("now")
+    running.cancel()
+    await asyncio.wait([running])
+    await settle()
+    assert clock.pending == 0
+    assert not left()

@@ -13,13 +13,11 @@ import headway
 from headway import CancellationToken, CostBudget, EventLog, ProposalResult, Runtime, ToolContext, ToolResult
 from headway.errors import StoreError
 from headway.events import kinds
-from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.views import JobRow, LimitsView, RunView
 from headway.runtime import compensate
 from headway.testing import VirtualClock
 from headway.testing.clock import settle
-from tests.unit.events.builders import Log
 from tests.unit.runtime.kit import call, events_of, write
 from tests.unit.runtime.test_hostile import left
 
@@ -392,6 +390,26 @@ async def test_a_kill_ends_the_wait_for_a_token_and_a_cancel_does_not() -> None:
     assert [bucket.waiters for bucket in shop.made.rate_limiter] == [0]
 
 
+async def test_a_token_that_a_kill_made_useless_goes_back() -> None:
+    shop, token = Shop(), CancellationToken()
+    shop.made.set_rate_limit("refund", 1, 10)
+    bucket = shop.made.rate_limiter.get("refund")
+    assert bucket is not None
+    bucket.take()
+    running = asyncio.create_task(
+        shop.made.execute_with_cancel(aborts(call("a", "charge", **undone_by("refund"))), token)
+    )
+    await settle()
+    shop.clock.call_later(10, token.kill, "now")  # just after the token has come
+    await shop.clock.advance(10)
+    assert running.done()
+    assert shop.refunded == []
+    assert await shop.told() == [(kinds.COMPENSATION_FAILED, "a", "killed: now")]
+    told = await shop.told(kinds.RATE_LIMIT_WAIT, kinds.RATE_LIMIT_GRANT, kinds.RATE_LIMIT_RETURNED)
+    assert [kind for kind, _, _ in told] == [kinds.RATE_LIMIT_WAIT, kinds.RATE_LIMIT_GRANT, kinds.RATE_LIMIT_RETURNED]
+    assert bucket.tokens == 1
+
+
 async def test_a_budget_counts_compensations_and_refuses_none() -> None:
     shop = Shop()
 
@@ -550,30 +568,6 @@ async def test_many_refused_compensations_let_others_have_the_loop() -> None:
         turns.append(len(await events_of(shop.made, kinds.COMPENSATION_FAILED)))
         await asyncio.sleep(0)
     assert len(set(turns)) > 3
-
-
-# -- the view ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_view_tells_what_is_being_undone_and_when_each_action_settled() -> None:
-    log = Log()
-    log.created([[0, 1]])
-    log.add(kinds.ACTION_EXECUTING, "a1", attempt=1)
-    log.add(kinds.ACTION_SUCCEEDED, "a1", attempt=1, output=1)
-    log.add(kinds.ACTION_EXECUTING, "a0", attempt=1)
-    log.add(kinds.ACTION_DEDUPLICATED, "a0", source="cache")
-    log.add(kinds.ACTION_SUCCEEDED, "a0", output=1)
-    log.add(kinds.COMPENSATION_STARTED, "a1", tool="t")
-    run = log.run()
-    assert [(a.finished_seq, a.attempt, a.compensating) for a in run.actions] == [(6, 0, False), (3, 1, True)]
-    ended = [
-        Event(kinds.COMPENSATION_SUCCEEDED, {"output": 1}, "job", "a1"),
-        Event(kinds.COMPENSATION_FAILED, {"error": "no"}, "job", "a1"),
-        Event(kinds.JOB_FAILED, {}, "job"),
-    ]
-    for end, compensated in zip(ended, (True, False, None), strict=True):
-        action = fold_all(log.run(), [end]).action("a1")
-        assert (action.compensated, action.compensating) == (compensated, False)
 
 
 async def test_a_run_and_its_view_agree_on_what_was_undone() -> None:

@@ -35,6 +35,7 @@ async def test_a_cached_result_is_used_until_its_time_is_over() -> None:
     assert first["a"].output == second["a"].output == {"n": 1}
     assert (second["a"].attempts, second["a"].duration_ms, second.cost.tool_calls) == (0, 0.0, 1)
     assert second["a"].state_changes == {"n": {"op": "set", "value": 1}}
+    assert (made.result_cache.statistics().hits, len(made.result_cache)) == (1, 1)
     (event,) = await events_of(made, kinds.ACTION_DEDUPLICATED)
     assert event.data == {"source": "cache"}
     await clock.advance(10)

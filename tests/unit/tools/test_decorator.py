@@ -77,7 +77,7 @@ def test_schema_from_annotations_and_description_from_docstring() -> None:
         "additionalProperties": False,
     }
     assert (entry.is_async, entry.context_param, entry.source) == (False, None, "user_defined")
-    assert entry.call is search
+    assert inspect.unwrap(entry.call) is search
     assert entry.validate({"query": "x", "limit": 3}) == []
 
 
@@ -334,3 +334,51 @@ def f(a: int, ctx: ToolContext): ...
 assert "pydantic" not in sys.modules and "jsonschema" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given", "got"),
+    [
+        (int, 3.0, 3),
+        (int, 3, 3),
+        (int | None, 3.0, 3),
+        (int | None, None, None),
+        (int | str, 3.0, 3),
+        (Annotated[int, Field(ge=1)], 3.0, 3),
+        (list[int], [1.0, 2], [1, 2]),
+        (dict[str, int], {"a": 1.0}, {"a": 1}),
+        (list[int] | dict[str, list[int]], {"a": [1.0]}, {"a": [1]}),
+        (Literal[1, 2], 1.0, 1),
+        (float, 3.0, 3.0),
+        (int | float, 3.0, 3.0),
+        (Any, 3.0, 3.0),
+        (list, [3.0], [3.0]),
+    ],
+    ids=str,
+)
+async def test_a_whole_number_that_is_written_as_a_float_is_an_int_where_the_tool_says_int(
+    annotation: Any, given: Any, got: Any
+) -> None:
+    async def later(n: Any) -> Any:
+        return n
+
+    def at_once(n: Any) -> Any:
+        return n
+
+    for function in (later, at_once):
+        function.__annotations__["n"] = annotation
+        made = entry_of(function)
+        assert made.validate({"n": given}) == []
+        value = made.call(n=given)
+        value = await value if made.is_async else value
+        assert repr(value) == repr(got)
+
+
+def test_a_value_that_is_no_int_is_left_to_the_schema() -> None:
+    @tool
+    def number(n: int) -> Any:
+        return n
+
+    made = entry_of(number)
+    assert made.validate({"n": 3.5}) == ["3.5 is not of type 'integer' (at /n)"]
+    assert repr(made.call(n=True)) == "True"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from headway.errors import InvalidInput
 from headway.plan.model import ToolSchema
+from headway.tools.executor import ExecutorTools
+from headway.tools.longrun import Poll, long_running
 from headway.tools.quickcheck import quick_check
 from headway.tools.registry import ToolEntry, ToolRegistry
 
@@ -39,7 +42,7 @@ def test_by_name_and_sorted() -> None:
 
 
 def test_functions_are_sent_to_entry_of() -> None:
-    with pytest.raises(TypeError, match="entry_of"):
+    with pytest.raises(InvalidInput, match="entry_of"):
         ToolRegistry().register(len)  # type: ignore[arg-type]
 
 
@@ -258,3 +261,98 @@ async def test_closing_lets_go_of_what_tools_hold_and_keeps_them() -> None:
     await registry.aclose()
     assert closed == ["a", "b"]
     assert registry.names() == ["a", "b", "c"]
+
+
+async def test_an_executor_and_work_behind_a_handle_take_parameters_of_any_name() -> None:
+    names = {"self": 1, "tool": 2, "name": 3, "params": 4, "schema": 5, "handle": 6, "function": 7}
+
+    async def execute(tool: str, params: dict[str, Any]) -> Any:
+        return [tool, params]
+
+    assert await ExecutorTools(execute).entry(ToolSchema(name="t")).call(**names) == ["t", names]
+
+    class Work:
+        async def start(self, params: dict[str, Any]) -> Any:
+            return params
+
+        async def poll(self, handle: Any) -> Poll:
+            return Poll("succeeded", handle)
+
+        async def cancel(self, handle: Any) -> None: ...
+
+    assert await long_running(Work(), name="w").call(**names) == names
+
+
+class Listener:
+    """Notes what a registry tells of."""
+
+    def __init__(self, registry: ToolRegistry) -> None:
+        self.told: list[tuple[str, ToolEntry | None]] = []
+        registry.on_change(self.changed)
+
+    def changed(self, name: str, entry: ToolEntry | None) -> None:
+        self.told.append((name, entry))
+
+
+def test_it_tells_of_what_is_there_what_comes_and_what_goes() -> None:
+    registry = ToolRegistry()
+    first, second, third = entry({}, "a"), entry({}, "b"), entry({}, "b")
+    registry.register(first)
+    listener = Listener(registry)
+    registry.register(second)
+    registry.register(third)
+    with pytest.raises(InvalidInput):
+        registry.register(entry({"type": "objekt"}, "c"))
+    registry.remove("a")
+    registry.remove("a")
+    assert listener.told == [("a", first), ("b", second), ("b", third), ("a", None)]
+    with pytest.raises(InvalidInput, match="tells a method of its changes"):
+        registry.on_change(lambda name, entry: None)
+
+
+def test_it_tells_nobody_who_is_gone() -> None:
+    registry = ToolRegistry()
+    told = Listener(registry).told
+    gc.collect()
+    registry.register(entry({}, "a"))
+    assert told == []
+
+
+QUIET = {
+    "type": "object",
+    "properties": {
+        "n": {"type": ["integer", "null"], "maximum": 10},
+        "s": {"type": "string", "enum": ["a", "b"], "pattern": "^[a-z]$"},
+        "o": {
+            "type": "object",
+            "properties": {"known": {"type": "string"}},
+            "additionalProperties": {"type": "integer"},
+        },
+        "c": {"const": {"a": 1}},
+    },
+    "required": ["n"],
+}
+
+
+@pytest.mark.parametrize(
+    ("params", "texts"),
+    [
+        ({"n": 1}, []),
+        ({}, ["missing required parameter 'n' for tool 'sch'"]),
+        ({"n": "hunter2"}, ["the value at /n is not of type 'integer', 'null'"]),
+        ({"n": 11111}, ["the value at /n does not meet 'maximum' 10"]),
+        (
+            {"n": 1, "s": "hunter2"},
+            ["the value at /s does not meet 'enum'", "the value at /s does not meet 'pattern' '^[a-z]$'"],
+        ),
+        ({"n": 1, "o": {"known": 22222}}, ["the value at /o/known is not of type 'string'"]),
+        ({"n": 1, "o": {"hunter2": "x"}}, ["the value at /o/* is not of type 'integer'"]),
+        ({"n": 1, "c": "hunter2"}, ["the value at /c does not meet 'const'"]),
+    ],
+)
+def test_findings_may_be_told_without_any_value(params: dict[str, Any], texts: list[str]) -> None:
+    made = entry(QUIET)
+    found = made.validate(params, quote=False)
+    assert sorted(found) == sorted(texts)
+    assert not any(value in repr(found) for value in ("hunter2", "11111", "22222"))
+    assert bool(made.validate(params)) == bool(texts)

@@ -132,8 +132,13 @@ async def test_its_entry_is_called_like_any_tool(talk: Talk) -> None:
     assert entry.writes_files  # what a program does is not known
     assert await entry.call(value=3, **{CONTEXT: ToolContext()}) == 3
     await registry.aclose()
-    with pytest.raises(ToolError, match="tool 'talker' is closed"):
-        await entry.call(value=3)
+    assert await entry.call(value=4) == 4
+    assert talk.tool.statistics().starts == 2
+
+
+async def test_parameters_may_have_any_name(talk: Talk) -> None:
+    names = ("self", "tool", "name", "function", "callable", "params", "context", "method")
+    assert await talk.tool.entry().call(value=5, **dict.fromkeys(names, 1)) == 5
 
 
 def test_its_schema_may_be_a_json_schema_or_whole() -> None:
@@ -488,7 +493,7 @@ async def test_a_call_cancelled_in_the_backoff_sends_nothing(talk: Talk) -> None
     assert talk.tool.statistics().starts == 1
 
 
-async def test_closing_fails_what_is_in_flight_and_what_comes(talk: Talk) -> None:
+async def test_closing_fails_what_is_in_flight_and_the_next_call_starts_anew(talk: Talk) -> None:
     call = await talk.held()
     pid = talk.tool.statistics().pid
     assert pid is not None
@@ -496,9 +501,27 @@ async def test_closing_fails_what_is_in_flight_and_what_comes(talk: Talk) -> Non
     with pytest.raises(ToolError, match="was ended with its tool before it answered"):
         await call
     assert not alive(pid)
-    with pytest.raises(ToolError, match="is closed"):
-        await talk.call("echo")
+    assert await talk.call("echo", value=1) == 1
+    assert talk.tool.statistics().starts == 2
     await talk.tool.aclose()
+    await talk.tool.aclose()
+
+
+async def test_closing_is_no_crash_but_fails_who_waits_for_a_start(talk: Talk) -> None:
+    once = Talk(restart=None)
+    assert await once.call("echo", value=1) == 1
+    await once.tool.aclose()
+    assert await once.call("echo", value=2) == 2
+    await once.tool.aclose()
+    with pytest.raises(ToolError):
+        await talk.call("exit", code=4)
+    waiting = talk.call("echo", value=3)
+    await asyncio.sleep(0)
+    await talk.tool.aclose()
+    await talk.clock.advance(10)
+    with pytest.raises(ToolError, match="tool 'talker' was closed"):
+        await waiting
+    assert await talk.call("echo", value=4) == 4
 
 
 # -- nothing stays behind ------------------------------------------------------------------------------------------

@@ -1,0 +1,114 @@
+"""The whole table: every valid call, by name, and what is not in it and why."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import headway
+from tests.unit.bad_input import engine, learning, plans, runtime, tools
+
+Variants = dict[str, list[dict[str, Any]]]
+
+
+def _joined() -> Variants:
+    found: Variants = {}
+    for part in (plans, runtime, tools, learning):
+        for name, arguments in (*part.CALLS.items(), *getattr(part, "MORE", ())):
+            found.setdefault(name, []).append(arguments)
+    return found
+
+
+CALLS: Variants = _joined()
+"""By name: the arguments of valid calls."""
+
+SUBJECTS: dict[str, Any] = {**plans.SUBJECTS, **runtime.SUBJECTS, **tools.SUBJECTS, **learning.SUBJECTS}
+"""By class: what makes the object that a method is called on."""
+
+ENGINE = engine.CALLS
+
+CONFLICTS = frozenset({"Runtime.resume", "Runtime.recover", "Runtime.load_state"})
+"""Calls that are refused here whatever their arguments: the log is in memory."""
+
+WAITS = frozenset({"SystemClock.sleep", "EventLog.subscribe", "Engine.subscribe"})
+"""Calls that may well wait for long, or for something that does not come."""
+
+RECORD = "a record that Headway hands out, or that a tool or a callback hands in and that is checked there"
+ERROR = "an error: tried with every value by test_an_error_says_one_line_whatever_it_is_told"
+PROTOCOL = "a protocol: its methods are whoever's implements it"
+ENUM = "an enumeration: Python's own look-up by value"
+
+EXEMPT: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "ActionResult",
+            "Completion",
+            "CostSummary",
+            "Equivalence",
+            "FailedAction",
+            "Issue",
+            "MonteCarlo",
+            "Optimized",
+            "PlanScore",
+            "ProposalResult",
+            "ReplanContext",
+            "ReplanStep",
+            "Schedule",
+            "Simulation",
+            "TransactionConflict",
+            "VerifyReport",
+        ),
+        RECORD,
+    ),
+    "CostSummary.count": "how a run counts: what it is given comes from there",
+    "Engine": "made by Engine.open alone",
+    "Engine.open": "tried by test_an_engine_opens_or_says_why_not",
+    "SubprocessTool.call": "what it is sent is tried by test_a_program_is_asked_in_json_or_not_at_all",
+}
+"""What the table leaves out, and why."""
+
+UNTRIED: dict[str, str] = {
+    "ToolContext.progress": "a sink of the runtime's",
+    "ToolContext.chunks": "a sink of the runtime's",
+    "ToolContext.cancel": "a view of the runtime's token",
+}
+"""Arguments that the table leaves out, and why."""
+
+
+def callables() -> Iterator[tuple[str, Any]]:
+    """Yield (name, callable) of every public function, constructor and method."""
+    for name in headway.__all__:
+        found = getattr(headway, name)
+        if not callable(found) or _apart(found):
+            continue
+        yield name, found
+        if inspect.isclass(found):
+            yield from _methods(name, found)
+
+
+def _apart(found: Any) -> bool:
+    """Return whether ``found`` is of a kind that the table is not about: errors, protocols, plain enumerations."""
+    if not inspect.isclass(found):
+        return False
+    if issubclass(found, Enum):
+        return not _own_methods(found)
+    return issubclass(found, BaseException) or getattr(found, "_is_protocol", False)
+
+
+def _methods(owner: str, kind: type) -> Iterator[tuple[str, Any]]:
+    for name in _own_methods(kind):
+        yield f"{owner}.{name}", getattr(kind, name)
+
+
+def _own_methods(kind: type) -> list[str]:
+    """Return the public methods that a class, or a base of it that is ours, defines."""
+    found = []
+    for name in sorted(dir(kind)):
+        home = next((base for base in kind.__mro__ if name in vars(base)), None)
+        if name.startswith("_") or home is None or not home.__module__.startswith("headway"):
+            continue
+        if callable(getattr(kind, name, None)) and not isinstance(getattr(kind, name), Enum):
+            found.append(name)
+    return found

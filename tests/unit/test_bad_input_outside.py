@@ -1,0 +1,219 @@
+"""Bad input where a disk, a program or the network is behind the door: engines, files, random plans."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import headway
+from headway import Engine, Memgine, Runtime, SkillStore, TrajectoryStore
+from headway.config import Config
+from headway.errors import HeadwayError
+from headway.store.home import Home
+from headway.tools.decorator import entry_of
+from tests.unit.bad_input.engine import CALLS, OPEN
+from tests.unit.bad_input.kit import Rig, Unmade, build, called, exchanged, line_problem, places, problem_of, settled
+from tests.unit.bad_input.marks import mark_of
+from tests.unit.bad_input.runtime import echo
+from tests.unit.bad_input.table import EXEMPT, WAITS, callables
+from tests.unit.bad_input.values import DEPTH, FEW, HOSTILE
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """Stand deep in a folder of the test's own: what takes a hostile text as a path writes here and nowhere else."""
+    made = Rig(tmp_path)
+    monkeypatch.chdir(made.here)
+    return made
+
+
+# -- engines ---------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def opened(rig: Rig) -> AsyncIterator[Engine]:
+    """Open an engine that has run a job and saved a checkpoint of it."""
+    engine = await Engine.open(Home(rig.folder / "home"), Config())
+    try:
+        engine.registry.register(entry_of(echo))
+        plan = headway.parse_proposal({"actions": [{"id": "a", "type": "tool_call", "tool": "echo"}]})
+        rig.job = (await engine.submit(plan)).job_id
+        await engine.wait(rig.job, 30)
+        rig.saved = (await engine.save_checkpoint(job_id=rig.job)).checkpoint_id
+        yield engine
+    finally:
+        await engine.close(grace=0)
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_an_engine_refuses_bad_arguments_in_one_line(
+    name: str, rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    problems = []
+    async with opened(rig) as engine:
+        function: Any = engine
+        for part in name.split(".")[1:]:
+            function = getattr(function, part)
+
+        async def outcome(arguments: dict[str, Any]) -> str | None:
+            try:
+                prepared = build(arguments, rig)
+            except Unmade:
+                return None
+            await engine.log.flush()
+            before = mark_of(engine)
+            try:
+                await settled(called(function, prepared), name in WAITS)
+            except BaseException as error:  # noqa: BLE001 - that is what is looked for
+                return problem_of(error) or (None if mark_of(engine) == before else "changed something")
+            return None
+
+        assert await outcome(CALLS[name]) is None
+        for place in [place for place in places(CALLS[name]) if place]:
+            for label, value in FEW.items():
+                problem = await outcome(exchanged(CALLS[name], place, value))
+                if problem is not None:
+                    problems.append(f"{place}: {label} {problem}")
+    assert not problems
+    assert not [record.getMessage() for record in caplog.records if record.exc_info]
+
+
+async def test_an_engine_opens_or_says_why_not(rig: Rig) -> None:
+    problems = []
+    for place in [place for place in places(OPEN) if place]:
+        for label, value in HOSTILE.items():
+            try:
+                engine = await Engine.open(**build(exchanged(OPEN, place, value), rig))
+            except BaseException as error:  # noqa: BLE001 - that is what is looked for
+                problems.append((place, label, problem_of(error)))
+            else:
+                await engine.close(grace=0)
+    assert [entry for entry in problems if entry[2] is not None] == []
+
+
+def test_the_table_has_every_method_of_an_engine() -> None:
+    names = [name for name, _ in callables() if name.startswith("Engine.")]
+    assert [name for name in names if name not in {*CALLS, *EXEMPT}] == []
+
+
+# -- programs --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_program_is_asked_in_json_or_not_at_all(rig: Rig) -> None:
+    code = 'import json,sys\nfor line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"], "result": 1}), flush=True)'
+    tool = headway.SubprocessTool([sys.executable, "-c", code], name="t", timeout=30.0)
+    problems = []
+    for label, value in HOSTILE.items():
+        try:
+            await tool.call(x=value)
+        except BaseException as error:  # noqa: BLE001 - that is what is looked for
+            problems.append((label, problem_of(error)))
+    await tool.aclose()
+    assert [entry for entry in problems if entry[1] is not None] == []
+
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+CONTENTS: dict[str, bytes] = {
+    "nothing": b"",
+    "a NUL": b"\0",
+    "no UTF-8": b"\xff\xfe\xfa",
+    "null": b"null",
+    "a list": b"[]",
+    "an object": b"{}",
+    "a number": b"1e999",
+    "a huge number": b'{"version": ' + b"9" * 5000 + b"}",
+    "deep lists": b"[" * DEPTH + b"]" * DEPTH,
+    "deep objects": b'{"a":' * DEPTH + b"1" + b"}" * DEPTH,
+    "half an object": b'{"version": 1, "state": {',
+    "wrong types": b'{"version": "x", "state": [], "format": 5, "facts": {}}',
+    "TOML": b'[[rule]]\nname = "\\u0000"\nwhen = "x"\n[rule.deny]\n',
+    "a TOML date": b"deny_tool = [2026-01-02]\n",
+    "deep TOML": b"a = " + b"[" * 5000 + b"]" * 5000,
+    "front matter": b"+++\nname = 5\n+++\n",
+    "escapes": b'"\x1b[31m\\ud800"',
+    "10 MB": b"x" * 10_000_000,
+}
+
+READERS: dict[str, Callable[[Path, bytes], object]] = {
+    "a checkpoint": lambda path, _: Runtime().load_checkpoint_from_file(path / "x.toml"),
+    "a memory": lambda path, _: Memgine.load(path / "x.toml"),
+    "a skill": lambda _, text: SkillStore().import_text(text),
+    "skills": lambda path, _: SkillStore().import_from(path),
+    "trajectories": lambda path, _: list(TrajectoryStore(path).read()),
+    "feedback": lambda path, _: TrajectoryStore(path).feedback(),
+    "policies": lambda path, _: headway.load_policies(path),
+    "a plan": lambda _, text: headway.parse_proposal(text),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_file_of_anything_is_read_or_refused_in_one_line(reader: str, content: str, tmp_path: Path) -> None:
+    for name in ("x.toml", "x.md", "trajectories-000001.jsonl"):
+        (tmp_path / name).write_bytes(CONTENTS[content])
+    try:
+        READERS[reader](tmp_path, CONTENTS[content])
+    except HeadwayError as error:
+        assert line_problem(str(error)) is None
+
+
+# -- random plans ----------------------------------------------------------------------------------------------------
+
+TEXTS = st.sampled_from(["a", "b", "c", "", "$a.output", "$b.output.x.0", "$$a.output", "nope", "\0", "k", "[b]"])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.text(max_size=5)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3))
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "id": TEXTS,
+    "type": st.sampled_from(["tool_call", "state_write", "state_read", "assertion", "no such"]),
+    "tool": st.sampled_from(["echo", "nope", None]),
+    "parameters": st.dictionaries(st.sampled_from(["x", "key", "value", "expected"]), JSON, max_size=3),
+    "dependencies": st.lists(TEXTS, max_size=2),
+    "preconditions": st.lists(st.fixed_dictionaries({"key": TEXTS}, optional={"operator": TEXTS, "value": JSON})),
+    "expected_effects": st.dictionaries(TEXTS, JSON, max_size=2),
+    "state_dependencies": st.lists(TEXTS, max_size=1),
+    "write_set": st.lists(TEXTS, max_size=1),
+    "failure_behavior": st.sampled_from(["abort", "skip", "retry", "explode"]),
+    "max_retries": st.integers(-1, 2),
+    "timeout_ms": st.integers(-1, 2000) | st.none(),
+    "compensation": st.none() | st.fixed_dictionaries({"tool": st.sampled_from(["echo", "nope"])}),
+}
+ACTIONS = st.fixed_dictionaries({"type": FIELDS.pop("type")}, optional=FIELDS) | JSON
+PLANS = st.fixed_dictionaries({"actions": st.lists(ACTIONS, max_size=4)}, optional={"context": JSON, "id": TEXTS}) | JSON
+
+
+@settings(max_examples=150)
+@given(plan=PLANS)
+async def test_a_random_plan_is_refused_in_one_line_or_runs_to_an_end(plan: Any) -> None:
+    runtime = Runtime(state={"k": 1}, clock=headway_clock())
+    runtime.register_tool(echo)
+    try:
+        proposal = headway.parse_proposal(plan)
+        headway.verify(proposal, runtime.state.snapshot(), runtime.registry)
+    except HeadwayError as error:
+        assert line_problem(str(error)) is None
+        with pytest.raises(type(error)):
+            await runtime.execute(plan)
+        assert (runtime.log.last_seq, dict(runtime.state.snapshot())) == (0, {"k": 1})
+        return
+    result = await runtime.execute(proposal)
+    assert result.status in ("completed", "failed")
+    assert result.outcome in (None, "rejected", "aborted")
+    assert [r.action_id for r in result.results] == [action.id for action in proposal.actions]
+    for found in result.results:
+        assert found.status in (*headway.ActionStatus,)
+        assert found.error_code is None or found.error_code in (*headway.ErrorCode,)
+
+
+def headway_clock() -> headway.Clock:
+    """Return a clock whose waits take no time."""
+    from headway.testing import VirtualClock
+
+    return VirtualClock(autojump=True)
