@@ -17,7 +17,7 @@ LOCK_OUT ?= $(VENV)/requirements.lock
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --group dev --quiet
 
-.PHONY: help setup run test crash fmt check lint types bench lock lock-compile build clean
+.PHONY: help setup run test crash fmt check lint types bench bench-peers lock lock-compile build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,8 +57,20 @@ fmt: $(STAMP) ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## the benchmarks, as a table
+bench: $(STAMP) ## the benchmarks, as a table; ARGS='executor --json' for some of them, for a program
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# An environment for each file; one that cannot be installed here is taken away, and its rows say so.
+bench-peers: $(STAMP) ## environments for what the benchmarks compare with: .venv-peers
+	@for file in benchmarks/peers/*.txt; do \
+		name=$$(basename $$file .txt); folder=.venv-peers/$$name; \
+		cmp -s $$file $$folder/installed.txt && continue; \
+		echo "bench-peers: installing $$name into $$folder"; rm -rf $$folder; \
+		$(BIN)/python -m venv $$folder \
+			&& $$folder/bin/python -m pip install --quiet --disable-pip-version-check --requirement $$file \
+			&& cp $$file $$folder/installed.txt \
+			|| { echo "bench-peers: $$name cannot be installed here" >&2; rm -rf $$folder; }; \
+	done
 
 lock: $(STAMP) ## write requirements.lock anew, pins kept; ARGS=--upgrade takes the newest
 	@cp requirements.lock $(LOCK_OUT)
@@ -73,5 +85,5 @@ build: $(STAMP) ## sdist and wheel into dist/
 	$(BIN)/python -m hatchling build -t sdist -t wheel
 
 clean: ## remove .venv, builds and caches
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis snapshot_report.html
+	rm -rf $(VENV) .venv-peers dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis snapshot_report.html
 	find core bridge console tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 from headway.events import kinds
 from headway.events.event import Event
@@ -32,7 +33,7 @@ def endless() -> Iterator[Event]:
         for level in range(2):
             yield Event(kinds.LEVEL_STARTED, {"actions": 50}, job_id=job, level=level)
             for name in names[level * 50 : level * 50 + 50]:
-                place = {"job_id": job, "action_id": name, "level": level, "attempt": 1}
+                place: dict[str, Any] = {"job_id": job, "action_id": name, "level": level, "attempt": 1}
                 yield Event(kinds.ACTION_EXECUTING, {}, **place)
                 yield Event(kinds.ACTION_PROGRESS, {"current": 1, "total": 4, "message": "half-way"}, **place)
                 output = {"output": {"name": name, "bytes": 1234}, "duration_ms": 12.5}

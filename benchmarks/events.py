@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks._figure import Figure
 from headway.events.event import Event
 from headway.events.log import EventLog
 from headway.events.recording import Recording, write_recording
@@ -85,21 +86,23 @@ def _recording() -> tuple[float, float]:
         return written / 10_000 * 1e6, (time.process_time() - began) / 10_000 * 1e6
 
 
-def run() -> list[tuple[str, float, str]]:
-    """Measure; return rows (what, value, unit)."""
+def run() -> list[Figure]:
+    """Measure; return the figures."""
     written, read = _recording()
     return [
-        ("append, one by one", min(_append(1) for _ in range(5)), "us/event"),
-        ("append, 50 at once", min(_append(50) for _ in range(5)), "us/event"),
-        ("append 50 a turn, 1 reader", min(asyncio.run(_follow(1, None)) for _ in range(3)), "us/event"),
-        ("append 50 a turn, 10 readers", min(asyncio.run(_follow(10, None)) for _ in range(3)), "us/event"),
-        (
+        Figure("append, one by one", min(_append(1) for _ in range(5)), "µs/event"),
+        Figure("append, 50 at once", min(_append(50) for _ in range(5)), "µs/event"),
+        Figure("append 50 a turn, 1 reader", min(asyncio.run(_follow(1, None)) for _ in range(3)), "µs/event"),
+        Figure("append 50 a turn, 10 readers", min(asyncio.run(_follow(10, None)) for _ in range(3)), "µs/event"),
+        Figure(
             "append 50 a turn, 10 readers of one job",
             min(asyncio.run(_follow(10, "job1")) for _ in range(3)),
-            "us/event",
+            "µs/event",
         ),
-        ("append 50 a turn, 100 readers of a quiet job", asyncio.run(_follow(100, "quiet")), "us/event"),
-        ("append to its waiting reader, one a turn", min(asyncio.run(_round_trip()) for _ in range(3)), "us/event"),
-        ("write a recording, redacted", written, "us/event"),
-        ("read a recording", read, "us/event"),
+        Figure("append 50 a turn, 100 readers of a quiet job", asyncio.run(_follow(100, "quiet")), "µs/event"),
+        Figure(
+            "append to its waiting reader, one a turn", min(asyncio.run(_round_trip()) for _ in range(3)), "µs/event"
+        ),
+        Figure("write a recording, redacted", written, "µs/event"),
+        Figure("read a recording", read, "µs/event"),
     ]

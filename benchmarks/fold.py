@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from benchmarks._figure import Figure
 from headway.events.critical_path import critical_path
 from headway.events.event import Event
 from headway.events.fold import clone, fold, fold_all
@@ -62,11 +64,15 @@ def _one_by_one(events: list[Event]) -> RunView:
     return view
 
 
-def run() -> list[tuple[str, float, str]]:
-    """Measure; return rows (what, value, unit)."""
+def _folded(make: Callable[[], Any], events: list[Event]) -> object:
+    return fold_all(make(), events)
+
+
+def run() -> list[Figure]:
+    """Measure; return the figures."""
     events = event_stream(random.Random(1), jobs=60, actions=40)
     rows = [
-        (f"fold into {name}", _best_us(lambda make=make: fold_all(make(), events), len(events)), "us/event")
+        Figure(f"fold into {name}", _best_us(partial(_folded, make, events), len(events)), "µs/event")
         for name, make in _VIEWS.items()
     ]
     wide = _wide_run(1000)
@@ -75,19 +81,19 @@ def run() -> list[tuple[str, float, str]]:
     assert view.job.status == "completed"
     created = wide[:1]
     rows += [
-        (
+        Figure(
             "fold_all, one run of 1,000 actions",
             _best_us(lambda: fold_all(RunView(JobRow("job")), wide), len(wide)),
-            "us/event",
+            "µs/event",
         ),
-        ("fold one by one, the same", _best_us(lambda: _one_by_one(wide), len(wide)), "us/event"),
-        (
+        Figure("fold one by one, the same", _best_us(lambda: _one_by_one(wide), len(wide)), "µs/event"),
+        Figure(
             "job_created with 1,000 actions",
             _best_us(lambda: fold_all(RunView(JobRow("job")), created), 1000),
-            "us/action",
+            "µs/action",
         ),
-        ("clone a run of 1,000 actions", _best_us(lambda: clone(view), 1000), "us/action"),
-        ("encode it as JSON", _best_us(lambda: msgspec.json.encode(view), 1000), "us/action"),
-        ("critical path", _best_us(lambda: critical_path(view, 0), 1000), "us/action"),
+        Figure("clone a run of 1,000 actions", _best_us(lambda: clone(view), 1000), "µs/action"),
+        Figure("encode it as JSON", _best_us(lambda: msgspec.json.encode(view), 1000), "µs/action"),
+        Figure("critical path", _best_us(lambda: critical_path(view, 0), 1000), "µs/action"),
     ]
     return rows

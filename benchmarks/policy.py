@@ -5,8 +5,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from benchmarks._figure import Figure
 from headway.policy import CapabilitySet, PermissionGrant, PolicyCall, PolicyEngine, load_policies
 
 _ROUNDS = 7
@@ -86,16 +88,16 @@ def _engines() -> dict[str, PolicyEngine]:
     }
 
 
-def run() -> list[tuple[str, float, str]]:
-    """Measure; return rows (what, value, unit)."""
+def run() -> list[Figure]:
+    """Measure; return the figures."""
     rows = []
     for what, engine in _engines().items():
         assert engine.check(_CALL) == []
-        rows.append((f"check, {what}", _best_us(lambda engine=engine: engine.check(_CALL)), "us/action"))
+        rows.append(Figure(f"check, {what}", _best_us(partial(engine.check, _CALL)), "µs/action"))
     capabilities = CapabilitySet(allowed_tools=frozenset({"fetch"}), allowed_state_keys=frozenset({"key1"}))
     grant = PermissionGrant("full_access")
     rows += [
-        ("capabilities.check", _best_us(lambda: capabilities.check(_CALL)), "us/action"),
-        ("grant.check", _best_us(lambda: grant.check(_CALL, None)), "us/action"),
+        Figure("capabilities.check", _best_us(lambda: capabilities.check(_CALL)), "µs/action"),
+        Figure("grant.check", _best_us(lambda: grant.check(_CALL, None)), "µs/action"),
     ]
     return rows

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from benchmarks._figure import Figure
 from headway.events.event import Event
 from headway.events.recording import write_recording
 from headway.testing import VirtualClock, event_stream
@@ -21,13 +22,13 @@ EVENTS = 100_000
 SEEKS = 60
 
 
-def run() -> list[tuple[str, float, str]]:
-    """Measure; rows of (what, value, unit)."""
-    rows: list[tuple[str, float, str]] = []
+def run() -> list[Figure]:
+    """Measure; return the figures."""
+    rows: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.jsonl"
         write_recording(path, "long", _events(), redacted=False)
-        rows.append(("size of the recording", path.stat().st_size / 1e6, "MB"))
+        rows.append(Figure("size of the recording", path.stat().st_size / 1e6, "MB"))
         rows += asyncio.run(_open(path))
         rows += _index(path)
         rows += asyncio.run(_go_about(path))
@@ -48,17 +49,17 @@ def _events() -> Iterator[Event]:
             yield event
 
 
-async def _open(path: Path) -> list[tuple[str, float, str]]:
+async def _open(path: Path) -> list[Figure]:
     began = time.process_time()
     source = ReplaySource(path, clock=VirtualClock())
     await source.open()
     taken = time.process_time() - began
     assert source.last_seq >= EVENTS
     await source.close()
-    return [("open, to the first event", taken * 1e3, "ms")]
+    return [Figure("open, to the first event", taken * 1e3, "ms")]
 
 
-def _index(path: Path) -> list[tuple[str, float, str]]:
+def _index(path: Path) -> list[Figure]:
     index = RecordingIndex(path)
     began = time.process_time()
     slowest = 0.0
@@ -71,13 +72,13 @@ def _index(path: Path) -> list[tuple[str, float, str]]:
     kept = sum(len(packed) for _, packed in index._kept)
     index.close()
     return [
-        ("index and fold", taken / index.count * 1e6, "us/event"),
-        ("longest turn of the loop meanwhile", slowest * 1e3, "ms"),
-        ("views kept", kept / 1e6, "MB"),
+        Figure("index and fold", taken / index.count * 1e6, "µs/event"),
+        Figure("longest turn of the loop meanwhile", slowest * 1e3, "ms"),
+        Figure("views kept", kept / 1e6, "MB"),
     ]
 
 
-async def _go_about(path: Path) -> list[tuple[str, float, str]]:
+async def _go_about(path: Path) -> list[Figure]:
     source = ReplaySource(path, clock=VirtualClock(), playing=False)
     await source.open()
     items = source.batches()
@@ -102,10 +103,10 @@ async def _go_about(path: Path) -> list[tuple[str, float, str]]:
     assert count >= EVENTS - 1
     await source.close()
     return [
-        ("seek anywhere, median", sorted(seeks)[SEEKS // 2] * 1e3, "ms"),
-        ("seek anywhere, worst", max(seeks) * 1e3, "ms"),
-        ("one event back, median", sorted(steps)[SEEKS // 2] * 1e3, "ms"),
-        ("play at once", taken / count * 1e6, "us/event"),
+        Figure("seek anywhere, median", sorted(seeks)[SEEKS // 2] * 1e3, "ms"),
+        Figure("seek anywhere, worst", max(seeks) * 1e3, "ms"),
+        Figure("one event back, median", sorted(steps)[SEEKS // 2] * 1e3, "ms"),
+        Figure("play at once", taken / count * 1e6, "µs/event"),
     ]
 
 

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 
+from benchmarks._figure import Figure
 from headway.tools.context import ToolContext
 from headway.tools.shell import shell_tool
 from headway.tools.subprocess import SubprocessTool
@@ -40,8 +41,8 @@ async def _measure(call: Callable[[], Awaitable[object]], calls: int, at_once: i
     return (time.perf_counter() - wall) / made * 1e6, (time.process_time() - cpu) / made * 1e6
 
 
-async def _all() -> list[tuple[str, float, str]]:
-    rows: list[tuple[str, float, str]] = []
+async def _all() -> list[Figure]:
+    rows: list[Figure] = []
     tool = SubprocessTool([sys.executable, "-IS", "-c", _CHILD], name="bench")
     large = "x" * 100_000
     for name, calls, at_once, params in (
@@ -50,28 +51,26 @@ async def _all() -> list[tuple[str, float, str]]:
         ("subprocess: 100 kB there and back", 500, 1, {"text": large}),
     ):
         wall, cpu = await _measure(lambda params=params: tool.call(**params), calls, at_once)  # type: ignore[misc]
-        rows += [(name, wall, "µs/call"), (name, cpu, "µs CPU/call")]
+        rows += [Figure(name, wall, "µs/call"), Figure(name, cpu, "µs CPU/call")]
     await tool.aclose()
     with tempfile.TemporaryDirectory() as folder:
         shell = shell_tool(Workspace(folder), allow=["true"])
         wall, cpu = await _measure(lambda: shell.call(command="true", ctx=ToolContext()), 500, 1)
-        rows += [("shell: a process a call (true)", wall, "µs/call"), ("shell: a process a call", cpu, "µs CPU/call")]
+        rows += [
+            Figure("shell: a process a call (true)", wall, "µs/call"),
+            Figure("shell: a process a call", cpu, "µs CPU/call"),
+        ]
 
     async def peer() -> None:
         child = await asyncio.create_subprocess_exec("true", stdout=-1, stderr=-1)
         await child.communicate()
 
     wall, cpu = await _measure(peer, 500, 1)
-    rows += [("peer: asyncio.create_subprocess_exec (true)", wall, "µs/call")]
-    rows += [("peer: asyncio.create_subprocess_exec", cpu, "µs CPU/call")]
+    rows += [Figure("peer: asyncio.create_subprocess_exec (true)", wall, "µs/call")]
+    rows += [Figure("peer: asyncio.create_subprocess_exec", cpu, "µs CPU/call")]
     return rows
 
 
-def run() -> list[tuple[str, float, str]]:
-    """Return the figures as (name, value, unit)."""
+def run() -> list[Figure]:
+    """Return the figures."""
     return asyncio.run(_all())
-
-
-if __name__ == "__main__":
-    for name, value, unit in run():
-        print(f"{name:45} {value:12,.2f} {unit}")

@@ -41,7 +41,7 @@ class HeadwayError(Exception):
 
     def __init__(self, message: object = None, **details: Any) -> None:
         text = message if message is not None else (type(self).__doc__ or type(self).__name__).strip()
-        self.message = _line_of(text if isinstance(text, str) else _text_of(text))  # ToolError(error) is often written
+        self.message = as_line(text if isinstance(text, str) else _text_of(text))  # ToolError(error) is often written
         self.details = details
         super().__init__(self.message)
 
@@ -180,7 +180,7 @@ def _text_of(value: object) -> str:
         return ""
 
 
-def _line_of(text: str) -> str:
+def as_line(text: str) -> str:
     """Return ``text`` itself if it is one short printable line, as nearly always; else what :func:`one_line` makes."""
     return text if len(text) <= LONGEST_LINE and text.isprintable() else one_line(text)
 

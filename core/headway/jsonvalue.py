@@ -93,7 +93,9 @@ def json_problem(value: list[Any], most: int) -> str | None:
             return None
         below: list[Any] = []
         for item in layer:
-            if isinstance(item, dict):
+            if not item:
+                continue
+            if type(item) is dict:
                 if not all(type(key) is str and (key.isascii() or _encodes(key)) for key in item):
                     return "a key is not text"
                 item = item.values()

@@ -9,7 +9,8 @@ import msgspec
 from headway.errors import InvalidInput
 
 
-class Event(msgspec.Struct, omit_defaults=True):
+# gc=False: an event holds JSON, which has no circles, and a long run makes many.
+class Event(msgspec.Struct, omit_defaults=True, gc=False):
     """One thing that happened.
 
     ``seq`` is the log's gap-free number, 0 until the log has assigned it; order comes from it alone. ``ts`` is wall

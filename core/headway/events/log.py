@@ -110,7 +110,7 @@ class EventLog:
         self, after: int = 0, *, job_id: str | None = None, kinds: Collection[str] | None = None, limit: int = 1000
     ) -> list[Event]:
         """Return up to ``limit`` committed events with ``seq > after``, oldest first, of one job and some kinds."""
-        _check_question(after, kinds, limit)
+        check_question(after, kinds, limit)
         start = max(0, after - self._tail_after)
         found: list[Event] = []
         if after < self._tail_after and self._keep is not None and kinds is None and limit:
@@ -223,7 +223,7 @@ class EventLog:
             subscription._wake()
 
 
-def _check_question(after: object, kinds: object, limit: object) -> None:
+def check_question(after: object, kinds: object, limit: object) -> None:
     """Refuse what :meth:`EventLog.read` cannot be asked."""
     whole_number(after, "after", -MOST)
     whole_number(limit, "limit", 0)

@@ -24,7 +24,9 @@ def given_plan(proposal: object) -> ActionProposal:
         raise InvalidInput(f"a plan must be an ActionProposal, not {type(proposal).__name__}: parse_proposal makes one")
     values: list[Any] = [proposal.source, proposal.timestamp, proposal.context]
     for action in proposal.actions:
-        values += (action.tool, action.parameters)
+        values.append(action.tool)
+        if action.parameters:
+            values.append(action.parameters)
         if action.expected_effects or action.metadata:
             values += (action.expected_effects, action.metadata)
         for precondition in action.preconditions:

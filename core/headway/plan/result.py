@@ -58,7 +58,8 @@ SKIPPED_EARLIER_ABORT = "skipped due to earlier abort"
 ROLLED_BACK = "proposal aborted; state effects were rolled back; external effects may remain and were not undone"
 
 
-class ActionResult(msgspec.Struct, omit_defaults=True):
+# gc=False: a result holds JSON, which has no circles, and a wide plan makes many.
+class ActionResult(msgspec.Struct, omit_defaults=True, gc=False):
     """The outcome of one action.
 
     ``rejected`` = refused before dispatch; ``failed`` = dispatched and failed; ``skipped`` = never ran, or failed

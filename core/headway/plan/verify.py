@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headway.errors import InvalidPlan
+from headway.errors import InvalidPlan, as_line
 from headway.numbers import whole_number
 from headway.plan.checks import UNKNOWN, check_precondition, check_shape, check_tool
 from headway.plan.compensation import check_compensation
@@ -46,6 +46,7 @@ class Issue(msgspec.Struct):
     tier: str = ""
 
     def __post_init__(self) -> None:
+        self.message = as_line(self.message)
         if not self.tier:
             self.tier = CHECKS[self.check][0] if self.check in CHECKS else "structural"
 

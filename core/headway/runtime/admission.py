@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from pydantic_core import PydanticSerializationError
 
-from headway.errors import InvalidInput, InvalidPlan, one_line
+from headway.errors import InvalidInput, InvalidPlan, as_line, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.jsonvalue import to_json
@@ -98,7 +98,7 @@ def rejected_result(job_id: str, proposal: ActionProposal, error: InvalidPlan) -
     results = []
     for action in proposal.actions:
         if action.id in texts or not texts:
-            text = "; ".join(texts.get(action.id, [error.message]))
+            text = as_line("; ".join(texts.get(action.id, [error.message])))
             code = codes.get(action.id, codes.get(None, ErrorCode.VALIDATION))
             results.append(ActionResult(action.id, ActionStatus.REJECTED, error=text, error_code=code))
         else:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from headway.errors import InvalidInput, StoreError, describe
+from headway.errors import InvalidInput, StoreError, as_line, describe
 from headway.events import kinds
 from headway.events.event import Event
 from headway.limits.budget import BudgetMeter
@@ -369,7 +369,7 @@ class Run:
         if status is ActionStatus.SUCCEEDED:
             data["output"] = result.output = output
         if error is not None:
-            data["error"] = result.error = error
+            data["error"] = result.error = as_line(error)
         if code is not None:
             result.error_code = code
             data["error_code"] = code.value

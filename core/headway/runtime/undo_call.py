@@ -77,7 +77,7 @@ class UndoCall:
 
     def cut_off(self, why: str) -> None:
         """Cancel the call and leave it behind unless it ends soon; one that has ended keeps its outcome."""
-        if self._call.done():
+        if self._call.done() or self._over.done():
             return
         self._cut = self._cut or why
         self._call.cancel()

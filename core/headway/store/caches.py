@@ -92,8 +92,11 @@ class Caches:
         """Forget what was folded: the transaction that it belonged to failed. It is read anew when next needed."""
         self._stale = True
 
-    def fold(self, connection: sqlite3.Connection, events: list[Event]) -> bool:
-        """Fold events that are about to be committed; return whether :meth:`flush` is due with them."""
+    def fold(self, connection: sqlite3.Connection, events: list[Event], *, mended: bool = False) -> bool:
+        """Fold events that are about to be committed; return whether :meth:`flush` is due with them.
+
+        Raises what an envelope does that no view can take, unless they are ``mended``: then the caches are given up.
+        """
         if self._broken:
             return False
         try:
@@ -103,7 +106,9 @@ class Caches:
             due = self._fold(connection, events)
         except sqlite3.Error:
             raise
-        except Exception:  # noqa: BLE001 - logged
+        except Exception as error:
+            if not mended and isinstance(error, TypeError | ValueError | OverflowError):
+                raise
             # Caches are a convenience: without them readers fold more. The log must go on.
             _log.exception("the caches are given up until the store is opened again")
             self._broken = True

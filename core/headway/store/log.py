@@ -19,7 +19,7 @@ from headway.clock import SYSTEM_CLOCK, Clock, TimerHandle
 from headway.errors import HomeLocked, InvalidInput, LogFull, StoreError
 from headway.events import kinds as k
 from headway.events.event import Event, refuse_malformed
-from headway.events.log import EventLog
+from headway.events.log import EventLog, check_question
 from headway.store import prune as retention
 from headway.store.caches import rebuild
 from headway.store.codec import Packed, pack
@@ -191,6 +191,7 @@ class StoreLog(EventLog):
 
         Large outputs and proposals are references; :meth:`StoreReader.resolve` gets them.
         """
+        check_question(after, kinds, limit)
         if after >= self._tail_after:
             return await super().read(after, job_id=job_id, kinds=kinds, limit=limit)
         if not self._closed:

@@ -201,7 +201,7 @@ class Writer:
                 _undo(connection)
                 self._caches.reset()
                 chunk = [_mended(packed) for packed in chunk]
-                self._insert(connection, chunk)
+                self._insert(connection, chunk, mended=True)
         except sqlite3.Error as error:
             if not self._arrived(connection, chunk):
                 self._post(self._listener.refused, store_error(error, self._path), self._taken)
@@ -213,7 +213,7 @@ class Writer:
         self._post(self._listener.committed, [packed.event for packed in chunk], self._committed)
         return True
 
-    def _insert(self, connection: sqlite3.Connection, chunk: list[Packed]) -> None:
+    def _insert(self, connection: sqlite3.Connection, chunk: list[Packed], *, mended: bool = False) -> None:
         seq = self._last_seq
         rows: list[Row] = []
         events: list[Event] = []
@@ -225,7 +225,7 @@ class Writer:
             rows.append(to_row(seq, packed))
             if packed.blobs is not None or packed.also is not None:
                 plain = False
-        due = self._caches.fold(connection, events)
+        due = self._caches.fold(connection, events, mended=mended)
         if plain and not due and one_statement(len(rows)):  # a statement alone is a transaction
             insert_rows(connection, rows)
             return

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import headway
+from headway import Action, ActionProposal
 from headway.config import Config
+from headway.events.event import Event
 from headway.store.home import Home
 from tests.unit.bad_input.kit import Made, New
-from tests.unit.bad_input.plans import SMALL
-from tests.unit.bad_input.runtime import EVENT, echo
+from tests.unit.bad_input.runtime import echo
 
+PROPOSAL = Made(ActionProposal, actions=[Made(Action, id="a", type="tool_call", tool="echo", parameters={"x": 1})])
+FACT = Made(Event, kind="k", data={"a": 1}, job_id="j", ts=1)
 JOB = New(lambda rig: rig.job)
 SAVED = New(lambda rig: rig.saved)
 
 CALLS: dict[str, dict[str, Any]] = {
     "Engine.submit": {
-        "proposal": SMALL,
+        "proposal": PROPOSAL,
         "context_id": "c",
         "title": "t",
         "source": "s",
@@ -26,7 +29,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "record_rejected": False,
         "refused": [],
     },
-    "Engine.verify": {"proposal": SMALL, "context_id": "c"},
+    "Engine.verify": {"proposal": PROPOSAL, "context_id": "c"},
     "Engine.wait": {"job_id": JOB, "timeout": 1.0},
     "Engine.cancel": {"job_id": JOB, "reason": "r", "by": "me"},
     "Engine.kill": {"job_id": JOB, "reason": "r", "by": "me"},
@@ -44,8 +47,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "Engine.fork": {"checkpoint_id": SAVED, "by": "me"},
     "Engine.drain": {"reason": "r"},
     "Engine.close": {"reason": "r", "grace": 0.0},
-    "Engine.log.append": {"*events": EVENT},
-    "Engine.log.write": {"*events": EVENT},
+    "Engine.log.append": {"*events": FACT},
+    "Engine.log.write": {"*events": FACT},
     "Engine.log.read": {"after": 0, "job_id": JOB, "kinds": ["job_created"], "limit": 5},
 }
 """By name: the arguments of a call that is valid."""

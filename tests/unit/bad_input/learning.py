@@ -173,7 +173,10 @@ CALLS: dict[str, dict[str, Any]] = {
         "timeout_secs": 5.0,
         "max_tokens": 5,
     },
-    "LLMDistiller.distill": {"trajectory": TRAJECTORY, "known": ["s"]},
+    "LLMDistiller.distill": {
+        "trajectory": Made(Trajectory, **{**TRAJECTORY.fields, "events": [TRACE]}),
+        "known": ["s"],
+    },
     "LLMDistiller.improve": {"skill": SKILL, "pitfalls": [SKILL]},
 }
 """By name: the arguments of a call that is valid."""

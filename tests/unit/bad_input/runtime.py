@@ -125,7 +125,10 @@ CREATED = Made(
         "source": "s",
         "title": "t",
         "proposal": PLAN,
-        "graph": {"actions": [{"id": "a", "type": "tool_call", "tool": "t", "needs": [], "after": []}], "levels": [[0]]},
+        "graph": {
+            "actions": [{"id": "a", "type": "tool_call", "tool": "t", "needs": [], "after": []}],
+            "levels": [[0]],
+        },
     },
     job_id="j",
 )

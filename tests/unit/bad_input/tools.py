@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import headway
-from headway import HttpProvider, LocalProvider, SubprocessTool, ToolRegistry, ToolSchema
+from headway import HttpProvider, LocalProvider, ToolRegistry, ToolSchema
 from headway.inference.answer import Completion, Metered, Prices
 from headway.inference.request import InferRequest
 from headway.testing import ScriptedProvider, VirtualClock

@@ -93,18 +93,23 @@ _FEW = (
     "true",
     "bytes",
     "a list",
+    "a dict",
     "a dict of other keys",
     "an object without a repr",
     "minus one",
+    "10**30",
     "10**5000",
     "nan",
     "infinity",
+    "a deep list",
     "a deep dict",
+    "an empty text",
+    "an unknown name",
     "a NUL",
+    "lines",
     "escapes",
     "a lone surrogate",
-    "10 MB of text",
 )
 
 FEW: dict[str, Any] = {name: HOSTILE[name] for name in _FEW}
-"""The worst of them, for doors behind which a disk turns."""
+"""The worst of them, for what is inside of arguments and for doors behind which a disk turns."""

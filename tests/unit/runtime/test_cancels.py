@@ -295,7 +295,7 @@ async def test_ten_thousand_random_cancels_leave_nothing() -> None:
     assert min(met[what] for what in (*everything, "streams", "works", "holds")) >= 20
 
 
-async def test_a_kill_and_a_cancelled_task_in_one_turn_leave_no_timer_of_a_compensation() -> None:
+async def test_a_cancelled_task_and_a_kill_in_one_turn_leave_no_timer_of_a_compensation() -> None:
     clock = VirtualClock()
     made, gate = runtime(clock=clock)
     undo = {"type": "tool", "tool": "gate"}
@@ -303,8 +303,8 @@ async def test_a_kill_and_a_cancelled_task_in_one_turn_leave_no_timer_of_a_compe
     token = CancellationToken()
     running = asyncio.create_task(made.execute_with_cancel({"actions": [done, call("f", "boom")]}, token))
     await gate.started.get()
-    token.kill("now")
     running.cancel()
+    token.kill("now")
     await asyncio.wait([running])
     await settle()
     assert clock.pending == 0

@@ -1,0 +1,103 @@
+"""The machine's pace: how long a fixed loop takes beside each measurement. Standard library alone.
+
+On a shared machine the same work takes twice the CPU time while a neighbour uses the other half of a core. A round
+counts if the loop ran at about its best just before and just after it; other rounds are made again.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+_LOOPS = 60_000
+SLOWED = 1.25
+"""A round that ran this much slower than the best pace seen does not count."""
+FEWEST = 3
+"""If no round counts, so many do: those of the best pace."""
+TRIES = 3
+"""How many rounds are made, at most, for each that is to count."""
+
+
+class Round(NamedTuple):
+    """One measured value, and the slower of the loops beside it, in seconds."""
+
+    value: float
+    pace: float
+
+
+def loop(clock: Callable[[], float] = time.process_time) -> float:
+    """Return the time of the fixed loop, in seconds: some ms. By the wall's clock it shows who else wants the CPU."""
+    began = clock()
+    total = 0
+    for number in range(_LOOPS):
+        total += number
+    return clock() - began
+
+
+def sync(folder: str, count: int = 30) -> float:
+    """Return how long the disk takes to keep 4 KiB, in seconds of wall time: the median of some."""
+    times = []
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        for _ in range(count):
+            file.write(bytes(4096))
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+class Pace:
+    """What is known of the machine in this run."""
+
+    def __init__(self) -> None:
+        self.best = min(loop() for _ in range(20))
+        self.made = 0
+        self.left_out = 0
+
+    def steady(self, rounds: Sequence[Round]) -> list[float]:
+        """Return the values of the rounds that count."""
+        return [made.value for made in rounds if made.pace <= self.best * SLOWED]
+
+    def note(self, made: Round) -> Round:
+        """Take a round into account; return it."""
+        self.best = min(self.best, made.pace)
+        return made
+
+    def median(self, rounds: Sequence[Round]) -> float:
+        """Return the median of the rounds that count."""
+        values = self.steady(rounds)
+        if not values:
+            values = [made.value for made in sorted(rounds, key=lambda made: made.pace)[:FEWEST]]
+        self.made += len(rounds)
+        self.left_out += len(rounds) - len(values)
+        return statistics.median(values)
+
+    def measure(self, work: Callable[[], float], rounds: int) -> float:
+        """Return the median of what ``work`` measures: of ``rounds`` that count, if there are so many."""
+        made: list[Round] = []
+        while not self.enough(made, rounds):
+            before = loop()
+            value = work()
+            made.append(self.note(Round(value, max(before, loop()))))
+        return self.median(made)
+
+    async def measure_async(self, work: Callable[[], Awaitable[float]], rounds: int) -> float:
+        """Do what :meth:`measure` does with a coroutine function."""
+        made: list[Round] = []
+        while not self.enough(made, rounds):
+            before = loop()
+            value = await work()
+            made.append(self.note(Round(value, max(before, loop()))))
+        return self.median(made)
+
+    def enough(self, made: Sequence[Round], wanted: int) -> bool:
+        """Whether so many of the rounds count, or too many were made."""
+        return len(made) >= TRIES * wanted or len(self.steady(made)) >= wanted
+
+
+PACE = Pace()
+"""Of this process, which starts the lanes."""

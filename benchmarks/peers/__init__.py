@@ -1,0 +1,1 @@
+"""What Headway is measured beside. Each script runs in an environment of its own: ``make bench-peers``."""
