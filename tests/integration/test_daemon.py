@@ -310,7 +310,7 @@ async def test_a_start_stopped_while_the_store_opens(
     opening = asyncio.Event()
     ended: list[str] = []
 
-    async def forever(home: Home, config: Config, on_restart: str) -> Engine:
+    async def forever(home: Home, config: Config) -> Engine:
         opening.set()
         try:
             await asyncio.Event().wait()

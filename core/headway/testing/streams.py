@@ -80,9 +80,17 @@ class _Home:
                 Event(kinds.CHECKPOINT_SAVED, {**checkpoint, "at_seq": 1, "keys": 1, "kind": "manual"}),
                 Event(kinds.CHECKPOINT_RESTORED, {**checkpoint, "state": {"k0": rng.randint(0, 9)}, "by": "local"}),
                 Event(kinds.RECORDER_GAP, {"dropped": 3}),
+                Event(kinds.LIMIT_REMOVED, {"bucket": rng.choice(list(_BUCKETS))}),
+                Event(kinds.RATE_LIMIT_RETURNED, _returned(rng), job_id="job000", action_id="a0"),
                 Event(kinds.STORE_PRUNED, {"jobs": ["job000"], "events": 40, "reason": "keep_days"}),
             )
         )
+
+
+def _returned(rng: random.Random) -> dict[str, Any]:
+    bucket, (capacity, interval) = rng.choice(list(_BUCKETS.items()))
+    facts = {"capacity": capacity, "interval_s": interval, "tokens": float(capacity), "at_ms": 0, "waiters": 0}
+    return {"bucket": bucket, **facts}
 
 
 class _Run:

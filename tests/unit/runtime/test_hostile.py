@@ -82,7 +82,7 @@ async def test_an_error_that_cannot_be_described_is_a_tool_error_all_the_same(ra
         headway.ToolResult(1, artifacts=broken_items()),  # type: ignore[arg-type]
         headway.ToolResult(1, usage={"tokens": 10**30}),
     ],
-    ids=str,
+    ids=["surrogate", "no text", "empty key", "broken artifacts", "too many tokens"],
 )
 async def test_a_result_that_cannot_be_recorded_is_a_tool_error(returned: headway.ToolResult) -> None:
     async def odd() -> headway.ToolResult:
