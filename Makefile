@@ -43,7 +43,11 @@ test: $(STAMP) ## the tests; ARGS='-k name' is handed to pytest
 crash: $(STAMP) ## 1,000 kill -9 of a writer and of a process that runs jobs; HEADWAY_CRASH_CYCLES sets the number
 	HEADWAY_CRASH_CYCLES=$${HEADWAY_CRASH_CYCLES:-1000} $(BIN)/python -m pytest -s tests/crash $(ARGS)
 
-check: lint types test ## all that must pass: lint, formatting, types, layers, tests
+# More workers than cores: many tests wait for a process or a terminal. A file's tests stay together.
+WORKERS ?= 4
+
+check: lint types ## all that must pass: lint, formatting, types, layers, tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## ruff check, ruff format --check, lint-imports
 	$(BIN)/ruff check .

@@ -81,7 +81,7 @@ class _Home:
                 Event(kinds.CHECKPOINT_RESTORED, {**checkpoint, "state": {"k0": rng.randint(0, 9)}, "by": "local"}),
                 Event(kinds.RECORDER_GAP, {"dropped": 3}),
                 Event(kinds.LIMIT_REMOVED, {"bucket": rng.choice(list(_BUCKETS))}),
-                Event(kinds.RATE_LIMIT_RETURNED, _returned(rng), job_id="job000", action_id="a0"),
+                Event(kinds.RATE_LIMIT_RETURNED, _returned(rng)),
                 Event(kinds.STORE_PRUNED, {"jobs": ["job000"], "events": 40, "reason": "keep_days"}),
             )
         )
