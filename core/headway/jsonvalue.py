@@ -85,6 +85,9 @@ def too_deep(value: Any, most: int) -> bool:
     return bool(layer)
 
 
+_INT64 = 1 << 63
+
+
 def json_problem(value: list[Any], most: int) -> str | None:
     """Return why ``value`` is not JSON nested at most ``most`` levels deep, None if it is; nothing is copied."""
     layer: list[Any] = [value]
@@ -93,19 +96,22 @@ def json_problem(value: list[Any], most: int) -> str | None:
             return None
         below: list[Any] = []
         for item in layer:
-            if not item:
-                continue
             if type(item) is dict:
-                if not all(type(key) is str and (key.isascii() or _encodes(key)) for key in item):
-                    return "a key is not text"
+                for key in item:
+                    if type(key) is not str or not (key.isascii() or _encodes(key)):
+                        return "a key is not text"
                 item = item.values()
             for child in item:
                 kind = type(child)
-                if kind is dict or kind is list or kind is tuple:
-                    below.append(child)
-                elif kind is str:
+                if kind is str:
                     if not (child.isascii() or _encodes(child)):
                         return "a text has a lone surrogate"
+                elif kind is int:
+                    if not -_INT64 <= child < _INT64 and not _is_scalar(child):
+                        return "it holds a int that JSON cannot hold"
+                elif kind is dict or kind is list or kind is tuple:
+                    if child:
+                        below.append(child)
                 elif child is not None and kind is not bool and not _is_scalar(child):
                     return f"it holds a {kind.__name__} that JSON cannot hold"
         layer = below
@@ -124,7 +130,7 @@ def _is_scalar(value: Any) -> bool:
     """Return whether ``value`` is a number that JSON holds, or something that becomes JSON text, as dates do."""
     if type(value) is float:
         return math.isfinite(value)
-    if type(value) is int and -(1 << 63) <= value < 1 << 63:
+    if type(value) is int and -_INT64 <= value < _INT64:
         return True
     from pydantic_core import PydanticSerializationError
     from pydantic_core import to_json as dump

@@ -197,10 +197,12 @@ def _state_edges(nodes: list[Node], state_keys: Collection[str], needs: _Edges, 
             for earlier, later in pairwise(listed):
                 after[later].add(earlier)
     for node in nodes:
-        for key in set(reads(node.action)):
+        action = node.action
+        keys = reads(action)
+        for key in set(keys) if len(keys) > 1 else keys:
             if key in writers:
                 _bind(node.index, writers[key], key not in state_keys, needs, after)
-        for precondition in node.action.preconditions:
+        for precondition in action.preconditions:
             if precondition.operator == "not_exists" and precondition.key in writers:
                 _bind(node.index, writers[precondition.key], False, needs, after)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 _REFERENCE = re.compile(r"\$(?P<id>.+?)\.output(?:\.(?P<path>.+))?", re.DOTALL)
 
 _NESTED = (dict, list)
+_NUMBERS = frozenset({int, float, bool, type(None)})
 
 
 class Reference(NamedTuple):
@@ -22,6 +23,12 @@ def find_references(
     parameters: dict[str, Any], index: dict[str, int]
 ) -> tuple[tuple[Reference, ...], tuple[tuple[str | int, ...], ...]]:
     """Return the references in ``parameters`` and the places of escaped ones; ``KeyError`` names an unknown action."""
+    for child in parameters.values():  # most have none: seen without looking at where things stand
+        kind = type(child)
+        if not (kind in _NUMBERS or (kind is str and child[:1] != "$")):
+            break
+    else:
+        return (), ()
     references: list[Reference] = []
     escapes: list[tuple[str | int, ...]] = []
     stack: list[tuple[tuple[str | int, ...], Any]] = [((), parameters)]
@@ -54,7 +61,7 @@ def state_key(parameters: dict[str, Any]) -> str | None:
     key = parameters.get("key")
     if not isinstance(key, str):
         return None
-    if not key.startswith("$"):
+    if key[:1] != "$":
         return key
     if key.startswith("$$"):
         return key[1:] if _REFERENCE.fullmatch(key, 1) else key
