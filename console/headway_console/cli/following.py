@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -29,33 +30,41 @@ def reporter_for(*, plain: bool, as_json: bool) -> Reporter:
 
 
 async def follow(runner: Runner, row: JobRow, reporter: Reporter) -> int:
-    """Show the job until it ends, with Ctrl-C and SIGTERM stopping it; return the exit code."""
+    """Show the job until it ends; return the exit code."""
     from headway.events.fold import fold
     from headway.events.views import JobRow, RunView
-    from headway_console.cli.interrupts import Interrupts
 
     run = RunView(job=JobRow(job_id=row.job_id))
     batches = runner.batches(row)
-    try:
-        with Interrupts(runner, row.job_id):
-            async with aclosing(batches):
-                async for batch in batches:
-                    for event in batch:
-                        run = fold(run, event)
-                        reporter.event(event, run)
-                    reporter.batch(run)
-                    if run.job.finished:
-                        break
-    finally:
-        reporter.close()
+    async with aclosing(batches):
+        async for batch in batches:
+            for event in batch:
+                run = fold(run, event)
+                reporter.event(event, run)
+            reporter.batch(run)
+            if run.job.finished:
+                break
     if not run.job.finished:
         raise Unavailable(f"the log ended before job {row.job_id} did")
     return exits.JOB_CODES[run.job.status]
 
 
-async def run_job(runner: Runner, row: JobRow, reporter: Reporter, *, as_json: bool, plain: bool) -> int:
-    """Follow a job to its end, print its result and return the exit code."""
-    code = await follow(runner, row, reporter)
+async def run_job(
+    runner: Runner, starting: Awaitable[JobRow], reporter: Reporter, *, as_json: bool, plain: bool
+) -> int:
+    """Start a job, follow it to its end, print its result and return the exit code; Ctrl-C and SIGTERM stop it.
+
+    The signals are caught before it starts: its first tool may run before anybody here is told of its id.
+    """
+    from headway_console.cli.interrupts import Interrupts
+
+    try:
+        with Interrupts(runner) as interrupts:
+            row = await starting
+            interrupts.watch(row.job_id)
+            code = await follow(runner, row, reporter)
+    finally:
+        reporter.close()
     if not plain:
         await conclude(runner, row.job_id, as_json=as_json)
     return code

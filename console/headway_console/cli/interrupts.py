@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +20,21 @@ GRACE_S = 5.0
 
 _ASKED = {signal.SIGTERM: "terminated", signal.SIGHUP: "terminal closed"}
 
+Command = Callable[[str, str], Coroutine[Any, Any, str]]
+"""Takes a job's id and the reason."""
+
 
 class Interrupts:
-    """While entered, signals stop the job ``job_id`` of ``runner``.
+    """While entered, signals stop the job of ``runner`` that :meth:`watch` names, also those that came before that.
 
     Ctrl-C: the first press cancels, the second kills, the third ends this process as it stands. SIGTERM and SIGHUP:
     cancel, kill after :data:`GRACE_S` seconds, and end this process as it stands after as many more.
     """
 
-    def __init__(self, runner: Runner, job_id: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, runner: Runner, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._runner = runner
-        self._job_id = job_id
+        self._job_id: str | None = None
+        self._early: list[tuple[Command, str]] = []  # asked for before there was a job
         self._clock = clock
         self._presses = 0
         self._commands: set[asyncio.Task[None]] = set()
@@ -60,6 +64,13 @@ class Interrupts:
         for task in self._commands:
             task.cancel()
 
+    def watch(self, job_id: str) -> None:
+        """Say which job it is."""
+        self._job_id = job_id
+        for command, reason in self._early:
+            self._do(command, reason)
+        self._early.clear()
+
     def press(self) -> None:
         """Answer one Ctrl-C."""
         self._presses += 1
@@ -87,13 +98,16 @@ class Interrupts:
         self._kill(reason)
 
     def _stop(self, reason: str) -> None:
-        self._do(self._runner.cancel(self._job_id, reason))
+        self._do(self._runner.cancel, reason)
 
     def _kill(self, reason: str) -> None:
-        self._do(self._runner.kill(self._job_id, reason))
+        self._do(self._runner.kill, reason)
 
-    def _do(self, command: Coroutine[Any, Any, str]) -> None:
-        task = asyncio.get_running_loop().create_task(self._tell(command))
+    def _do(self, command: Command, reason: str) -> None:
+        if self._job_id is None:
+            self._early.append((command, reason))
+            return
+        task = asyncio.get_running_loop().create_task(self._tell(command(self._job_id, reason)))
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
 

@@ -42,7 +42,8 @@ class Run:
 
 async def test_the_first_press_cancels_and_the_second_kills(capsys: pytest.CaptureFixture[str]) -> None:
     run = Run()
-    with Interrupts(run, "j1"):  # type: ignore[arg-type]
+    with Interrupts(run) as interrupts:  # type: ignore[arg-type]
+        interrupts.watch("j1")
         os.kill(os.getpid(), signal.SIGINT)
         await run.until(1)
         os.kill(os.getpid(), signal.SIGINT)
@@ -56,7 +57,8 @@ async def test_the_first_press_cancels_and_the_second_kills(capsys: pytest.Captu
 
 async def test_the_third_press_is_not_caught() -> None:
     run = Run()
-    with Interrupts(run, "j1") as interrupts:  # type: ignore[arg-type]
+    with Interrupts(run) as interrupts:  # type: ignore[arg-type]
+        interrupts.watch("j1")
         interrupts.press()
         interrupts.press()
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -66,7 +68,8 @@ async def test_the_third_press_is_not_caught() -> None:
 @pytest.mark.parametrize(("number", "reason"), [(signal.SIGTERM, "terminated"), (signal.SIGHUP, "terminal closed")])
 async def test_a_request_to_end_cancels_and_kills_after_the_grace(number: signal.Signals, reason: str) -> None:
     run, clock = Run(), VirtualClock()
-    with Interrupts(run, "j1", clock=clock):  # type: ignore[arg-type]
+    with Interrupts(run, clock=clock) as interrupts:  # type: ignore[arg-type]
+        interrupts.watch("j1")
         os.kill(os.getpid(), number)
         await run.until(1)
         await clock.advance(GRACE_S - 0.1)
@@ -78,7 +81,8 @@ async def test_a_request_to_end_cancels_and_kills_after_the_grace(number: signal
 
 async def test_nothing_is_killed_once_the_run_has_ended() -> None:
     run, clock = Run(), VirtualClock()
-    with Interrupts(run, "j1", clock=clock) as interrupts:  # type: ignore[arg-type]
+    with Interrupts(run, clock=clock) as interrupts:  # type: ignore[arg-type]
+        interrupts.watch("j1")
         interrupts.terminate("terminated")
         await run.until(1)
     await clock.advance(2 * GRACE_S)
@@ -87,7 +91,8 @@ async def test_nothing_is_killed_once_the_run_has_ended() -> None:
 
 async def test_a_command_that_fails_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     run = Run(Unavailable("the daemon is gone"))
-    with Interrupts(run, "j1") as interrupts:  # type: ignore[arg-type]
+    with Interrupts(run) as interrupts:  # type: ignore[arg-type]
+        interrupts.watch("j1")
         interrupts.press()
         await run.until(1)
         await asyncio.sleep(0)
@@ -96,6 +101,18 @@ async def test_a_command_that_fails_is_told(capsys: pytest.CaptureFixture[str]) 
 
 async def test_signals_are_given_back() -> None:
     before: list[Callable[..., object] | int | None] = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)]
-    with Interrupts(Run(), "j1"):  # type: ignore[arg-type]
+    with Interrupts(Run()):  # type: ignore[arg-type]
         pass
     assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+async def test_a_press_before_there_is_a_job_stops_it_once_there_is() -> None:
+    run = Run()
+    with Interrupts(run) as interrupts:  # type: ignore[arg-type]
+        interrupts.press()
+        interrupts.press()
+        await asyncio.sleep(0)
+        assert run.told == []
+        interrupts.watch("j1")
+        await run.until(2)
+    assert [(what, job_id) for what, job_id, _ in run.told] == [("cancel", "j1"), ("kill", "j1")]

@@ -149,8 +149,7 @@ def fork(place: Place, checkpoint_id: str, plain: bool, as_json: bool) -> int:
     async def main() -> int:
         runner = await open_runner(place.home(), place.config())
         try:
-            row = await runner.fork(checkpoint_id)
-            return await run_job(runner, row, reporter, as_json=as_json, plain=plain)
+            return await run_job(runner, runner.fork(checkpoint_id), reporter, as_json=as_json, plain=plain)
         finally:
             await runner.close()
 

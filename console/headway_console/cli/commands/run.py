@@ -51,8 +51,8 @@ def run_plan(place: Place, plan: str, workspace: Path | None, *, as_json: bool, 
         runner = await open_runner(place.home(), config)
         try:
             await _agree(runner, workspace)
-            row = await runner.submit(proposal, title_of(plan))
-            return await run_job(runner, row, reporter, as_json=as_json, plain=plain)
+            starting = runner.submit(proposal, title_of(plan))
+            return await run_job(runner, starting, reporter, as_json=as_json, plain=plain)
         finally:
             await runner.close()
 
