@@ -239,7 +239,7 @@ def _levels(nodes: list[Node]) -> list[list[int]]:
         placed += len(level)
         for i in level:
             nodes[i].level = number
-            for follower in followers.get(i, ()):
+            for follower in followers.pop(i, ()):
                 waiting[follower] -= 1
                 if waiting[follower] == 0:
                     ready.append(follower)

@@ -183,7 +183,7 @@ def _state_issues(plan: Plan, state: Mapping[str, Any]) -> tuple[list[Issue], di
         changes: dict[str, Any] = {}
         for i in level:
             node = plan.nodes[i]
-            if node.reads or node.action.preconditions:
+            if node.action.preconditions or (node.reads and not all(map(now.__contains__, node.reads))):
                 issues += _unmet(node, now)
             if node.writes:
                 changes.update(declared_effects(node))
