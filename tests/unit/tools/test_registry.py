@@ -187,7 +187,9 @@ def test_references_that_are_allowed() -> None:
         {"properties": {"schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"}}},
         {"properties": {"$ref": {"type": "string"}, "d": {"default": {"$ref": "#/nowhere"}}}},
     ):
-        ToolRegistry().register(entry(schema))
+        registry, tool = ToolRegistry(), entry(schema)
+        registry.register(tool)
+        assert registry.get(tool.name) is tool
 
 
 def test_flat_schemas_need_no_validator() -> None:
