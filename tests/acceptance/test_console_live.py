@@ -269,7 +269,7 @@ def test_a_killed_daemon_is_noticed_by_the_console_that_started_it(slow: Headway
     with slow.start("serve", "--port", "0") as serving:
         serving.wait_for("serving A2A")
         console.wait_gone("STALE")
-        console.wait_for("✖ failed", "✔ succeeded", "interrupted")
+        console.wait_for("✖ failed", "✔ succeeded", "interrupted", "R restore")
         [row] = slow.run("jobs", "ls", "--json").json
         assert (row["status"], row["succeeded"], row["failed"], row["skipped"]) == ("failed", 1, 1, 1)
         actions = actions_of(slow, row["job_id"])
@@ -339,6 +339,7 @@ def test_help_palette_and_filter(slow: Headway, opened: Open) -> None:
     console.type(":")
     console.wait_for("Search", "Jobs  (6)")
     console.type("bud")
+    console.wait_gone("Jobs  (6)")
     console.wait_for("Budgets")
     console.type("\r")
     console.wait_for("No budgets are set.")

@@ -26,6 +26,7 @@ class Heartbeat:
         self._ask = ask
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
         self.problem = ""
         self.since_ms = clock.time_ms()
 
@@ -40,6 +41,10 @@ class Heartbeat:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def hurry(self) -> None:
+        """Let the task of :meth:`start` ask as soon as it can: there is a sign that things have changed."""
+        self._wake.set()
 
     async def beat(self) -> None:
         """Ask once."""
@@ -61,5 +66,10 @@ class Heartbeat:
 
     async def _run(self) -> None:
         while True:
+            self._wake.clear()
             await self.beat()
-            await self._clock.sleep(BEAT_S)
+            timer = self._clock.call_later(BEAT_S, self._wake.set)
+            try:
+                await self._wake.wait()
+            finally:
+                timer.cancel()

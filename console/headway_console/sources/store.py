@@ -152,6 +152,8 @@ class StoreSource:
                 failures = 0
                 async for events in self._events(reader):
                     self._note(events)
+                    if self._daemon.problem:
+                        self._daemon.hurry()  # a daemon that has just begun may have written them
                     yield events
                 fresh = True  # replaced: the events ended
             except (StoreError, NotFound) as error:

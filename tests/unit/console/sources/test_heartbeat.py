@@ -69,3 +69,20 @@ async def test_silence_is_noticed_in_two_seconds() -> None:
     await clock.advance(0)
     assert heart.problem == ""
     await heart.stop()
+
+
+async def test_a_sign_of_change_makes_it_ask_at_once() -> None:
+    clock, daemon = VirtualClock(), Daemon()
+    heart = Heartbeat(daemon.ask, clock)
+    heart.start()
+    await clock.advance(BEAT_S / 4)
+    assert daemon.asked == 1
+    heart.hurry()
+    await clock.advance(0)
+    assert daemon.asked == 2
+    await clock.advance(BEAT_S * 0.99)
+    assert daemon.asked == 2, "the next comes a second after that one"
+    await clock.advance(BEAT_S * 0.01)
+    assert daemon.asked == 3
+    await heart.stop()
+    assert clock.pending == 0
