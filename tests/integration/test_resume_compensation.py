@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import headway
-from headway import CostBudget, ProposalResult, Runtime
+from headway import CancellationToken, CostBudget, ProposalResult, Runtime
+from headway.errors import Conflict
 from headway.events import kinds
 from headway.events.event import Event
 from headway.plan.result import ActionResult, ActionStatus, ErrorCode
@@ -375,3 +378,79 @@ async def test_what_a_dead_process_spent_on_undoing_is_spent(tmp_path: Path) -> 
         again = await made.log.read(kinds=[kinds.BUDGET_SETTLED], limit=1000)
     assert [event.data["spent"]["tool_calls"] for event in again] == settled
     assert settled[-1] == 14
+
+
+async def cancelled_while_undone(path: Path, *, kill: bool) -> tuple[list[Event], ProposalResult]:
+    """Run PLAN, and let somebody cancel or kill it while its second compensation is on its way."""
+    token = CancellationToken()
+    async with on(path, World(), state={"k": 1}) as made:
+
+        async def cancel(what: str) -> str:
+            token.cancel("enough", by="somebody")
+            if kill:
+                token.kill("at once", by="somebody")
+            await asyncio.sleep(0)
+            return f"cancel {what}"
+
+        made.register_tool(headway.tool(name="cancel")(cancel))
+        result = await made.execute_with_cancel(PLAN, token)
+        return await made.log.read(limit=10_000), result
+
+
+@pytest.mark.parametrize("kill", [False, True])
+async def test_an_abort_that_was_cancelled_is_undone_to_its_end(tmp_path: Path, kill: bool) -> None:
+    events, result = await cancelled_while_undone(tmp_path / "whole", kill=kill)
+    assert (result.status, result.error) == ("cancelled", "enough")
+    asked = next(i for i, event in enumerate(events) if event.kind == kinds.RUN_CANCEL_REQUESTED)
+    places = [cut for cut in cuts(events, result.job_id) if cut >= asked]
+    assert len(places) > 6
+    for cut in places:
+        known = events[: cut + 1]
+        killed = any(event.kind == kinds.RUN_KILLED for event in known)
+        await die_after(tmp_path / f"cut{cut}", known)
+        world = world_after(known, PLAN, took_effect=False)
+        async with on(tmp_path / f"cut{cut}", world) as made:
+            again = await made.resume(result.job_id)
+            log = await made.log.read(limit=10_000)
+            assert await (await made.log.reader()).scope_state("runtime") == {"k": 1}  # type: ignore[attr-defined]
+        assert (again.status, again.error) == ("cancelled", "enough")
+        assert again.outcome == ("killed" if killed else "aborted")
+        assert sum(event.kind == kinds.RUN_CANCEL_REQUESTED for event in log) == 1
+        ends = Counter(event.action_id for event in log if event.kind in ENDS)
+        assert set(ends) == set("abcdxy")
+        assert set(ends.values()) == {1}
+        if killed:
+            assert world.calls == []
+        elif not kill:
+            cut_off = {name for name in being_undone(known) if name == "a"}  # a refund is not repeated
+            assert {name for name in "abcxy" if not again[name].compensated} == cut_off
+        assert all(r.rolled_back for r in again.results if r.status is ActionStatus.SUCCEEDED)
+
+
+async def test_a_cancel_that_came_before_a_failure_stays_the_end(tmp_path: Path) -> None:
+    events, result = await whole(tmp_path / "whole", PLAN)
+    failed = next(i for i, e in enumerate(events) if e.kind == kinds.ACTION_FAILED and e.action_id == "f")
+    request = Event(kinds.RUN_CANCEL_REQUESTED, {"reason": "enough", "by": ""}, result.job_id)
+    await die_after(tmp_path / "cut", [*events[:failed], request, events[failed]])
+    world = World()
+    async with on(tmp_path / "cut", world) as made:
+        again = await made.resume(result.job_id)
+    assert (again.status, again.error, world.calls) == ("cancelled", "enough", [])
+    assert again["a"].compensated is None
+    assert not again["a"].rolled_back
+
+
+async def test_a_job_whose_compensation_is_not_there_waits_for_a_runtime_that_has_it(tmp_path: Path) -> None:
+    plan = {"actions": [pays("a", "refund"), fails("f", dependencies=["a"])]}
+    events, result = await whole(tmp_path / "whole", plan)
+    cut = next(i for i, event in enumerate(events) if event.kind == kinds.LEVEL_FINISHED)
+    await die_after(tmp_path / "cut", events[: cut + 1])
+    world = world_after(events[: cut + 1], plan, took_effect=False)
+    async with on(tmp_path / "cut", world) as made:
+        made.registry.remove("refund")
+        with pytest.raises(Conflict, match="not registered here: refund"):
+            await made.resume(result.job_id)
+        assert await made.unfinished() == [result.job_id]
+        world.register(made)
+        again = await made.resume(result.job_id)
+    assert (again["a"].compensated, world.paid["a"]) == (True, 0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from headway.events.views import ActionView, RunView
 from headway.plan.checks import equal
+from headway.plan.graph import Node, Plan
 from headway.plan.result import ActionResult, ActionStatus, ErrorCode
 
 
@@ -20,7 +21,8 @@ class Resumption(msgspec.Struct, frozen=True):
     the changes that would undo them. ``attempts`` counts the attempts of actions that are not settled; those in
     ``cut_off`` were in flight when the process ended, those in ``retrying`` waited for the next attempt after the
     error that stands there, with its code and the seconds used so far. Actions in ``undoing`` were being compensated;
-    what was compensated, or failed to be, the results say.
+    what was compensated, or failed to be, the results say. ``cancel_reason`` and ``kill_reason`` are those of requests
+    that came after the abort: it is brought to its end all the same, though after a kill nothing more is compensated.
     """
 
     results: list[ActionResult | None]
@@ -31,6 +33,19 @@ class Resumption(msgspec.Struct, frozen=True):
     cut_off: list[int]
     retrying: dict[int, tuple[str, ErrorCode | None, float]] = {}
     undoing: frozenset[int] = frozenset()
+    cancel_reason: str | None = None
+    kill_reason: str | None = None
+
+    def aborting(self, plan: Plan) -> Iterator[tuple[Node, ActionResult]]:
+        """Yield what failed in a way that aborts the run, in order: the first of them did."""
+        exhausted = None  # the level that a budget stopped: what fails beside that aborts nothing
+        for i in self.own:
+            node, result = plan.nodes[i], self.results[i]
+            assert result is not None
+            if result.error_code is ErrorCode.BUDGET_EXHAUSTED:
+                exhausted = node.level
+            elif result.status in (ActionStatus.FAILED, ActionStatus.REJECTED) and node.level != exhausted:
+                yield node, result
 
 
 def resumption_of(run: RunView, at_start: Mapping[str, Any], taken_over: Collection[str] = ()) -> Resumption:

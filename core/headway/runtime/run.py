@@ -77,7 +77,7 @@ class Run:
         self.busy = 0  # actions answered since the loop last had a turn
         self.attempts: dict[int, int] = {}  # made before a restart, of actions that are not settled
         self.undoing: frozenset[int] = past.undoing if past is not None else frozenset()  # when a restart came
-        self._kill_logged = False
+        self._kill_logged = past is not None and past.kill_reason is not None
         self._before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
         self._thread = 0
@@ -86,6 +86,7 @@ class Run:
             self.results, self.own = list(past.results), list(past.own)
             self.attempts, self._before = past.attempts, dict(past.before)
             self.committed = set(past.committed)
+            self.cancel_reason = past.cancel_reason
             for i in self.own:
                 self._count(plan.nodes[i], _settled(self.results[i]))
 
@@ -115,7 +116,7 @@ class Run:
                     self.emit(kinds.BUDGET_SET, {"limits": dict(self.meter.limits)})
             await self._levels()
             if self.stop is not None and self.stop.rolls_back:
-                await compensate(self)
+                await self._undo()
             result = self._finish()
         except asyncio.CancelledError:
             self._task_cancelled()
@@ -140,20 +141,22 @@ class Run:
             self.emit(kinds.JOB_STARTED, data, proposal_id=self.plan.proposal.id)
             return
         self.emit(kinds.RUN_RESUMED, {"reason": "restart", "by": ""})
-        exhausted = None  # the level that a budget stopped: what fails beside that aborts nothing
-        for i in past.own:
-            node, result = self.plan.nodes[i], _settled(self.results[i])
-            if result.error_code is ErrorCode.BUDGET_EXHAUSTED:
-                exhausted = node.level
-            elif result.status in (ActionStatus.FAILED, ActionStatus.REJECTED) and node.level != exhausted:
-                self.end_with(stops.aborted(node.id, result.error))
-                self._drop_level(node.level, past)
+        for node, result in past.aborting(self.plan):
+            self.end_with(stops.aborted(node.id, result.error))
+            self._drop_level(node.level, past)
         for i in past.cut_off:
             node = self.plan.nodes[i]
             if self.results[i] is None and not node.action.idempotent:
                 self._interrupt(node, past.attempts[i])
                 if self.stop is not None:
                     self._drop_level(node.level, past)
+
+    async def _undo(self) -> None:
+        """Compensate; not after a kill that came before a restart."""
+        if self._past is not None and self._past.kill_reason is not None:
+            leave_undone(self, f"killed: {self._past.kill_reason}")
+        else:
+            await compensate(self)
 
     def _drop_level(self, level: int, past: Resumption) -> None:
         """Settle what is left of the level that aborts as the abort would have done, had the process not ended.

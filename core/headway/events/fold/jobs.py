@@ -99,7 +99,8 @@ def _rejected(row: JobRow, event: Event) -> None:
 
 
 def _cancel_requested(row: JobRow, event: Event) -> None:
-    row.cancel_reason = text(event.data.get("reason"))
+    if row.cancel_reason is None:  # a kill after a cancel only hastens the end
+        row.cancel_reason = text(event.data.get("reason"))
 
 
 def _paused(row: JobRow, event: Event) -> None:
