@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.plan.graph import Node
 from headway.plan.model import ActionType, Precondition
-from headway.plan.references import is_reference, state_key
+from headway.plan.references import is_reference
 
 if TYPE_CHECKING:
     from headway.tools.registry import ToolEntry
@@ -111,7 +111,7 @@ def check_shape(node: Node) -> list[str]:
         return [] if node.tool else ["tool_call has no tool"]
     parameters = node.action.parameters
     wanted = _PARAMETERS[node.type.value]
-    if state_key(parameters) and all(map(parameters.__contains__, wanted)):
+    if node.key and all(map(parameters.__contains__, wanted)):
         return []
     problems = [f"{node.type.value} requires '{name}' parameter" for name in wanted if name not in parameters]
     if is_reference(parameters.get("key")):

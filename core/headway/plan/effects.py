@@ -12,7 +12,6 @@ from typing import Any
 from headway.plan.checks import UNKNOWN, check_state
 from headway.plan.graph import Node, Plan
 from headway.plan.model import ActionType
-from headway.plan.references import state_key
 
 _STATE_WRITE = ActionType.STATE_WRITE
 _TOOL_CALL = ActionType.TOOL_CALL
@@ -24,7 +23,7 @@ def declared_effects(node: Node) -> dict[str, Any]:
         return {}
     action = node.action
     if node.type is _STATE_WRITE:
-        key = state_key(action.parameters)
+        key = node.key
         filled_in = (node.references or node.escapes) and any(where[0] == "value" for where in _places(node))
         return {key: UNKNOWN if filled_in else action.parameters.get("value")} if key is not None else {}
     if node.type is not _TOOL_CALL:

@@ -24,6 +24,7 @@ from headway.plan.references import Reference, find_references, state_key
 CYCLE_SHOWN = 20
 """How many actions of a cycle an error names."""
 
+_TOOL_CALL = ActionType.TOOL_CALL
 _STATE_WRITE = ActionType.STATE_WRITE
 _STATE_READ = ActionType.STATE_READ
 _ASSERTION = ActionType.ASSERTION
@@ -34,6 +35,7 @@ _Edges = defaultdict[int, set[int]]
 class Node:
     """One action as the executor sees it.
 
+    ``key`` is the one that a state action names, None where it names none that could be ordered or judged by.
     ``reads`` are the state keys that must be there, ``writes`` those that it may set; ``escapes`` are parameters whose
     ``$$`` stands for ``$``.
     """
@@ -44,6 +46,7 @@ class Node:
         "escapes",
         "id",
         "index",
+        "key",
         "level",
         "needs",
         "reads",
@@ -63,9 +66,11 @@ class Node:
         self.needs: tuple[int, ...] = ()
         self.after: tuple[int, ...] = ()
         self.reads: tuple[str, ...] = tuple(action.state_dependencies)
-        self.writes: tuple[str, ...] = ()
-        if self.type is _STATE_WRITE or action.expected_effects or action.write_set:
-            self.writes = tuple(dict.fromkeys(writes(action)))
+        self.key = state_key(action.parameters) if self.type is not _TOOL_CALL else None
+        if action.expected_effects or action.write_set:
+            self.writes: tuple[str, ...] = tuple(dict.fromkeys(writes(action)))
+        else:
+            self.writes = (self.key,) if self.type is _STATE_WRITE and self.key is not None else ()
         self.references: tuple[Reference, ...] = ()
         self.escapes: tuple[tuple[str | int, ...], ...] = ()
 

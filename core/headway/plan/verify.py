@@ -178,15 +178,20 @@ def _tool_issues(node: Node, registry: ToolRegistry) -> list[Issue]:
 def _state_issues(plan: Plan, state: Mapping[str, Any]) -> tuple[list[Issue], dict[str, Any]]:
     """Walk the levels with the effects that the plan declares; return what will not hold, and the state at the end."""
     now: dict[str, Any] = dict(state)
+    nodes = plan.nodes
     issues: list[Issue] = []
     for level in plan.levels:
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] | None = None
         for i in level:
-            node = plan.nodes[i]
+            node = nodes[i]
             if node.action.preconditions or (node.reads and not all(map(now.__contains__, node.reads))):
                 issues += _unmet(node, now)
             if node.writes:
-                changes.update(declared_effects(node))
+                effects = declared_effects(node)
+                if changes is None:
+                    changes = effects
+                else:
+                    changes.update(effects)
         if changes:
             now.update(changes)
     return issues, now
