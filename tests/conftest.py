@@ -1,6 +1,7 @@
 """What every test shares: the async backend, the hypothesis profiles, an environment without colour switches."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -8,6 +9,10 @@ from hypothesis import HealthCheck, settings
 # Some terminals and build machines set it, and Textual then draws grey: snapshots would differ from machine to machine.
 # Before any import that reads it, and so also gone from what tests start.
 os.environ.pop("NO_COLOR", None)
+
+# A shell's background job ignores Ctrl-C, and so would all that it starts: what tests start is to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # ci: the same examples every time, so a red build is red for its change. dev: new examples each run. Both print what
 # repeats a failure (the seed, as a `reproduce_failure` line).

@@ -331,7 +331,7 @@ def test_help_palette_and_filter(slow: Headway, opened: Open) -> None:
     console = opened("console", size=(80, 24))
     console.wait_for("✔ completed", "quit")
     console.type("?")
-    console.wait_for("Keys", "Everywhere", "Peel one layer")
+    console.wait_for("Keys", "Everywhere", "Levels, events, limits")
     console.type("G")
     console.wait_for("States", "on the critical path")
     console.type("?")
