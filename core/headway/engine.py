@@ -181,7 +181,7 @@ class Engine:
             try:
                 if not resume:
                     raise CannotGoOn(WHY)
-                revived.append(await revive(self.reader, self.history, row, self.workspace, self.registry))
+                revived.append(await revive(self.reader, row, self.workspace, self.registry, self.env.gates))
             except CannotGoOn as reason:
                 await self.log.write(*closing_events(await self.reader.run_view(row.job_id), str(reason)))
         return recovered, revived

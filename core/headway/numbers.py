@@ -42,6 +42,11 @@ def positive_seconds(value: object, what: str) -> float:
     return float(value)
 
 
+def timeout_s(timeout_ms: int) -> float:
+    """Return a time limit in seconds: at most :data:`LONGEST_S`, which no call outlives."""
+    return min(timeout_ms / 1000, LONGEST_S)
+
+
 def is_finite(value: object) -> bool:
     """Return whether ``value`` is a number that a float can hold, neither NaN nor infinite; true and false are none."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -61,6 +62,21 @@ class History:
             if after > upto:
                 break
         return spent
+
+    async def reserved(self, job_id: str, action_ids: Collection[str]) -> dict[str, int]:
+        """Return what those actions of a job had last reserved of its budget, added up; empty without a budget."""
+        last: dict[str, dict[str, int]] = {}
+        after = 0
+        while page := await self._reader.events(after=after, job_id=job_id, kinds=[kinds.BUDGET_RESERVED], limit=1000):
+            for event in page:
+                if event.action_id is not None and event.action_id in action_ids:
+                    last[event.action_id] = event.data.get("amounts", {})
+            after = page[-1].seq
+        total: dict[str, int] = {}
+        for amounts in last.values():
+            for name, amount in amounts.items():
+                total[name] = total.get(name, 0) + amount
+        return total
 
     async def checkpoints(self, job_id: str | None, scope: str | None) -> list[CheckpointInfo]:
         """Return the checkpoints of a job, of a scope, or of everything recent, oldest first."""

@@ -6,6 +6,7 @@ runs again; one that was in flight runs again if it is idempotent, and is failed
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from headway.events.views import JobRow
 from headway.jobs.history import History
 from headway.jobs.live import LiveJob
 from headway.jobs.recovery import WHY
-from headway.plan.graph import Plan, plan_from_graph
+from headway.plan.graph import Node, Plan, plan_from_graph
 from headway.plan.parse import parse_proposal
 from headway.plan.result import ActionStatus
+from headway.plan.verify import Issue
 from headway.runtime.admission import JobSpec
+from headway.runtime.gates import COMPENSATION, Gates
 from headway.runtime.resumption import Resumption, resumption_of
 from headway.store.reader import StoreReader
 from headway.tools.registry import ToolRegistry
@@ -31,13 +34,13 @@ class CannotGoOn(Exception):
 
 
 async def revive(
-    reader: StoreReader, history: History, row: JobRow, workspace: Path | None, registry: ToolRegistry
+    reader: StoreReader, row: JobRow, workspace: Path | None, registry: ToolRegistry, gates: Gates
 ) -> LiveJob:
     """Return the job ready to be queued.
 
     Raises :class:`CannotGoOn` if it must be closed: it was cancelled, began in another workspace, or has yet to call
-    tools that are not in ``registry``. One that was cancelled after it had aborted goes on all the same: what an abort
-    undoes is undone.
+    tools that are not in ``registry``, or to do what ``gates`` do not allow. One that was cancelled after it had
+    aborted goes on all the same: what an abort undoes is undone.
     """
     created = await _first(reader, row.job_id, kinds.JOB_CREATED)
     if created is None or not created.data.get("graph"):
@@ -55,23 +58,30 @@ async def revive(
         data.get("session"),
     )
     taken_over = [result["action_id"] for result in data.get("results", ())]
+    history = History(reader)
     started = await _first(reader, row.job_id, kinds.JOB_STARTED)
     spent = {**data.get("spent", {}), **await history.spent(row.job_id, row.last_seq)}
     run = await reader.run_view(row.job_id, resolve=True)
     at_start = await reader.scope_state(row.scope, upto=started.seq) if started is not None else {}
-    past = resumption_of(run, at_start, taken_over)
-    aborted = next(past.aborting(plan), None)
+    exhausted = await _first(reader, row.job_id, kinds.BUDGET_EXHAUSTED)
+    past = resumption_of(run, at_start, taken_over, exhausted)
     if row.cancel_reason is not None:
         asked = await _first(reader, row.job_id, kinds.RUN_CANCEL_REQUESTED)
-        if aborted is None or asked is None or asked.seq < (run.action(aborted[0].id).finished_seq or 0):
+        if asked is None or past.stopped is None or not past.stopped.stop.rolls_back or asked.seq < past.stopped.seq:
             raise CannotGoOn(WHY)
         killed = await _first(reader, row.job_id, kinds.RUN_KILLED)
         past = msgspec.structs.replace(
             past, cancel_reason=row.cancel_reason, kill_reason=killed.data["reason"] if killed is not None else None
         )
-    missing = sorted(_tools_needed(plan, past, aborted=aborted is not None) - set(registry.names()))
+    missing = sorted(_tools_needed(plan, past) - set(registry.names()))
     if missing:
         raise CannotGoOn(f"{WHY}, and tools that it has yet to call are not registered here: {', '.join(missing)}")
+    refused = _refused(plan, past, gates, registry)
+    if refused:
+        raise CannotGoOn(f"{WHY}, and what it has yet to do is not allowed here: {refused[0]}")
+    cut_off = {plan.nodes[i].id for i, tried in past.tried.items() if tried.cut_off}
+    for name, amount in (await history.reserved(row.job_id, cut_off)).items():
+        spent[name] = spent.get(name, 0) + amount  # whether those calls took effect, nobody knows
     if started is None:
         prior = [r if r is not None and r.action_id in taken_over else None for r in past.results]
         return LiveJob(spec, plan, prior, spent)
@@ -80,18 +90,39 @@ async def revive(
     return LiveJob(spec, plan, (), spent, past)
 
 
-def _tools_needed(plan: Plan, past: Resumption, *, aborted: bool) -> set[str]:
-    """Return the tools that may yet be called: by actions, unless the run has aborted, and to undo them."""
-    needed: set[str] = set()
+def _to_come(plan: Plan, past: Resumption) -> Iterator[tuple[Node, bool]]:
+    """Yield the actions that have something to come, and whether that is the action itself or only its undoing."""
+    goes_on = past.stopped is None
+    undoes = past.stopped is None or past.stopped.stop.rolls_back
     for node, result in zip(plan.nodes, past.results, strict=True):
-        to_come = result is None and not aborted
-        if to_come and node.tool:
-            needed.add(node.tool)
+        if result is None:
+            if goes_on:
+                yield node, True
+        elif undoes and result.status is ActionStatus.SUCCEEDED and result.compensated is None:
+            yield node, False
+
+
+def _tools_needed(plan: Plan, past: Resumption) -> set[str]:
+    """Return the tools that may yet be called, by actions and to undo them."""
+    needed: set[str] = set()
+    for node, itself in _to_come(plan, past):
         undo = node.action.compensation
-        due = result is not None and result.status is ActionStatus.SUCCEEDED and result.compensated is None
-        if (to_come or due) and undo is not None and undo.tool:
-            needed.add(undo.tool)
+        needed.update(name for name in (node.tool if itself else None, undo.tool if undo else None) if name)
     return needed
+
+
+def _refused(plan: Plan, past: Resumption, gates: Gates, registry: ToolRegistry) -> list[str]:
+    """Return why what is to come may not be done: capabilities and permissions may be others than they were."""
+    issues: dict[str | None, list[Issue]] = {}
+    for issue in gates.judge(plan, registry):
+        issues.setdefault(issue.action_id, []).append(issue)
+    if not issues:
+        return []
+    texts = [issue.message for issue in issues.get(None, ()) if past.stopped is None]
+    for node, itself in _to_come(plan, past):
+        found = [issue for issue in issues.get(node.id, ()) if itself or issue.message.startswith(COMPENSATION)]
+        texts += [f"action '{node.id}': {issue.message}" for issue in found]
+    return texts
 
 
 async def _first(reader: StoreReader, job_id: str, kind: str) -> Event | None:

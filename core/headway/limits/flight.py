@@ -115,7 +115,7 @@ class FlightWaiter:
 class Line:
     """A call being made, and who waits for it."""
 
-    __slots__ = ("gone", "key", "leader", "serving", "tool", "waiters")
+    __slots__ = ("gone", "kept", "key", "leader", "serving", "tool", "waiters")
 
     def __init__(self, key: str, tool: str) -> None:
         self.key = key
@@ -123,6 +123,7 @@ class Line:
         self.leader: Flight | None = None
         self.waiters: deque[FlightWaiter] = deque()
         self.gone = 0
+        self.kept = True  # what comes of it; not once its tool was forgotten
         self.serving = False
 
     def first(self) -> FlightWaiter | None:

@@ -79,7 +79,8 @@ class ResultStore:
     def forget(self, tool: str | None = None, params: dict[str, Any] | None = None) -> int:
         """Drop what is kept of one call, of a tool, or of all; return how many results that were.
 
-        Calls being made go on, and what they return is kept: forget after the end of what made it wrong.
+        Calls being made go on, and who waits for one gets its result. Of those, what is forgotten as a whole keeps
+        nothing; forget a single call after the end of what made it wrong.
         """
         if tool is None:
             keys = list(self._entries)
@@ -87,6 +88,9 @@ class ResultStore:
             keys = [key for key in (call_key(tool, params),) if key in self._entries]
         else:
             keys = [key for key, entry in self._entries.items() if entry.tool == tool]
+        if params is None:
+            for line in self._lines.values():
+                line.kept = line.kept and tool is not None and line.tool != tool
         for key in keys:
             self._drop(key)
         return len(keys)
@@ -173,7 +177,8 @@ class ResultStore:
             self._next(line)
             raise
         self._lines.pop(line.key, None)
-        self._keep(line.key, line.tool, encoded)
+        if line.kept:
+            self._keep(line.key, line.tool, encoded)
         while (waiter := line.first()) is not None:
             waiter._tell(self._hit(encoded), self._clock.now())
 

@@ -19,6 +19,7 @@ from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCo
 from headway.plan.verify import Issue, admit, refuse
 from headway.runtime.checkpoint import RuntimeCheckpoint
 from headway.runtime.environment import Environment
+from headway.runtime.recorded import committed, parts, setting
 
 NOT_RUN = "not run: the plan was rejected"
 
@@ -138,9 +139,11 @@ def checkpoint_saved(checkpoint: RuntimeCheckpoint, scope: str, at_seq: int) -> 
     return Event(kinds.CHECKPOINT_SAVED, {**facts, "keys": len(checkpoint.state)})
 
 
-def checkpoint_restored(checkpoint_id: str, scope: str, state: dict[str, Any], by: str = "") -> Event:
-    """Return the event that sets a scope's state."""
-    return Event(kinds.CHECKPOINT_RESTORED, {"checkpoint_id": checkpoint_id, "scope": scope, "state": state, "by": by})
+def checkpoint_restored(checkpoint_id: str, scope: str, state: dict[str, Any], by: str = "") -> list[Event]:
+    """Return the events that set a scope's state, to be appended at once: one, and more for what does not fit in it."""
+    first, *more = parts(state)
+    data = {"checkpoint_id": checkpoint_id, "scope": scope, "state": first, "by": by}
+    return [Event(kinds.CHECKPOINT_RESTORED, data), *(committed(scope, setting(part)) for part in more)]
 
 
 def limit_configured(bucket: TokenBucket) -> Event:
@@ -148,3 +151,8 @@ def limit_configured(bucket: TokenBucket) -> Event:
     facts = bucket.statistics()
     del facts["waiters"]
     return Event(kinds.LIMIT_CONFIGURED, facts)
+
+
+def limit_removed(tool: str) -> Event:
+    """Return the event that tells of a bucket that is there no more."""
+    return Event(kinds.LIMIT_REMOVED, {"bucket": tool})

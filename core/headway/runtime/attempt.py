@@ -17,9 +17,9 @@ from headway.errors import TerminalToolError, describe
 from headway.events import kinds
 from headway.jsonvalue import copy_json, to_json
 from headway.limits.reuse import Lead
-from headway.numbers import whole_number
+from headway.numbers import timeout_s, whole_number
 from headway.plan.model import FailureBehavior
-from headway.plan.result import ActionStatus, ErrorCode, tokens_of
+from headway.plan.result import CANCELED_PREFIX, ActionStatus, ErrorCode, tokens_of
 from headway.runtime import stop as stops
 from headway.runtime.environment import KILL_GRACE_S
 from headway.runtime.progress import Progress
@@ -27,6 +27,7 @@ from headway.runtime.slot import Slot
 from headway.state import state_key
 from headway.tools.chunks import ChunkEvents
 from headway.tools.context import StateView, ToolContext, ToolResult
+from headway.tools.threads import ThreadCall
 
 if TYPE_CHECKING:
     from headway.runtime.level import Level
@@ -76,7 +77,7 @@ class Attempts:
         call.add_done_callback(partial(self._ended, slot))
         timeout_ms = slot.node.action.timeout_ms
         if timeout_ms is not None:
-            slot.timer = clock.call_later(timeout_ms / 1000, self._expired, slot)
+            slot.timer = clock.call_later(timeout_s(timeout_ms), self._expired, slot)
         if self.run.token.is_killed():
             self._cut_off(slot, ErrorCode.KILLED)
 
@@ -85,7 +86,7 @@ class Attempts:
         slot.started = self.env.clock.now()
         timeout_ms = slot.node.action.timeout_ms
         if context is not None and timeout_ms is not None:
-            context.deadline = slot.started + timeout_ms / 1000
+            context.deadline = slot.started + timeout_s(timeout_ms)
         slot.begun = True
         return call()
 
@@ -107,13 +108,20 @@ class Attempts:
         self.level.wake()
 
     def _expired(self, slot: Slot) -> None:
-        timeout = (slot.node.action.timeout_ms or 0) / 1000
-        left = slot.started + timeout - self.env.clock.now() if slot.begun else timeout
+        timeout = timeout_s(slot.node.action.timeout_ms or 0)
+        waits = not slot.begun and not self.env.threads.stuck
+        left = timeout if waits else slot.started + timeout - self.env.clock.now()
         if left > _TICK_S:  # it waited for its thread
             slot.timer = self.env.clock.call_later(left, self._expired, slot)
             return
         slot.timer = None
         self._cut_off(slot, ErrorCode.TIMEOUT)
+
+    def withdraw(self) -> None:
+        """Take back the calls that still wait for a thread: their tools have not begun, and now never will."""
+        for slot in list(self.in_flight):
+            if isinstance(slot.call, ThreadCall) and slot.call.withdraw():
+                slot.cut = ErrorCode.CANCELED
 
     def kill(self) -> None:
         """Cut off everything in flight."""
@@ -182,7 +190,7 @@ class Attempts:
             attempt=slot.attempt,
             idempotency_key=f"{run.job_id}:{node.id}",
             cancel=run.token,
-            deadline=slot.started + timeout_ms / 1000 if timeout_ms is not None else None,
+            deadline=slot.started + timeout_s(timeout_ms) if timeout_ms is not None else None,
             state=StateView(self.level.snapshot),
             workspace=self.env.workspace,
             clock=self.env.clock,
@@ -210,6 +218,9 @@ class Attempts:
             self.level.spending.settle(slot, seconds)
             text = f"timed out after {slot.node.action.timeout_ms} ms"
             self._failed(slot, text, ErrorCode.TIMEOUT)
+        elif slot.cut is ErrorCode.CANCELED:
+            self.level.spending.release(slot)
+            self.fail(slot, f"{CANCELED_PREFIX}{self.run.token.reason}", ErrorCode.CANCELED)
         elif call.cancelled():
             self.level.spending.settle(slot, seconds)
             self._failed(slot, "the tool cancelled itself", ErrorCode.TOOL_ERROR)
@@ -309,8 +320,7 @@ class Attempts:
             slot.waited += delay
             self.level.unpark(slot)
 
-        slot.parked = self.env.clock.call_later(delay, over)
-        self.level.parked[slot] = None
+        self.level.park(slot, self.env.clock.call_later(delay, over))
 
     def fail(
         self,

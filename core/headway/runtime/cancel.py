@@ -6,6 +6,8 @@ Soft (:meth:`CancellationToken.cancel`): nothing new starts, what is in flight r
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -92,6 +94,12 @@ class CancellationToken:
             listeners = list(self._listeners.values())
         for callback in listeners:
             callback()
+
+
+def soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
+    """Have ``callback()`` called on ``loop``, from any thread; not if it is closed: there is nothing left to stop."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(callback)
 
 
 def _line(text: object) -> str:

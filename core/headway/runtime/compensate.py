@@ -28,7 +28,9 @@ from headway.plan.model import Action, ActionType, Compensation, Reversibility
 from headway.plan.references import find_references
 from headway.plan.result import ActionResult, ActionStatus
 from headway.runtime import stop as stops
+from headway.runtime.cancel import soon
 from headway.runtime.prepare import Refused, ask_policies, fill_in
+from headway.runtime.resumption import CUT_OFF
 from headway.runtime.undo_call import UndoCall, recordable
 from headway.tools.context import StateView, ToolContext
 
@@ -112,7 +114,7 @@ class Undoing:
     async def undo(self, due: list[Node]) -> None:
         """Undo ``due``, in this order."""
         run, loop = self._run, asyncio.get_running_loop()
-        unlisten = run.token.listen(lambda: loop.call_soon_threadsafe(self._stop_requested))
+        unlisten = run.token.listen(lambda: soon(loop, self._stop_requested))
         try:
             for node in due:
                 await self._undo(node)
@@ -132,7 +134,7 @@ class Undoing:
             self._refuse_if_killed()
             tool, given, named = self._what(compensation)
             if node.index in run.undoing and not self._may_repeat(node.action, tool, named):
-                raise ToolError(stops.interrupted("the process ended during the call").here)
+                raise ToolError(CUT_OFF)
             parameters = fill_in(given, *find_references(given, self._index), run)
             entry = self._checked(node, tool, parameters)
             await self._take_token(node, tool)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from headway.events import kinds
-from headway.events.event import Event
-from headway.runtime.admission import limit_configured
+from headway.runtime.admission import limit_configured, limit_removed
 
 if TYPE_CHECKING:
     from headway.runtime.environment import Environment
@@ -53,7 +51,7 @@ class Declared:
         bucket = env.limiter.get(tool)
         if bucket is not None and before == (bucket.capacity, bucket.interval_s):
             env.limiter.remove(tool)
-            env.log.append(Event(kinds.LIMIT_REMOVED, {"bucket": tool}))
+            env.log.append(limit_removed(tool))
 
     def _live(self, tool: str, seconds: float) -> None:
         results, before = self._env.results, self._lives.pop(tool, None)

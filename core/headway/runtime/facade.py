@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from headway.arguments import expect, expect_call, path_of, plain, shown_value
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import Conflict, InvalidInput
 from headway.events.log import EventLog
-from headway.jsonvalue import copy_json, to_json
+from headway.jsonvalue import to_json
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
 from headway.plan.given import plan_given
@@ -40,6 +39,8 @@ from headway.runtime.checkpoint import (
     missing_tools,
     plain_checkpoint,
     read_checkpoint,
+    results_of,
+    state_of,
     write_checkpoint,
 )
 from headway.runtime.declared import Declared
@@ -112,7 +113,7 @@ class Runtime:
         scope: str = SCOPE,
         principal: str | None = None,
     ) -> None:
-        gates = Gates(policies)
+        gates = Gates(expect(policies, PolicyEngine, "policies") if policies is not None else None)
         self._env = Environment(
             log=log,
             registry=registry,
@@ -132,6 +133,7 @@ class Runtime:
         self.result_cache = self._env.results
         self._declared = Declared(self._env)
         self._executor = ExecutorTools(executor)
+        principal = plain(principal, "principal") if principal is not None else None
         self._runs = Runs(self._env, self.state, scope, principal)
         self._inference: InferenceProvider | None = None
         if replan is not None:
@@ -290,6 +292,13 @@ class Runtime:
         bucket = self.rate_limiter.set_limit(tool, max_calls, interval_secs)
         self.log.append(admission.limit_configured(bucket))
 
+    def remove_rate_limit(self, tool: str) -> bool:
+        """Take the bucket of ``tool`` away, so that who waits for a token goes on; return False if there was none."""
+        if not self.rate_limiter.remove(tool):
+            return False
+        self.log.append(admission.limit_removed(tool))
+        return True
+
     def enable_tool_cache(self, tool: str, ttl_secs: float) -> None:
         """Keep the results of ``tool`` for ``ttl_secs`` seconds, by its parameters, for this and later runs."""
         self.result_cache.enable(tool, ttl_secs)
@@ -329,8 +338,9 @@ class Runtime:
     def save_checkpoint(self, **metadata: Any) -> RuntimeCheckpoint:
         """Return what the runtime is now: its committed state, and its last run as far as that has come.
 
-        ``metadata`` is kept with it, as JSON. Also while a run is on its way: then with what is settled. That it was
-        saved is on disk when this returns, if the log is: a durable one blocks for its commit.
+        ``metadata`` is kept with it, as JSON. Also while a run is on its way: then with what is settled, and while it
+        aborts without what that undoes. That it was saved is on disk when this returns, if the log is: a durable one
+        blocks for its commit.
         """
         checkpoint = self._checkpoint(metadata)
         self._note_saved(checkpoint)
@@ -342,7 +352,7 @@ class Runtime:
             VERSION,
             f"ckpt_{new_id()}",
             self._env.clock.time_ms(),
-            copy_json(dict(self.state.snapshot())),
+            state_of(turn_of(self.state).run, self.state),
             tools=self.registry.names(),
             buckets=[bucket.statistics() for bucket in self.rate_limiter],
             cache_keys=[*self.result_cache.keys(), *self._env.reuse.idempotency.keys()],
@@ -352,7 +362,7 @@ class Runtime:
             checkpoint.job_id = run.job_id
             checkpoint.proposal = admission.proposal_json(run.plan.proposal)
             checkpoint.graph = run.plan.to_json()
-            checkpoint.results = [copy.deepcopy(result) for result in run.results if result is not None]
+            checkpoint.results = results_of(run)
             checkpoint.committed = sorted(run.committed)
             checkpoint.spent = dict(run.meter.spent) if run.meter is not None else {}
             checkpoint.session = run.session
@@ -363,7 +373,7 @@ class Runtime:
         self.log.sync()
 
     def save_checkpoint_to_file(self, path: Path | str) -> RuntimeCheckpoint:
-        """Save a checkpoint as a JSON file, atomically. Raises :class:`headway.errors.StoreError`."""
+        """Save a checkpoint as a JSON file, at most 256 MiB, atomically. Raises :class:`headway.errors.StoreError`."""
         target = path_of(path)
         checkpoint = self._checkpoint({})
         write_checkpoint(checkpoint, target)
@@ -373,7 +383,7 @@ class Runtime:
     def load_checkpoint_from_file(self, path: Path | str) -> RuntimeCheckpoint:
         """Read a checkpoint file, restore its state and return it. Nothing changes if it does not fit.
 
-        Also if its plan has yet to call tools that are not registered here: they are named.
+        Also if going on from it may call tools that are not registered here, also to undo what it does: they are named.
         """
         checkpoint = read_checkpoint(path_of(path))
         missing = missing_tools(checkpoint, self.registry)
@@ -389,7 +399,7 @@ class Runtime:
         """
         checkpoint = plain_checkpoint(checkpoint)
         self._idle()
-        self._runs.restore(checkpoint.checkpoint_id, to_json(checkpoint.state))
+        self._runs.restore(checkpoint.checkpoint_id, checkpoint.state)
         self.log.sync()
 
     async def continue_from(
@@ -432,7 +442,7 @@ class Runtime:
         ``"canceled: <reason>"``; what is in flight runs to its end and is recorded; finished changes stay.
         """
         expect(cancel, CancellationToken, "cancel")
-        return await self._runs.execute(plan_given(proposal), cancel, _session_of(session), {})
+        return await self._runs.execute(plan_given(proposal), cancel, _session_of(session))
 
     async def plan_and_execute(
         self,
@@ -445,9 +455,11 @@ class Runtime:
     ) -> ProposalResult:
         """Rank the candidates and run the best valid one; when it fails, the next best.
 
-        ``feedback`` is how well the tools have done, by default what the trajectories say. Returns the result of the
-        first that completed, else of the last that ran, with all that were tried as its ``replan_lineage``; if none is
-        valid, the rejection of the first. Raises :class:`InvalidInput` without candidates.
+        All run in one turn, ranked on the state as it is then and anew before each. ``feedback`` is how well the tools
+        have done, by default what the trajectories say. Returns the result of the first that completed, else of the
+        last that ran, with all that were tried as its ``replan_lineage``. If none is valid, nothing runs: the answer is
+        the rejection of the first, or :class:`InvalidPlan` raised if that cannot be parsed. Raises
+        :class:`InvalidInput` without candidates.
         """
         from headway.plan.score import PlannerConfig as Config
         from headway.plan.score import ToolFeedback as Feedback
@@ -459,13 +471,7 @@ class Runtime:
         token, under = _token(cancel), _session_of(session)
         if feedback is None and self._runs.learner is not None:
             feedback = self._runs.learner.feedback()
-        spent: dict[str, int] = {}
-
-        async def execute(candidate: ActionProposal) -> ProposalResult:
-            return await self._runs.execute(candidate, token, under, spent)
-
-        state = self.state.snapshot()
-        return await plan_and_execute(execute, candidates, planner_config, feedback, token, state, self.registry)
+        return await plan_and_execute(self._runs, candidates, planner_config, feedback, token, under)
 
     # -- after a restart ---------------------------------------------------------------------------------------------
 

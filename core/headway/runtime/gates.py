@@ -5,19 +5,26 @@ included; policies judge each call just before its first attempt, when its param
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from headway.plan.graph import Node, Plan, reads, writes
-from headway.plan.model import ActionType
+from headway.plan.graph import Node, Plan, reads
+from headway.plan.model import Action, ActionType
 from headway.plan.verify import Issue
 from headway.policy.call import PolicyCall
 from headway.policy.engine import PolicyEngine
+from headway.policy.risk import Tier
 from headway.policy.values import shown
 
 if TYPE_CHECKING:
     from headway.policy.capabilities import CapabilitySet
     from headway.policy.risk import PermissionGrant
     from headway.tools.registry import ToolEntry, ToolRegistry
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+COMPENSATION = "compensation: "
+"""How a finding about what would undo an action begins."""
 
 
 class Gates:
@@ -55,6 +62,8 @@ class Gates:
 
     def effects_denied(self, keys: Iterable[str]) -> str | None:
         """Return why a tool may not set these state keys, None if it may. The plan did not tell of them."""
+        if self.grant is not None and not self.grant.tier.covers(Tier.SANDBOX_EDIT):
+            return f"setting state needs {Tier.SANDBOX_EDIT.value}, the grant is {self.grant.tier.value}"
         capabilities = self.capabilities
         if capabilities is None or not capabilities.allowed_state_keys:
             return None
@@ -81,7 +90,7 @@ def _calls(node: Node) -> Iterator[tuple[str, PolicyCall]]:
     yield "", _call(node, node.action.parameters)
     undo = node.action.compensation
     if undo is not None and undo.tool:
-        yield "compensation: ", _call(node, undo.parameters, tool=undo.tool)
+        yield COMPENSATION, _call(node, undo.parameters, tool=undo.tool)
 
 
 def _call(
@@ -94,16 +103,34 @@ def _call(
     tool: str | None = None,
 ) -> PolicyCall:
     """Return the call that ``node`` makes, or with ``tool`` the one that compensates it."""
-    action = node.action
+    call = tool is None
     return PolicyCall(
         action_id=node.id,
-        type=node.type.value if tool is None else ActionType.TOOL_CALL.value,
-        tool=node.tool if tool is None else tool,
+        type=node.type.value if call else ActionType.TOOL_CALL.value,
+        tool=node.tool if call else tool,
         parameters=parameters,
-        state=state if state is not None else {},
-        reads=tuple(reads(action)) if tool is None else (),
-        writes=tuple(writes(action)) if tool is None else (),
+        state=state if state is not None else _NOTHING,
+        reads=_reads(node.action) if call else (),
+        writes=node.writes if call else (),
         session=session,
         principal=principal,
         now=now,
+        effects=_effects(node, parameters) if call else _NOTHING,
     )
+
+
+def _reads(action: Action) -> tuple[str, ...]:
+    """Return the state keys that the action looks at, also those that must not be there: the answer tells of them."""
+    keys = reads(action)
+    if action.preconditions:
+        keys += [precondition.key for precondition in action.preconditions if precondition.operator == "not_exists"]
+    return tuple(keys)
+
+
+def _effects(node: Node, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the state keys that the action sets with a value that is known before it runs."""
+    if node.type is ActionType.TOOL_CALL:
+        return node.action.expected_effects
+    if node.type is ActionType.STATE_WRITE and node.key is not None:
+        return {node.key: parameters.get("value")}
+    return _NOTHING

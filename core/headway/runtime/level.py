@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from headway.errors import StoreError
 from headway.events import kinds
 from headway.events.event import Event
+from headway.jsonvalue import copy_json
 from headway.limits.flight import Hit
 from headway.limits.reuse import Asking, Lead
 from headway.plan.graph import Node
@@ -24,8 +25,12 @@ from headway.runtime.attempt import Attempts
 from headway.runtime.prepare import Refused, prepare, state_operation
 from headway.runtime.slot import Slot
 from headway.runtime.spending import Spending
+from headway.runtime.stop import Stop
 
 if TYPE_CHECKING:
+    from headway.clock import TimerHandle
+    from headway.limits.bucket import Waiter
+    from headway.limits.budget import Place
     from headway.runtime.run import Run
 
 
@@ -125,8 +130,7 @@ class Level:
                 text = f"dependency '{missing}' did not succeed"
                 run.settle(node, ActionStatus.SKIPPED, error=text, code=ErrorCode.DEPENDENCY)
                 return None
-        slot = Slot(node)
-        slot.attempt = run.attempts.get(node.index, 0)
+        slot = self._slot(node)
         try:
             prepare(slot, run, self.snapshot)
             if node.type is ActionType.TOOL_CALL:
@@ -140,12 +144,30 @@ class Level:
             self._refuse(slot, refusal)
         return None
 
+    def _slot(self, node: Node) -> Slot:
+        """Return the slot of an action from the queue; a restart may have come between its attempts."""
+        slot = Slot(node)
+        tried = self.run_.tried.get(node.index)
+        if tried is not None:
+            slot.attempt, slot.error, slot.code, slot.duration = tried
+        return slot
+
     def _refuse(self, slot: Slot, refusal: Refused) -> None:
-        """Answer an action refused before dispatch (or a failed assertion) by its failure behaviour."""
+        """Answer an action refused before dispatch (or a failed assertion) by its failure behaviour.
+
+        One that was dispatched before a restart is not refused any more: it fails.
+        """
         node, run = slot.node, self.run_
-        status = ActionStatus.FAILED if refusal.failed else ActionStatus.REJECTED
+        failed = refusal.failed or slot.attempt > 0
         skip = node.action.failure_behavior is FailureBehavior.SKIP
-        run.settle(node, ActionStatus.SKIPPED if skip else status, error=refusal.text, code=refusal.code)
+        run.settle(
+            node,
+            ActionStatus.SKIPPED if skip else ActionStatus.FAILED if failed else ActionStatus.REJECTED,
+            error=refusal.text,
+            code=refusal.code,
+            duration=slot.duration if slot.attempt else None,
+            attempts=slot.attempt,
+        )
         if not skip:
             run.end_with(stops.aborted(node.id, refusal.text))
 
@@ -172,8 +194,7 @@ class Level:
             self.run_.emit(kinds.RATE_LIMIT_GRANT, data, node=slot.node, attempt=slot.attempt + 1)
             self.unpark(slot)
 
-        slot.parked = bucket.wait(granted)
-        self.parked[slot] = None
+        self.park(slot, bucket.wait(granted))
         data = bucket.statistics()
         data["next_ms"] = data["at_ms"] + round(bucket.next_grant_s() * 1000)
         self.run_.emit(kinds.RATE_LIMIT_WAIT, data, node=slot.node, attempt=slot.attempt + 1)
@@ -192,8 +213,7 @@ class Level:
 
         found = self.env.reuse.begin(tool, slot.parameters, answered, idempotent=action.idempotent)
         if isinstance(found, Asking):
-            slot.parked = found
-            self.parked[slot] = None
+            self.park(slot, found)
             return False
         slot.reuse = found
         return True
@@ -209,7 +229,7 @@ class Level:
             return
         run.emit(kinds.ACTION_DEDUPLICATED, {"source": hit.source}, node=node)
         effects = node.action.expected_effects if hit.effects is None else hit.effects
-        changes = {key: {"op": "set", "value": value} for key, value in effects.items()}
+        changes = {key: {"op": "set", "value": copy_json(value)} for key, value in effects.items()}
         run.settle(
             node,
             ActionStatus.SUCCEEDED,
@@ -220,6 +240,11 @@ class Level:
             artifacts=hit.artifacts,
         )
         self.spending.spend_action(slot)
+
+    def park(self, slot: Slot, waiting: Waiter | Place | Asking | TimerHandle) -> None:
+        """Let a slot wait for something, which has its place in line or its timer."""
+        slot.parked, slot.parked_at = waiting, self.env.clock.now()
+        self.parked[slot] = None
 
     def unpark(self, slot: Slot) -> None:
         """Let a parked slot start when there is room."""
@@ -281,10 +306,13 @@ class Level:
         """Settle everything that has not started, in list order, with the words of the stop."""
         stop = self.run_.stop
         assert stop is not None
+        if stop.code is ErrorCode.CANCELED:
+            self.attempts.withdraw()
         for slot in self.parked:
             if slot.parked is not None:
                 slot.parked.cancel()
-        fresh = [Slot(node) for node in self.queue]
+                slot.waited += max(0.0, self.env.clock.now() - slot.parked_at)
+        fresh = [self._slot(node) for node in self.queue]
         unstarted = [*self.ready, *self.parked, *fresh]
         self.queue.clear()
         self.ready.clear()
@@ -292,8 +320,16 @@ class Level:
         for slot in sorted(unstarted, key=lambda s: s.node.index):
             slot.give_way()
             self.let_go(slot)
-            if slot.attempt:  # it has run and failed: its retry is what does not start
-                code = stop.code if stop.code is ErrorCode.CANCELED else slot.code
-                self.attempts.fail(slot, slot.error or "", code or ErrorCode.TOOL_ERROR)
+            if slot.attempt:  # it has run and failed: its next attempt is what does not start
+                self._not_again(slot, stop)
             else:
                 self.run_.settle(slot.node, ActionStatus.SKIPPED, error=stop.here, code=stop.code, waited=slot.waited)
+
+    def _not_again(self, slot: Slot, stop: Stop) -> None:
+        """Settle an action that gets no further attempt: with the error of the last one."""
+        code = slot.code or ErrorCode.TOOL_ERROR
+        if stop.code is ErrorCode.CANCELED and code is not ErrorCode.INTERRUPTED:
+            code = stop.code
+        skip = slot.node.action.failure_behavior is FailureBehavior.SKIP  # cut off by a restart: it makes no second one
+        status = ActionStatus.SKIPPED if skip else ActionStatus.FAILED
+        self.attempts.fail(slot, slot.error or "", code, status=status)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from headway.errors import InvalidInput
 from headway.events import kinds
-from headway.jsonvalue import copy_json, to_json
+from headway.jsonvalue import MAX_VALUE_BYTES, copy_json, encode_json, to_json
 from headway.plan.checks import check_state, equal
 from headway.plan.graph import Node
 from headway.plan.model import ActionType
@@ -106,11 +106,28 @@ def fill_in(
 ) -> dict[str, Any]:
     """Return parameters with what they refer to: shared with its owner, and copied only for the call itself."""
     parameters: dict[str, Any] = copy_json(given)
-    for reference in references:
-        _put(parameters, reference.where, _look_up(reference, past))
+    values = [(reference, _look_up(reference, past)) for reference in references]
+    if len(values) > 1:  # one alone is no larger than an output may be
+        _refuse_too_large(values)
+    for reference, value in values:
+        _put(parameters, reference.where, value)
     for where in escapes:
         _put(parameters, where, _at(parameters, where)[1:])
     return parameters
+
+
+def _refuse_too_large(values: Iterable[tuple[Reference, Any]]) -> None:
+    """Refuse values that together are larger than one may be: a short plan can name a large output many times."""
+    sizes: dict[tuple[int, tuple[str, ...]], int] = {}
+    total = 0
+    for reference, value in values:
+        what = (reference.source, reference.path)
+        if what not in sizes:
+            sizes[what] = len(encode_json(value))
+        total += sizes[what]
+    if total > MAX_VALUE_BYTES:
+        text = f"the parameters would be {total:,} bytes with what they refer to; the limit is {MAX_VALUE_BYTES:,}"
+        raise Refused(text, ErrorCode.VALIDATION)
 
 
 def _look_up(reference: Reference, past: Past) -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headway.events.views import JobRow
+    from headway.runtime.gates import Gates
     from headway.store.reader import StoreReader
     from headway.tools.registry import ToolRegistry
 
@@ -32,7 +33,7 @@ async def unfinished(log: EventLog, scope: str) -> list[str]:
 
 
 async def take_up(
-    log: EventLog, scope: str, job_id: str, workspace: Path | None, registry: ToolRegistry
+    log: EventLog, scope: str, job_id: str, workspace: Path | None, registry: ToolRegistry, gates: Gates
 ) -> tuple[JobRow, LiveJob | None]:
     """Return the row of an unfinished job, and the job ready to go on; None if all it can get is its end.
 
@@ -45,7 +46,7 @@ async def take_up(
     if row.scope != scope:
         raise Conflict(f"job '{job_id}' works on the state of scope '{row.scope}', this runtime on '{scope}'")
     try:
-        return row, await revive(reader, History(reader), row, workspace, registry)
+        return row, await revive(reader, row, workspace, registry, gates)
     except CannotGoOn as reason:
         if row.cancel_reason is not None:
             return row, None

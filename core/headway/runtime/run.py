@@ -23,11 +23,11 @@ from headway.plan.graph import Node, Plan
 from headway.plan.model import ActionType, FailureBehavior
 from headway.plan.result import ROLLED_BACK, ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.runtime import stop as stops
-from headway.runtime.cancel import CancellationToken
+from headway.runtime.cancel import CancellationToken, soon
 from headway.runtime.compensate import compensate, leave_undone
 from headway.runtime.environment import Environment
 from headway.runtime.level import Level
-from headway.runtime.resumption import Resumption
+from headway.runtime.resumption import Resumption, Tried
 from headway.runtime.stop import Stop
 from headway.state import StateStore
 
@@ -67,7 +67,7 @@ class Run:
         self.session = session  # of policies
         self.principal = principal  # on whose behalf
         self.results: list[ActionResult | None] = list(prior) or [None] * len(plan.nodes)
-        self.own: list[int] = []  # indices settled by this run, in the order of settling
+        self.own: dict[int, None] = {}  # indices settled by this run, in the order of settling
         self.cost = CostSummary()
         self.stop: Stop | None = None
         self.sealed = False  # the terminal event is in the log
@@ -75,16 +75,17 @@ class Run:
         self.commits = 0  # changes made to the state
         self.committed: set[int] = set()  # levels whose changes are in the state
         self.busy = 0  # actions answered since the loop last had a turn
-        self.attempts: dict[int, int] = {}  # made before a restart, of actions that are not settled
+        self.tried: Mapping[int, Tried] = past.tried if past is not None else {}  # before a restart, and not settled
         self.undoing: frozenset[int] = past.undoing if past is not None else frozenset()  # when a restart came
+        self._refused: StoreError | None = None  # by the log: the terminal event is not in it
         self._kill_logged = past is not None and past.kill_reason is not None
         self._before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
         self._thread = 0
         self._past = past
         if past is not None:
-            self.results, self.own = list(past.results), list(past.own)
-            self.attempts, self._before = past.attempts, dict(past.before)
+            self.results, self.own = list(past.results), dict.fromkeys(past.own)
+            self._before = dict(past.before)
             self.committed = set(past.committed)
             self.cancel_reason = past.cancel_reason
             for i in self.own:
@@ -104,16 +105,18 @@ class Run:
             if threading.get_ident() == self._thread:
                 self._stop_requested()
             else:
-                loop.call_soon_threadsafe(self._stop_requested)
+                soon(loop, self._stop_requested)
 
         unlisten = self.token.listen(on_request)
         try:
-            if self.token.is_cancelled():
+            if self._past is None and self.token.is_cancelled():
                 self._stop_requested()  # cancelled in the queue: it never starts
             else:
                 self._begin()
                 if self.meter is not None:
                     self.emit(kinds.BUDGET_SET, {"limits": dict(self.meter.limits)})
+                    if any(tried.cut_off for tried in self.tried.values()):  # what those had reserved is spent
+                        self.emit(kinds.BUDGET_SETTLED, self.meter.statistics())
             await self._levels()
             if self.stop is not None and self.stop.rolls_back:
                 await self._undo()
@@ -129,6 +132,8 @@ class Run:
         finally:
             unlisten()
         await self.env.log.flush()
+        if self._refused is not None:
+            raise self._refused
         return result
 
     def _begin(self) -> None:
@@ -141,15 +146,15 @@ class Run:
             self.emit(kinds.JOB_STARTED, data, proposal_id=self.plan.proposal.id)
             return
         self.emit(kinds.RUN_RESUMED, {"reason": "restart", "by": ""})
-        for node, result in past.aborting(self.plan):
-            self.end_with(stops.aborted(node.id, result.error))
-            self._drop_level(node.level, past)
-        for i in past.cut_off:
+        if past.stopped is not None:
+            self.stop = past.stopped.stop
+            self._drop_level(past.stopped.level)
+        for i, tried in past.tried.items():
             node = self.plan.nodes[i]
-            if self.results[i] is None and not node.action.idempotent:
-                self._interrupt(node, past.attempts[i])
+            if self.results[i] is None and (self.stopping or (tried.cut_off and not node.action.idempotent)):
+                self._settle_tried(node, tried)
                 if self.stop is not None:
-                    self._drop_level(node.level, past)
+                    self._drop_level(node.level)
 
     async def _undo(self) -> None:
         """Compensate; not after a kill that came before a restart."""
@@ -158,34 +163,29 @@ class Run:
         else:
             await compensate(self)
 
-    def _drop_level(self, level: int, past: Resumption) -> None:
-        """Settle what is left of the level that aborts as the abort would have done, had the process not ended.
-
-        A call that was in flight may have taken effect: that it could be repeated does not matter any more.
-        """
+    def _drop_level(self, level: int) -> None:
+        """Settle what is left of the level in which the run stops as the stop would have done without a restart."""
         stop = self.stop
         assert stop is not None
         for i in self.plan.levels[level]:
-            node = self.plan.nodes[i]
+            node, tried = self.plan.nodes[i], self.tried.get(i)
             if self.results[i] is not None:
                 continue
-            if i in past.cut_off:
-                self._interrupt(node, past.attempts[i])
-            elif i in past.retrying:
-                text, code, used = past.retrying[i]
-                made = past.attempts[i]
-                self.settle(node, ActionStatus.FAILED, error=text, code=code, duration=used, attempts=made)
+            if tried is not None:
+                self._settle_tried(node, tried)
             else:
                 self.settle(node, ActionStatus.SKIPPED, error=stop.here, code=stop.code)
 
-    def _interrupt(self, node: Node, attempts: int) -> None:
-        """Answer a call that the end of a process cut off: whether it took effect, nobody knows."""
-        text = stops.interrupted("the process ended during the call").here
+    def _settle_tried(self, node: Node, tried: Tried) -> None:
+        """Answer an action that gets no further attempt: one that was cut off may have taken effect."""
         skip = node.action.failure_behavior is FailureBehavior.SKIP
         status = ActionStatus.SKIPPED if skip else ActionStatus.FAILED
-        self.settle(node, status, error=text, code=ErrorCode.INTERRUPTED, duration=0.0, attempts=attempts)
+        code = tried.code
+        if not tried.cut_off and self.stop is not None and self.stop.code is ErrorCode.CANCELED:
+            code = ErrorCode.CANCELED
+        self.settle(node, status, error=tried.error, code=code, duration=tried.seconds, attempts=tried.attempts)
         if not skip:
-            self.end_with(stops.aborted(node.id, text))
+            self.end_with(stops.aborted(node.id, tried.error))
 
     async def _levels(self) -> None:
         for index, members in enumerate(self.plan.levels):
@@ -213,8 +213,7 @@ class Run:
 
     def _settled_here(self, members: Iterable[int]) -> list[Node]:
         """Return those of ``members`` that this run settled itself, before or after a restart."""
-        own = set(self.own)
-        return [self.plan.nodes[i] for i in members if i in own]
+        return [self.plan.nodes[i] for i in members if i in self.own]
 
     def _commit_level(self, index: int, todo: list[Node]) -> None:
         counts = dict.fromkeys(("succeeded", "failed", "skipped", "rejected"), 0)
@@ -266,6 +265,8 @@ class Run:
 
     def _finish(self) -> ProposalResult:
         """Settle what did not run, append the terminal event and return the result."""
+        if self.token.is_cancelled():
+            self._stop_requested()
         if self.stop is not None and self.stop.rolls_back:
             self._roll_back()
         self._skip_the_rest()
@@ -295,6 +296,7 @@ class Run:
         """Whether nothing new may start."""
         if self.stop is None and self.token.is_cancelled():
             self.stop = stops.cancelled(self.token.reason)
+            self._stop_requested()  # another thread's request may be here before its message to this loop is
         return self.stop is not None
 
     def end_with(self, stop: Stop) -> None:
@@ -391,7 +393,7 @@ class Run:
         if cost is not None:
             data["cost"] = result.cost = cost
         self.results[node.index] = result
-        self.own.append(node.index)
+        self.own[node.index] = None
         self._count(node, result)
         self._record(
             Event(_KIND[status], data, self.job_id, node.id, node.level, attempts or None, None, None, None, ms)
@@ -428,6 +430,8 @@ class Run:
             self.env.log.append(event)
         except StoreError as error:
             self.broken(error)
+            if event.kind in kinds.TERMINAL_JOB:
+                self._refused = error
 
     def id_of(self, index: int) -> str:
         """Return the id of the action at ``index``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 Spent = dict[str, int]
 """What the runs of one call have spent of its budget so far, by dimension; it goes on from run to run."""
 
+Execute = Callable[[ActionProposal], Awaitable[ProposalResult]]
+"""Runs a plan, and other ones while it aborts and the replan callback has one."""
+
 
 class Runs:
     """Executes plans on one state. ``last`` is the latest run, on its way or ended."""
@@ -48,17 +52,27 @@ class Runs:
         """Whether a run is working on the state."""
         return turn_of(self.state).occupied
 
-    async def execute(
-        self, proposal: ActionProposal, cancel: CancellationToken, session: str | None, spent: Spent
-    ) -> ProposalResult:
+    async def execute(self, proposal: ActionProposal, cancel: CancellationToken, session: str | None) -> ProposalResult:
         """Run a plan in its turn, and other ones while it aborts and the replan callback has one."""
-        call = _Call(self, cancel, session, spent)
+        return await self.in_turn(lambda execute: execute(proposal), cancel, session)
+
+    async def in_turn(
+        self, work: Callable[[Execute], Awaitable[ProposalResult]], cancel: CancellationToken, session: str | None
+    ) -> ProposalResult:
+        """Let ``work`` execute plans, all of them in one turn and on one budget; learn from the result's lineage."""
+        call = _Call(self, cancel, session, {})
         since = self.env.log.last_seq
         async with turn_of(self.state).taken(cancel) as mine:
             if not mine:  # cancelled in line: it starts nothing and needs no turn
-                return await call.run_without_turn(proposal)
-            result = await call.run_and_replan(proposal)
+                return await work(call.run_without_turn)
+            result = await work(call.run_and_replan)
         return await self._learned(since, result)
+
+    async def rejected(self, proposal: ActionProposal, session: str | None, error: InvalidPlan) -> ProposalResult:
+        """Record that a plan is refused, as a job that never ran, and return its result."""
+        spec = self._spec(proposal, session)
+        await self.env.log.write(*admission.rejection(spec, admission.proposal_json(proposal), error))
+        return admission.rejected_result(spec.job_id, proposal, error)
 
     async def continue_from(
         self, checkpoint: RuntimeCheckpoint, cancel: CancellationToken, session: str | None
@@ -102,7 +116,7 @@ class Runs:
             if not mine:
                 raise Conflict("cancelled before its turn came")
             log, env = self.env.log, self.env
-            row, job = await recovery.take_up(log, self.scope, job_id, env.workspace, env.registry)
+            row, job = await recovery.take_up(log, self.scope, job_id, env.workspace, env.registry, env.gates)
             if job is not None:
                 session = self.open_session(session, job.spec.session, f"job '{job_id}'")
             await self.take_state()
@@ -125,9 +139,9 @@ class Runs:
         return await self._learned(row.first_seq - 1, result)
 
     def restore(self, checkpoint_id: str, state: dict[str, Any]) -> None:
-        """Make ``state`` the state and record that."""
+        """Record that ``state`` is the state from now on, and make it so: not if the log takes no more."""
+        self.env.log.append(*admission.checkpoint_restored(checkpoint_id, self.scope, state))
         self.state.replace(state)
-        self.env.log.append(admission.checkpoint_restored(checkpoint_id, self.scope, state))
         self.recorded.note(self.state)
 
     async def take_state(self) -> None:
@@ -151,8 +165,7 @@ class Runs:
         try:
             plan = admission.check(self.env, proposal, self.state.snapshot())
         except InvalidPlan as error:
-            await self.env.log.write(*admission.rejection(spec, kept, error))
-            return admission.rejected_result(spec.job_id, proposal, error)
+            return await self.rejected(proposal, call.session, error)
         if takes_turn:
             lineage |= self.recorded.catch_up(self.env.log, self.state)
         self.env.log.append(spec.created(kept, plan.to_json(), **lineage, **_spent(call.spent)))

@@ -38,6 +38,7 @@ class Slot:
         "node",
         "parameters",
         "parked",
+        "parked_at",
         "progress",
         "reserved",
         "reuse",
@@ -63,6 +64,7 @@ class Slot:
         self.call: asyncio.Future[Any] | None = None
         self.timer: TimerHandle | None = None
         self.parked: Waiter | Place | Asking | TimerHandle | None = None
+        self.parked_at = 0.0
         self.progress: Progress | None = None  # of the present attempt
         self.chunks: ChunkEvents | None = None  # of the present attempt
         self.cut: ErrorCode | None = None  # why the call was cut off: timeout, killed or interrupted

@@ -49,17 +49,15 @@ class Spending:
         found = meter.reserve(amounts())
         if found is not None:
             return self._given(slot, found)
-        since = self.level.env.clock.now()
 
         def answered(found: Reserved | str) -> None:
             slot.parked = None
-            slot.waited += self.level.env.clock.now() - since
+            slot.waited += self.level.env.clock.now() - slot.parked_at
             self.level.parked.pop(slot, None)
             if self._given(slot, found):
                 self.level.unpark(slot)
 
-        slot.parked = meter.wait(amounts, answered)
-        self.level.parked[slot] = None
+        self.level.park(slot, meter.wait(amounts, answered))
         return False
 
     def _estimating(self, slot: Slot, counted: dict[str, int | None]) -> Callable[[], Amounts]:
@@ -88,7 +86,7 @@ class Spending:
         assert meter is not None
         if not isinstance(found, str):
             slot.reserved = found
-            run.emit(kinds.BUDGET_RESERVED, meter.statistics(), node=slot.node)
+            run.emit(kinds.BUDGET_RESERVED, {**meter.statistics(), "amounts": dict(found)}, node=slot.node)
             return True
         limit = meter.limits[found]
         run.emit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections import deque
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from headway.errors import Conflict
-from headway.runtime.cancel import CancellationToken
+from headway.runtime.cancel import CancellationToken, soon
 from headway.state import StateStore
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 
 class Stay:
-    """The time that somebody has the turn. ``waits`` are the turns that code inside of it waits for."""
+    """The time that somebody on ``loop`` has the turn. ``waits`` are the turns that code inside of it waits for."""
 
-    __slots__ = ("waits",)
+    __slots__ = ("loop", "waits")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
         self.waits: list[Turn] = []
 
 
@@ -34,7 +36,8 @@ _inside: contextvars.ContextVar[tuple[Stay, ...]] = contextvars.ContextVar("head
 class Turn:
     """The line before one state, first come, first served. ``run`` is the run whose turn it is.
 
-    It may be used by one event loop after another: who waits on a loop that has ended is left out.
+    It may be used by one event loop after another, not by two at once: who holds it or waits for it on a loop that is
+    closed is left out.
     """
 
     def __init__(self) -> None:
@@ -51,7 +54,8 @@ class Turn:
     async def taken(self, cancel: CancellationToken) -> AsyncIterator[bool]:
         """Have the turn inside the block; False if ``cancel`` is pulled before it comes, and there is no turn then.
 
-        Raises :class:`Conflict` in a tool or a callback that would wait for itself to end.
+        Raises :class:`Conflict` in a tool or a callback that would wait for itself to end, and while somebody on
+        another event loop has the turn.
         """
         stay = await self._comes(cancel)
         if stay is None:
@@ -61,22 +65,30 @@ class Turn:
         try:
             yield True
         finally:
-            _inside.reset(token)
-            self._over()
+            self._over(stay)
+            with contextlib.suppress(ValueError):  # the loop ended before us: this is the garbage collector's context
+                _inside.reset(token)
 
     async def _comes(self, cancel: CancellationToken) -> Stay | None:
+        loop = asyncio.get_running_loop()
+        if self._stay is not None and self._stay.loop.is_closed():
+            self._over(self._stay)
         if self._stay is None:
-            self._stay = Stay()
+            self._stay = Stay(loop)
             return self._stay
+        if self._stay.loop is not loop:
+            raise Conflict(
+                "another event loop works on this state: use a runtime on one loop at a time, or one a thread, each"
+                " with a state and a log of its own"
+            )
         outer = _inside.get()
         if outer and self._ends_after(outer):
             raise Conflict(
                 "a tool cannot execute a plan on the state that it runs on, or on one that waits for it:"
                 " give it a Runtime of its own"
             )
-        loop = asyncio.get_running_loop()
         place: asyncio.Future[Stay] = loop.create_future()
-        unlisten = cancel.listen(lambda: loop.call_soon_threadsafe(place.cancel))
+        unlisten = cancel.listen(lambda: soon(loop, place.cancel))
         if cancel.is_cancelled():
             place.cancel()
         self._line.append(place)
@@ -86,7 +98,7 @@ class Turn:
             await asyncio.wait([place])
         except asyncio.CancelledError:
             if not place.cancel() and not place.cancelled():
-                self._over()
+                self._over(place.result())
             raise
         finally:
             unlisten()
@@ -108,13 +120,15 @@ class Turn:
             turns.extend(turn._stay.waits)
         return False
 
-    def _over(self) -> None:
-        """Let the next in line have the turn."""
+    def _over(self, stay: Stay) -> None:
+        """Let the next in line have the turn after ``stay``; harmless if that has been left out already."""
+        if self._stay is not stay:
+            return
         self.run = self._stay = None
         while self._line:
             place = self._line.popleft()
             if not place.done() and not place.get_loop().is_closed():
-                self._stay = Stay()
+                self._stay = Stay(place.get_loop())
                 place.set_result(self._stay)
                 return
 

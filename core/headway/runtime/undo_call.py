@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import ToolError, describe
 from headway.jsonvalue import copy_json, to_json
+from headway.numbers import timeout_s
 from headway.runtime.attempt import amounts_of
 from headway.runtime.environment import KILL_GRACE_S, Environment
 from headway.tools.context import ToolResult
@@ -39,15 +40,16 @@ class UndoCall:
         self._env = env
         self._is_async = self._begun = entry.is_async
         self._timeout_ms = timeout_ms
+        self._timeout = timeout_s(timeout_ms)
         self._context = context
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._timer: TimerHandle | None = None
         self._cut: str | None = None
         self._started = self._ended_at = env.clock.now()
-        context.deadline = self._started + timeout_ms / 1000
+        context.deadline = self._started + self._timeout
         self._call = self._begin(entry, parameters)
         self._call.add_done_callback(self._ended)
-        self._timer = env.clock.call_later(timeout_ms / 1000, self._expired)
+        self._timer = env.clock.call_later(self._timeout, self._expired)
 
     @property
     def seconds(self) -> float:
@@ -102,13 +104,13 @@ class UndoCall:
     def _in_thread(self, call: Callable[[], Any]) -> Any:
         """Make a sync call, in its thread. Its time begins here: waiting for a thread is not the tool's."""
         self._started = self._env.clock.now()
-        self._context.deadline = self._started + self._timeout_ms / 1000
+        self._context.deadline = self._started + self._timeout
         self._begun = True
         return call()
 
     def _expired(self) -> None:
-        timeout = self._timeout_ms / 1000
-        left = self._started + timeout - self._env.clock.now() if self._begun else timeout
+        waits = not self._begun and not self._env.threads.stuck
+        left = self._timeout if waits else self._started + self._timeout - self._env.clock.now()
         if left > _TICK_S:  # it waited for its thread
             self._timer = self._env.clock.call_later(left, self._expired)
             return

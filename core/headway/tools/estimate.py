@@ -38,7 +38,7 @@ def estimate_of(tool: str, estimate: Estimate | None, params: dict[str, Any]) ->
         return estimate if estimate is not None else NOTHING
     try:
         return _checked(tool, estimate(params))
-    except Exception as error:  # noqa: BLE001 - it is the tool's code: it may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the tool's code: it may raise anything
         _log.warning("the estimate of tool '%s' failed: %s", tool, describe(error))
         return NOTHING
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, runtime_checkable
 
-from headway.errors import InvalidInput, ToolError
+from headway.errors import InvalidInput, ToolError, describe
 from headway.plan.model import ToolSchema
 from headway.tools.registry import ToolEntry
 
@@ -45,6 +45,9 @@ class ExecutorTools:
         async def call(**params: Any) -> Any:
             if self._execute is None:
                 raise ToolError(f"no executor is set for tool '{schema.name}'")
-            return await self._execute(schema.name, params)
+            try:
+                return await self._execute(schema.name, params)
+            except SystemExit as error:  # asyncio would let it end the process
+                raise ToolError(describe(error)) from error
 
         return ToolEntry(schema, call=call, is_async=True)

@@ -10,7 +10,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from headway.arguments import expect, expect_call, shown_value
-from headway.errors import InvalidInput, one_line
+from headway.errors import InvalidInput, describe, one_line
 from headway.tools.estimate import Estimate, refuse_broken_estimate
 from headway.tools.validation import ParameterCheck, compile_check, output_problem, refuse_broken
 
@@ -103,7 +103,12 @@ class ToolEntry:
         if check is None:
             check = self._check = compile_check(self.schema.name, self.schema.parameters)
         problems = check(params, quote)
-        return problems if problems or self.check is None else self.check(params)
+        if problems or self.check is None:
+            return problems
+        try:
+            return self.check(params)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the tool's code: it may raise anything
+            return [f"the check of tool '{self.schema.name}' failed: {describe(error)}"]
 
     def refuse_broken_schemas(self) -> None:
         """Raise ``InvalidInput`` with one line if a schema of this tool is not a valid JSON Schema."""

@@ -68,6 +68,10 @@ class ThreadCall(asyncio.Future[Any]):
         self._threads._abandon(self)
         return True
 
+    def withdraw(self) -> bool:
+        """Cancel a call that waits for a thread; False if one has begun it: that goes on."""
+        return self._threads._withdraw(self) and super().cancel()
+
     def _invoke(self) -> tuple[Any, BaseException | None]:
         """Run the call, in its thread; return its value or its error."""
         assert self._work is not None
@@ -162,7 +166,7 @@ class DaemonThreads:
 
     def _dispatch(self) -> None:
         """Give queued calls to threads while there is room. The lock is held."""
-        room = self.max_threads - max(0, self._abandoned - self.max_abandoned)
+        room = self._room()
         while self._queue and self._running < room:
             call = self._queue.popleft()
             if self._idle:
@@ -176,11 +180,34 @@ class DaemonThreads:
                     if self._running:
                         self._queue.appendleft(call)  # a running thread takes it when it is free
                         return
-                    call.get_loop().call_soon(call._deliver, None, ToolError(f"no thread for the tool: {error}"))
+                    self._refuse(call, ToolError(f"no thread for the tool: {error}"))
                     continue
                 self._started += 1
             call._phase = _RUNNING
             self._running += 1
+
+    @property
+    def stuck(self) -> bool:
+        """Whether calls that nobody waits for have all the places: only their return gives others one."""
+        return self._room() <= 0
+
+    def _room(self) -> int:
+        """Return how many calls may run: a thread inside a call that nobody waits for may take a place."""
+        return self.max_threads - max(0, self._abandoned - self.max_abandoned)
+
+    def _refuse(self, call: ThreadCall, error: ToolError) -> None:
+        call._phase = _RETURNED
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+            call.get_loop().call_soon_threadsafe(call._deliver, None, error)
+
+    def _withdraw(self, call: ThreadCall) -> bool:
+        """Take a call out of the queue; False if it is not there."""
+        with self._lock:
+            if call._phase != _QUEUED or call not in self._queue:
+                return False
+            self._queue.remove(call)
+            call._phase, call._work = _RETURNED, None
+            return True
 
     def _abandon(self, call: ThreadCall) -> None:
         # Ctrl-C makes asyncio cancel the main task from inside a signal handler, perhaps while this very thread holds
@@ -232,8 +259,7 @@ class DaemonThreads:
                 self._running -= 1
             else:
                 self._abandoned -= 1
-            room = self.max_threads - max(0, self._abandoned - self.max_abandoned)
-            if self._queue and self._running < room:
+            if self._queue and self._running < self._room():
                 following = self._queue.popleft()
                 following._phase = _RUNNING
                 self._running += 1

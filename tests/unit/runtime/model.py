@@ -245,7 +245,10 @@ class Model:
     def _drop(self, batch: list[int]) -> None:
         """Settle what has not started, and what was to start again."""
         parked = [i for i, (_, what) in self.due.items() if what in ("token", "again")]
-        for i in (*batch, *self.queue, *self.ready, *parked, *(i for line in self.lines.values() for i in line)):
+        parked += [i for line in self.lines.values() for i in line]
+        for i in parked:
+            self.course[i].waited += self.now - self.course[i].since
+        for i in (*batch, *self.queue, *self.ready, *parked):
             self.due.pop(i, None)
             course, stop = self.course[i], self.stop or ""
             code, text = course.failure
@@ -253,7 +256,7 @@ class Model:
                 code = "canceled" if stop == "cancel" else code
                 self.ends[i] = End("failed", code, text, None, (), course.attempts, course.waited, course.used)
             else:
-                self.ends[i] = End("skipped", CODE[stop], HERE[stop])
+                self.ends[i] = End("skipped", CODE[stop], HERE[stop], waited=course.waited)
         self.queue, self.ready, self.lines = [], [], {}
 
 

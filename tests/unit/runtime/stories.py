@@ -226,7 +226,6 @@ class Stage:
 def _end(result: ActionResult) -> End:
     code = result.error_code.value if result.error_code is not None else None
     unsaid = code in ("precondition", "validation") or result.rolled_back
-    never = result.status == "skipped" and not result.attempts  # how long it waited before that is not of interest
     return End(
         result.status.value,
         code,
@@ -234,7 +233,7 @@ def _end(result: ActionResult) -> End:
         result.output,
         tuple(result.state_changes),
         result.attempts,
-        0 if never else round((result.waited_ms or 0) * 1000),
+        round((result.waited_ms or 0) * 1000),
         None if result.duration_ms is None else round(result.duration_ms * 1000),
         result.rolled_back,
     )

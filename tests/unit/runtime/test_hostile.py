@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import headway
-from headway import Runtime
+from headway import CostBudget, Runtime
 from headway.errors import LogFull
 from headway.events import kinds
 from headway.events.event import Event
@@ -17,6 +19,7 @@ from headway.events.log import EventLog
 from headway.plan.result import ErrorCode
 from headway.runtime.level import Level
 from headway.testing import VirtualClock
+from headway.tools.decorator import entry_of
 from tests.unit.runtime.kit import call, events_of, runtime, write
 
 
@@ -254,3 +257,71 @@ async def test_a_long_stretch_without_waiting_leaves_room_for_a_cancel() -> None
         result = await running
         assert result.status == "cancelled"
         assert 0 < result.cost.actions_executed < 1000
+
+
+async def test_the_longest_time_limit_is_no_limit() -> None:
+    made, _ = runtime()
+    undo = {"type": "tool", "tool": "echo", "parameters": {}}
+    plan = {
+        "actions": [
+            call("a", timeout_ms=2**53, reversibility="compensable", compensation=undo),
+            call("b", "boom", timeout_ms=2**53, dependencies=["a"]),
+        ]
+    }
+    result = await made.execute(plan)
+    assert (result["b"].error, result["a"].compensated) == ("ValueError: boom!", True)
+
+
+async def test_an_executor_or_an_estimate_cannot_end_the_program() -> None:
+    async def execute(tool: str, params: dict[str, Any]) -> Any:
+        raise SystemExit(3)
+
+    made, _ = runtime(executor=execute)
+    made.register_tool("remote")
+    made.register_tool(headway.tool(name="odd", estimate=lambda params: sys.exit(2))(lambda: 1))
+    made.set_cost_budget(CostBudget(tokens=5))
+    result = await made.execute({"actions": [call("a", "remote", failure_behavior="skip"), call("b", "odd")]})
+    assert (result["a"].error, result["b"].output) == ("SystemExit: 3", 1)
+
+
+async def test_a_check_that_breaks_is_a_finding() -> None:
+    def check(params: dict[str, Any]) -> list[str]:
+        raise ZeroDivisionError("in the check")
+
+    made, _ = runtime()
+    entry = entry_of(headway.tool(name="odd", parameters={})(lambda **_: 1))
+    made.register_tool_entry(dataclasses.replace(entry, check=check))
+    result = await made.execute({"actions": [call("a", "odd")]})
+    assert result.outcome == "rejected"
+    assert "the check of tool 'odd' failed: ZeroDivisionError: in the check" in (result.error or "")
+    late = {"actions": [call("e"), call("a", "odd", parameters={"x": "$e.output"}, failure_behavior="skip")]}
+    found = (await made.execute(late))["a"]
+    assert (found.status.value, found.error_code) == ("skipped", ErrorCode.VALIDATION)
+
+
+async def test_references_do_not_multiply_an_output_without_limit() -> None:
+    made, _ = runtime()
+
+    async def big() -> str:
+        return "x" * 2_000_000
+
+    taken: list[int] = []
+
+    async def use(items: list[str]) -> int:
+        taken.append(len(items))
+        return len(items)
+
+    made.register_tool(headway.tool(name="big")(big))
+    made.register_tool(headway.tool(name="use")(use))
+    plans = [{"actions": [call("b", "big"), call("u", "use", parameters={"items": ["$b.output"] * n})]} for n in (8, 9)]
+    assert (await made.execute(plans[0]))["u"].output == 8
+    refused = (await made.execute(plans[1]))["u"]
+    assert (refused.status.value, refused.error_code, taken) == ("rejected", ErrorCode.VALIDATION, [8])
+    assert refused.error == "the parameters would be 18,000,018 bytes with what they refer to; the limit is 16,777,216"
+
+
+def test_a_runtime_takes_no_odd_policies_or_principal() -> None:
+    with pytest.raises(headway.InvalidInput, match="policies"):
+        Runtime(policies=5)  # type: ignore[arg-type]
+    with pytest.raises(headway.InvalidInput, match="principal"):
+        Runtime(principal=object())  # type: ignore[arg-type]

@@ -52,9 +52,12 @@ def test_who_waits_for_a_token_between_two_attempts_is_not_in_flight() -> None:
         log.add(kinds.RATE_LIMIT_WAIT, name, bucket="t", next_ms=5)
     log.add(kinds.RATE_LIMIT_GRANT, "a2", bucket="t")
     past = resumption_of(log.run(), {})
-    assert past.attempts == {0: 1, 1: 1, 2: 1}
-    assert past.cut_off == [0]
-    assert past.retrying == dict.fromkeys((1, 2), ("no", ErrorCode.TOOL_ERROR, 0.5))
+    assert past.tried == {
+        0: (1, "interrupted: the process ended during the call", ErrorCode.INTERRUPTED, 0.0),
+        1: (1, "no", ErrorCode.TOOL_ERROR, 0.5),
+        2: (1, "no", ErrorCode.TOOL_ERROR, 0.5),
+    }
+    assert [i for i, tried in past.tried.items() if tried.cut_off] == [0]
 
 
 def test_a_roll_back_that_was_cut_in_two_goes_on_with_the_rest() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import headway
 from headway.events import kinds
+from headway.events.fold import fold_all
+from headway.events.views import LimitsView
 from headway.testing import VirtualClock
 from tests.unit.runtime.kit import call, events_of, runtime
 
@@ -105,3 +107,39 @@ async def test_a_tools_own_time_to_live_is_honoured() -> None:
     made.register_tool(cached)
     for _ in range(2):
         assert (await made.execute({"actions": [call("a", "cached")]}))["a"].output == 1
+
+
+async def test_what_an_action_declares_is_copied_into_the_state() -> None:
+    made, _ = runtime()
+    made.enable_tool_cache("echo", 10)
+    for _ in range(2):
+        proposal = headway.parse_proposal({"actions": [call("a", expected_effects={"list": [1]})]})
+        result = await made.execute(proposal)
+        proposal.actions[0].expected_effects["list"].append("later")
+        assert (result.ok, made.state["list"]) == (True, [1])
+    assert await events_of(made, kinds.ACTION_DEDUPLICATED)
+
+
+async def test_a_tool_registered_anew_gets_no_result_of_the_one_before() -> None:
+    made, gate = runtime()
+    made.enable_tool_cache("gate", 100)
+    plan = {"actions": [call("g", "gate", parameters={"name": "x"}, idempotent=True)]}
+    first = asyncio.create_task(made.execute(plan))
+    await gate.started.get()
+
+    async def other(name: str = "") -> str:
+        return "the other"
+
+    made.register_tool(headway.tool(name="gate", cache_ttl_secs=100)(other))
+    gate.open.set()
+    assert (await first)["g"].output == "passed x"
+    assert (await made.execute(plan))["g"].output == "the other"
+
+
+async def test_a_limit_that_is_removed_is_removed_from_the_view() -> None:
+    made, _ = runtime()
+    made.set_rate_limit("echo", 1, 60)
+    assert made.remove_rate_limit("echo")
+    assert not made.remove_rate_limit("echo")
+    assert [e.data["bucket"] for e in await events_of(made, kinds.LIMIT_REMOVED)] == ["echo"]
+    assert fold_all(LimitsView(), await made.log.read()).buckets == {}

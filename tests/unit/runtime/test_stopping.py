@@ -334,3 +334,72 @@ async def test_waiting_for_a_thread_is_not_the_tools_time() -> None:
     assert 0.05 < result["q"].output <= 0.1
     assert result["q"].duration_ms is not None
     assert result["q"].duration_ms < 100
+
+
+async def test_a_cancel_of_another_thread_is_in_the_log_whenever_it_comes() -> None:
+    made, _ = runtime()
+    token = CancellationToken()
+
+    def elsewhere(_: headway.PolicyCall) -> None:
+        thread = threading.Thread(target=token.cancel, args=("stop", "a thread"))
+        thread.start()
+        thread.join()  # its message to the loop is still on the way when the run goes on
+
+    made.policies.register("elsewhere", elsewhere)
+    result = await made.execute_with_cancel({"actions": [write("a", "k"), write("b", "l")]}, token)
+    assert (result.status, result.error) == ("cancelled", "stop")
+    assert [result[name].error_code for name in "ab"] == [None, ErrorCode.CANCELED]
+    (request,) = await events_of(made, kinds.RUN_CANCEL_REQUESTED)
+    assert request.data == {"reason": "stop", "by": "a thread"}
+
+
+async def test_a_cancel_of_another_thread_in_the_last_action_is_in_time() -> None:
+    made, _ = runtime()
+    token = CancellationToken()
+
+    @headway.tool
+    async def last() -> None:
+        thread = threading.Thread(target=token.cancel, args=("stop",))
+        thread.start()
+        thread.join()
+
+    made.register_tool(last)
+    result = await made.execute_with_cancel({"actions": [call("a", "last")]}, token)
+    assert (result.status, result["a"].status) == ("cancelled", ActionStatus.SUCCEEDED)
+    assert [e.kind for e in await events_of(made, kinds.RUN_CANCEL_REQUESTED, *kinds.TERMINAL_JOB)] == [
+        kinds.RUN_CANCEL_REQUESTED,
+        kinds.JOB_CANCELLED,
+    ]
+
+
+async def test_a_cancel_takes_back_calls_that_wait_for_a_thread() -> None:
+    made, _ = runtime(max_concurrency=1)
+    inside, go = threading.Event(), threading.Event()
+    began: list[str] = []
+
+    @headway.tool
+    def hang(name: str) -> None:
+        began.append(name)
+        inside.set()
+        go.wait(30)
+
+    made.register_tool(hang)
+    for name in ("one", "two"):  # one is replaced, and the second has the place for good
+        await made.execute({"actions": [call(name, "hang", parameters={"name": name}, timeout_ms=20)]})
+    token = CancellationToken()
+    plan = {"actions": [call("late", "hang", parameters={"name": "late"}), call("after", dependencies=["late"])]}
+    run = asyncio.create_task(made.execute_with_cancel(plan, token))
+    while len(await events_of(made, kinds.ACTION_EXECUTING)) < 3:  # noqa: ASYNC110 - nothing else tells
+        await asyncio.sleep(0)
+    token.cancel("enough")
+    result = await asyncio.wait_for(run, 10)
+    assert (result.status, result["late"].error, result["late"].error_code) == (
+        "cancelled",
+        "canceled: enough",
+        ErrorCode.CANCELED,
+    )
+    timed = {"actions": [call("timed", "hang", parameters={"name": "timed"}, timeout_ms=20)]}
+    stuck = await asyncio.wait_for(made.execute(timed), 10)
+    assert stuck["timed"].error == "timed out after 20 ms"
+    assert began == ["one", "two"]
+    go.set()

@@ -209,3 +209,36 @@ async def test_replans_and_further_candidates_spend_one_budget() -> None:
     made.with_replan(callback, headway.ReplanConfig())
     await made.plan_and_execute([{"actions": [call("f", "boom")]} for _ in range(5)])
     assert len(await events_of(made, kinds.ACTION_EXECUTING)) == 4
+
+
+def test_a_loop_that_ended_in_mid_run_keeps_no_turn() -> None:
+    made, _ = runtime()
+    loop = asyncio.new_event_loop()
+    left = loop.create_task(made.execute({"actions": [call("g", "gate")]}))
+    for _ in range(20):
+        loop.run_until_complete(asyncio.sleep(0))
+    token = CancellationToken()
+    waiting = loop.create_task(made.execute_with_cancel({"actions": [call("w")]}, token))
+    loop.run_until_complete(asyncio.sleep(0))
+    assert not left.done()
+    assert not waiting.done()
+    loop.close()
+    token.cancel("to nobody")
+    assert asyncio.run(asyncio.wait_for(made.execute({"actions": [call("a")]}), 10)).ok
+    left.get_coro().close()  # type: ignore[union-attr]
+    waiting.get_coro().close()  # type: ignore[union-attr]
+    assert asyncio.run(asyncio.wait_for(made.execute({"actions": [call("b")]}), 10)).ok
+
+
+def test_two_loops_at_once_are_told_so() -> None:
+    made, _ = runtime()
+    loop = asyncio.new_event_loop()
+    first = loop.create_task(made.execute({"actions": [call("g", "gate")]}))
+    for _ in range(20):
+        loop.run_until_complete(asyncio.sleep(0))
+    with pytest.raises(headway.errors.Conflict, match="one loop at a time"):
+        asyncio.run(made.execute({"actions": [call("a")]}))
+    first.cancel()
+    loop.run_until_complete(asyncio.gather(first, return_exceptions=True))
+    loop.close()
+    assert asyncio.run(made.execute({"actions": [call("a")]})).ok
