@@ -41,8 +41,8 @@ class TraceEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One step of a run. ``ts`` is ms since 1970, ``state_keys`` the keys it changed, ``reward`` 1 or 0 where it ended.
 
     ``data``: job_created has ``actions`` (id, type, tool, needs and after as places in that list; the plan's shape);
-    an attempt has ``parameters`` and a success ``output`` (digests), ``bytes``; a failure ``error_class``,
-    ``error_code``, ``error`` (digest).
+    an attempt has ``parameters`` and a success ``output`` (digests), ``bytes``, ``reused`` (true where the output is an
+    earlier call's and none was made); a failure ``error_class``, ``error_code``, ``error`` (digest).
     """
 
     kind: str
@@ -146,6 +146,7 @@ class _Trace:
         self.kept: deque[TraceEvent] = deque(maxlen=MOST_EVENTS - 1)
         self.seen = 0
         self.parameters: dict[str, str] = {}
+        self.reusing: set[str | None] = set()
         self.context: Mapping[str, Any] = {}
         self.proposed = 0
         self.replans = 0
@@ -160,6 +161,10 @@ class _Trace:
         if kind == kinds.REPLAN_EXHAUSTED:
             self.exhausted = True
             self.replans = max(self.replans, integer(event.data.get("attempts")))
+        if kind == kinds.ACTION_DEDUPLICATED:
+            self.reusing.add(event.action_id)
+        elif kind == kinds.ACTION_EXECUTING:  # a crash came between the two, and a call is made after all
+            self.reusing.discard(event.action_id)
         tell = _TOLD.get(kind)
         if tell is not None:
             self.seen += 1
@@ -204,6 +209,8 @@ class _Trace:
         tool = self.run.actions[place].tool if place is not None else None
         if event.kind == kinds.ACTION_EXECUTING and name in self.parameters:
             data["parameters"] = self.parameters[name]
+        if event.kind == kinds.ACTION_SUCCEEDED and name in self.reusing:
+            data["reused"] = True
         changes = event.data.get("restored" if event.kind == kinds.STATE_ROLLBACK else "state_changes")
         return TraceEvent(
             kind=event.kind,

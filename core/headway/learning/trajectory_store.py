@@ -6,11 +6,14 @@ torn line: readers skip it, and the next writer ends it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import stat
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -96,7 +99,8 @@ class TrajectoryStore:
     def feedback(self, *, since: int | None = None) -> ToolFeedback:
         """Return the share of each tool's calls that succeeded, for the planner. Each attempt is a call.
 
-        A call counts against its tool if the tool failed or ran out of time, not if it was refused or cancelled.
+        A call counts against its tool if the tool failed or ran out of time, not if it was refused or cancelled. What a
+        cache answered was no call.
         """
         start = _timestamp(since)
         total: Tally = {}
@@ -133,7 +137,7 @@ class TrajectoryStore:
 
     def _lines(self, path: Path) -> Iterator[Trajectory]:
         try:
-            file = path.open("rb")
+            file = os.fdopen(_open_regular(path, os.O_RDONLY), "rb")
         except FileNotFoundError:  # given up meanwhile
             return
         except OSError as error:
@@ -172,7 +176,7 @@ class TrajectoryStore:
             number += 1
         path = self.folder / f"trajectories-{number:06d}.jsonl"
         fresh = not path.exists()
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = _open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)  # of this open file: it keeps other processes out
             _append(descriptor, line)
@@ -183,6 +187,27 @@ class TrajectoryStore:
             for old in [*files, path][: -self.max_files]:
                 old.unlink(missing_ok=True)
                 self._tallies.pop(old.name, None)
+
+
+def _open_regular(path: Path, flags: int) -> int:
+    """Open a file, made with mode 0600; ``OSError`` for what is none, which is not opened if it was there before.
+
+    Opening a fifo waits for its other end, opening a device may act.
+    """
+    with suppress(FileNotFoundError):
+        _refuse_special(path, path.stat())
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o600)
+    try:
+        _refuse_special(path, os.fstat(descriptor))  # it may have been exchanged meanwhile
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refuse_special(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, f"{path.name} is not a regular file")
 
 
 def _append(descriptor: int, line: bytes) -> None:
@@ -224,7 +249,8 @@ def _tally_of(trajectories: Iterator[Trajectory]) -> Tally:
             if event.tool is None:
                 continue
             if event.kind == kinds.ACTION_SUCCEEDED:
-                _add(tally, {event.tool: (1, 0)})
+                if not event.data.get("reused"):
+                    _add(tally, {event.tool: (1, 0)})
             elif event.kind in _FAILED and event.data.get("error_code") in _FAULTS:
                 _add(tally, {event.tool: (0, 1)})
     return tally

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,47 +13,52 @@ from headway.plan.given import plan_given
 from headway.plan.model import ActionProposal
 from headway.plan.result import ProposalResult, ReplanStep
 from headway.plan.score import PlannerConfig, ToolFeedback, rank_proposals
+from headway.plan.verify import refuse, verify
 
 if TYPE_CHECKING:
     from headway.runtime.cancel import CancellationToken
-    from headway.tools.registry import ToolRegistry
+    from headway.runtime.runs import Execute, Runs
 
 Candidate = ActionProposal | Mapping[str, Any] | str | bytes
 
 
 async def plan_and_execute(
-    execute: Callable[[ActionProposal], Awaitable[ProposalResult]],
+    runs: Runs,
     candidates: Sequence[Candidate],
     config: PlannerConfig | None,
     feedback: ToolFeedback | None,
     cancel: CancellationToken,
-    state: Mapping[str, Any],
-    tools: ToolRegistry,
+    session: str | None,
 ) -> ProposalResult:
     """Run the candidates from the best valid one on until one completes; see :meth:`Runtime.plan_and_execute`.
 
-    A candidate that aborts has its state rolled back by its own run; what it did outside may remain. One that cannot
-    be parsed is invalid, as one that fails verification.
+    All in one turn: what is valid is asked of the state that the candidate will run on. A candidate that aborts has its
+    state rolled back by its own run; what it did outside may remain. One that cannot be parsed is invalid, as one that
+    fails verification.
     """
     if not expect_many(candidates, "candidates", Sequence):
         raise InvalidInput("plan_and_execute needs at least one candidate")
     parsed = [_parsed(candidate) for candidate in candidates]
-    proposals = [plan for plan in parsed if isinstance(plan, ActionProposal)]
-    ranked = rank_proposals(proposals, config, feedback, state=state, tools=tools) if proposals else []
-    tries: list[ReplanStep] = []
-    result: ProposalResult | None = None
-    for candidate in (proposals[score.index] for score in ranked if score.valid):
-        result = await execute(candidate)
-        tries.extend(_steps(result, len(tries)))
-        if result.ok or cancel.is_cancelled():
-            break
-    if result is None:
-        if isinstance(parsed[0], InvalidPlan):
-            raise parsed[0]
-        return await execute(parsed[0])
-    if len(tries) > 1:
-        result = msgspec.structs.replace(result, replan_lineage=tries)
-    return result
+
+    async def best_first(execute: Execute) -> ProposalResult:
+        left = [plan for plan in parsed if isinstance(plan, ActionProposal)]
+        tries: list[ReplanStep] = []
+        result: ProposalResult | None = None
+        while (best := _best(left, config, feedback, runs)) is not None:
+            result = await execute(left.pop(best))
+            tries.extend(_steps(result, len(tries)))
+            if result.ok or cancel.is_cancelled():
+                break
+        if result is not None:
+            return msgspec.structs.replace(result, replan_lineage=tries) if len(tries) > 1 else result
+        first = parsed[0]
+        if isinstance(first, InvalidPlan):
+            raise first
+        if cancel.is_cancelled():  # in line, say: nothing of it starts, and the state it would have met is not known
+            return await execute(first)
+        return await _rejected(first, session, runs)
+
+    return await runs.in_turn(best_first, cancel, session)
 
 
 def _parsed(candidate: Candidate) -> ActionProposal | InvalidPlan:
@@ -61,6 +66,24 @@ def _parsed(candidate: Candidate) -> ActionProposal | InvalidPlan:
         return plan_given(candidate)
     except InvalidPlan as error:
         return error
+
+
+def _best(
+    plans: list[ActionProposal], config: PlannerConfig | None, feedback: ToolFeedback | None, runs: Runs
+) -> int | None:
+    """Return the place of the best plan that is valid on the state as it is now; None if none is.
+
+    Asked anew before each: a run that was stopped rather than aborted has left its changes.
+    """
+    ranked = rank_proposals(plans, config, feedback, state=runs.state.snapshot(), tools=runs.env.registry)
+    return next((score.index for score in ranked if score.valid), None)
+
+
+async def _rejected(plan: ActionProposal, session: str | None, runs: Runs) -> ProposalResult:
+    """Refuse a plan for what ``verify`` has against it, the state included, which admission would leave to its run."""
+    report = verify(plan, runs.state.snapshot(), runs.env.registry)
+    error = refuse([issue for issue in report.issues if issue.severity == "error"])
+    return await runs.rejected(plan, session, error)
 
 
 def _steps(result: ProposalResult, generation: int) -> list[ReplanStep]:

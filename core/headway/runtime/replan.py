@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -42,7 +43,10 @@ class FailedAction(msgspec.Struct, frozen=True):
 
 
 class ReplanContext(msgspec.Struct, frozen=True):
-    """What a replan callback is told. ``attempt`` counts from 1; ``state`` is the state after the roll-back."""
+    """What a replan callback is told. ``attempt`` counts from 1; ``state`` is the state after the roll-back.
+
+    All of it is the callback's own: what it changes here changes no state, no event and no result.
+    """
 
     goal: str
     attempt: int
@@ -115,6 +119,7 @@ async def execute_and_replan(
         if result.outcome != "aborted" or cancel.is_cancelled():
             break
         _tell(env, kinds.REPLAN_ATTEMPTED, result, {"attempt": attempt, "error": result.error or ""})
+        plan: ActionProposal | None = None
         try:
             if replan.config.delay_ms:
                 await _unless_cancelled(env.clock.sleep(replan.config.delay_ms / 1000), cancel, env)
@@ -127,7 +132,7 @@ async def execute_and_replan(
             _check(plan, replan.config, env, state)
         except Exception as error:  # noqa: BLE001 - a callback may raise anything; the failed run stands
             _tell(env, kinds.REPLAN_REJECTED, result, {"attempt": attempt, "error": describe(error)})
-            lineage.append(ReplanStep(attempt, "", "", "rejected", describe(error)))
+            lineage.append(ReplanStep(attempt, plan.id if plan is not None else "", "", "rejected", describe(error)))
             break
         before, current = result, plan
         result = await once(plan, replan_of={"job_id": before.job_id, "attempt": attempt})
@@ -144,7 +149,10 @@ async def execute_and_replan(
 
 
 async def _unless_cancelled(work: Coroutine[Any, Any, T], cancel: CancellationToken, env: Environment) -> T:
-    """Return what ``work`` returns; raise once the token is pulled, whether or not ``work`` takes note of that."""
+    """Return what ``work`` returns; raise once the token is pulled, whether or not ``work`` takes note of that.
+
+    A ``CancelledError`` that comes out of here is always the caller's own: one that ``work`` ends with is an error.
+    """
     loop = asyncio.get_running_loop()
     task: asyncio.Future[Any] = loop.create_task(work)
     pulled = loop.create_future()
@@ -165,6 +173,8 @@ async def _unless_cancelled(work: Coroutine[Any, Any, T], cancel: CancellationTo
             env.leave_behind(task)
     if not task.done():
         raise HeadwayError(f"{CANCELED_PREFIX}{cancel.reason}")
+    if task.cancelled():
+        raise HeadwayError("the callback was cancelled")
     found: T = task.result()
     return found
 
@@ -195,7 +205,22 @@ def _context(proposal: ActionProposal, result: ProposalResult, state: StateStore
     ]
     goal = proposal.context.get("goal")
     return ReplanContext(
-        goal if isinstance(goal, str) else "", attempt, proposal, failed, dict(state.snapshot()), result
+        goal if isinstance(goal, str) else "",
+        attempt,
+        proposal.model_copy(deep=True),
+        failed,
+        copy_json(dict(state.snapshot())),
+        _apart(result),
+    )
+
+
+def _apart(result: ProposalResult) -> ProposalResult:
+    """Return a copy of a run's result that shares nothing with it."""
+    return msgspec.structs.replace(
+        result,
+        results=[msgspec.structs.replace(r.apart()) for r in result.results],  # apart: itself if it has no lists
+        cost=msgspec.structs.replace(result.cost),
+        replan_lineage=[msgspec.structs.replace(step) for step in result.replan_lineage],
     )
 
 
@@ -213,12 +238,11 @@ class _Ended:
 
     def parameters(self, action_id: str) -> dict[str, Any]:
         """Return what the action was called with; as the plan has it where something it refers to has no value."""
-        given = self._actions[self._index[action_id]].parameters
-        try:
-            return fill_in(given, *find_references(given, self._index), self)
-        except (Refused, KeyError):
-            as_written: dict[str, Any] = copy_json(given)
-            return as_written
+        parameters = self._actions[self._index[action_id]].parameters
+        with suppress(Refused, KeyError):
+            parameters = fill_in(parameters, *find_references(parameters, self._index), self)
+        own: dict[str, Any] = copy_json(parameters)
+        return own
 
 
 def _verdict(result: ProposalResult) -> str:

@@ -75,6 +75,23 @@ async def test_retries_and_times_are_told() -> None:
     assert all(event.ts for event in made.events)
 
 
+async def test_what_another_call_answered_is_told_as_such() -> None:
+    again = {"idempotent": True, "parameters": {"x": 1}}
+    made = await traced(call("a", **again), call("b", dependencies=["a"], **again))
+    succeeded = [(e.action_id, e.attempt, e.data.get("reused")) for e in made.events if e.kind == "action_succeeded"]
+    assert succeeded == [("a", 1, None), ("b", None, True)]
+
+
+def test_a_call_that_a_resumed_run_makes_after_all_is_its_own() -> None:
+    log = Log()
+    log.created([[0]])
+    log.add("action_deduplicated", "a0", source="cache")
+    log.add("action_executing", "a0", attempt=1)
+    log.add("action_succeeded", "a0", output=1, attempt=1)
+    log.add("job_completed")
+    assert "reused" not in trajectory_of(log.run(), log.events).events[-1].data
+
+
 async def test_domain_and_skill_are_the_contexts_own() -> None:
     made = await traced(call("a"), context={"domain": "billing", "skill": "plan-echo@cand"})
     assert (made.domain, made.skill) == ("billing", "plan-echo@cand")

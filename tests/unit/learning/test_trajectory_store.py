@@ -191,6 +191,41 @@ def test_a_folder_that_is_a_file_is_told_of(tmp_path: Path) -> None:
         list(store)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_regular_file_is_refused_and_not_opened(tmp_path: Path, linked: bool) -> None:
+    store = TrajectoryStore(tmp_path / "store")
+    store.folder.mkdir()
+    file = store.folder / "trajectories-000001.jsonl"
+    os.mkfifo(tmp_path / "fifo" if linked else file)
+    if linked:
+        file.symlink_to(tmp_path / "fifo")
+    with pytest.raises(InvalidInput, match=r"cannot read .*: trajectories-000001\.jsonl is not a regular file"):
+        list(store)
+    with pytest.raises(InvalidInput, match="is not a regular file"):
+        store.feedback()
+    with pytest.raises(StoreError, match=r"cannot write to .*: trajectories-000001\.jsonl is not a regular file"):
+        store.append(made("a", source="x" * 100_000))  # more than a pipe takes
+
+
+@pytest.mark.timeout(20)
+def test_a_file_that_is_exchanged_while_it_is_opened_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TrajectoryStore(tmp_path)
+    store.append(made("a"))
+    (file,) = store.files()
+    stat, regular = Path.stat, file.stat()
+    file.unlink()
+    os.mkfifo(file)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", lambda self, **how: regular if self == file else stat(self, **how))
+        with pytest.raises(InvalidInput, match="is not a regular file"):
+            list(store)
+        with pytest.raises(StoreError, match="is not a regular file"):
+            store.append(made("b"))
+
+
 @pytest.mark.parametrize("options", [{"max_files": 0}, {"max_file_bytes": 0}, {"max_files": "x"}])
 def test_bounds_that_are_none_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
@@ -207,6 +242,14 @@ async def test_feedback_is_the_share_of_attempts_that_succeeded(tmp_path: Path) 
     assert store.feedback().rate("never seen") == 0.5
     store.append(await traced(call("a", "flaky", failure_behavior="skip", max_retries=0)))
     assert store.feedback().tool_success_rates["flaky"] == 0.25
+
+
+async def test_what_a_cache_answered_is_no_call_that_succeeded(tmp_path: Path) -> None:
+    store = TrajectoryStore(tmp_path)
+    again = {"failure_behavior": "retry", "idempotent": True}
+    hits = [call(f"hit{n}", "flaky", dependencies=["a"], **again) for n in range(9)]
+    store.append(await traced(call("a", "flaky", **again), *hits))
+    assert store.feedback().tool_success_rates == {"flaky": 1 / 3}
 
 
 def test_feedback_since(tmp_path: Path) -> None:

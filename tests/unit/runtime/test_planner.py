@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import headway
 from headway import CancellationToken
 from headway.errors import InvalidInput, InvalidPlan
 from headway.events import kinds
 from headway.learning.trajectory_store import TrajectoryStore
+from headway.plan.result import ErrorCode
 from headway.plan.score import PlannerConfig, ToolFeedback
-from tests.unit.runtime.kit import call, events_of, runtime
+from headway.testing import settle
+from tests.unit.runtime.kit import call, events_of, runtime, write
 
 
 async def test_plan_and_execute_takes_the_best_and_falls_back() -> None:
@@ -60,3 +65,98 @@ async def test_a_candidate_that_is_no_plan_is_only_passed_over() -> None:
     assert (await made.plan_and_execute(["{", {"actions": [call("a")]}])).ok
     with pytest.raises(InvalidPlan):
         await made.plan_and_execute(["{", b"\xff"])
+
+
+NEEDS_READY = {"id": "needs ready", "actions": [call("a"), call("b", dependencies=["a"], state_dependencies=["ready"])]}
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [{"state_dependencies": ["ready"]}, {"preconditions": [{"key": "ready", "operator": "exists"}]}],
+)
+async def test_where_no_candidate_is_valid_nothing_runs(unfit: dict[str, Any]) -> None:
+    made, _ = runtime()
+    plan = {"id": "first", "actions": [call("a"), call("b", dependencies=["a"], **unfit)]}
+    result = await made.plan_and_execute([plan, {"actions": [call("x", "nope")]}])
+    assert (result.proposal_id, result.status, result.outcome, result.replan_lineage) == (
+        "first",
+        "failed",
+        "rejected",
+        [],
+    )
+    assert (result["a"].status, result["b"].status) == ("skipped", "rejected")
+    assert result["b"].error_code is ErrorCode.VALIDATION
+    created, failed = await made.log.read()
+    assert (created.kind, failed.kind, failed.job_id) == (kinds.JOB_CREATED, kinds.JOB_FAILED, result.job_id)
+    (issue,) = failed.data["issues"]
+    assert (failed.data["outcome"], failed.data["error"], issue["action_id"]) == ("rejected", result.error, "b")
+    assert "ready" in issue["message"]
+
+
+async def test_candidates_are_judged_on_the_state_that_they_run_on() -> None:
+    made, gate = runtime()
+    before = asyncio.create_task(made.execute({"actions": [call("g", "gate", expected_effects={"ready": True})]}))
+    await gate.started.get()
+    long = {"id": "long", "actions": [call(f"a{i}") for i in range(20)]}
+    planned = asyncio.create_task(made.plan_and_execute([NEEDS_READY, long]))
+    await settle()
+    assert not planned.done()
+    gate.open.set()
+    assert (await before).ok
+    result = await planned
+    assert (result.status, result.proposal_id) == ("completed", "needs ready")
+
+
+async def test_candidates_are_judged_anew_after_one_that_failed() -> None:
+    made, _ = runtime()
+
+    @headway.tool
+    async def prepare() -> None:
+        made.state.set("ready", True)
+        raise ValueError("that was all")
+
+    made.register_tool(prepare)
+    result = await made.plan_and_execute([NEEDS_READY, {"id": "prepares", "actions": [call("p", "prepare")]}])
+    assert [(step.proposal_id, step.status) for step in result.replan_lineage] == [
+        ("prepares", "failed"),
+        ("needs ready", "completed"),
+    ]
+
+
+async def test_all_candidates_run_in_one_turn() -> None:
+    made, gate = runtime()
+    fails = {"id": "fails", "actions": [call("g", "gate"), call("f", "boom", dependencies=["g"])]}
+    longer = {"id": "longer", "actions": [call(f"a{i}") for i in range(12)]}
+    planned = asyncio.create_task(made.plan_and_execute([fails, longer]))
+    await gate.started.get()
+    other = asyncio.create_task(made.execute({"id": "other", "actions": [write("w", "k")]}))
+    await settle()
+    gate.open.set()
+    assert (await planned).proposal_id == "longer"
+    assert (await other).ok
+    assert [e.proposal_id for e in await events_of(made, kinds.JOB_CREATED)] == ["fails", "longer", "other"]
+
+
+@pytest.mark.parametrize("candidates", [[{"id": "fit", "actions": [call("a")]}], [NEEDS_READY]])
+async def test_a_cancel_in_line_is_answered_at_once_and_as_a_cancel(candidates: list[dict[str, Any]]) -> None:
+    made, gate = runtime()
+    before = asyncio.create_task(made.execute({"actions": [call("g", "gate")]}))
+    await gate.started.get()
+    token = CancellationToken()
+    planned = asyncio.create_task(made.plan_and_execute(candidates, cancel=token))
+    await settle()
+    token.cancel("no need")
+    result = await asyncio.wait_for(planned, 5)
+    assert (result.status, result["a"].error) == ("cancelled", "canceled: no need")
+    assert not before.done()
+    gate.open.set()
+    assert (await before).ok
+    assert len(await events_of(made, kinds.ACTION_EXECUTING)) == 1
+
+
+async def test_every_candidate_that_ran_leaves_its_trajectory(tmp_path: Path) -> None:
+    store = TrajectoryStore(tmp_path)
+    made, _ = runtime(trajectory_store=store)
+    bad, good = {"id": "bad", "actions": [call("f", "boom")]}, {"id": "good", "actions": [call("a"), call("b")]}
+    assert (await made.plan_and_execute([bad, good], PlannerConfig(action_budget=1, tool_call_budget=1))).ok
+    assert [(found.proposal_id, found.outcome) for found in store] == [("bad", "failed"), ("good", "success")]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import headway
 from headway import CancellationToken, CapabilitySet, ReplanConfig, ReplanContext
 from headway.errors import InvalidInput
 from headway.events import kinds
@@ -61,6 +62,7 @@ async def test_a_caller_that_goes_away_takes_the_wait_along() -> None:
     await settle()
     running.cancel()
     await asyncio.wait([running])
+    assert running.cancelled()
     await settle()
     assert clock.pending == 0
     assert (await made.execute({"actions": [call("a")]})).ok
@@ -161,3 +163,69 @@ async def test_a_callback_sees_the_parameters_that_a_call_had_and_a_refusal_is_t
     assert (result.outcome, [step.status for step in result.replan_lineage]) == ("rejected", ["failed", "rejected"])
     (event,) = await events_of(made, kinds.REPLAN_REJECTED)
     assert "gate" in event.data["error"]
+
+
+@pytest.mark.parametrize("how", ["raises", "awaits a future", "awaits a task", "cancels itself"])
+async def test_a_callback_that_is_cancelled_gives_up_and_the_failed_run_stands(how: str) -> None:
+    async def callback(_: ReplanContext) -> None:
+        if how == "raises":
+            raise asyncio.CancelledError
+        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if how == "awaits a task":
+            waiting = asyncio.create_task(asyncio.sleep(60))
+        elif how == "cancels itself":
+            this = asyncio.current_task()
+            assert this is not None
+            this.cancel()
+        if how != "cancels itself":
+            waiting.cancel()
+        await waiting
+
+    made, _ = runtime(replan=callback)
+    result = await made.execute(PLAN)
+    assert (result.outcome, result["f"].error) == ("aborted", "ValueError: boom!")
+    assert [(step.status, step.rejection_reason) for step in result.replan_lineage] == [
+        ("failed", None),
+        ("rejected", "the callback was cancelled"),
+    ]
+    (refused,) = await events_of(made, kinds.REPLAN_REJECTED)
+    assert refused.data["error"] == "the callback was cancelled"
+    assert (await made.execute({"actions": [call("a")]})).ok  # the turn is free
+
+
+async def test_what_a_callback_is_told_is_its_own() -> None:
+    def callback(context: ReplanContext) -> None:
+        context.state["config"]["x"] = "changed"
+        for result in context.result.results:
+            result.error = "changed"
+        context.result["a"].output["deep"].append("changed")
+        context.result.cost.tool_calls = 99
+        context.result.replan_lineage.clear()
+        context.failed[0].parameters["text"].append("changed")
+        context.proposal.actions[0].parameters["x"]["deep"].append("changed")
+
+    plan = [call("a", parameters={"x": {"deep": [1]}}), call("f", "boom", parameters={"text": "$a.output.deep"})]
+    plain, _ = runtime(state={"config": {"x": 1}})
+    expected = await plain.execute({"id": "p", "actions": plan})
+    made, _ = runtime(state={"config": {"x": 1}}, replan=callback)
+    given = headway.parse_proposal({"id": "p", "actions": plan})
+    result = await made.execute(given)
+    assert [(r.error, r.output) for r in result.results] == [(r.error, r.output) for r in expected.results]
+    assert result["a"].output == {"deep": [1]}
+    assert result.cost.tool_calls == expected.cost.tool_calls
+    assert given.actions[0].parameters == {"x": {"deep": [1]}}
+    assert made.state["config"] == {"x": 1}
+    assert (await events_of(made, kinds.STATE_COMMITTED))[0].data["changes"]["config"]["value"] == {"x": 1}
+    (succeeded,) = await events_of(made, kinds.ACTION_SUCCEEDED)
+    assert succeeded.data["output"] == {"deep": [1]}
+    assert (await events_of(made, kinds.REPLAN_REJECTED))[0].data["error"] == "the callback gave up"
+
+
+async def test_the_lineage_names_a_plan_that_was_received_and_not_run() -> None:
+    answers: list[Any] = [{"id": "refused", "actions": [call("x", "nope")]}, {"actions": 5}]
+    made, _ = runtime(replan=lambda _: answers.pop(0))
+    steps = [(await made.execute(PLAN)).replan_lineage[-1] for _ in range(2)]
+    assert [(step.generation, step.proposal_id, step.job_id, step.status) for step in steps] == [
+        (1, "refused", "", "rejected"),
+        (1, "", "", "rejected"),  # no plan at all: it has no id
+    ]
