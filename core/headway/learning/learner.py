@@ -183,7 +183,8 @@ def _blames(trajectory: Trajectory) -> bool:
 
 def _avoided(trajectory: Trajectory, skills: SkillStore, met: set[str]) -> None:
     """Count against a pitfall that its tool was called and it was not met."""
-    called = {event.tool for event in trajectory.events if event.kind == kinds.ACTION_SUCCEEDED and event.tool}
+    succeeded = (event for event in trajectory.events if event.kind == kinds.ACTION_SUCCEEDED)
+    called = {event.tool for event in succeeded if event.tool and not event.data.get("reused")}
     for skill in skills:
         if skill.source == "failure" and skill.name not in met and tools_of(skill) & called:
             skills.credit(skill.name, succeeded=False)

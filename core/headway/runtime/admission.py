@@ -120,7 +120,12 @@ def _findings(error: InvalidPlan) -> dict[str, list[str]]:
 
 def _codes(error: InvalidPlan) -> dict[str | None, ErrorCode]:
     """Return the code of the first finding against each action at fault, and under None against the plan."""
-    of_check = {"capability": ErrorCode.CAPABILITY, "policy": ErrorCode.POLICY_DENIED}
+    of_check = {
+        "capability": ErrorCode.CAPABILITY,
+        "policy": ErrorCode.POLICY_DENIED,
+        "preconditions": ErrorCode.PRECONDITION,
+        "state_dependencies": ErrorCode.PRECONDITION,
+    }
     codes: dict[str | None, ErrorCode] = {}
     for issue in error.issues:
         if isinstance(issue, Issue):

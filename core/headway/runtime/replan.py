@@ -24,7 +24,7 @@ from headway.plan.model import ActionProposal
 from headway.plan.references import find_references
 from headway.plan.result import CANCELED_PREFIX, ActionStatus, ProposalResult, ReplanStep
 from headway.plan.verify import verify
-from headway.runtime.cancel import CancellationToken
+from headway.runtime.cancel import CancellationToken, soon
 from headway.runtime.environment import Environment
 from headway.runtime.prepare import Refused, fill_in
 from headway.state import StateStore
@@ -161,7 +161,7 @@ async def _unless_cancelled(work: Coroutine[Any, Any, T], cancel: CancellationTo
         if not pulled.done():
             pulled.set_result(None)
 
-    unlisten = cancel.listen(lambda: loop.call_soon_threadsafe(pull))
+    unlisten = cancel.listen(lambda: soon(loop, pull))
     if cancel.is_cancelled():
         pull()
     try:
@@ -180,9 +180,12 @@ async def _unless_cancelled(work: Coroutine[Any, Any, T], cancel: CancellationTo
 
 
 async def _ask(callback: ReplanCallback, context: ReplanContext) -> ActionProposal | None:
-    answer: Any = callback(context)
-    if inspect.isawaitable(answer):
-        answer = await answer
+    try:
+        answer: Any = callback(context)
+        if inspect.isawaitable(answer):
+            answer = await answer
+    except SystemExit as error:  # asyncio would let it end the process
+        raise HeadwayError(describe(error)) from error
     return None if answer is None else plan_given(answer)
 
 

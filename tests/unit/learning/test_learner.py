@@ -73,6 +73,18 @@ async def test_a_failure_is_a_pitfall_until_its_tool_does_well() -> None:
     assert known(memgine, "pitfall-boom").failure_count == 1
 
 
+async def test_a_cached_result_says_nothing_of_a_pitfall() -> None:
+    learner = Learner(memgine=(memgine := memory()))
+    await learn(learner, *FAILS)
+    view, events = await ran(*GOOD)
+    view.actions[0].tool = "boom"
+    reused = Event(kinds.ACTION_DEDUPLICATED, {"source": "cache"}, view.job.job_id, view.actions[0].id)
+    at = next(i for i, event in enumerate(events) if event.kind == kinds.ACTION_SUCCEEDED)
+    executed = [e for e in events[:at] if not (e.kind == kinds.ACTION_EXECUTING and e.action_id == view.actions[0].id)]
+    await learner.after_run(view, [*executed, reused, *events[at:]])
+    assert known(memgine, "pitfall-boom").failure_count == 0
+
+
 async def test_the_plan_that_fails_later_loses_trust_is_repaired_and_given_up() -> None:
     learner = Learner(memgine=(memgine := memory()))
     bad = trajectory_of(*await ran(call("a", "boom")))

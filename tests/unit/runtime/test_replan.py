@@ -165,11 +165,13 @@ async def test_a_callback_sees_the_parameters_that_a_call_had_and_a_refusal_is_t
     assert "gate" in event.data["error"]
 
 
-@pytest.mark.parametrize("how", ["raises", "awaits a future", "awaits a task", "cancels itself"])
+@pytest.mark.parametrize("how", ["raises", "exits", "awaits a future", "awaits a task", "cancels itself"])
 async def test_a_callback_that_is_cancelled_gives_up_and_the_failed_run_stands(how: str) -> None:
     async def callback(_: ReplanContext) -> None:
         if how == "raises":
             raise asyncio.CancelledError
+        if how == "exits":
+            raise SystemExit("no more")
         waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if how == "awaits a task":
             waiting = asyncio.create_task(asyncio.sleep(60))
@@ -183,13 +185,14 @@ async def test_a_callback_that_is_cancelled_gives_up_and_the_failed_run_stands(h
 
     made, _ = runtime(replan=callback)
     result = await made.execute(PLAN)
+    why = "SystemExit: no more" if how == "exits" else "the callback was cancelled"
     assert (result.outcome, result["f"].error) == ("aborted", "ValueError: boom!")
     assert [(step.status, step.rejection_reason) for step in result.replan_lineage] == [
         ("failed", None),
-        ("rejected", "the callback was cancelled"),
+        ("rejected", why),
     ]
     (refused,) = await events_of(made, kinds.REPLAN_REJECTED)
-    assert refused.data["error"] == "the callback was cancelled"
+    assert refused.data["error"] == why
     assert (await made.execute({"actions": [call("a")]})).ok  # the turn is free
 
 
