@@ -351,25 +351,29 @@ async def test_a_cancel_of_another_thread_is_in_the_log_whenever_it_comes() -> N
     assert [result[name].error_code for name in "ab"] == [None, ErrorCode.CANCELED]
     (request,) = await events_of(made, kinds.RUN_CANCEL_REQUESTED)
     assert request.data == {"reason": "stop", "by": "a thread"}
+    (skipped,) = await events_of(made, kinds.ACTION_SKIPPED)
+    assert request.seq < skipped.seq, "what was asked is told before what came of it"
 
 
-async def test_a_cancel_of_another_thread_in_the_last_action_is_in_time() -> None:
+async def test_a_cancel_of_another_thread_in_the_last_moment_is_in_time() -> None:
     made, _ = runtime()
     token = CancellationToken()
 
-    @headway.tool
-    async def last() -> None:
+    def elsewhere(asked: headway.PolicyCall) -> str | None:
+        if asked.parameters != {"x": "undo"}:
+            return None
         thread = threading.Thread(target=token.cancel, args=("stop",))
         thread.start()
         thread.join()
+        return "not now"
 
-    made.register_tool(last)
-    result = await made.execute_with_cancel({"actions": [call("a", "last")]}, token)
-    assert (result.status, result["a"].status) == ("cancelled", ActionStatus.SUCCEEDED)
-    assert [e.kind for e in await events_of(made, kinds.RUN_CANCEL_REQUESTED, *kinds.TERMINAL_JOB)] == [
-        kinds.RUN_CANCEL_REQUESTED,
-        kinds.JOB_CANCELLED,
-    ]
+    made.policies.register("elsewhere", elsewhere)
+    undo = {"type": "tool", "tool": "echo", "parameters": {"x": "undo"}}
+    a = call("a", reversibility="compensable", compensation=undo)
+    result = await made.execute_with_cancel({"actions": [a, call("b", "boom", dependencies=["a"])]}, token)
+    assert (result.status, result.error, result["a"].compensated) == ("cancelled", "stop", False)
+    asked, end = await events_of(made, kinds.RUN_CANCEL_REQUESTED, *kinds.TERMINAL_JOB)
+    assert (asked.kind, end.kind) == (kinds.RUN_CANCEL_REQUESTED, kinds.JOB_CANCELLED)
 
 
 async def test_a_cancel_takes_back_calls_that_wait_for_a_thread() -> None:

@@ -16,7 +16,7 @@ from headway.events.views import JobRow, RunView
 from headway.limits.budget import CostBudget
 from headway.plan.result import ErrorCode
 from headway.testing import VirtualClock
-from tests.unit.runtime.kit import call, events_of, runtime, write
+from tests.unit.runtime.kit import Gate, call, events_of, runtime, write
 
 
 async def test_runs_of_one_runtime_take_turns_in_the_order_they_came() -> None:
@@ -224,10 +224,24 @@ def test_a_loop_that_ended_in_mid_run_keeps_no_turn() -> None:
     assert not waiting.done()
     loop.close()
     token.cancel("to nobody")
-    assert asyncio.run(asyncio.wait_for(made.execute({"actions": [call("a")]}), 10)).ok
-    left.get_coro().close()  # type: ignore[union-attr]
-    waiting.get_coro().close()  # type: ignore[union-attr]
-    assert asyncio.run(asyncio.wait_for(made.execute({"actions": [call("b")]}), 10)).ok
+
+    async def elsewhere() -> None:
+        gate = Gate()
+        made.register_tool(headway.tool(name="hold", parameters={})(gate))
+        held = asyncio.create_task(made.execute({"actions": [call("h", "hold")]}))
+        await gate.started.get()
+        left.get_coro().close()  # type: ignore[union-attr]
+        waiting.get_coro().close()  # type: ignore[union-attr]
+        late = asyncio.create_task(made.execute({"actions": [call("b")]}))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not late.done()  # what was left behind gives away no turn but its own
+        assert made.log.last_seq == (await events_of(made, kinds.ACTION_EXECUTING))[-1].seq
+        gate.open.set()
+        assert (await held).ok
+        assert (await late).ok
+
+    asyncio.run(asyncio.wait_for(elsewhere(), 10))
 
 
 def test_two_loops_at_once_are_told_so() -> None:
