@@ -43,6 +43,7 @@ from headway.runtime import admission
 from headway.runtime.declared import Declared
 from headway.runtime.environment import Environment
 from headway.runtime.gates import Gates
+from headway.runtime.recorded import committed, parts, setting
 from headway.state import StateStore
 from headway.store.lock import HomeLock
 from headway.store.log import StoreLog
@@ -306,10 +307,10 @@ class Engine:
             await self._enqueue(spec.created(kept, plan.to_json()), LiveJob(spec, plan), scope)
         return await self.row(spec.job_id)
 
-    async def _enqueue(self, created: Event, job: LiveJob, scope: Scope) -> None:
+    async def _enqueue(self, created: Event, job: LiveJob, scope: Scope, more: Sequence[Event] = ()) -> None:
         """Commit a job, then hand it to the scheduler. One that the disk refuses has ended when the log takes it."""
         try:
-            await self.log.write(created)
+            await self.log.write(created, *more)
         except StoreError as error:
             with contextlib.suppress(StoreError):  # the log did not keep the job either
                 self.log.append(*closing_events(fold(RunView(job=JobRow(job_id=job.job_id)), created), error.message))
@@ -465,8 +466,7 @@ class Engine:
             if scope.jobs:
                 raise Conflict(f"a job is running in scope '{name}': cancel it or wait for its end")
             diff = diff_states(checkpoint, scope.state.snapshot())
-            data = {"checkpoint_id": checkpoint_id, "scope": name, "state": checkpoint.state, "by": by}
-            await self.log.write(Event(kinds.CHECKPOINT_RESTORED, data))
+            await self.log.write(*admission.checkpoint_restored(checkpoint_id, name, checkpoint.state, by))
             scope.state.replace(checkpoint.state)
         return diff
 
@@ -491,6 +491,8 @@ class Engine:
         job_id = new_id()
         row = await self.row(parent)
         spec = admission.JobSpec(job_id, f"{PRIVATE_SCOPE}{job_id}", row.source, row.title, principal=by or None)
+        first, *more = parts(state.snapshot().copy())
+        rest = [committed(spec.scope, setting(part)) for part in more]
         event = spec.created(
             checkpoint.proposal,
             checkpoint.graph,
@@ -500,7 +502,7 @@ class Engine:
                 "level": checkpoint.info.level,
                 "seq": checkpoint.info.seq,
             },
-            state=dict(state.snapshot()),
+            state=first,
             results=msgspec.to_builtins(results),
             spent=checkpoint.spent,
         )
@@ -508,7 +510,7 @@ class Engine:
         async with self._scheduler.hold(spec.scope, fresh=True) as scope:
             self._ready_for_work()
             scope.state.replace(state.snapshot())
-            await self._enqueue(event, LiveJob(spec, plan, prior, checkpoint.spent), scope)
+            await self._enqueue(event, LiveJob(spec, plan, prior, checkpoint.spent), scope, rest)
         return await self.row(job_id)
 
     async def _load_state(self, scope: str) -> StateStore:

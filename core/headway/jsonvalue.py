@@ -155,4 +155,8 @@ def _has_odd_float(value: Any) -> bool:
             stack.extend(item.values())
         elif isinstance(item, list | tuple | set | frozenset):
             stack.extend(item)
+        elif type(item) not in _PLAIN:
+            made = msgspec.to_builtins(item, enc_hook=lambda _: None)  # fields of a dataclass, the value of an enum
+            if isinstance(made, float | dict | list | tuple):
+                stack.append(made)
     return False

@@ -1,26 +1,30 @@
 """State: the keys and JSON values that actions read and write.
 
 One store is the state of one scope (a thread, a job, or an embedded runtime). The mapping that :meth:`snapshot`
-returns never changes afterwards: a commit replaces it. So a level's snapshot costs nothing.
+returns never changes afterwards: a commit replaces it. So a level's snapshot costs nothing; and as both share what did
+not change (see :class:`headway.layered.Layered`), a commit costs little more than the keys it changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from headway.arguments import expect, expect_many
 from headway.errors import InvalidInput
 from headway.jsonvalue import to_json
+from headway.layered import Layered
+
+_NEVER = (0, 0)
 
 
 class StateStore:
     """Key -> JSON value, with a version per key that grows by one with each change."""
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
-        self._values: dict[str, Any] = {}
-        self._versions: dict[str, int] = {}
+        self._values = Layered()
+        # How often a key was changed, and the revision at which it last was; who changed last comes last.
+        self._changed: dict[str, tuple[int, int]] = {}
         self._revision = 0
         if values is not None:
             self.replace(values)
@@ -47,16 +51,25 @@ class StateStore:
 
     def version(self, key: str) -> int:
         """Return how often ``key`` was changed; 0 for a key never seen."""
-        return self._versions.get(_name(key), 0)
+        return self._changed.get(_name(key), _NEVER)[0]
 
     @property
     def revision(self) -> int:
         """How often anything was changed: it grows by one with each commit."""
         return self._revision
 
-    def snapshot(self) -> Mapping[str, Any]:
+    def _changed_since(self, revision: int) -> list[str]:
+        """Return the keys that were set or deleted after ``revision``, those that were so first coming first."""
+        keys = []
+        for key, (_, at) in reversed(self._changed.items()):
+            if at <= revision:
+                break
+            keys.append(key)
+        return keys[::-1]
+
+    def snapshot(self) -> Layered:
         """Return the state as it is now: a read-only mapping that later changes do not touch."""
-        return MappingProxyType(self._values)
+        return self._values
 
     def set(self, key: str, value: Any) -> None:
         """Set ``key``. Raises :class:`InvalidInput` for a key or value that JSON cannot hold."""
@@ -88,20 +101,17 @@ class StateStore:
         """Apply changes that were checked, without copying them."""
         if not changes:
             return
-        values = dict(self._values)
-        for key, change in changes.items():
-            if change["op"] == "set":
-                values[key] = change["value"]
-            else:
-                values.pop(key, None)
-            self._versions[key] = self._versions.get(key, 0) + 1
-        self._values = values
+        self._values = self._values.changed(changes)
         self._revision += 1
+        changed = self._changed
+        for key in changes:
+            changed[key] = (changed.pop(key, _NEVER)[0] + 1, self._revision)
 
     def undo_of(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the changes that would bring ``keys`` back to what they are now."""
+        values = self._values
         return {
-            key: {"op": "set", "value": self._values[key]} if key in self._values else {"op": "delete"}
+            key: {"op": "set", "value": values[key]} if key in values else {"op": "delete"}
             for key in map(_name, expect_many(keys, "keys"))
         }
 

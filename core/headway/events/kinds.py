@@ -69,9 +69,11 @@ Between the runs of a replan (no ``job_id``)::
 
 State, checkpoints, operators, the store::
 
-    state_committed        scope, changes: {key: {"op", "value"?}}   a change outside a run (embedding code)
+    state_committed        scope, changes: {key: {"op", "value"?}}, whole? (nothing was there before)   a change
+                           outside a run (embedding code)
     checkpoint_saved       checkpoint_id, scope, name?, at_seq, keys (count), kind: "manual" | "file"
-    checkpoint_restored    checkpoint_id, scope, state: {…} (the scope's whole new state), by
+    checkpoint_restored    checkpoint_id, scope, state: {…} (the scope's whole new state; of a large one the first
+                           part, state_committed tells the others), by
     operator_action        who, what, target?, detail?
     store_opened           version, pid, recovered: [job ids]
     policies_loaded        files: [names], rules (count)     the policy files in force, at the start and after a change

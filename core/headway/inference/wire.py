@@ -35,20 +35,18 @@ class _Message(msgspec.Struct):
     content: str | None = None
 
 
+# What a good answer can do without is Any: it is looked at when it is used, and no answer is thrown away for it.
+
+
 class _Choice(msgspec.Struct):
     message: _Message
-    finish_reason: str | None = None
-
-
-class _Used(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    finish_reason: Any = None
 
 
 class _Chat(msgspec.Struct):
     choices: list[_Choice]
-    model: str | None = None
-    usage: _Used | None = None
+    model: Any = None
+    usage: Any = None
 
 
 class _Vector(msgspec.Struct):
@@ -58,8 +56,8 @@ class _Vector(msgspec.Struct):
 
 class _Vectors(msgspec.Struct):
     data: list[_Vector]
-    model: str | None = None
-    usage: _Used | None = None
+    model: Any = None
+    usage: Any = None
 
 
 class _Problem(msgspec.Struct):
@@ -99,7 +97,7 @@ def read_chat(body: bytes, request: InferRequest, model: str) -> Completion:
     choice = chat.choices[0]
     text = choice.message.content or ""
     usage = _usage(chat.usage, estimate_tokens(request.system, request.prompt), estimate_tokens(text))
-    return Completion(text, usage, one_line(chat.model or model, 256), one_line(choice.finish_reason or "stop", 64))
+    return Completion(text, usage, _name(chat.model, model, 256), _name(choice.finish_reason, "stop", 64))
 
 
 def read_vectors(body: bytes, texts: list[str], model: str) -> Metered[list[float]]:
@@ -114,7 +112,7 @@ def read_vectors(body: bytes, texts: list[str], model: str) -> Metered[list[floa
     if not all(math.isfinite(number) for vector in found.values() for number in vector):
         raise InferenceError("the service gave an embedding that holds no finite number")
     usage = _usage(answer.usage, estimate_tokens(*texts), 0)
-    return Metered((found[at] for at in range(len(texts))), usage, one_line(answer.model or model, 256))
+    return Metered((found[at] for at in range(len(texts))), usage, _name(answer.model, model, 256))
 
 
 def problem_code(body: bytes) -> str:
@@ -156,9 +154,20 @@ def _decode(body: bytes, kind: type[Any], what: str) -> Any:
         raise InferenceError(f"the service answered something that is not {what}") from None
 
 
-def _usage(used: _Used | None, read: int, written: int) -> Usage:
+def _name(told: Any, instead: str, most: int) -> str:
+    return one_line(told if isinstance(told, str) and told else instead, most)
+
+
+def _usage(used: Any, read: int, written: int) -> Usage:
     """Return what the service says it used; what it does not say, or says absurdly, is estimated."""
-    told = (None, None) if used is None else (used.prompt_tokens, used.completion_tokens)
-    sound = [number if number is not None and 0 <= number < 2**53 else None for number in told]
+    told = used if isinstance(used, dict) else {}
+    sound = [_count(told.get(name)) for name in ("prompt_tokens", "completion_tokens")]
     estimated = sound[0] is None or (sound[1] is None and written > 0)
     return Usage(read if sound[0] is None else sound[0], written if sound[1] is None else sound[1], estimated)
+
+
+def _count(told: Any) -> int | None:
+    """Return a number of tokens, 7.0 as 7; None for what is none."""
+    if type(told) is float and told.is_integer():
+        told = int(told)
+    return told if type(told) is int and 0 <= told < 2**53 else None

@@ -136,13 +136,14 @@ def diff_states(checkpoint: Checkpoint, now: Mapping[str, Any]) -> StateDiff:
 def kept_results(results: Sequence[ActionResult]) -> list[ActionResult]:
     """Return the results that a fork takes over; the other actions run in the fork.
 
-    Kept is what succeeded and was not rolled back, and what was skipped by its own ``failure_behavior: skip``. Their
-    ``state_changes`` are left out: the state that goes on has them (see :func:`uncommitted`).
+    Kept is what succeeded and was neither rolled back nor compensated (an abort does that first), and what was skipped
+    by its own ``failure_behavior: skip``. Their ``state_changes`` are left out: the state that goes on has them (see
+    :func:`uncommitted`).
     """
     return [
         msgspec.structs.replace(result, state_changes={})
         for result in results
-        if (result.status is ActionStatus.SUCCEEDED and not result.rolled_back)
+        if (result.status is ActionStatus.SUCCEEDED and not (result.rolled_back or result.compensated))
         or (result.status is ActionStatus.SKIPPED and result.error_code not in RERUN)
     ]
 

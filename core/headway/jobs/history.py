@@ -9,10 +9,13 @@ import msgspec
 
 from headway.errors import NotFound
 from headway.events import kinds
-from headway.events.views import JobRow
+from headway.events.event import Event
+from headway.events.fold.values import apply_changes
+from headway.events.views import JobRow, RunView
 from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, level_checkpoints, parse_level_id, uncommitted
 from headway.jobs.transitions import TRANSITIONS, JobStatus
-from headway.plan.result import ActionStatus
+from headway.plan.result import ROLLED_BACK, ActionResult, ActionStatus
+from headway.runtime.resumption import resumption_of
 from headway.store.reader import StoreReader
 
 RECENT_JOBS = 20
@@ -118,6 +121,32 @@ class History:
         limits = await self._reader.limits_view()
         return msgspec.structs.replace(await self._at(info), buckets=list(limits.buckets.values()))
 
+    async def _undo(self, run: RunView, seq: int, state: dict[str, Any], results: list[ActionResult]) -> bool:
+        """Take out of ``state`` and ``results`` what an abort is about to roll back; return whether there is one."""
+        if run.job.finished:
+            return False
+        wanted = [kinds.JOB_CREATED, kinds.JOB_STARTED, kinds.BUDGET_EXHAUSTED, kinds.RUN_CANCEL_REQUESTED]
+        first: dict[str, Event] = {}
+        for event in await self._reader.events(job_id=run.job.job_id, kinds=wanted):
+            if event.seq <= seq:
+                first.setdefault(event.kind, event)
+        started, asked = first.get(kinds.JOB_STARTED), first.get(kinds.RUN_CANCEL_REQUESTED)
+        if started is None:
+            return False
+        taken_over = {result["action_id"] for result in first[kinds.JOB_CREATED].data.get("results", ())}
+        at_start = await self._reader.scope_state(run.job.scope, upto=started.seq)
+        past = resumption_of(run, at_start, taken_over, first.get(kinds.BUDGET_EXHAUSTED))
+        stopped = past.stopped
+        if stopped is None or not stopped.stop.rolls_back or (asked is not None and asked.seq < stopped.seq):
+            return False
+        if any((level.finished_seq or 0) > stopped.seq for level in run.levels):
+            return False  # an abort ends no level: the job was closed as interrupted
+        apply_changes(state, past.before)
+        for result in results:
+            if result.action_id not in taken_over and result.status is ActionStatus.SUCCEEDED:
+                result.rolled_back, result.state_changes, result.error = True, {}, ROLLED_BACK
+        return True
+
     async def _at(self, info: CheckpointInfo) -> Checkpoint:
         state = await self._reader.scope_state(info.scope, upto=info.seq)
         info.keys = len(state)
@@ -129,12 +158,13 @@ class History:
         info.done = sum(result.status is ActionStatus.SUCCEEDED for result in results)
         info.total = len(run.actions)
         proposal, graph = await self.plan_of(info.job_id)
+        undone = await self._undo(run, info.seq, state, results)
         return Checkpoint(
             info,
             state,
             results,
             proposal=proposal,
             graph=graph,
-            pending=uncommitted(run),
+            pending={} if undone else uncommitted(run),
             spent=await self.spent(info.job_id, info.seq),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -16,15 +17,30 @@ def refusal(verb: str, path: Path, error: OSError | ValueError) -> InvalidInput:
 
 
 def read_whole(path: Path, limit: int) -> bytes:
-    """Return a file's content, at most ``limit`` bytes; :class:`InvalidInput` if it is longer or cannot be read."""
+    """Return a file's content, at most ``limit`` bytes.
+
+    Raises :class:`InvalidInput` if it is longer, cannot be read or is no regular file: a fifo has no end, and reading
+    a device may act.
+    """
     try:
-        with path.open("rb") as file:
+        _refuse_special(path.stat())
+        with open(path, "rb", opener=_without_waiting) as file:
+            _refuse_special(os.fstat(file.fileno()))  # it may have been exchanged
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:
         raise refusal("read", path, error) from None
     if len(data) > limit:
         raise InvalidInput(f"cannot read {one_line(str(path), 300)}: it is longer than {limit:,} bytes")
     return data
+
+
+def _refuse_special(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is a folder" if stat.S_ISDIR(found.st_mode) else "it is not a regular file")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -176,15 +176,20 @@ class Memgine:
         clock: Clock = SYSTEM_CLOCK,
         embedder: Embedder | None = None,
         max_facts: int = 10_000,
+        skills: SkillStore | None = None,
     ) -> Memgine:
-        """Return the memory of a file. Raises :class:`InvalidInput` that names what in it does not fit."""
-        facts, skills = read_memory(path)
-        memory = cls(clock=clock, embedder=embedder, max_facts=max_facts)
+        """Return the memory of a file. Raises :class:`InvalidInput` that names what in it does not fit.
+
+        ``skills`` is the store that the file's skills fill, in place of what it holds; without one they are at most
+        1,000.
+        """
+        facts, found = read_memory(path)
+        memory = cls(clock=clock, embedder=embedder, max_facts=max_facts, skills=skills)
         if len(facts) > memory._most:
             raise InvalidInput(f"{one_line(str(path), 300)} holds {len(facts):,} facts; the limit is {memory._most:,}")
         for fact in facts:
             memory._put(fact)
-        memory.skills.replace_all(skills)
+        memory.skills.replace_all(found)
         return memory
 
     # -- inside ----------------------------------------------------------------------------------------------------

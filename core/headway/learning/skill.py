@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from headway.errors import InvalidInput, one_line
+from headway.errors import InvalidInput
 from headway.numbers import whole_number
 
 CANDIDATE = "@cand"
@@ -18,6 +18,10 @@ DEGRADED_BY = 2
 
 LONGEST_CODE = 64 * 1024
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}(?:@cand)?")
+_REFUSED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Unicode's Cc (but newline and tab), Zl, Zp and Cs, and what turns the order of the text around it."""
+
+_REFUSED_IN_LINE = frozenset("\n\t")
 _LINES = {"scope": 128, "domain": 128, "trigger": 1024}
 _TEXTS = {"description": 4096, "when_to_apply": 4096, "code": LONGEST_CODE}
 _COUNTS = ("success_count", "failure_count", "repairs", "weighed_at", "created_ms", "used_ms")
@@ -56,7 +60,7 @@ class DistilledSkill(msgspec.Struct, frozen=True):
             raise InvalidInput("a skill's source is success or failure")
         for field, most in _LINES.items():
             value = _text(getattr(self, field), field, most)
-            if one_line(value) != value:
+            if value != value.strip() or not _REFUSED_IN_LINE.isdisjoint(value):
                 raise InvalidInput(f"a skill's {field} must be one line of plain text")
         for field, most in _TEXTS.items():
             _text(getattr(self, field), field, most)
@@ -109,14 +113,9 @@ def _text(value: object, field: str, most: int) -> str:
         raise InvalidInput(f"a skill's {field} must be a string")
     if len(value) > most:
         raise InvalidInput(f"a skill's {field} is longer than {most:,} characters")
-    if not all(c.isprintable() or c in "\n\t" for c in value) or not _encodes(value):
-        raise InvalidInput(f"a skill's {field} must be plain text, without control characters or lone surrogates")
+    if _REFUSED.search(value):
+        raise InvalidInput(
+            f"a skill's {field} must be plain text, without control characters, line separators, "
+            "bidirectional overrides, embeddings and isolates, or lone surrogates"
+        )
     return value
-
-
-def _encodes(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -32,8 +32,8 @@ from headway.learning.skill import DistilledSkill
 
 FORMAT = "headway-skill"
 VERSION = 1
-LONGEST_FILE = 256 * 1024
-"""The longest file read, in bytes."""
+LONGEST_FILE = 512 * 1024
+"""The longest file read, in bytes: more than the largest skill fills, all of it in characters of four bytes."""
 
 _FENCE = re.compile(r"\n(`{3,})(?:json)?\n(.*)\n\1\n", re.DOTALL)
 _HASH = re.compile(r'(?m)^sha256 = "([0-9a-f]{64})"\n\Z')

@@ -154,8 +154,8 @@ class SkillStore:
         """
         incumbent = self._known(base)
         expect(improved, DistilledSkill, "an improved skill")
-        if base + CANDIDATE in self._skills:
-            raise Conflict(f"a candidate for {base} is on trial already")
+        if incumbent.base + CANDIDATE in self._skills:  # it may be what was named
+            raise Conflict(f"a candidate for {incumbent.base} is on trial already")
         candidate = evolution.candidate_of(incumbent, improved, self._clock.time_ms())
         self.put(candidate)
         return candidate

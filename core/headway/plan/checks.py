@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.plan.graph import Node
 from headway.plan.model import ActionType, Precondition
-from headway.plan.references import is_reference
+from headway.plan.references import is_reference, unescaped
 
 if TYPE_CHECKING:
     from headway.tools.registry import ToolEntry
@@ -105,6 +105,24 @@ def check_state(node: Node, state: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def failed_assertion(key: str, expected: Any, state: Mapping[str, Any]) -> str | None:
+    """Return why the assertion that ``key`` is ``expected`` fails in ``state``, or None if it holds."""
+    value = state.get(key, MISSING)
+    if value is UNKNOWN or (value is not MISSING and equal(value, expected)):
+        return None
+    return f"assertion failed: state['{key}'] is not the expected value"
+
+
+def check_assertion(node: Node, state: Mapping[str, Any]) -> str | None:
+    """Return why the assertion ``node`` fails in ``state``; None if it holds, or if that is known only when it runs."""
+    parameters = node.action.parameters
+    if node.key is None or "expected" not in parameters:
+        return None  # check_shape tells
+    if any(reference.where[0] == "expected" for reference in node.references):
+        return None
+    return failed_assertion(node.key, unescaped(parameters, node.escapes)["expected"], state)
+
+
 def check_shape(node: Node) -> list[str]:
     """Return what is wrong with the parameters of a state action, or that a tool call names no tool."""
     if node.type is _TOOL_CALL:
@@ -129,4 +147,7 @@ def check_tool(node: Node, entry: ToolEntry | None) -> list[str]:
     """
     if entry is None:
         return [f"tool '{node.tool}' is not registered"]
-    return [] if node.references or node.escapes else entry.validate(node.action.parameters)
+    if node.references:
+        return []
+    parameters = node.action.parameters
+    return entry.validate(unescaped(parameters, node.escapes) if node.escapes else parameters)

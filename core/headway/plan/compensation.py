@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headway.plan.graph import Plan
 from headway.plan.model import ActionType, Compensation
-from headway.plan.references import find_references
+from headway.plan.references import find_references, unescaped
 
 if TYPE_CHECKING:
     from headway.tools.registry import ToolRegistry
@@ -24,7 +24,7 @@ def check_compensation(
     if compensation.type != "tool" or not compensation.tool:
         return ["a compensation is {'type': 'tool', 'tool': …} or {'type': 'action_ref', 'action_id': …}"]
     try:
-        dynamic = any(find_references(compensation.parameters, index))
+        references, escapes = find_references(compensation.parameters, index)
     except KeyError as error:
         return [f"compensation refers to '{error.args[0]}', which the plan does not have"]
     if registry is None:
@@ -33,4 +33,5 @@ def check_compensation(
     if entry is None:
         return [f"compensation: tool '{compensation.tool}' is not registered"]
     # With references the values are known when it is due.
-    return [] if dynamic else [f"compensation: {text}" for text in entry.validate(compensation.parameters)]
+    problems = [] if references else entry.validate(unescaped(compensation.parameters, escapes))
+    return [f"compensation: {text}" for text in problems]

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from headway.plan.checks import UNKNOWN, check_state
+from headway.plan.checks import UNKNOWN, check_assertion, check_state
 from headway.plan.graph import Node, Plan
-from headway.plan.model import ActionType
+from headway.plan.model import ActionType, FailureBehavior
 
+_ASSERTION = ActionType.ASSERTION
 _STATE_WRITE = ActionType.STATE_WRITE
 _TOOL_CALL = ActionType.TOOL_CALL
 
@@ -38,6 +39,14 @@ def _places(node: Node) -> Iterator[tuple[str | int, ...]]:
     yield from node.escapes
 
 
+def _problems(node: Node, state: Mapping[str, Any]) -> list[str]:
+    """Return the tests on state that fail when the action is to run; an assertion is made once the others hold."""
+    problems = check_state(node, state)
+    if not problems and node.type is _ASSERTION and (text := check_assertion(node, state)):
+        problems.append(text)
+    return problems
+
+
 class Step:
     """One action of a walk: ``problems`` are the tests on state that fail before it, ``effects`` what it lands."""
 
@@ -54,9 +63,14 @@ class Step:
         """Whether nothing keeps the action from running."""
         return not self.problems and self.blocked_by is None
 
+    @property
+    def aborts(self) -> bool:
+        """Whether the run ends here: a test fails before an action that is not to be skipped then."""
+        return bool(self.problems) and self.node.action.failure_behavior is not FailureBehavior.SKIP
+
 
 def walk(plan: Plan, state: Mapping[str, Any]) -> Iterator[Step]:
-    """Yield a step per action, in order of execution; ``state`` is what the first level sees.
+    """Yield a step per action, in order of execution, past aborts too; ``state`` is what the first level sees.
 
     An action that is blocked lands nothing, and blocks those that need it: by id, by reference or as their writer.
     """
@@ -67,7 +81,7 @@ def walk(plan: Plan, state: Mapping[str, Any]) -> Iterator[Step]:
         for i in level:
             node = plan.nodes[i]
             blocker = next((plan.nodes[n].id for n in node.needs if n in blocked), None)
-            problems = check_state(node, now) if blocker is None else []
+            problems = _problems(node, now) if blocker is None else []
             step = Step(node, problems, blocker, {})
             if step.lands:
                 step.effects = declared_effects(node)

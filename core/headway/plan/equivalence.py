@@ -13,7 +13,8 @@ from headway.plan.checks import UNKNOWN, equal
 from headway.plan.effects import walk
 from headway.plan.given import given_plan, given_state
 from headway.plan.graph import Plan, compile_plan, reads, writes
-from headway.plan.labels import labels_of, roles_of
+from headway.plan.labels import labels_of, links_of, roles_of
+from headway.plan.likeness import alike
 from headway.plan.model import ActionProposal
 
 
@@ -29,7 +30,8 @@ def equivalent(a: ActionProposal, b: ActionProposal, states: Iterable[Mapping[st
 
     Equivalent are plans that run the same actions (type, tool, parameters, compensation, what they need and refer to)
     in the same levels, and leave the same state, from each state; ids play no part. Without ``states``: the empty
-    one, and one where every key that either plan reads or writes is 1.
+    one, and one where every key that either plan reads or writes is 1. Of many actions that do the same it may be too
+    long to tell which serves whom: then the answer is no, and the difference that they cannot be told apart.
     """
     given_plan(a)
     given_plan(b)
@@ -40,9 +42,8 @@ def equivalent(a: ActionProposal, b: ActionProposal, states: Iterable[Mapping[st
         one, other = _Run(a, state), _Run(b, state)
         found = _differing(one, other, one.labels, other.labels, "in one plan only")
         if not found and len({*one.labels}) < len(one.labels):
-            text = "serve others in one plan"
-            found = _differing(one, other, roles_of(one.plan, one.labels), roles_of(other.plan, other.labels), text)
-        differences += [f"{where}, {text}" for text in found]
+            found = _serving(one, other)
+        differences += [f"{where}{text}" for text in found]
         differences += [f"{where}: key '{key}' ends differently" for key in _unequal(one.end, other.end)]
     return Equivalence(not differences, differences)
 
@@ -72,6 +73,10 @@ class _Run:
             if not step.lands:
                 self.blocked.add(step.node.index)
 
+    def places(self, labels: Sequence[str]) -> list[tuple[str, int, bool]]:
+        """Return, per action, its label, its level and whether it is blocked."""
+        return [(labels[node.index], node.level, node.index in self.blocked) for node in self.plan.nodes]
+
     def levels(self, labels: Sequence[str]) -> list[Counter[str]]:
         """Return how often each level has each label."""
         return [
@@ -80,10 +85,23 @@ class _Run:
         ]
 
 
+def _serving(one: _Run, other: _Run) -> list[str]:
+    """Return in which lines actions that do the same serve others, in two plans with the same labels."""
+    roles, others = roles_of(one.plan, one.labels), roles_of(other.plan, other.labels)
+    found = _differing(one, other, roles, others, "serve others in one plan")
+    if found or len({*roles}) == len(roles):
+        return found
+    places = one.places(roles), other.places(others)
+    answer = alike(places, (links_of(one.plan), links_of(other.plan)))
+    if answer:
+        return []
+    return [": actions that do the same serve others" if answer is False else ": the actions cannot be told apart"]
+
+
 def _differing(one: _Run, other: _Run, labels: Sequence[str], others: Sequence[str], text: str) -> list[str]:
     """Return a line for each label that a level of one has more often than the other's."""
     return [
-        f"level {number}: {label} x{count} {text}"
+        f", level {number}: {label} x{count} {text}"
         for number, (a, b) in enumerate(_aligned(one.levels(labels), other.levels(others)))
         for label, count in sorted(((a - b) + (b - a)).items())
     ]

@@ -21,6 +21,7 @@ CHECKS: dict[str, tuple[str, str, str]] = {
     "tool_existence": ("structural", "every tool is registered now", "that it still is when the plan runs"),
     "param_schema": ("structural", "parameters meet the tools' schemas", "those that references fill in"),
     "invocation_mode": ("structural", "each tool can be run the way the action asks", "how long it runs"),
+    "permission": ("structural", "no tool is denied to all", "what will have been granted when the plan runs"),
     "compensation_resolution": ("structural", "every compensation can be called", "that it undoes what was done"),
     "preconditions": (
         "simulated",
@@ -28,6 +29,7 @@ CHECKS: dict[str, tuple[str, str, str]] = {
         "what tools do not declare",
     ),
     "state_dependencies": ("simulated", "the state keys needed are there by then", "their values"),
+    "assertions": ("simulated", "assertions hold if all declared effects land", "what tools do not declare"),
     "write_conflicts": (
         "heuristic",
         "undeclared orders of writers are pointed out",
@@ -67,7 +69,7 @@ def evidence_of(plan: Plan | None, found: Iterable[str], not_run: Collection[str
     if plan is None:
         not_run = CHECKS.keys() - {"graph"}
     checks = [
-        Check(name, tier, name not in not_run, verifies, cannot, counts[name])
+        Check(name, tier, name not in not_run or counts[name] > 0, verifies, cannot, counts[name])
         for name, (tier, verifies, cannot) in CHECKS.items()
     ]
     nodes = plan.nodes if plan is not None else []

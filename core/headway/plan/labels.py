@@ -65,10 +65,29 @@ def roles_of(plan: Plan, labels: Sequence[str]) -> list[str]:
     return roles
 
 
+def links_of(plan: Plan) -> list[list[tuple[str, int]]]:
+    """Return, per action, what it uses of which others: it needs them, refers to their output, or undoes by them."""
+    needs = closest_needs(plan)
+    index = {node.id: node.index for node in plan.nodes}
+    links: list[list[tuple[str, int]]] = []
+    for node in plan.nodes:
+        found = [("need", need) for need in needs[node.index]]
+        found += [(_kind("of", r.where, r.path), r.source) for r in node.references]
+        undone = _links(node.action.compensation, index)
+        found += [(_kind("undo", where, path), other) for where, other, path in undone]
+        links.append(found)
+    return links
+
+
+def _kind(*parts: Any) -> str:
+    return msgspec.json.encode(parts).decode()
+
+
 def _content(node: Node, links: list[_Link]) -> dict[str, Any]:
     """Return what the action does, everything blank that names another action."""
     content = node.action.model_dump(mode="json", exclude=_NAMES_ONLY, exclude_defaults=True)
     content["reads"] = sorted({*reads(node.action)})
+    content["required"] = sorted({*node.reads})  # of what it reads, the keys that must be there
     content["writes"] = sorted({*writes(node.action)})
     for reference in node.references:
         _blank(content["parameters"], reference.where)

@@ -114,7 +114,7 @@ class Action(_Model):
     parameters: dict[str, Any] = Field(default_factory=dict)
     dependencies: list[Id] = Field(default_factory=list)
     preconditions: list[Precondition] = Field(default_factory=list)
-    expected_effects: dict[str, Any] = Field(default_factory=dict)
+    expected_effects: dict[Key, Any] = Field(default_factory=dict)
     state_dependencies: list[Key] = Field(default_factory=list)
     read_set: list[Key] = Field(default_factory=list)
     write_set: list[Key] = Field(default_factory=list)

@@ -68,8 +68,11 @@ def _encode(raw: bytes | str | Mapping[str, Any]) -> bytes:
 def _explain(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     first = problems[0]
+    where = first["loc"]
+    of_key = where[-1:] == ("[key]",)  # then the key itself stands before it: it may be anything, and long
     place = ""
-    for part in first["loc"]:
+    for part in where[:-2] if of_key else where:
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return one_line(f"{place or 'plan'}: {first['msg'][:1].lower()}{first['msg'][1:]}{more}", 500)
+    place = f"a key of {place}" if of_key else place or "plan"
+    return one_line(f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}{more}", 500)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, NamedTuple
+
+from headway.jsonvalue import copy_json
 
 _REFERENCE = re.compile(r"\$(?P<id>.+?)\.output(?:\.(?P<path>.+))?", re.DOTALL)
 
@@ -46,6 +49,19 @@ def find_references(
                 path = tuple(match["path"].split(".")) if match["path"] else ()
                 references.append(Reference((*where, key), index[match["id"]], path))
     return tuple(references), tuple(escapes)
+
+
+def unescaped(parameters: dict[str, Any], escapes: Collection[tuple[str | int, ...]]) -> dict[str, Any]:
+    """Return the parameters as they are when the action runs, the ``$$`` at ``escapes`` undone: copied if there are."""
+    if not escapes:
+        return parameters
+    made: dict[str, Any] = copy_json(parameters)
+    for *before, last in escapes:
+        place: Any = made
+        for step in before:
+            place = place[step]
+        place[last] = place[last][1:]
+    return made
 
 
 def is_reference(value: object) -> bool:

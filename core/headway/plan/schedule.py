@@ -10,10 +10,14 @@ from typing import Any
 import msgspec
 
 from headway.arguments import expect
+from headway.errors import InvalidInput
 from headway.numbers import number_between, whole_number
 from headway.plan.given import given_plan, given_state
 from headway.plan.graph import Plan, compile_plan
 from headway.plan.model import ActionProposal
+
+_ROUNDING = 1e-9
+"""Slack that is less than this part of the critical path is what adding up in two directions makes."""
 
 
 class Schedule(msgspec.Struct):
@@ -46,7 +50,8 @@ def analyze_schedule(
 
     ``durations_ms`` gives times by action id or, failing that, by tool; ``default_ms`` stands for the rest. With
     ``max_concurrency`` a level takes as long as its actions need on so many slots, in list order.
-    Raises :class:`InvalidInput` for a duration that is negative or not finite.
+    Raises :class:`InvalidInput` for a duration that is negative or not finite, and if all together are too long for a
+    floating-point number.
     """
     if max_concurrency is not None:
         whole_number(max_concurrency, "max_concurrency", 1)
@@ -54,6 +59,7 @@ def analyze_schedule(
     number_between(default_ms, "default_ms", 0, math.inf)
     plan = compile_plan(given_plan(proposal), given_state(state))
     times = [_time(node.id, node.tool, durations, default_ms) for node in plan.nodes]
+    serial_ms = _total(times)
     order = [i for level in plan.levels for i in level]
     earliest = [0.0] * len(times)  # when an action can end
     via: list[int | None] = [None] * len(times)
@@ -67,13 +73,14 @@ def analyze_schedule(
     for i in reversed(order):
         for before_ in (*plan.nodes[i].needs, *plan.nodes[i].after):
             latest[before_] = min(latest[before_], latest[i] - times[i])
+    slack = {node.id: latest[node.index] - earliest[node.index] for node in plan.nodes}
     return Schedule(
         critical_path=_path(plan, via, earliest),
         critical_ms=critical_ms,
         makespan_ms=sum(_level_ms([times[i] for i in level], max_concurrency) for level in plan.levels),
-        serial_ms=math.fsum(times),
+        serial_ms=serial_ms,
         max_parallelism=max(map(len, plan.levels), default=0),
-        slack_ms={node.id: max(0.0, latest[node.index] - earliest[node.index]) for node in plan.nodes},
+        slack_ms={name: ms if ms > critical_ms * _ROUNDING else 0.0 for name, ms in slack.items()},
         levels=[[plan.nodes[i].id for i in level] for level in plan.levels],
     )
 
@@ -81,6 +88,16 @@ def analyze_schedule(
 def _time(action_id: str, tool: str | None, durations: Mapping[str, float], default: float) -> float:
     value = durations.get(action_id, durations.get(tool, default) if tool is not None else default)
     return number_between(value, f"the duration of action '{action_id}'", 0, math.inf)
+
+
+def _total(times: list[float]) -> float:
+    try:
+        total = math.fsum(times)
+    except OverflowError:
+        total = math.inf
+    if math.isinf(total * (1 + _ROUNDING)):  # other sums of the same times may be rounded up
+        raise InvalidInput("the durations add up to more than any floating-point number")
+    return total
 
 
 def _path(plan: Plan, via: list[int | None], earliest: list[float]) -> list[str]:

@@ -8,14 +8,18 @@ from typing import Any
 import msgspec
 
 from headway.plan.checks import UNKNOWN
-from headway.plan.effects import walk
+from headway.plan.effects import Step, walk
 from headway.plan.given import given_plan, given_state
-from headway.plan.graph import compile_plan
+from headway.plan.graph import Node, compile_plan
 from headway.plan.model import ActionProposal
 
 
 class SimulatedAction(msgspec.Struct, omit_defaults=True):
-    """What becomes of one action: ``outcome`` is lands or blocked, ``reasons`` say why it is blocked."""
+    """What becomes of one action, ``reasons`` say why.
+
+    ``outcome`` is lands; blocked, by a test on state or by a blocked action that it needs; or aborted: another action
+    aborts the run, and this one does not start or is rolled back. ``effects`` are those that stay.
+    """
 
     action_id: str
     level: int
@@ -25,12 +29,17 @@ class SimulatedAction(msgspec.Struct, omit_defaults=True):
 
 
 class Simulation(msgspec.Struct):
-    """A plan run on paper. ``unknown_keys`` will be written by tools with values that the plan does not have."""
+    """A plan run on paper.
+
+    ``unknown_keys`` will be written by tools with values that the plan does not have. ``aborts_at`` is the action whose
+    unmet test aborts the run, None if none does; with one, ``state`` is what it was before.
+    """
 
     levels: list[list[str]]
     actions: list[SimulatedAction]
     state: dict[str, Any]
     unknown_keys: list[str]
+    aborts_at: str | None = None
 
     @property
     def lands(self) -> bool:
@@ -41,20 +50,34 @@ class Simulation(msgspec.Struct):
 def simulate(proposal: ActionProposal, state: Mapping[str, Any] | None = None) -> Simulation:
     """Return what ``proposal`` would do to ``state`` (None: empty) if every tool does what its action declares.
 
-    What is blocked, by a test on state or by a blocked action that it needs, changes nothing. The actions are in list
-    order. Raises :class:`headway.errors.InvalidPlan` for a plan without a graph.
+    What is blocked changes nothing. As in a run, an action whose own test fails aborts the whole unless its
+    ``failure_behavior`` is skip: then nothing stays. The actions are in list order. Raises
+    :class:`headway.errors.InvalidPlan` for a plan without a graph.
     """
-    now: dict[str, Any] = dict(given_state(state))
-    plan = compile_plan(given_plan(proposal), now)
-    actions: dict[int, SimulatedAction] = {}
-    for step in walk(plan, now.copy()):
-        node = step.node
-        reasons = step.problems if step.blocked_by is None else [f"needs action '{step.blocked_by}', which is blocked"]
+    start: dict[str, Any] = dict(given_state(state))
+    plan = compile_plan(given_plan(proposal), start)
+    steps = list(walk(plan, start))
+    aborting = next((step.node for step in steps if step.aborts), None)
+    now = start.copy()
+    if aborting is None:
+        for step in steps:
+            now.update(step.effects)
+    return Simulation(
+        levels=[[plan.nodes[i].id for i in level] for level in plan.levels],
+        actions=[_outcome(step, aborting) for step in sorted(steps, key=lambda step: step.node.index)],
+        state={key: value for key, value in now.items() if value is not UNKNOWN},
+        unknown_keys=sorted(key for key, value in now.items() if value is UNKNOWN),
+        aborts_at=aborting.id if aborting is not None else None,
+    )
+
+
+def _outcome(step: Step, aborting: Node | None) -> SimulatedAction:
+    node = step.node
+    if aborting is not None and (step.lands or node.level > aborting.level):
+        return SimulatedAction(node.id, node.level, "aborted", [f"action '{aborting.id}' aborts the run"])
+    if step.lands:
         known = {key: value for key, value in step.effects.items() if value is not UNKNOWN}
-        outcome = "lands" if step.lands else "blocked"
-        actions[node.index] = SimulatedAction(node.id, node.level, outcome, reasons, known)
-        now.update(step.effects)
-    levels = [[plan.nodes[i].id for i in level] for level in plan.levels]
-    unknown = sorted(key for key, value in now.items() if value is UNKNOWN)
-    known_state = {key: value for key, value in now.items() if value is not UNKNOWN}
-    return Simulation(levels, [actions[i] for i in sorted(actions)], known_state, unknown)
+        return SimulatedAction(node.id, node.level, "lands", effects=known)
+    needed = step.blocked_by
+    reasons = step.problems if needed is None else [f"needs action '{needed}', which is blocked"]
+    return SimulatedAction(node.id, node.level, "blocked", reasons)

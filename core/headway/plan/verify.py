@@ -15,7 +15,7 @@ import msgspec
 
 from headway.errors import InvalidPlan, as_line
 from headway.numbers import whole_number
-from headway.plan.checks import UNKNOWN, check_precondition, check_shape, check_tool
+from headway.plan.checks import UNKNOWN, check_assertion, check_precondition, check_shape, check_tool
 from headway.plan.compensation import check_compensation
 from headway.plan.effects import declared_effects
 from headway.plan.evidence import CHECKS, Evidence, evidence_of
@@ -24,12 +24,14 @@ from headway.plan.graph import Node, Plan, compile_plan
 from headway.plan.hints import repetitions, write_conflicts
 from headway.plan.model import ActionProposal, ActionType, FailureBehavior, InvocationMode, ToolSchema
 from headway.plan.named_tools import is_tool, registry_of
+from headway.plan.permissions import permissions
 
 if TYPE_CHECKING:
     from headway.tools.registry import ToolRegistry
 
 
 _TOOL_CALL = ActionType.TOOL_CALL
+_ASSERTION = ActionType.ASSERTION
 _ONE_SHOT = InvocationMode.ONE_SHOT
 
 
@@ -89,7 +91,7 @@ def verify(
     registry = registry_of(tools, schemas)
     if max_actions is not None:
         whole_number(max_actions, "max_actions", 0)
-    not_run = _not_run(registry, max_actions)
+    not_run = _not_run(proposal, registry, max_actions)
     try:
         plan, issues = admit(proposal, known, registry)
     except InvalidPlan as error:
@@ -98,6 +100,7 @@ def verify(
     if max_actions is not None and len(plan.nodes) > max_actions:
         text = f"excessive actions: {len(plan.nodes)} (limit {max_actions})"
         issues.append(Issue(text, "warning", check="resource_bounds"))
+    issues += [Issue(text, severity, who, "permission") for severity, who, text in permissions(plan, registry)]
     for action_id, text in repetitions(plan):
         issues.append(Issue(text, "warning", action_id, "loop_detection"))
     conflicts = write_conflicts(plan)
@@ -151,14 +154,18 @@ def refuse(issues: list[Issue]) -> InvalidPlan:
     return InvalidPlan(f"{where}{first.message}{more}", list(issues))
 
 
-def _not_run(registry: ToolRegistry | None, max_actions: int | None) -> set[str]:
+def _not_run(proposal: ActionProposal, registry: ToolRegistry | None, max_actions: int | None) -> set[str]:
     """Return the checks that nothing was given for."""
     entries = registry.entries() if registry is not None else []
+    judged = registry is not None and all(map(is_tool, entries))
+    undone = (action.compensation for action in proposal.actions if action.compensation is not None)
     lacking = {
         "resource_bounds": max_actions is None,
         "tool_existence": registry is None,
         "param_schema": registry is None or not all(is_tool(entry) or entry.schema.parameters for entry in entries),
-        "invocation_mode": registry is None or not all(map(is_tool, entries)),
+        "invocation_mode": not judged,
+        "permission": not judged,
+        "compensation_resolution": registry is None and any(undo.type == "tool" for undo in undone),
     }
     return {check for check, lacks in lacking.items() if lacks}
 
@@ -184,7 +191,11 @@ def _state_issues(plan: Plan, state: Mapping[str, Any]) -> tuple[list[Issue], di
         changes: dict[str, Any] | None = None
         for i in level:
             node = nodes[i]
-            if node.action.preconditions or (node.reads and not all(map(now.__contains__, node.reads))):
+            if (
+                node.action.preconditions
+                or node.type is _ASSERTION
+                or (node.reads and not all(map(now.__contains__, node.reads)))
+            ):
                 issues += _unmet(node, now)
             if node.writes:
                 effects = declared_effects(node)
@@ -210,6 +221,9 @@ def _unmet(node: Node, state: Mapping[str, Any]) -> list[Issue]:
         if key not in state
     ]
     if not found:
-        return []
+        text = check_assertion(node, state) if node.type is _ASSERTION else None
+        if text is None:
+            return []
+        found.append(("assertions", text))
     severity = "warning" if action.failure_behavior is FailureBehavior.SKIP else "error"
     return [Issue(text, severity, node.id, check) for check, text in found]

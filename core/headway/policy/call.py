@@ -18,10 +18,12 @@ class PolicyCall(msgspec.Struct, frozen=True, gc=False):
 
     ``type`` is the action's type by its wire name (``tool_call``, ``state_write``, …), ``tool`` None unless it calls
     one. ``parameters`` are those it would run with, references filled in; ``state`` is the level's snapshot. ``reads``
-    and ``writes`` name the state keys it declares. ``session`` is the policy session that the run belongs to,
-    ``principal`` who asked for it. ``now`` is the clock's monotonic time in seconds, on which rate limits count.
+    and ``writes`` name the state keys it declares; ``effects`` maps those of ``writes`` whose value is known beforehand
+    to that value: what a state write writes, and the ``expected_effects`` of a tool call. ``session`` is the policy
+    session that the run belongs to, ``principal`` who asked for it. ``now`` is the clock's monotonic time in seconds,
+    on which rate limits count.
 
-    Both mappings are shared with the runtime: read them only.
+    The mappings are shared with the runtime: read them only.
     """
 
     action_id: str
@@ -34,6 +36,7 @@ class PolicyCall(msgspec.Struct, frozen=True, gc=False):
     session: str | None = None
     principal: str | None = None
     now: float = 0.0
+    effects: Mapping[str, Any] = _NOTHING
 
     def __repr__(self) -> str:
         # Without the values: a repr ends in logs.
@@ -49,7 +52,7 @@ def refuse_malformed(call: object) -> None:
     for name in ("tool", "session", "principal"):
         if (text := getattr(call, name)) is not None:
             expect(text, str, f"the {name} of a call")
-    for name in ("parameters", "state"):
+    for name in ("parameters", "state", "effects"):
         expect(getattr(call, name), Mapping, f"the {name} of a call")
     for name in ("reads", "writes"):
         keys = getattr(call, name)

@@ -18,8 +18,11 @@ from headway.errors import InvalidInput, one_line
 from headway.policy.call import PolicyCall
 from headway.policy.values import MAX_ITEMS, Unreadable, weigh
 
-VARIABLES = ("action_id", "params", "principal", "state", "tool", "type")
-"""What a condition may name. ``params`` and ``state`` are maps, ``tool`` and ``principal`` may be null."""
+VARIABLES = ("action_id", "effects", "params", "principal", "reads", "state", "tool", "type", "writes")
+"""What a condition may name. ``tool`` and ``principal`` may be null."""
+
+_MAPS = ("effects", "params", "state")
+_LISTS = ("reads", "writes")
 
 MAX_LENGTH = 1000  # characters: the parser goes as deep as a chain of operators is long, and a thread's stack ends
 
@@ -64,7 +67,7 @@ _END = Token("mark", "")
 class Condition:
     """A compiled expression. Raises ``InvalidInput`` for one that cannot be compiled or names what is not there."""
 
-    __slots__ = ("_limit", "_params", "_program", "_state", "_tool", "_variables", "source")
+    __slots__ = ("_keys", "_limit", "_program", "_tool", "_variables", "source")
 
     def __init__(self, source: str) -> None:
         self.source = plain(source, "a condition", MAX_LENGTH)
@@ -78,8 +81,7 @@ class Condition:
         _refuse_broken_expressions(tokens)
         self._variables = [name for name in used["variables"] if name in VARIABLES]
         self._tool = _only_tool(tokens)
-        self._params = _keys_read(tokens, "params")
-        self._state = _keys_read(tokens, "state")
+        self._keys = {name: _keys_read(tokens, name) for name in _MAPS}
         exponent = 1 + sum(_MACROS[token.text] for token in _macros(tokens))
         self._limit = min(MAX_ITEMS, int(_MAX_STEPS ** (1 / exponent)))
 
@@ -89,10 +91,11 @@ class Condition:
             return False
         values: dict[str, Any] = {}
         for name in self._variables:
-            if name == "params":
-                values[name] = _part(call.parameters, self._params)
-            elif name == "state":
-                values[name] = _part(call.state, self._state)
+            if name in _MAPS:
+                whole = call.parameters if name == "params" else getattr(call, name)
+                values[name] = _part(whole, self._keys[name])
+            elif name in _LISTS:
+                values[name] = list(getattr(call, name))
             elif name == "type":
                 values[name] = str(call.type)
             else:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import inspect
 import uuid
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +150,7 @@ class PolicyEngine:
     def use_files(self, rules: RuleSet | None) -> None:
         """Put the rules of ``rules`` in the place of the file rules there were, all at once.
 
-        Rate limits that both have keep their count: writing a file anew does not give calls back.
+        A tool that was limited before keeps its count: writing a file anew does not give calls back.
         """
         if rules is not None:
             from headway.policy.files import RuleSet
@@ -204,6 +205,7 @@ def _reasons(rule: Rule, call: PolicyCall) -> list[str]:
         reasons = rule.check(call)
     except Unreadable as unreadable:
         reasons = (f"{unreadable}, so the action is denied",)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever keeps a policy from answering denies the action
+    except (Exception, SystemExit, CancelledError) as error:  # noqa: BLE001 - whatever keeps it from answering denies
+        # A cancellation too: nothing waits here, so it is the policy's own and not one of the task that asks.
         reasons = (f"it failed with {type(error).__name__}, so the action is denied",)
     return [f"policy '{rule.name}': {reason}" for reason in reasons] if reasons else []

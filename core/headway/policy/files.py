@@ -7,6 +7,7 @@ and line, and then none of the files is used.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,14 +41,13 @@ class RuleSet:
         return tuple(rule for rule in self.rules if isinstance(rule, Window))
 
     def continue_from(self, earlier: RuleSet) -> None:
-        """Take over the counts of rate limits that ``earlier`` has too: same tool, same numbers."""
-        left = list(earlier.windows)
+        """Take over the calls that the rate limits of ``earlier`` have counted, by tool."""
+        counted: dict[str, deque[float]] = {}
+        for old in earlier.windows:  # all of a tool count the same calls: the longest memory has those of the others
+            counted[old.tool] = max(counted.get(old.tool, old.taken), old.taken, key=len)
         for window in self.windows:
-            same = (window.tool, window.max_calls, window.interval)
-            found = next((old for old in left if (old.tool, old.max_calls, old.interval) == same), None)
-            if found is not None:
-                left.remove(found)
-                window.taken = found.taken
+            # What the new interval has outlived goes with the next look.
+            window.taken = deque(counted.get(window.tool, ()))
 
 
 def find_policies(start: Path | str) -> Path | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from headway.tools.registry import ToolEntry
 
 _IN_PROCESS = frozenset({"builtin", "user_defined"})
-_READING = frozenset({"state_read", "assertion"})
+_ON_STATE = frozenset({"state_write", "state_read", "assertion"})
 
 
 class Tier(StrEnum):
@@ -43,6 +43,7 @@ def classify(entry: ToolEntry | None, call: PolicyCall) -> Tier:
     It follows from what is declared, and what is not declared counts as the worst:
 
     ============================================================================  ============
+    anything that declares a state key it writes                                  sandbox_edit at least
     reading state, an assertion                                                   read_only
     writing state                                                                 sandbox_edit
     a tool that is unknown, in category ``shell``, with permission ask or deny,
@@ -52,13 +53,15 @@ def classify(entry: ToolEntry | None, call: PolicyCall) -> Tier:
     any other tool                                                                sandbox_edit
     ============================================================================  ============
     """
-    if call.type != "tool_call":
-        if call.type in _READING:
-            return Tier.READ_ONLY
-        return Tier.SANDBOX_EDIT if call.type == "state_write" else Tier.FULL_ACCESS
-    if entry is None or entry.category == "shell" or entry.source not in _IN_PROCESS or entry.permission != "allow":
+    if call.type == "tool_call":
+        if entry is None or entry.category == "shell" or entry.source not in _IN_PROCESS or entry.permission != "allow":
+            return Tier.FULL_ACCESS
+        reads_only = entry.schema.idempotent and not entry.writes_files
+    elif call.type in _ON_STATE:
+        reads_only = call.type != "state_write"
+    else:
         return Tier.FULL_ACCESS
-    return Tier.READ_ONLY if entry.schema.idempotent and not entry.writes_files else Tier.SANDBOX_EDIT
+    return Tier.READ_ONLY if reads_only and not call.writes else Tier.SANDBOX_EDIT
 
 
 class PermissionGrant:

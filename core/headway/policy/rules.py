@@ -6,7 +6,7 @@ Reasons name tools, keys and patterns, which the operator wrote, and never a val
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from headway.errors import one_line
@@ -43,7 +43,7 @@ class DenyTool:
 
 
 class DenyKeyword:
-    """Denies calls that have a keyword anywhere in their parameters, whatever they do."""
+    """Denies calls that have a keyword anywhere in their parameters or declared effects, whatever they do."""
 
     __slots__ = ("keywords", "name")
 
@@ -52,8 +52,14 @@ class DenyKeyword:
         self.keywords = keywords
 
     def check(self, call: PolicyCall) -> Sequence[str]:
-        hit = {word for text in texts(call.parameters) for word in self.keywords if word in text}
-        return [f"the parameters contain denied keyword '{shown(word)}'" for word in self.keywords if word in hit]
+        found = self._found("parameters", call.parameters)
+        if call.effects and call.type != "state_write":  # what that one sets is among its parameters
+            found += self._found("effects", call.effects)
+        return found
+
+    def _found(self, where: str, values: Mapping[str, Any]) -> list[str]:
+        hit = {word for text in texts(values, where) for word in self.keywords if word in text}
+        return [f"the {where} contain denied keyword '{shown(word)}'" for word in self.keywords if word in hit]
 
 
 class _OfParameter:

@@ -21,10 +21,10 @@ class Unreadable(Exception):
     """A value that a rule cannot look at. Its action is denied; the message has no part of the value in it."""
 
 
-def texts(value: Any) -> Iterator[str]:
+def texts(value: Any, what: str = "parameters") -> Iterator[str]:
     """Yield every text in ``value``: strings and keys at any depth, numbers and the like as JSON writes them.
 
-    Raises :class:`Unreadable` for what is larger than :data:`MAX_ITEMS` or no JSON.
+    Raises :class:`Unreadable`, which calls it ``what``, for what is larger than :data:`MAX_ITEMS` or no JSON.
     """
     left = MAX_ITEMS
     stack = [value]
@@ -32,7 +32,7 @@ def texts(value: Any) -> Iterator[str]:
         item = stack.pop()
         left -= 1
         if left < 0:
-            raise Unreadable("the parameters are too large to look at")
+            raise Unreadable(f"the {what} are too large to look at")
         if isinstance(item, str):
             yield item
         elif isinstance(item, _BRANCHES):
@@ -44,9 +44,9 @@ def texts(value: Any) -> Iterator[str]:
             try:
                 yield json.dumps(item)
             except ValueError:
-                raise Unreadable("the parameters hold a number that is too large") from None
+                raise Unreadable(f"the {what} hold a number that is too large") from None
         else:
-            raise Unreadable("the parameters are not JSON")
+            raise Unreadable(f"the {what} are not JSON")
 
 
 def weigh(values: Iterable[Any], limit: int) -> None:

@@ -42,11 +42,11 @@ async def watch_policies(
     told: str | None = None
     async with aclosing(_looks(folder, wakes)) as looks:
         async for _ in looks:
+            before, seen = seen, None  # None while the folder is gone: its return is a change, whatever it holds
             try:
-                stamp = stamp_of(folder)
-                if stamp == seen:
+                seen = stamp_of(folder)
+                if seen == before:
                     continue
-                seen = stamp
                 # In a thread: compiling the first condition imports CEL. What is read is never older than the stamp.
                 rules = await asyncio.to_thread(load_policies, folder)
             except InvalidConfig as error:

@@ -125,6 +125,7 @@ def _codes(error: InvalidPlan) -> dict[str | None, ErrorCode]:
         "policy": ErrorCode.POLICY_DENIED,
         "preconditions": ErrorCode.PRECONDITION,
         "state_dependencies": ErrorCode.PRECONDITION,
+        "assertions": ErrorCode.PRECONDITION,
     }
     codes: dict[str | None, ErrorCode] = {}
     for issue in error.issues:

@@ -306,7 +306,7 @@ class Attempts:
 
     def _retry(self, slot: Slot, text: str, code: ErrorCode) -> None:
         delay = min(BACKOFF_CAP_S, BACKOFF_S * 2.0 ** min(slot.attempt - 1, 32))
-        slot.error, slot.code, slot.call = text, code, None
+        slot.error, slot.code, slot.call, slot.again = text, code, None, True
         data = {
             "error": text,
             "error_code": code.value,

@@ -4,11 +4,15 @@ A checkpoint is data: it can be kept in a file and loaded by another process. Re
 starts a new run that does what the checkpoint's run had left to do. What a runtime has besides (tools, policies,
 limits) is not restored: the names of the tools, the levels of the buckets and the keys of the caches are there to be
 compared. A file is data from anywhere: nothing of it is used before all of it has been looked at.
+
+What an abort is about to roll back counts as rolled back in a checkpoint that is taken meanwhile: its compensations may
+have run, and a run that goes on from there has to do it again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import tempfile
 from pathlib import Path
@@ -18,16 +22,19 @@ import msgspec
 
 from headway.arguments import expect
 from headway.errors import Conflict, InvalidInput, NotFound, StoreError, one_line
-from headway.jsonvalue import encode_json, to_json
+from headway.events.fold.values import apply_changes
+from headway.jobs.checkpoints import kept_results
+from headway.jsonvalue import copy_json, encode_json, to_json
 from headway.limits.budget import DIMENSIONS
 from headway.numbers import whole_number
 from headway.plan.graph import Plan, plan_from_graph
 from headway.plan.parse import parse_proposal
 from headway.plan.recorded import check_graph
-from headway.plan.result import FINAL, ActionResult
+from headway.plan.result import FINAL, ROLLED_BACK, ActionResult, ActionStatus
 from headway.state import StateStore, state_key
 
 if TYPE_CHECKING:
+    from headway.runtime.run import Run
     from headway.tools.registry import ToolRegistry
 
 VERSION = 1
@@ -37,9 +44,10 @@ MAX_BYTES = 256 * 1024 * 1024
 class RuntimeCheckpoint(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """What a runtime was at one moment; ``version`` is that of this layout.
 
-    ``state`` is the state as committed; ``results`` hold the settled actions of the run ``job_id``, ``graph`` and
-    ``proposal`` its plan, ``committed`` the levels whose changes are in the state, ``spent`` its budget, ``session``
-    the policy session that it ran under (all empty if nothing has run). ``created_ms`` is wall time.
+    ``state`` is the state as committed, without what an abort is undoing; ``results`` hold the settled actions of the
+    run ``job_id``, ``graph`` and ``proposal`` its plan, ``committed`` the levels whose changes are in the state,
+    ``spent`` its budget, ``session`` the policy session that it ran under (all empty if nothing has run).
+    ``created_ms`` is wall time.
     """
 
     version: int
@@ -59,17 +67,44 @@ class RuntimeCheckpoint(msgspec.Struct, omit_defaults=True, forbid_unknown_field
     metadata: dict[str, Any] = {}
 
     def remaining(self) -> list[str]:
-        """Return the ids of the actions that had not been settled."""
-        settled = {result.action_id for result in self.results}
-        return [action["id"] for action in self.graph.get("actions", ()) if action["id"] not in settled]
+        """Return the ids of the actions that a run which goes on from here runs."""
+        kept = {result.action_id for result in kept_results(self.results)}
+        return [action["id"] for action in self.graph.get("actions", ()) if action["id"] not in kept]
+
+
+def state_of(run: Run | None, state: StateStore) -> dict[str, Any]:
+    """Return a copy of the state that a checkpoint holds; ``run`` is working on it, if there is one."""
+    values = state.snapshot().copy()
+    if run is not None and _is_undone(run):
+        apply_changes(values, run._before)
+    copied: dict[str, Any] = copy_json(values)
+    return copied
+
+
+def results_of(run: Run) -> list[ActionResult]:
+    """Return copies of the results that a checkpoint holds."""
+    results = [copy.deepcopy(result) for result in run.results if result is not None]
+    if _is_undone(run):
+        own = {run.id_of(i) for i in run.own}
+        for result in results:
+            if result.action_id in own and result.status is ActionStatus.SUCCEEDED:
+                result.rolled_back, result.state_changes, result.error = True, {}, ROLLED_BACK
+    return results
+
+
+def _is_undone(run: Run) -> bool:
+    """Whether an abort is on its way that has not rolled back yet."""
+    return run.stop is not None and run.stop.rolls_back and not run.sealed
 
 
 def write_checkpoint(checkpoint: RuntimeCheckpoint, path: Path) -> None:
     """Write ``checkpoint`` as JSON, atomically: the file is the old one or the new one, whatever happens.
 
-    Raises :class:`StoreError` with one line if the file cannot be written.
+    Raises :class:`StoreError` with one line if the file cannot be written, or would be too large to be read.
     """
     body = msgspec.json.format(msgspec.json.encode(checkpoint), indent=1)
+    if len(body) > MAX_BYTES:
+        raise StoreError(f"cannot write the checkpoint {path}: it has {len(body):,} bytes, the limit is {MAX_BYTES:,}")
     temporary = ""
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -121,9 +156,9 @@ def check(checkpoint: RuntimeCheckpoint) -> None:
     """Raise :class:`InvalidInput` that names what does not fit together in ``checkpoint``."""
     if not 1 <= checkpoint.version <= VERSION:
         raise InvalidInput(f"it has version {checkpoint.version}, this Headway reads {VERSION}")
-    for key in checkpoint.state:
+    for key, value in checkpoint.state.items():
         state_key(key)
-    to_json(checkpoint.state)
+        to_json(value)
     for name, amount in checkpoint.spent.items():
         if name not in DIMENSIONS:
             raise InvalidInput(f"no budget has the dimension '{one_line(name, 60)}'")
@@ -139,19 +174,29 @@ def plan_of(checkpoint: RuntimeCheckpoint) -> Plan:
     proposal = parse_proposal(checkpoint.proposal)
     check_graph(proposal, checkpoint.graph)
     plan = plan_from_graph(proposal, checkpoint.graph)
-    known = {node.id for node in plan.nodes}
-    seen: set[str] = set()
-    for result in checkpoint.results:
-        if result.action_id not in known or result.action_id in seen:
-            raise InvalidInput(
-                f"the result of action '{one_line(result.action_id, 60)}' is twice there or of no action"
-            )
-        if result.status not in FINAL:
-            raise InvalidInput(f"the result of action '{one_line(result.action_id, 60)}' is not final")
-        seen.add(result.action_id)
+    for node, entry in zip(plan.nodes, checkpoint.graph["actions"], strict=True):
+        for name, planned in (("type", node.type.value), ("tool", node.tool)):
+            if entry.get(name, planned) != planned:
+                raise InvalidInput(f"the graph's {name} of action '{one_line(node.id, 60)}' is not that of the plan")
+    _check_results(checkpoint, {node.id for node in plan.nodes})
     if not all(0 <= level < len(plan.levels) for level in checkpoint.committed):
         raise InvalidInput("it has committed a level that its plan does not have")
     return plan
+
+
+def _check_results(checkpoint: RuntimeCheckpoint, known: set[str]) -> None:
+    seen: set[str] = set()
+    for result in checkpoint.results:
+        name = f"the result of action '{one_line(result.action_id, 60)}'"
+        if result.action_id not in known or result.action_id in seen:
+            raise InvalidInput(f"{name} is twice there or of no action")
+        if result.status not in FINAL:
+            raise InvalidInput(f"{name} is not final")
+        try:
+            StateStore().apply(result.state_changes)
+        except InvalidInput as error:
+            raise InvalidInput(f"{name} does not fit: {error.message}") from None
+        seen.add(result.action_id)
 
 
 def plan_to_go_on(checkpoint: RuntimeCheckpoint) -> tuple[Plan, dict[str, Any]]:
@@ -169,12 +214,20 @@ def plan_to_go_on(checkpoint: RuntimeCheckpoint) -> tuple[Plan, dict[str, Any]]:
         result = results.get(node.id)
         if result is not None and node.level not in committed and not result.rolled_back:
             state.apply(result.state_changes)
-    return plan, dict(state.snapshot())
+    return plan, state.snapshot().copy()
 
 
 def missing_tools(checkpoint: RuntimeCheckpoint, registry: ToolRegistry) -> list[str]:
-    """Return the names of the tools that the checkpoint's plan has yet to call and ``registry`` lacks, sorted."""
+    """Return the names of the tools that ``registry`` lacks and the checkpoint's plan may yet call, sorted.
+
+    That is by actions that are left, and to undo them should the run that goes on abort.
+    """
     left = set(checkpoint.remaining())
-    actions = checkpoint.proposal.get("actions", ())
-    wanted = {action.get("tool") for action in actions if action.get("id") in left}
-    return sorted(name for name in wanted if isinstance(name, str) and name not in registry)
+    actions = {action.id: action for action in plan_of(checkpoint).proposal.actions} if left else {}
+    wanted: set[str | None] = set()
+    for name in left:
+        wanted.add(actions[name].tool)
+        undo = actions[name].compensation
+        if undo is not None:
+            wanted.add(actions[undo.action_id].tool if undo.action_id in actions else undo.tool)
+    return sorted(name for name in wanted if name is not None and name not in registry)

@@ -1,5 +1,5 @@
 """Gates: who may run what. Capabilities and the permissions of tools judge a plan whole, at admission, compensations
-included; policies judge each call just before its first attempt, when its parameters and the state are known.
+included; policies judge each call just before each attempt, when its parameters and the state are known.
 """
 
 from __future__ import annotations

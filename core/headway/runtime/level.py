@@ -22,7 +22,7 @@ from headway.plan.model import ActionType, FailureBehavior
 from headway.plan.result import ActionStatus, ErrorCode
 from headway.runtime import stop as stops
 from headway.runtime.attempt import Attempts
-from headway.runtime.prepare import Refused, prepare, state_operation
+from headway.runtime.prepare import Refused, ask_policies, prepare, state_operation
 from headway.runtime.slot import Slot
 from headway.runtime.spending import Spending
 from headway.runtime.stop import Stop
@@ -176,6 +176,8 @@ class Level:
         if isinstance(slot.reuse, Hit):
             self._use(slot, slot.reuse)
             return False
+        if slot.again and not self._allowed_again(slot):
+            return False
         if not slot.reserved and not self.spending.reserve_call(slot):
             return False
         bucket = self.env.limiter.get(slot.node.tool)
@@ -198,6 +200,17 @@ class Level:
         data = bucket.statistics()
         data["next_ms"] = data["at_ms"] + round(bucket.next_grant_s() * 1000)
         self.run_.emit(kinds.RATE_LIMIT_WAIT, data, node=slot.node, attempt=slot.attempt + 1)
+        return False
+
+    def _allowed_again(self, slot: Slot) -> bool:
+        """Ask the policies of a further attempt; False if they deny it: the action keeps the error of the last one."""
+        run, slot.again = self.run_, False
+        if (run.session is None and run.env.gates.policies.idle) or not ask_policies(
+            run, slot.node, slot.parameters, self.snapshot
+        ):
+            return True
+        self.attempts.fail(slot, slot.error or "", ErrorCode.POLICY_DENIED)
+        run.end_with(stops.aborted(slot.node.id, slot.error))
         return False
 
     def _ask_caches(self, slot: Slot) -> bool:

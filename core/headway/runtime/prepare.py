@@ -1,4 +1,4 @@
-"""What happens to an action before its first attempt: the validator, and the values its parameters refer to.
+"""What happens to an action before its attempts: the validator, and the values its parameters refer to.
 
 Policies are asked after the validator has passed; approvals are to be asked after them, and refuse in the same way.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.jsonvalue import MAX_VALUE_BYTES, copy_json, encode_json, to_json
-from headway.plan.checks import check_state, equal
+from headway.plan.checks import check_state, failed_assertion
 from headway.plan.graph import Node
 from headway.plan.model import ActionType
 from headway.plan.references import Reference
@@ -84,8 +84,8 @@ def state_operation(slot: Slot, state: Mapping[str, Any]) -> tuple[Any, dict[str
     value = state.get(key)
     if node.type is ActionType.STATE_READ:
         return value, {}
-    if not (key in state and equal(value, parameters["expected"])):
-        text = f"assertion failed: state['{key}'] is not the expected value"
+    text = failed_assertion(key, parameters["expected"], state)
+    if text is not None:
         raise Refused(text, ErrorCode.PRECONDITION, failed=True)
     return {"asserted": key, "value": value}, {}
 

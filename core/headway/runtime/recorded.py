@@ -2,20 +2,29 @@
 
 Runs record what they change. What other code changes between them (``runtime.state.set(…)``, a state given to the
 constructor) is recorded just before the next run, so that the log's fold gives the state that each run really saw.
+A value of an event is limited in size and a state is not, so it takes several events to tell of much of it.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.log import EventLog
+from headway.jsonvalue import MAX_VALUE_BYTES
 from headway.plan.checks import equal
 from headway.state import StateStore
+
+_AROUND = 32
+"""Bytes that a key and its value have around them, at most, where an event tells of a change."""
+
+_encode = msgspec.json.Encoder().encode
 
 _known: WeakKeyDictionary[EventLog, dict[str, Recorded]] = WeakKeyDictionary()
 
@@ -40,14 +49,23 @@ class Recorded:
 
     def catch_up(self, log: EventLog, state: StateStore) -> dict[str, Any]:
         """Record what differs in ``state``; return what ``job_created`` must carry: nothing, or the whole state."""
-        if self._store is not None and self._store() is state and self._revision == state.revision:
+        if self._is_of(state) and self._revision == state.revision:
             return {}
         now = state.snapshot()
         if self.values is None:
-            return {"state": dict(now)}
-        changes = difference(self.values, now)
-        if changes:
-            log.append(Event(kinds.STATE_COMMITTED, {"scope": self.scope, "changes": changes}))
+            first, *more = parts(now.copy())
+            if not more:
+                return {"state": first}
+            told = [committed(self.scope, setting(first), whole=True)]
+            told += [committed(self.scope, setting(part)) for part in more]
+        else:
+            if self._is_of(state):
+                changes = difference(self.values, now, state._changed_since(self._revision))
+            else:
+                values = now.copy()
+                changes = difference(self.values, values, {**self.values, **values})
+            told = [committed(self.scope, part) for part in parts(changes)] if changes else []
+        log.append(*told)
         self.note(state)
         return {}
 
@@ -59,11 +77,47 @@ class Recorded:
         """Take note that other code changed the state during a run: the next one records it whole."""
         self.values = self._store = None
 
+    def _is_of(self, state: StateStore) -> bool:
+        """Whether what was last noted was ``state``."""
+        return self._store is not None and self._store() is state
 
-def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the changes that lead from one state to another, in the form that events carry."""
-    changes: dict[str, dict[str, Any]] = {key: {"op": "delete"} for key in before if key not in after}
-    for key, value in after.items():
-        if key not in before or not (before[key] is value or equal(before[key], value)):
-            changes[key] = {"op": "set", "value": value}
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any], keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the changes of ``keys`` that lead from one state to another, in the form that events carry."""
+    changes: dict[str, dict[str, Any]] = {}
+    for key in keys:
+        if key not in after:
+            if key in before:
+                changes[key] = {"op": "delete"}
+        elif key not in before or not equal(before[key], after[key]):
+            changes[key] = {"op": "set", "value": after[key]}
     return changes
+
+
+def committed(scope: str, changes: dict[str, Any], *, whole: bool = False) -> Event:
+    """Return the event of changes outside of runs; with ``whole`` there was nothing before them."""
+    data: dict[str, Any] = {"scope": scope, "changes": changes}
+    if whole:
+        data["whole"] = True
+    return Event(kinds.STATE_COMMITTED, data)
+
+
+def parts(entries: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return ``entries`` in parts of which an event can hold one each, in order; mostly it is one, as it is."""
+    if len(_encode(entries)) + _AROUND * len(entries) <= MAX_VALUE_BYTES:
+        return [entries]
+    found: list[dict[str, Any]] = [{}]
+    room = MAX_VALUE_BYTES
+    for key, value in entries.items():
+        size = len(_encode(key)) + len(_encode(value)) + _AROUND
+        if size > room and found[-1]:
+            found.append({})
+            room = MAX_VALUE_BYTES
+        found[-1][key] = value
+        room -= size
+    return found
+
+
+def setting(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes that set ``values``."""
+    return {key: {"op": "set", "value": value} for key, value in values.items()}

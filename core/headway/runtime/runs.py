@@ -24,6 +24,7 @@ from headway.runtime.turn import turn_of
 from headway.state import StateStore
 
 if TYPE_CHECKING:
+    from headway.events.event import Event
     from headway.learning.learner import Learner
 
 Spent = dict[str, int]
@@ -85,7 +86,6 @@ class Runs:
         async with turn_of(self.state).taken(cancel) as mine:
             if not mine:
                 raise Conflict("cancelled before its turn came")
-            self.restore(checkpoint.checkpoint_id, state)
             kept = {result.action_id: result for result in kept_results(checkpoint.results)}
             origin = {"job_id": checkpoint.job_id, "checkpoint_id": checkpoint.checkpoint_id, "level": None, "seq": 0}
             results = msgspec.to_builtins(list(kept.values()))
@@ -94,7 +94,7 @@ class Runs:
             created = spec.created(
                 checkpoint.proposal, checkpoint.graph, forked_from=origin, results=results, **_spent(spent)
             )
-            self.env.log.append(created)
+            self.restore(checkpoint.checkpoint_id, state, created)
             prior = [kept.get(node.id) for node in plan.nodes]
             run = Run(
                 self.env,
@@ -138,9 +138,9 @@ class Runs:
             result = await _Call(self, cancel, session, spent, run).run_and_replan(job.plan.proposal)
         return await self._learned(row.first_seq - 1, result)
 
-    def restore(self, checkpoint_id: str, state: dict[str, Any]) -> None:
-        """Record that ``state`` is the state from now on, and make it so: not if the log takes no more."""
-        self.env.log.append(*admission.checkpoint_restored(checkpoint_id, self.scope, state))
+    def restore(self, checkpoint_id: str, state: dict[str, Any], *more: Event) -> None:
+        """Record that ``state`` is the state from now on, and ``more``; then make it so, if the log took it."""
+        self.env.log.append(*admission.checkpoint_restored(checkpoint_id, self.scope, state), *more)
         self.state.replace(state)
         self.recorded.note(self.state)
 

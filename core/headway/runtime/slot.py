@@ -25,6 +25,7 @@ class Slot:
 
     __slots__ = (
         "abandoned",
+        "again",
         "attempt",
         "begun",
         "call",
@@ -69,6 +70,7 @@ class Slot:
         self.chunks: ChunkEvents | None = None  # of the present attempt
         self.cut: ErrorCode | None = None  # why the call was cut off: timeout, killed or interrupted
         self.abandoned = False
+        self.again = False  # waits for a further attempt, of which the policies have not been asked
         self.error: str | None = None  # of the attempt before
         self.code: ErrorCode | None = None
 

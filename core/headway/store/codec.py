@@ -23,6 +23,9 @@ BLOB_BYTES = 64 * 1024
 LAZY = frozenset({"output", "proposal"})
 """The values of ``data`` that a reader gets as references when they are large."""
 
+KEYED = frozenset({"changes", "restored", "state", "state_changes"})
+"""The values of ``data`` that hold values of the state by key: the limit is on those, the keys have room besides."""
+
 COLUMNS = "seq, ts, kind, tenant, job_id, proposal_id, action_id, level, attempt, trace_id, data"
 """The columns of ``events`` in the order that :func:`to_row` and :func:`from_row` use."""
 
@@ -81,10 +84,9 @@ def _pack_large(event: Event) -> Packed:
     blobs: list[Blob] = []
     for key, value in event.data.items():
         body = _encode(value)
-        if len(body) > MAX_VALUE_BYTES:
-            raise InvalidInput(
-                f"'{key}' of a {event.kind} event is {len(body):,} bytes of JSON; the limit is {MAX_VALUE_BYTES:,}"
-            )
+        most = MAX_VALUE_BYTES + BLOB_BYTES if key in KEYED else MAX_VALUE_BYTES
+        if len(body) > most:
+            raise InvalidInput(f"'{key}' of a {event.kind} event is {len(body):,} bytes of JSON; the limit is {most:,}")
         if len(body) > BLOB_BYTES or is_reference(value):  # a value that looks like a reference must not act as one
             blob = Blob("sha256:" + hashlib.sha256(body).hexdigest(), body)
             blobs.append(blob)

@@ -20,18 +20,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from headway.arguments import expect, shown_value
-from headway.errors import InvalidInput, ToolError, describe, one_line
+from headway.errors import InvalidInput, ToolError, describe
 from headway.numbers import LONGEST_S, positive_seconds, whole_number
+from headway.tools.conversion import Conversion
 from headway.tools.estimate import Estimate, refuse_broken_estimate
 from headway.tools.registry import Permission, ToolEntry
 from headway.tools.schema import schema_of
-from headway.tools.signature import (
-    converters,
-    description_of,
-    parameters_schema,
-    read_signature,
-    refuse_kind,
-)
+from headway.tools.signature import description_of, parameters_schema, read_signature, refuse_kind
 from headway.tools.stream import CONTEXT, is_stream, streaming
 
 if TYPE_CHECKING:
@@ -91,8 +86,8 @@ def tool(function: Any = None, /, **options: Any) -> Any:
     :class:`~headway.tools.registry.ToolEntry`. ``estimate`` is the most that a call uses, for budgets:
     ``{"tokens": 500, "usd_micros": 1000}``, or a function that makes that of the parameters.
 
-    Raises ``InvalidInput`` for a function that a plan cannot call (``*args``, a plain generator, a class) and for
-    options that make no sense.
+    Raises ``InvalidInput`` for a function that a plan cannot call (``*args``, a plain generator, a class), for one that
+    is a tool with other options already, and for options that make no sense.
     """
     if function is None:
         chosen = ToolOptions(**options)
@@ -102,6 +97,7 @@ def tool(function: Any = None, /, **options: Any) -> Any:
 
 def options_of(function: Any) -> ToolOptions | None:
     """Return what ``@tool`` was told about ``function``; None if it is not decorated."""
+    function = _function_in(function)
     found = getattr(function, MARK, None) if callable(function) else None
     return found if isinstance(found, ToolOptions) else None
 
@@ -110,11 +106,13 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
     """Return the registry's entry of ``function``, decorated or not.
 
     Values of parameters whose annotation is not plain JSON (``datetime``, ``Path``, dataclasses, pydantic models) are
-    made from the JSON before the call, and an ``int`` of a 3.0. Raises ``InvalidInput`` where the function or its
+    made from the JSON before the call, and an ``int`` of a 3.0. What they refuse though the schema takes it is a
+    finding of the entry's ``validate`` too. Raises ``InvalidInput`` where the function or its
     schema cannot serve a plan.
     """
     from headway.plan.model import RateLimit
 
+    function = _function_in(function)
     options = options_of(function) or ToolOptions()
     name = _name_of(function, options)
     _refuse_uncallable(function, name, options)
@@ -132,23 +130,26 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
     streams, context_param = is_stream(function), signature.context_param
     call = streaming(function, name, context_param) if streams else function
     is_async = streams or _is_async(function)
+    conversion = Conversion(signature, name, frozenset({CONTEXT, context_param or CONTEXT}))
     return ToolEntry(
         schema=schema,
-        call=_converting(_staying(call) if is_async else call, name, converters(signature, name)),
+        call=_converting(_staying(call) if is_async else call, conversion),
         is_async=is_async,
         context_param=context_param or (CONTEXT if streams else None),
         source=source,
         permission=options.permission,
         category=options.category,
         writes_files=options.writes_files,
+        check=conversion.problems if conversion.may_refuse else None,
         estimate=options.estimate,
         mode="streaming" if streams else "one_shot",
     )
 
 
-def _mark(function: Any, options: ToolOptions) -> Any:
-    if not callable(function):
-        raise InvalidInput(f"@tool goes on a function, not on {type(function).__name__}")
+def _mark(given: Any, options: ToolOptions) -> Any:
+    if not callable(given):
+        raise InvalidInput(f"@tool goes on a function, not on {type(given).__name__}")
+    function = _function_in(given)
     name = _name_of(function, options)
     _refuse_uncallable(function, name, options)
     try:
@@ -157,11 +158,28 @@ def _mark(function: Any, options: ToolOptions) -> Any:
         raise InvalidInput(f"tool '{name}': nothing tells its parameters: wrap it in a def") from None
     for parameter in parameters:
         refuse_kind(name, parameter)
+    _refuse_second_mark(function, name, options)
     try:
         setattr(function, MARK, options)
     except AttributeError:
         raise InvalidInput(f"tool '{name}': {type(function).__name__} takes no attributes: wrap it in a def") from None
-    return function
+    return given
+
+
+def _function_in(given: Any) -> Any:
+    """Return the function of a static method: it is what the class hands out, without what the wrapper carries."""
+    return given.__func__ if isinstance(given, staticmethod) else given
+
+
+def _refuse_second_mark(function: Any, name: str, options: ToolOptions) -> None:
+    """Raise ``InvalidInput`` if other options would be lost. What ``functools.wraps`` copied is not the function's."""
+    found = options_of(function)
+    if found is None or found == options or found is options_of(getattr(function, "__wrapped__", None)):
+        return
+    first = _name_of(function, found)
+    raise InvalidInput(
+        f"tool '{name}': the function is tool '{first}' already, with other options; wrap it in a def to have it twice"
+    )
 
 
 def _name_of(function: Any, options: ToolOptions) -> str:
@@ -241,31 +259,12 @@ def _staying(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _converting(function: Callable[..., Any], name: str, makers: dict[str, Callable[[Any], Any]]) -> Callable[..., Any]:
-    if not makers:
+def _converting(function: Callable[..., Any], conversion: Conversion) -> Callable[..., Any]:
+    if not conversion:
         return function
-
-    steps = tuple(makers.items())
 
     @functools.wraps(function)
     def call(**params: Any) -> Any:
-        for key, make in steps:
-            if key not in params:
-                continue
-            try:
-                params[key] = make(params[key])
-            except ValueError as error:
-                raise ToolError(f"parameter '{key}' of tool '{name}': {_reason(error)}") from error
-        return function(**params)
+        return function(**conversion.apply(params))
 
     return call
-
-
-def _reason(error: ValueError) -> str:
-    """Return pydantic's first finding without the value and the link that its own text adds."""
-    findings = getattr(error, "errors", None)
-    if findings is None:
-        return one_line(str(error), 300)
-    first = findings(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return one_line(f"{place}: {first['msg']}" if place else first["msg"], 300)

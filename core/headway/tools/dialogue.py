@@ -170,16 +170,16 @@ class Dialogue:
         if self._noise > MAX_NOISE:
             self.stop(f"was ended because it wrote {MAX_NOISE:,} bytes that are no answer", failed=True)
 
-    def _line(self, line: bytes | None) -> None:
-        message = rpc.read(line) if line is not None else None
+    def _line(self, line: bytes) -> None:
+        too_long = isinstance(line, rpc.Cut)
+        message = None if too_long else rpc.read(line)
         if message is not None and self._understood(message):
             self._noise = 0
             return
         self.ignored += 1
-        if line is None:
-            self._unreadable(f"answered with a line of more than {self._max:,} bytes")
-        elif message is None and rpc.looks_like_an_answer(line):
-            self._unreadable("gave an answer that is not JSON")
+        if message is None and rpc.looks_like_an_answer(line):
+            limit = f"answered with a line of more than {self._max:,} bytes"
+            self._unreadable(limit if too_long else "gave an answer that is not JSON")
 
     def _understood(self, message: dict[str, Any]) -> bool:
         if "method" in message:

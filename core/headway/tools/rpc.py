@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -9,27 +10,36 @@ import msgspec
 from headway.errors import TerminalToolError, ToolError, one_line
 from headway.jsonvalue import encode_exact
 
+HEAD = 256
+"""So many bytes are kept of a line that is too long, to tell what it was."""
+
+_OPENING = re.compile(rb'\s*\{\s*"(?:jsonrpc|id|result|error)"\s*:')
+
+
+class Cut(bytes):
+    """The first bytes of a line that is too long."""
+
 
 class Lines:
-    """Makes lines of what comes out of a pipe. One longer than ``max_bytes`` is given as None and skipped."""
+    """Makes lines of what comes out of a pipe. Of one longer than ``max_bytes`` a :class:`Cut` is given."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max = max_bytes
         self._buffer = bytearray()
         self._skipping = False
 
-    def feed(self, data: bytes) -> list[bytes | None]:
+    def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that ``data`` ends, without their ends."""
-        found: list[bytes | None] = []
+        found: list[bytes] = []
         start = 0
         while True:
             end = data.find(b"\n", start)
             if not self._skipping:
                 self._buffer += data[start:] if end < 0 else data[start:end]
-                if len(self._buffer) > self._max:
+                if len(self._buffer) > self._max and (end >= 0 or len(self._buffer) >= HEAD):
                     self._skipping = True
+                    found.append(Cut(self._buffer[:HEAD]))
                     self._buffer.clear()
-                    found.append(None)
             if end < 0:
                 return found
             if self._skipping:
@@ -64,8 +74,8 @@ def read(line: bytes) -> dict[str, Any] | None:
 
 
 def looks_like_an_answer(line: bytes) -> bool:
-    """Whether a line that cannot be read was meant as a message, not as a stray print."""
-    return line.lstrip().startswith(b"{") and b'"jsonrpc"' in line
+    """Whether a line that cannot be read, or its beginning, was meant as a message, not as a stray print."""
+    return _OPENING.match(line) is not None or (line.lstrip().startswith(b"{") and b'"jsonrpc"' in line)
 
 
 def failure(error: Any, name: str) -> ToolError:

@@ -11,14 +11,14 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any
 
 from headway.errors import InvalidInput, one_line
+from headway.jsonvalue import to_json
 from headway.tools.context import ToolContext
 
 _SECTIONS = ("args", "arguments", "parameters", "returns", "raises", "yields", "example", "examples", "notes")
-_PLAIN = (str, int, float, bool, NoneType, object, dict, list, Any)
 
 
 @dataclass(slots=True)
@@ -32,11 +32,11 @@ class Parameter:
 
 @dataclass(slots=True)
 class Signature:
-    """What a function takes: ``parameters``, more of any name if ``open``, its context in ``context_param``."""
+    """What a function takes: ``parameters``, more of any name as ``rest`` says, its context in ``context_param``."""
 
     parameters: list[Parameter]
     context_param: str | None
-    open: bool
+    rest: Parameter | None
 
 
 def read_signature(function: Callable[..., Any], tool: str) -> Signature:
@@ -50,13 +50,15 @@ def read_signature(function: Callable[..., Any], tool: str) -> Signature:
     except (ValueError, TypeError):
         raise InvalidInput(f"tool '{tool}': its parameters cannot be read from a {type(function).__name__}") from None
     scope = _globals_of(function)
-    result = Signature([], None, open=False)
+    result = Signature([], None, None)
     for name, parameter in found.parameters.items():
         refuse_kind(tool, parameter)
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            result.open = True
-            continue
         annotation = _resolve(tool, name, parameter.annotation, scope)
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            # Unpack[…] names parameters of its own: not read, so anything passes
+            unpacked = typing.get_origin(annotation) is typing.Unpack
+            result.rest = Parameter(name, Any if unpacked else annotation, parameter.default)
+            continue
         if _is_context(annotation):
             if result.context_param is not None:
                 raise InvalidInput(f"tool '{tool}': '{result.context_param}' and '{name}' are both a ToolContext")
@@ -88,7 +90,8 @@ def parameters_schema(signature: Signature, tool: str) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     properties: dict[str, Any] = {}
-    inputs = [(p.name, "validation", _adapter(tool, p)) for p in signature.parameters]
+    taken = [*signature.parameters, *([signature.rest] if signature.rest is not None else [])]
+    inputs = [(p.name, "validation", adapter_of(tool, p)) for p in taken]
     try:
         found, shared = TypeAdapter.json_schemas(inputs, schema_generator=_generator())  # type: ignore[arg-type]
     except Exception as error:
@@ -102,25 +105,13 @@ def parameters_schema(signature: Signature, tool: str) -> dict[str, Any]:
     required = [p.name for p in signature.parameters if p.default is empty]
     if required:
         schema["required"] = required
-    if not signature.open:
+    if signature.rest is None:
         schema["additionalProperties"] = False
+    elif more := found[signature.rest.name, "validation"]:
+        schema["additionalProperties"] = more
     if "$defs" in shared:
         schema["$defs"] = shared["$defs"]
     return schema
-
-
-def converters(signature: Signature, tool: str) -> dict[str, Callable[[Any], Any]]:
-    """Return what makes the value from JSON, for each parameter whose annotation is not plain JSON (``Path`` …).
-
-    So has an ``int``: JSON Schema takes 3.0 for an integer.
-    """
-    made: dict[str, Callable[[Any], Any]] = {}
-    for parameter in signature.parameters:
-        if not _is_plain(parameter.annotation):
-            made[parameter.name] = _adapter(tool, parameter).validate_python
-        elif (whole := _whole(parameter.annotation)) is not None:
-            made[parameter.name] = whole
-    return made
 
 
 def yields_text(function: Callable[..., Any]) -> bool:
@@ -187,51 +178,8 @@ def _is_context(annotation: Any) -> bool:
     return inspect.isclass(annotation) and issubclass(annotation, ToolContext)
 
 
-def _is_plain(annotation: Any) -> bool:
-    """Whether decoded JSON already is what ``annotation`` names."""
-    if annotation in _PLAIN:
-        return True
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return _is_plain(args[0]) and all(_only_describes(extra) for extra in args[1:])
-    if origin in (typing.Union, UnionType, list, dict):
-        return all(_is_plain(part) for part in args)
-    return origin is typing.Literal and all(type(value) in (str, int, bool, NoneType) for value in args)
-
-
-def _whole(annotation: Any) -> Callable[[Any], Any] | None:
-    """Return what makes the floats in a value of a plain annotation ints where it says int, None if it nowhere does."""
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation is int or (origin is typing.Literal and any(type(value) is int for value in args)):
-        return _whole_number
-    if origin is typing.Annotated:
-        return _whole(args[0])
-    if origin in (typing.Union, UnionType) and not any(part in (float, Any, object) for part in args):
-        return _one_after_the_other([whole for part in args if (whole := _whole(part)) is not None])
-    inner = _whole(args[-1]) if origin in (list, dict) and args else None
-    if inner is None:
-        return None
-    if origin is list:
-        return lambda value: [inner(item) for item in value] if type(value) is list else value
-    return lambda value: {key: inner(item) for key, item in value.items()} if type(value) is dict else value
-
-
-def _whole_number(value: Any) -> Any:
-    return int(value) if type(value) is float and value.is_integer() else value
-
-
-def _one_after_the_other(steps: list[Callable[[Any], Any]]) -> Callable[[Any], Any] | None:
-    if len(steps) < 2:
-        return steps[0] if steps else None
-    return lambda value: functools.reduce(lambda made, step: step(made), steps, value)
-
-
-def _only_describes(extra: Any) -> bool:
-    """Whether metadata of an annotation says what values are valid, not what to turn them into."""
-    return isinstance(extra, str) or type(extra).__module__ in ("pydantic.fields", "annotated_types")
-
-
-def _adapter(tool: str, parameter: Parameter) -> Any:
+def adapter_of(tool: str, parameter: Parameter) -> Any:
+    """Return pydantic's adapter of a parameter's type. Raises ``InvalidInput`` for what pydantic does not know."""
     from pydantic import TypeAdapter
 
     try:
@@ -245,6 +193,7 @@ def _adapter(tool: str, parameter: Parameter) -> Any:
 @functools.cache
 def _generator() -> Any:
     from pydantic.json_schema import GenerateJsonSchema
+    from pydantic_core import PydanticSerializationError
 
     class Untitled(GenerateJsonSchema):
         """Leaves out the titles that only repeat a name, and says nothing about what it skips."""
@@ -253,6 +202,12 @@ def _generator() -> Any:
 
         def field_title_should_be_set(self, schema: Any) -> bool:
             return False
+
+        def encode_default(self, dft: Any) -> Any:
+            try:
+                return to_json(super().encode_default(dft))
+            except InvalidInput as error:  # NaN and infinities, which pydantic lets pass
+                raise PydanticSerializationError(error.message) from None
 
     return Untitled
 
@@ -268,7 +223,7 @@ def _describe(schema: dict[str, Any], parameter: Parameter) -> None:
     from pydantic_core import to_jsonable_python
 
     try:
-        schema["default"] = to_jsonable_python(parameter.default)
+        schema["default"] = to_json(to_jsonable_python(parameter.default))
     except Exception:  # noqa: BLE001 - any type may refuse: such a default is the function's own affair
         schema.pop("default", None)
 

@@ -156,7 +156,7 @@ class Workspace:
         A temporary file beside it takes its name, so that readers see the old content or the new. A file that was
         there keeps its permissions. Raises as :meth:`read`.
         """
-        if components(path, self._roots) and path.endswith("/"):
+        if components(path, self._roots) and path.rpartition("/")[2] in ("", "."):
             raise InvalidInput(f"'{shown(path)}' is the name of a folder")
         if len(data) > MAX_FILE_BYTES:
             raise InvalidInput(f"{len(data)} bytes are more than the {MAX_FILE_BYTES} that a file may have")

@@ -135,8 +135,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "Memgine": {
         "clock": New(lambda _: VirtualClock()),
         "embedder": New(lambda _: ScriptedProvider()),
-        "max_facts": 10,
         "skills": New(skills),
+        "max_facts": 10,
     },
     "Memgine.add": {"subject": "s", "body": "b", "kind": "fact", "confidence": 0.5, "timestamp": 1},
     "Memgine.build_context": {"query": "sky", "token_budget": 100},
@@ -147,6 +147,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "path": New(kept),
         "clock": New(lambda _: VirtualClock()),
         "embedder": New(lambda _: ScriptedProvider()),
+        "skills": New(skills),
         "max_facts": 10,
     },
     "Memgine.query": {"text": "sky", "limit": 5},

@@ -102,6 +102,12 @@ def test_restores_and_changes_outside_runs() -> None:
     log.add("state_committed", job_id=None, scope="s", changes=put(y=1))
     assert fold_all(view, log.events).state == {"z": 1, "y": 1}
     assert log.events[2].data["state"] == {"z": 1}  # the event is as it was
+    log.add("state_committed", job_id=None, scope="s", changes=put(n=1), whole=True)
+    log.add("state_committed", job_id=None, scope="t", changes=put(n=2), whole=True)
+    log.add("state_committed", job_id=None, scope="s", changes=put(m=1))
+    assert fold_all(view, log.events).state == {"n": 1, "m": 1}
+    log.add("state_committed", job_id=None, scope="s", changes=put(n=3), whole="yes")
+    assert fold_all(view, log.events).state == {"n": 3, "m": 1}
 
 
 def test_a_fork_has_the_state_it_was_given_and_only_open_levels_pending() -> None:

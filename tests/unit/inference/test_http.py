@@ -219,6 +219,36 @@ class TestAnswers:
         async with provider(json_reply(body)) as (made, _, _t):
             assert (await made.infer("y" * 8)).usage == Usage(2, 2, estimated=True)
 
+    @pytest.mark.parametrize(
+        ("usage", "expected"),
+        [
+            ({"prompt_tokens": 5.0, "completion_tokens": 3.0}, Usage(5, 3)),
+            ({"prompt_tokens": 5.5, "completion_tokens": 3}, Usage(2, 3, estimated=True)),
+            ({"prompt_tokens": "5", "completion_tokens": 3}, Usage(2, 3, estimated=True)),
+            ({"prompt_tokens": True, "completion_tokens": [3]}, Usage(2, 2, estimated=True)),
+            ({"prompt_tokens": 1e300, "completion_tokens": -0.0}, Usage(2, 0, estimated=True)),
+            ({"prompt_tokens": 10**30, "completion_tokens": 3}, Usage(2, 3, estimated=True)),
+            ("many", Usage(2, 2, estimated=True)),
+            ([5, 3], Usage(2, 2, estimated=True)),
+        ],
+    )
+    async def test_no_answer_is_thrown_away_for_odd_numbers(self, usage: Any, expected: Usage) -> None:
+        async with provider(json_reply(chat("x" * 8, usage=usage))) as (made, _, _t):
+            answer = await made.infer("y" * 8)
+        assert (answer.text, answer.usage) == ("x" * 8, expected)
+        async with provider(json_reply(vectors([1.0], usage=usage))) as (made, _, _t):
+            assert await made.embed(["a"]) == [[1.0]]
+
+    @pytest.mark.parametrize("odd", [5, ["m"], {"name": "m"}, False, ""])
+    async def test_no_answer_is_thrown_away_for_an_odd_name(self, odd: Any) -> None:
+        body = chat("hi", model=odd)
+        body["choices"][0]["finish_reason"] = odd
+        async with provider(json_reply(body)) as (made, _, _t):
+            answer = await made.infer("p")
+        assert (answer.text, answer.model, answer.finish_reason) == ("hi", "m", "stop")
+        async with provider(json_reply(vectors([1.0], model=odd))) as (made, _, _t):
+            assert (await made.embed(["a"])).model == "e"
+
     async def test_a_long_answer_is_cut_off(self) -> None:
         async with provider(json_reply(chat("x" * 2000)), max_response_bytes=1000) as (made, server, _):
             with pytest.raises(InferenceError, match="answered more than 1,000 bytes"):

@@ -138,8 +138,10 @@ def test_a_candidate_is_tried_in_turn_and_takes_the_place() -> None:
     skills = store(skill("a", 2, 2))
     assert skills.select("a").name == "a"
     assert skills.add_candidate("a", skill("x", description="better")).name == "a@cand"
-    with pytest.raises(Conflict):
-        skills.add_candidate("a", skill("x"))
+    for base in ("a", "a@cand"):
+        with pytest.raises(Conflict, match="a candidate for a is on trial already"):
+            skills.add_candidate(base, skill("x"))
+    assert known(skills, "a@cand").description == "better"
     turns = []
     for _ in range(10):
         turn = skills.select("a").name

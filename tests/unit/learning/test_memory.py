@@ -20,6 +20,7 @@ from headway.learning.fact import Fact, FactKind, kind_of
 from headway.learning.memory import LONGEST_QUERY, Memgine
 from headway.learning.retrieval import Index, spread, tokens
 from headway.learning.skill import DistilledSkill
+from headway.learning.skill_store import SkillStore
 from headway.testing import VirtualClock
 
 START = 1_700_000_000_000
@@ -420,6 +421,22 @@ def test_a_memory_comes_back_from_its_file(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["memory.json"]
     with pytest.raises(InvalidInput, match="holds 8 facts; the limit is 7"):
         Memgine.load(path, max_facts=7)
+
+
+def test_a_memory_of_many_skills_comes_back_into_a_store_that_holds_as_many(tmp_path: Path) -> None:
+    memory = Memgine(skills=SkillStore(max_skills=1500))
+    for number in range(1001):
+        memory.skills.put(DistilledSkill(name=f"s{number}"))
+    memory.save(tmp_path / "m")
+    with pytest.raises(InvalidInput, match="there are 1,001 skills; the limit is 1,000"):
+        Memgine.load(tmp_path / "m")
+    store = SkillStore(max_skills=1001)
+    store.put(DistilledSkill(name="other"))
+    back = Memgine.load(tmp_path / "m", skills=store)
+    assert back.skills is store
+    assert list(store) == list(memory.skills)
+    store.put(DistilledSkill(name="one-more"))
+    assert len(store) == 1001
 
 
 def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ def test_a_name_that_is_none_is_refused(name: Any) -> None:
         {"description": "x" * 5000},
         {"description": "\x1b[31m"},
         {"description": "\0"},
+        {"description": "\x7f"},
+        {"description": "\x85"},
+        {"description": "a\rb"},
+        {"code": "\u2028"},
+        {"code": "\u2029"},
+        *({"when_to_apply": f"a{chr(code)}b"} for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))),
+        {"trigger": "a\tb"},
+        {"trigger": " a"},
+        {"trigger": "a\u00a0"},
         {"when_to_apply": "\ud800"},
         {"code": "x" * 70_000},
         {"scope": "two\nlines"},
@@ -89,6 +99,25 @@ def test_a_name_that_is_none_is_refused(name: Any) -> None:
 def test_a_field_that_cannot_be_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="skill"):
         DistilledSkill(**{"name": "a", **fields})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "« bonjour\u00a0»",
+        "全角\u3000空白",
+        "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL} family",
+        "soft\u00adhyphen",
+        "rtl \u200f, ltr \u200e.",
+        "می\u200cخواهم",
+        "private \ue000, unassigned \u0378",
+        "two  spaces",
+    ],
+)
+def test_ordinary_text_of_any_language_is_taken(text: str) -> None:
+    made = skill("a", description=f"{text}\n\t{text}", code=text, trigger=text, domain=text, scope=text)
+    assert (made.code, made.trigger) == (text, text)
+    assert import_skill(export_skill(made)) == made
 
 
 def test_a_slug_is_part_of_a_name() -> None:
@@ -116,7 +145,11 @@ def test_a_file_is_markdown_with_front_matter_and_a_hash() -> None:
     assert import_skill(text.encode()) == FULL
 
 
-plain = st.text(st.characters(exclude_categories=["C", "Z"], include_characters="\n\t `+"), max_size=80)
+TURNS = "".join(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+plain = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters=TURNS, include_characters="\n\t"),
+    max_size=80,
+)
 
 
 @given(plain, plain, st.text(alphabet="`+\n\"'\\json{}", max_size=60))
@@ -169,7 +202,7 @@ def test_a_hostile_file_is_data(old: str, new: str, why: str) -> None:
     assert "\n" not in caught.value.message
 
 
-@pytest.mark.parametrize("text", ["", "+++", "# hello", "+++\n+++\n", "x" * 300_000, b"\xff\xfe", "\ud800", 7, None])
+@pytest.mark.parametrize("text", ["", "+++", "# hello", "+++\n+++\n", "x" * 600_000, b"\xff\xfe", "\ud800", 7, None])
 def test_what_is_no_file_is_refused(text: Any) -> None:
     with pytest.raises(InvalidInput):
         import_skill(text)
@@ -184,7 +217,21 @@ def test_any_bytes_are_a_skill_or_an_error(text: str | bytes) -> None:
 def test_only_a_skill_is_exported() -> None:
     with pytest.raises(InvalidInput, match="not dict"):
         export_skill({})  # type: ignore[arg-type]
-    assert len(export_skill(skill("a", code="x" * 65_000))) < skill_file.LONGEST_FILE
+
+
+@pytest.mark.parametrize("code", ["\N{GRINNING FACE}" * 65_536, "`" * 65_536, '"\\\n' * 21_845])
+def test_the_largest_skill_comes_back_from_its_file(code: str, tmp_path: Path) -> None:
+    wide = "\N{GRINNING FACE}"
+    texts = {"description": wide * 4096, "when_to_apply": wide * 4096, "trigger": wide * 1024}
+    counts = dict.fromkeys(("success_count", "failure_count", "repairs", "weighed_at", "created_ms", "used_ms"), 2**53)
+    name = "a" * 100 + "@cand"
+    made = DistilledSkill(name=name, code=code, scope=wide * 128, domain=wide * 128, revision=2**53, **texts, **counts)
+    assert len(export_skill(made).encode()) < skill_file.LONGEST_FILE
+    skills = store()
+    skills.put(made)
+    skills.export_to(tmp_path)
+    other = store()
+    assert (other.import_from(tmp_path).problems, list(other)) == ({}, [made])
 
 
 # -- the store -------------------------------------------------------------------------------------------------------
@@ -282,6 +329,24 @@ def test_exchange_by_files(tmp_path: Path) -> None:
         other.import_from(tmp_path / "nope")
     with pytest.raises(InvalidInput, match="cannot write"):
         other.export_to(tmp_path / "out" / "bad.md" / "x")
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_regular_file_is_left_out(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.md")
+    (tmp_path / "folder.md").mkdir()
+    (tmp_path / "link.md").symlink_to("fifo.md")
+    (tmp_path / "zero.md").symlink_to("/dev/zero")
+    (tmp_path / "real").write_text(export_skill(FULL))
+    (tmp_path / "real.md").symlink_to("real")
+    done = store().import_from(tmp_path)
+    assert done.names == ["plan-fetch-1"]
+    assert {name: problem.rpartition(": ")[2] for name, problem in done.problems.items()} == {
+        "fifo.md": "it is not a regular file",
+        "folder.md": "it is a folder",
+        "link.md": "it is not a regular file",
+        "zero.md": "it is not a regular file",
+    }
 
 
 def test_exchange_by_text() -> None:

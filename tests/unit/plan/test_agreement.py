@@ -10,12 +10,13 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 import headway
-from headway import ProposalResult, Runtime, ToolEntry, ToolSchema, parse_proposal, verify
+from headway import ProposalResult, Runtime, ToolEntry, ToolSchema, parse_proposal, simulate, verify
 from headway.events import kinds
 from headway.events.event import Event
+from headway.plan.result import ErrorCode
 from headway.plan.verify import Issue, VerifyReport
 
-STATE_CHECKS = {"preconditions", "state_dependencies"}
+STATE_CHECKS = {"assertions", "preconditions", "state_dependencies"}
 """The checks whose findings a run answers action by action."""
 
 NAMES = ["a", "b", "c", "d", "e"]
@@ -128,3 +129,26 @@ def test_verify_and_execution_agree(listed: list[dict[str, Any]], present: set[s
     level_of = {name: number for number, level in enumerate(report.levels) for name in level}
     started = [level_of[e.action_id] for e in events if e.kind == kinds.ACTION_EXECUTING and e.action_id is not None]
     assert started == sorted(started)
+
+
+FORESEEN = {None, ErrorCode.PRECONDITION, ErrorCode.DEPENDENCY, ErrorCode.ABORTED}
+"""What a run may answer where nothing happened that no plan tells of, as a reference that leads nowhere."""
+
+
+@given(plans(), st.sets(st.sampled_from(KEYS)))
+def test_what_a_plan_does_on_paper_is_what_it_does(listed: list[dict[str, Any]], present: set[str]) -> None:
+    for action in listed:  # all that is written is known beforehand
+        action["write_set"] = []
+        if "value" in action["parameters"]:
+            action["parameters"]["value"] = 2
+    state = dict.fromkeys(present, 1)
+    runtime, proposal = made_runtime(state), parse_proposal({"actions": listed})
+    result = asyncio.run(runtime.execute(proposal))
+    if result.outcome == "rejected" or not {answer.error_code for answer in result.results} <= FORESEEN:
+        return
+    paper = simulate(proposal, state)
+    event("lands" if paper.lands else "aborts" if paper.aborts_at is not None else "is blocked in part")
+    assert (paper.state, paper.unknown_keys) == (runtime.state.snapshot(), [])
+    assert (paper.aborts_at is not None) == (result.outcome == "aborted")
+    landed = [answer.action_id for answer in result.results if answer.status == "succeeded" and not answer.rolled_back]
+    assert [action.action_id for action in paper.actions if action.outcome == "lands"] == landed

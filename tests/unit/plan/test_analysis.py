@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headway.errors import InvalidInput, InvalidPlan
 from headway.plan.model import ActionProposal
@@ -14,7 +17,7 @@ from headway.plan.parse import parse_proposal
 from headway.plan.schedule import analyze_schedule
 from headway.plan.simulate import simulate
 from headway.plan.verify import verify
-from tests.unit.plan.test_graph import call, write
+from tests.unit.plan.test_graph import assertion, call, write
 
 
 def plan(*actions: dict[str, Any]) -> ActionProposal:
@@ -25,7 +28,7 @@ def plan(*actions: dict[str, Any]) -> ActionProposal:
 
 
 def test_simulate_lands_declared_effects_and_drops_those_of_blocked_actions() -> None:
-    guard = {"preconditions": [{"key": "go"}]}
+    guard = {"preconditions": [{"key": "go"}], "failure_behavior": "skip"}
     result = simulate(
         plan(
             write("w", "k"),
@@ -45,8 +48,46 @@ def test_simulate_lands_declared_effects_and_drops_those_of_blocked_actions() ->
     ]
     assert result.actions[1].reasons == ["key 'go' has no value"]
     assert result.actions[2].reasons == ["needs action 'blocked', which is blocked"]
-    assert not result.lands
+    assert (result.lands, result.aborts_at) == (False, None)
     assert result.levels == [["w", "blocked", "tool"], ["needs_it"]]
+
+
+@pytest.mark.parametrize("behavior", ["abort", "retry"])
+def test_simulate_ends_where_the_run_aborts(behavior: str) -> None:
+    guard = {"preconditions": [{"key": "go"}], "failure_behavior": behavior}
+    proposal = plan(
+        write("first", "k"),
+        call("skipped", state_dependencies=["none"], failure_behavior="skip"),
+        {**write("beside", "m"), "dependencies": ["first"]},
+        call("stops", dependencies=["first"], **guard),
+        call("also", dependencies=["first"], **guard),
+        {**write("after", "n"), "dependencies": ["beside"], "preconditions": [{"key": "none"}]},
+    )
+    result = simulate(proposal, {"there": 0})
+    assert (result.state, result.unknown_keys, result.aborts_at) == ({"there": 0}, [], "stops")
+    assert [(a.action_id, a.outcome, a.effects) for a in result.actions] == [
+        ("first", "aborted", {}),
+        ("skipped", "blocked", {}),
+        ("beside", "aborted", {}),
+        ("stops", "blocked", {}),
+        ("also", "blocked", {}),
+        ("after", "aborted", {}),
+    ]
+    assert result.actions[0].reasons == ["action 'stops' aborts the run"]
+    assert result.actions[3].reasons == ["key 'go' has no value"]
+    assert simulate_monte_carlo(proposal, {"there": 0}, trials=5).p_completed == 0.0
+
+
+def test_an_assertion_that_cannot_hold_is_seen_on_paper() -> None:
+    def asserted(expected: Any) -> ActionProposal:
+        return plan(write("w", "x"), assertion("a", "x", expected))
+
+    assert simulate(asserted(1.0)).lands
+    result = simulate(asserted(2))
+    assert (result.state, result.aborts_at) == ({}, "a")
+    assert result.actions[1].reasons == ["assertion failed: state['x'] is not the expected value"]
+    assert simulate_monte_carlo(asserted(2), trials=5).p_completed == 0.0
+    assert simulate(asserted("$w.output")).lands  # known only when it runs
 
 
 def test_simulate_changes_nothing_it_was_given() -> None:
@@ -166,6 +207,38 @@ def test_the_schedule_is_that_of_the_state() -> None:
 def test_the_schedule_of_nothing_is_empty() -> None:
     schedule = analyze_schedule(plan())
     assert (schedule.critical_path, schedule.makespan_ms, schedule.max_parallelism) == ([], 0, 0)
+
+
+def test_durations_that_no_number_holds_together_are_refused() -> None:
+    chained = plan(call("a"), call("b", dependencies=["a"]))
+    with pytest.raises(InvalidInput, match="add up to more than any floating-point number"):
+        analyze_schedule(chained, default_ms=1e308)
+    with pytest.raises(InvalidInput, match="add up to more"):
+        analyze_schedule(plan(call("a")), default_ms=sys.float_info.max)
+    assert analyze_schedule(chained, default_ms=8e307).critical_ms == 1.6e308
+
+
+def test_adding_up_makes_no_slack() -> None:
+    chain = plan(call("a"), call("b", dependencies=["a"]), call("c", dependencies=["b"]), call("d"))
+    assert 0.3 - 0.1 - 0.1 != 0.1
+    schedule = analyze_schedule(chain, {"d": 0.2}, default_ms=0.1)
+    assert schedule.slack_ms == {"a": 0.0, "b": 0.0, "c": 0.0, "d": pytest.approx(0.1)}
+
+
+@given(st.data())
+def test_there_is_no_slack_on_the_critical_path(data: st.DataObject) -> None:
+    actions = [
+        call(f"a{i}", dependencies=[f"a{j}" for j in range(i) if data.draw(st.booleans())])
+        for i in range(data.draw(st.integers(1, 6)))
+    ]
+    tenths = {str(action["id"]): data.draw(st.integers(0, 50)) for action in actions}
+    schedule = analyze_schedule(plan(*actions), {name: n / 10 for name, n in tenths.items()})
+    exact = analyze_schedule(plan(*actions), tenths)
+    assert [schedule.slack_ms[name] for name in schedule.critical_path] == [0.0] * len(schedule.critical_path)
+    assert schedule.slack_ms == pytest.approx({name: ms / 10 for name, ms in exact.slack_ms.items()}, abs=1e-9)
+    assert {name for name, ms in schedule.slack_ms.items() if not ms} == {
+        name for name, ms in exact.slack_ms.items() if not ms
+    }
 
 
 @pytest.mark.parametrize("duration", [-1, math.nan, math.inf, "1", True])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import InvalidInput, InvalidPlan
-from headway.plan.equivalence import equivalent
+from headway.plan import likeness
+from headway.plan.equivalence import Equivalence, equivalent
+from headway.plan.likeness import alike
 from headway.plan.model import ActionProposal
 from headway.plan.optimize import optimize
 from headway.plan.parse import parse_proposal
@@ -143,6 +147,69 @@ def test_of_two_equal_actions_it_matters_who_needs_which() -> None:
     result = equivalent(told("a", "a"), told("a", "b"))
     assert not result.equivalent
     assert all("serve others in one plan" in line for line in result.differences)
+
+
+def test_a_key_that_must_be_there_is_more_than_one_that_is_read() -> None:
+    """The one aborts where the tool sets nothing, the other goes on."""
+
+    def reading(field: str) -> ActionProposal:
+        return plan(call("w", write_set=["k"]), call("b", **{field: ["k"]}))
+
+    assert equivalent(reading("read_set"), reading("read_set")).equivalent
+    assert not equivalent(reading("state_dependencies"), reading("read_set")).equivalent
+
+
+def drawn(*pairs: tuple[int, int]) -> ActionProposal:
+    """Return a plan of four equal draws, and of actions that use two of them each."""
+    draws = [call(f"x{i}", tool="draw") for i in range(4)]
+    users = [call(f"y{n}", parameters={"a": f"$x{i}.output", "b": f"$x{j}.output"}) for n, (i, j) in enumerate(pairs)]
+    return plan(*draws, *users)
+
+
+def test_who_is_used_together_matters_where_all_are_alike() -> None:
+    ring = drawn((0, 1), (1, 2), (2, 3), (3, 0))
+    for same in (ring, drawn((2, 3), (1, 2), (0, 1), (3, 0)), drawn((0, 2), (2, 1), (1, 3), (3, 0))):
+        assert equivalent(ring, same) == Equivalence(True, [])
+    result = equivalent(ring, drawn((0, 1), (1, 0), (2, 3), (3, 2)))
+    assert result.differences == [f"from state {i}: actions that do the same serve others" for i in (0, 1)]
+
+
+def test_a_search_that_is_given_up_is_no_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likeness, "MAX_WORK", 0)
+    ring = drawn((0, 1), (1, 2), (2, 3), (3, 0))
+    assert equivalent(ring, ring).equivalent
+    result = equivalent(ring, drawn((0, 2), (2, 1), (1, 3), (3, 0)), [{}])
+    assert result == Equivalence(False, ["from state 0: the actions cannot be told apart"])
+
+
+Graph = tuple[tuple[tuple[str, int], ...], ...]
+
+
+@st.composite
+def graphs(draw: st.DrawFn, size: int) -> Graph:
+    """Links to earlier nodes, of two kinds."""
+    kinds = st.sampled_from("ab")
+    return tuple(
+        tuple(draw(st.lists(st.tuples(kinds, st.integers(0, i - 1)), max_size=2))) if i else () for i in range(size)
+    )
+
+
+def relisted(graph: Graph, order: Sequence[int]) -> Graph:
+    """Return the graph with node ``i`` at ``order[i]``."""
+    moved: list[tuple[tuple[str, int], ...]] = [()] * len(graph)
+    for i, links in enumerate(graph):
+        moved[order[i]] = tuple(sorted((kind, order[other]) for kind, other in links))
+    return tuple(moved)
+
+
+@given(st.integers(1, 5).flatmap(lambda size: st.tuples(graphs(size), graphs(size), st.permutations(range(size)))))
+def test_likeness_is_never_wrong(drawn: tuple[Graph, Graph, list[int]]) -> None:
+    one, other, order = drawn
+    colours = [0] * len(one)
+    same = relisted(other, range(len(one))) in {relisted(one, p) for p in permutations(range(len(one)))}
+    assert alike((colours, colours), (one, other)) in (same, None)
+    assert alike((colours, colours), (one, relisted(one, order))) in (True, None)
+    assert alike((colours, colours), (one, one)) is True
 
 
 @given(plans(), st.data())

@@ -24,6 +24,10 @@ def read(name: str, key: str) -> dict[str, object]:
     return {"id": name, "type": "state_read", "parameters": {"key": key}}
 
 
+def assertion(name: str, key: str, expected: object) -> dict[str, object]:
+    return {"id": name, "type": "assertion", "parameters": {"key": key, "expected": expected}}
+
+
 def compiled(*actions: dict[str, object], state: tuple[str, ...] = ()) -> Plan:
     return compile_plan(parse_proposal({"actions": list(actions)}), state)
 

@@ -42,6 +42,14 @@ def test_unknown_fields_are_ignored_and_defaults_are_cars() -> None:
             "actions[0].timeout_ms: input should be a valid integer",
         ),
         (b'{"actions":[{"type":"tool_call","failure_behavior":"replan"}]}', "actions[0].failure_behavior"),
+        (
+            b'{"actions":[{"type":"tool_call","expected_effects":{"":1}}]}',
+            "a key of actions[0].expected_effects: string should have at least 1 character",
+        ),
+        (
+            b'{"actions":[{"type":"tool_call","expected_effects":{"' + b"k" * 1025 + b'":1}}]}',
+            "a key of actions[0].expected_effects: string should have at most 1024 characters",
+        ),
         (b'{"actions":[],"context":{"a":NaN}}', "the plan is not valid JSON"),
         (b"[" * 100_000, "nested deeper than 64"),
         (b'{"context":' + b"[" * 64 + b"]" * 64 + b',"actions":[]}', "nested deeper than 64"),

@@ -11,6 +11,7 @@ import pytest
 from headway import CapabilitySet, Issue, ToolEntry, ToolRegistry, ToolSchema, rank_proposals, verify
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import VerifyReport
+from tests.unit.plan.test_graph import assertion
 from tests.unit.runtime.kit import call, runtime, write
 
 
@@ -40,6 +41,7 @@ def test_a_good_plan_has_levels_a_state_and_no_issues() -> None:
 
 
 NO_VALUE = "precondition will fail: key 'k' has no value"
+NOT_HELD = "assertion failed: state['k'] is not the expected value"
 UNMET = {"preconditions": [{"key": "k"}]}
 
 
@@ -56,6 +58,14 @@ UNMET = {"preconditions": [{"key": "k"}]}
             {},
             ("state_dependencies", "error", "state dependency 'x' not available at this point"),
         ),
+        ([write("w", "k", 2), assertion("a", "k", 1)], {}, ("assertions", "error", NOT_HELD)),
+        (
+            [write("w", "k", 2), {**assertion("a", "k", 1), "failure_behavior": "skip"}],
+            {},
+            ("assertions", "warning", NOT_HELD),
+        ),
+        ([assertion("a", "k", None)], {}, ("assertions", "error", NOT_HELD)),
+        ([assertion("a", "k", "$$a.output")], {"state": {"k": "$$a.output"}}, ("assertions", "error", NOT_HELD)),
         ([call("a"), call("b")], {}, ("loop_detection", "warning", "duplicate tool call: echo (2x)")),
         (
             [call("a"), call("b"), call("c")],
@@ -83,6 +93,78 @@ def test_each_check_says_what_it_found(
     assert check.findings >= 1
 
 
+@pytest.mark.parametrize(
+    ("actions", "state"),
+    [
+        ([assertion("a", "k", 1)], {"k": 1.0}),
+        ([write("w", "k", "$v.output"), assertion("a", "k", 1), call("v")], {}),  # known when it runs
+        ([call("w", write_set=["k"]), assertion("a", "k", 1)], {}),
+        ([call("v"), assertion("a", "k", {"x": ["$v.output"]})], {"k": 1}),
+        ([assertion("a", "k", {"x": "$$a.output"})], {"k": {"x": "$a.output"}}),
+    ],
+)
+def test_an_assertion_that_may_hold_is_no_finding(actions: list[dict[str, Any]], state: dict[str, Any]) -> None:
+    assert said(checked(*actions, state=state)) == []
+
+
+async def test_an_assertion_fails_with_the_text_that_verify_has() -> None:
+    made, _ = runtime()
+    result = await made.execute({"actions": [write("w", "k", 2), assertion("a", "k", 1)]})
+    assert (result["a"].error, made.state.snapshot()) == (NOT_HELD, {})
+
+
+@pytest.mark.parametrize(
+    ("permission", "valid", "text"),
+    [
+        ("deny", False, "tool 'guarded' is denied by its permission"),
+        ("ask", True, "tool 'guarded' asks for permission: it needs a grant of full_access"),
+    ],
+)
+async def test_the_permissions_of_tools_are_told(permission: Any, valid: bool, text: str) -> None:
+    made, _ = runtime()
+    made.registry.register(ToolEntry(ToolSchema(name="guarded"), dict, is_async=False, permission=permission))
+    undone = {"reversibility": "compensable", "compensation": {"type": "tool", "tool": "guarded"}}
+    for action, prefix in ((call("a", "guarded"), ""), (call("a", **undone), "compensation: ")):
+        report = checked(action, tools=made.registry)
+        severity = "info" if valid else "error"
+        assert (report.valid, said(report)) == (valid, [("permission", severity, prefix + text)])
+        result = await made.execute({"actions": [action]})
+        assert (result.outcome, result["a"].error_code) == ("rejected", "policy_denied")
+        assert "; " not in (result["a"].error or "")  # told once
+
+
+ESCAPED = {"expression": 5, "note": "$$a.output"}
+CALC = ToolSchema(
+    name="calc",
+    parameters={"type": "object", "properties": {"expression": {"type": "string"}, "note": {"enum": ["$a.output"]}}},
+)
+
+
+def test_parameters_with_escapes_alone_are_checked() -> None:
+    def messages(*actions: dict[str, Any]) -> list[str]:
+        return [issue.message for issue in checked(*actions, schemas=[CALC], tools=["echo"]).issues]
+
+    def undone(parameters: dict[str, Any]) -> dict[str, Any]:
+        return call("a", compensation={"type": "tool", "tool": "calc", "parameters": parameters})
+
+    wrong = "5 is not of type 'string' (at /expression)"
+    assert messages(call("a", "calc", parameters=ESCAPED)) == [wrong]
+    assert messages(call("a", "calc", parameters={**ESCAPED, "expression": "5"})) == []
+    assert messages(undone(ESCAPED)) == [f"compensation: {wrong}"]
+    assert messages(undone({**ESCAPED, "expression": "5"})) == []
+    assert messages(call("a"), call("b", "calc", parameters={**ESCAPED, "x": "$a.output"})) == []
+
+
+def test_compensations_by_tools_that_nobody_gave_are_not_judged() -> None:
+    by_tool = {"compensation": {"type": "tool", "tool": "nope"}}
+    by_action = {"compensation": {"type": "action_ref", "action_id": "a"}}
+    assert "compensation_resolution" in not_run(checked(call("a", **by_tool)))
+    assert "compensation_resolution" not in not_run(checked(call("a", **by_action)))
+    assert "compensation_resolution" not in not_run(checked(call("a", **by_tool), tools=["echo"]))
+    found = checked(call("a", **by_tool), call("b", compensation={"type": "action_ref", "action_id": "x"}))
+    assert "compensation_resolution" not in not_run(found)  # it has found something
+
+
 def test_parameter_schemas_given_beside_names_are_enforced() -> None:
     schema = ToolSchema(name="sch", parameters={"type": "object", "required": ["p"]})
     report = checked(call("a", "sch"), schemas=[schema])
@@ -101,7 +183,7 @@ def test_evidence_says_what_did_not_run_and_what_stays_open() -> None:
     )
     evidence = report.evidence
     assert evidence is not None
-    assert not_run(report) == ["resource_bounds", "tool_existence", "param_schema", "invocation_mode"]
+    assert not_run(report) == ["resource_bounds", "tool_existence", "param_schema", "invocation_mode", "permission"]
     assert evidence.assumptions == ["action 'a' assumes state key 'k'"]
     assert evidence.untested_regions == [
         "parameters of b come from other actions",
@@ -115,9 +197,9 @@ def test_evidence_says_what_did_not_run_and_what_stays_open() -> None:
 
 
 def test_evidence_of_tools_that_are_only_names_or_schemas() -> None:
-    assert not_run(checked(tools=["echo"], max_actions=1)) == ["param_schema", "invocation_mode"]
+    assert not_run(checked(tools=["echo"], max_actions=1)) == ["param_schema", "invocation_mode", "permission"]
     schema = ToolSchema(name="sch", parameters={"type": "object"})
-    assert not_run(checked(schemas=[schema], max_actions=1)) == ["invocation_mode"]
+    assert not_run(checked(schemas=[schema], max_actions=1)) == ["invocation_mode", "permission"]
     assert not_run(checked(tools=registry("echo"), max_actions=1)) == []
 
 
@@ -172,7 +254,7 @@ def test_the_key_of_a_state_action_is_text(kind: str, rest: dict[str, Any]) -> N
         assert said(report) == [("shape", "error", f"the key of a {kind} must be plain text, not a reference")]
         assert report.simulated_state == {}
     for key in ("$HOME", "$$", "$e.outputs", "k"):
-        assert checked(call("e"), keyed(key), tools=["echo"]).valid
+        assert checked(call("e"), keyed(key), state={key: 1}, tools=["echo"]).valid
 
 
 def test_a_doubled_dollar_in_a_key_is_one() -> None:

@@ -17,4 +17,4 @@ def call(tool: str | None = "run", parameters: dict[str, Any] | None = None, **f
 
 def write(key: str = "k", **fields: Any) -> PolicyCall:
     """Return a state write."""
-    return call(None, {"key": key, "value": 1}, type="state_write", writes=(key,), **fields)
+    return call(None, {"key": key, "value": 1}, type="state_write", writes=(key,), effects={key: 1}, **fields)

@@ -56,7 +56,10 @@ def test_what_conditions_can_say(source: str) -> None:
         ('tool ==\n "a" &&& 3', "not a CEL expression: token recognition error at: '& ' (line 2, column 8)"),
         ("tool\0", "not a CEL expression"),
         ('tool == "\\ud800"', "not a CEL expression"),
-        ("tol == 'x'", "unknown name 'tol'; there are action_id, params, principal, state, tool, type"),
+        (
+            "tol == 'x'",
+            "unknown name 'tol'; there are action_id, effects, params, principal, reads, state, tool, type, writes",
+        ),
         ("tool.startswith('x')", "unknown function 'startswith'; there are all, bytes, contains"),
         ("now() > 1", "unknown function 'now'"),
         ("optional.none().hasValue()", "unknown"),
@@ -108,6 +111,23 @@ def test_what_is_not_named_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "holds"),
+    [
+        ("size(writes) > 0", True),
+        ("'w' in writes && !('r' in writes)", True),
+        ("reads == ['r']", True),
+        ("reads.exists(key, key.startsWith('w'))", False),
+        ("has(effects.w) && effects.w > 1", True),
+        ("effects == {'w': 2}", True),
+        ("size(effects) == 0", False),
+    ],
+)
+def test_a_condition_sees_what_is_read_and_set(source: str, holds: bool) -> None:
+    assert Condition(source).holds(call(reads=("r",), writes=("w", "x"), effects={"w": 2})) is holds
+    assert not Condition("size(reads) + size(writes) + size(effects) > 0").holds(call())
+
+
+@pytest.mark.parametrize(
     ("source", "keys"),
     [
         ("state.k == 1", {"k"}),
@@ -130,7 +150,7 @@ def test_what_is_not_named_does_not_matter() -> None:
     ],
 )
 def test_a_condition_gets_the_keys_that_it_names(source: str, keys: set[str] | None) -> None:
-    found = Condition(source)._state
+    found = Condition(source)._keys["state"]
     assert found == (None if keys is None else frozenset(keys))
 
 
@@ -193,7 +213,7 @@ def _outcome(condition: Condition, state: dict[str, Any]) -> bool | str:
 @given(sources, st.dictionaries(keys, st.sampled_from([1, 2])))
 def test_the_keys_it_gets_give_what_the_whole_state_gives(source: str, state: dict[str, Any]) -> None:
     narrow, whole = Condition(source), Condition(source)
-    whole._state = None
+    whole._keys["state"] = None
     assert _outcome(narrow, state) == _outcome(whole, state)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import math
 from typing import Any
@@ -108,7 +109,7 @@ def test_a_function_sees_the_whole_call() -> None:
     assert seen == [made, write()]
 
 
-@pytest.mark.parametrize("error", [ValueError(SECRET), SystemExit(SECRET), RecursionError(SECRET)])
+@pytest.mark.parametrize("error", [ValueError(SECRET), SystemExit(SECRET), asyncio.CancelledError(SECRET)])
 def test_a_function_that_raises_denies_and_keeps_the_exceptions_text(error: BaseException) -> None:
     def broken(_: PolicyCall) -> None:
         raise error

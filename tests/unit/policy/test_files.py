@@ -40,6 +40,16 @@ def test_deny_keyword_looks_everywhere(tmp_path: Path) -> None:
     assert engine.check(call("x", {"a": "RM -RF"})) == []
 
 
+def test_deny_keyword_looks_at_what_a_call_sets(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path, 'deny_keyword = ["DROP"]\n')
+    denied = ["policy 'base.toml:1': the effects contain denied keyword 'DROP'"]
+    assert engine.check(call("x", effects={"q": ["DROP it"]})) == engine.check(call("x", effects={"DROP": 1})) == denied
+    assert engine.check(call("x", effects={"q": "drop"})) == []
+    (unreadable,) = engine.check(call("x", effects={"q": object()}))
+    assert unreadable == "policy 'base.toml:1': the effects are not JSON, so the action is denied"
+    assert len(engine.check(write("DROP"))) == 1
+
+
 def test_deny_tool_param(tmp_path: Path) -> None:
     engine = engine_of(
         tmp_path,
@@ -157,7 +167,24 @@ def test_a_reload_keeps_the_counts_of_limits_that_stay(tmp_path: Path) -> None:
     assert at(engine, 1, 11) == [1, 0]
     (tmp_path / "base.toml").write_text(RATE.format("r", 1, 60))
     engine.use_files(load_policies(tmp_path))
-    assert at(engine, 12) == [0]
+    assert at(engine, 12, 70, 71) == [1, 1, 0]
+
+
+def test_a_limit_that_is_changed_gives_no_calls_back(tmp_path: Path) -> None:
+    def changed(*limits: str) -> None:
+        (tmp_path / "base.toml").write_text("".join(limits))
+        engine.use_files(load_policies(tmp_path))
+
+    engine = engine_of(tmp_path, RATE.format("r", 1, 2) + RATE.format("s", 3, 3600))
+    assert at(engine, 0, 10, 20, 30) == [0, 0, 0, 1]
+    changed(RATE.format("r", 2, 3600))
+    assert at(engine, 40) == [1]
+    changed(RATE.format("r", 2, 25), RATE.format("other", 4, 3600))
+    assert at(engine, 40, 41) == [0, 2]  # the call at 20 still counts
+    changed(RATE.format("r", 5, 3600))
+    assert at(engine, 42, 43) == [0, 1]  # it remembers four: the longest memory is carried on
+    changed(RATE.format("r", 1, 60).replace('"t"', '"u"'))
+    assert at(engine, 44, 45) == [0, 0]
 
 
 def test_rules_with_a_condition(tmp_path: Path) -> None:

@@ -49,7 +49,13 @@ def test_the_kinds_of_rule(tmp_path: Path, made: Any, reason: str | None) -> Non
     [
         (write(state={"frozen": True}), "freeze"),
         (write(state={"frozen": True}, principal="admin"), None),
+        (call("t", writes=("frozen",), state={"frozen": True}), "freeze"),
+        (call("t", reads=("frozen",), state={"frozen": True}), None),
         (write(), None),
+        (call("publish", effects={"stage": "live"}, writes=("stage",)), "stages"),
+        (call("publish", effects={"stage": "draft"}, writes=("stage",)), None),
+        (call("publish", writes=("stage",)), "stages"),
+        (call("publish"), None),
         (call("send_mail", {"to": ["a@example.org", "b@else.org"]}), "small-mails"),
         (call("send_mail", {"to": ["a@example.org"] * 11}), "small-mails"),
         (call("send_mail", {"to": ["a@example.org"]}), None),

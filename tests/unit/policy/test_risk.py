@@ -47,6 +47,14 @@ def test_the_tier_of_other_actions(kind: str, tier: Tier) -> None:
     assert classify(None, call(None, type=kind)) is tier
 
 
+@pytest.mark.parametrize("kind", ["tool_call", "state_read", "assertion"])
+def test_what_says_that_it_writes_state_reads_not_only(kind: str) -> None:
+    found = entry(idempotent=True) if kind == "tool_call" else None
+    assert classify(found, call(type=kind)) is READ
+    assert classify(found, call(type=kind, writes=("k",))) is EDIT
+    assert classify(entry(idempotent=True, source="mcp"), call(writes=("k",))) is FULL
+
+
 def test_the_shipped_tools_that_read_are_read_only(tmp_path: Any) -> None:
     from headway.tools import ToolRegistry, Workspace, register_agent_basics
 

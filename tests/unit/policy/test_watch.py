@@ -121,6 +121,23 @@ async def test_a_folder_that_is_gone_leaves_the_rules_in_force(place: Place) -> 
     assert place.denied() == "b"
 
 
+async def test_a_folder_that_comes_back_as_it_was_is_told_and_so_is_its_next_loss(place: Place) -> None:
+    away = place.folder.with_name("away")
+
+    async def wakes() -> AsyncIterator[None]:
+        for _ in range(2):
+            place.folder.rename(away)
+            yield None
+            yield None
+            away.rename(place.folder)
+            yield None
+            yield None
+
+    changes = [change async for change in watch_policies(place.engine, place.folder, wakes=wakes())]
+    assert [change.error is None for change in changes] == [False, True, False, True]
+    assert place.denied() == "a"
+
+
 async def test_a_limit_that_stays_keeps_its_count(place: Place) -> None:
     limit = '[[rate_limit_tool]]\ntool = "a"\nmax_calls = 1\ninterval_secs = 60\n'
     place.write(limit)

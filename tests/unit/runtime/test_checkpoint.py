@@ -18,8 +18,9 @@ from headway.errors import Conflict, InvalidInput, InvalidPlan, NotFound, StoreE
 from headway.events import kinds
 from headway.events.fold import fold_all
 from headway.events.views import StateView
+from headway.jobs.checkpoints import kept_results
 from headway.learning.trajectory_store import TrajectoryStore
-from headway.plan.result import ErrorCode
+from headway.plan.result import ActionResult, ActionStatus, ErrorCode
 from headway.runtime.checkpoint import RuntimeCheckpoint, write_checkpoint
 from headway.store.home import Home
 from headway.store.log import StoreLog
@@ -184,6 +185,22 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
     "less than nothing spent": (lambda c: c.update(spent={"tool_calls": -50}), "spent tool_calls"),
     "an unknown dimension": (lambda c: c.update(spent={"hearts": 1}), "no budget has the dimension"),
     "a committed level that is not there": (lambda c: c.update(committed=[7]), "committed a level"),
+    "a change of state that is none": (
+        lambda c: c["results"][0].update(state_changes={"y": {"op": "zap"}}),
+        "the result of action 'a' does not fit: a change of state is",
+    ),
+    "a change of a key that is none": (
+        lambda c: c["results"][0].update(state_changes={"": {"op": "delete"}}),
+        "the result of action 'a' does not fit: a state key is",
+    ),
+    "a graph that calls another tool": (
+        lambda c: c["graph"]["actions"][1].update(tool="echo"),
+        "the graph's tool of action 'f' is not that of the plan",
+    ),
+    "a graph of another type": (
+        lambda c: c["graph"]["actions"][1].update(type="state_write"),
+        "the graph's type of action 'f' is not that of the plan",
+    ),
     "results without a plan": (lambda c: c.update(graph={}), "results and no plan"),
 }
 
@@ -211,17 +228,52 @@ async def test_a_file_whose_parts_do_not_fit_each_other_is_refused_whole(
 
 async def test_a_file_whose_plan_needs_other_tools_names_them(tmp_path: Path) -> None:
     made, _ = runtime()
-    await made.execute({"actions": [call("a"), call("f", "boom", dependencies=["a"])]})
+    await made.execute({"actions": [call("a"), call("f", "boom", dependencies=["a"], failure_behavior="skip")]})
     made.save_checkpoint_to_file(tmp_path / "done.json")
-    token = CancellationToken()
-    token.cancel()
-    await made.execute_with_cancel({"actions": [call("a"), call("f", "boom")]}, token)
     assert Runtime().load_checkpoint_from_file(tmp_path / "done.json").remaining() == []
+    await made.execute({"actions": [call("a"), call("f", "boom", dependencies=["a"])]})
+    assert made.save_checkpoint_to_file(tmp_path / "undone.json").remaining() == ["a", "f"]
     saved = made.save_checkpoint()
     saved.results = []
     write_checkpoint(saved, tmp_path / "left.json")
-    with pytest.raises(InvalidInput, match="not registered: boom, echo"):
-        Runtime().load_checkpoint_from_file(tmp_path / "left.json")
+    for name in ("undone.json", "left.json"):
+        other = Runtime(state={"mine": 1})
+        with pytest.raises(InvalidInput, match="not registered: boom, echo"):
+            other.load_checkpoint_from_file(tmp_path / name)
+        assert (dict(other.state.snapshot()), other.log.last_seq) == ({"mine": 1}, 0)
+
+
+async def test_a_file_of_a_cancelled_run_names_the_tools_of_what_was_skipped_and_of_how_to_undo_it(
+    tmp_path: Path,
+) -> None:
+    made, _ = runtime()
+    token = CancellationToken()
+
+    @headway.tool
+    async def stop() -> None:
+        token.cancel("enough")
+
+    @headway.tool
+    async def undo() -> None:
+        """Undo nothing."""
+
+    made.register_tool(stop)
+    made.register_tool(undo)
+    by_name = {"type": "tool", "tool": "undo"}
+    by_action = {"type": "action_ref", "action_id": "s"}
+    plan = [
+        call("s", "stop", reversibility="compensable", compensation=by_name),
+        call("t", dependencies=["s"], reversibility="compensable", compensation=by_action),
+    ]
+    await made.execute_with_cancel({"actions": plan}, token)
+    assert made.save_checkpoint_to_file(tmp_path / "c.json").remaining() == ["t"]
+    with pytest.raises(InvalidInput, match=r"not registered: echo, stop$"):
+        Runtime().load_checkpoint_from_file(tmp_path / "c.json")
+    plan[1]["compensation"] = by_name
+    await made.execute_with_cancel({"actions": plan}, token)
+    made.save_checkpoint_to_file(tmp_path / "d.json")
+    with pytest.raises(InvalidInput, match=r"not registered: echo, stop, undo$"):
+        Runtime().load_checkpoint_from_file(tmp_path / "d.json")
 
 
 async def test_what_finished_in_a_half_done_level_is_there_when_it_goes_on() -> None:
@@ -287,6 +339,124 @@ async def test_a_run_that_goes_on_is_replanned_and_learned_from(tmp_path: Path) 
     result = await made.continue_from(made.save_checkpoint())
     assert (result.status, len(result.replan_lineage)) == ("completed", 2)
     assert "replan_success" in [trajectory.outcome for trajectory in store]
+
+
+MIB = 1024 * 1024
+
+
+async def test_a_state_of_more_than_a_value_may_have_is_saved_and_comes_back(tmp_path: Path) -> None:
+    state = {f"k{i}": str(i) * MIB for i in range(9)} | {f"l{i}": str(i) * MIB for i in range(9)}
+    made, _ = runtime(state=state)
+    path = tmp_path / "c.json"
+    saved = made.save_checkpoint_to_file(path)
+    for restore in (made.load_checkpoint_from_file, lambda _: made.restore_checkpoint(saved)):
+        made.state.replace({})
+        restore(path)
+        assert made.state.snapshot() == state
+
+
+async def test_a_value_over_the_limit_is_refused() -> None:
+    made, _ = runtime(state={"k": 1})
+    saved = made.save_checkpoint()
+    saved.state = {"k": "x" * 16 * MIB}
+    before = made.log.last_seq
+    with pytest.raises(InvalidInput, match="the limit is 16,777,216"):
+        made.restore_checkpoint(saved)
+    assert (dict(made.state.snapshot()), made.log.last_seq) == ({"k": 1}, before)
+
+
+async def test_a_file_that_could_not_be_read_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = runtime(state={"k": "x" * 300})
+    path = tmp_path / "c.json"
+    made.save_checkpoint_to_file(path)
+    monkeypatch.setattr("headway.runtime.checkpoint.MAX_BYTES", path.stat().st_size)
+    made.save_checkpoint_to_file(path)
+    before = made.log.last_seq
+    made.state.set("more", "x" * 300)
+    with pytest.raises(StoreError, match="the limit is"):
+        made.save_checkpoint_to_file(path)
+    assert (names(tmp_path), made.log.last_seq) == (["c.json"], before)
+    assert made.load_checkpoint_from_file(path).state == {"k": "x" * 300}
+
+
+async def test_a_log_that_takes_no_more_leaves_the_state_as_it_was() -> None:
+    made, _ = runtime(state={"k": 1})
+    saved = made.save_checkpoint()
+    made.state.set("k", 2)
+    await made.log.close()
+    with pytest.raises(StoreError, match="closed"):
+        made.restore_checkpoint(saved)
+    assert dict(made.state.snapshot()) == {"k": 2}
+
+
+@pytest.mark.parametrize("when", ["sibling", "compensation"])
+async def test_what_an_abort_is_undoing_is_to_be_done_again(when: str) -> None:
+    """``book`` is cancelled while the checkpoint is taken: one that goes on from there must not count it as booked."""
+    made, gate = runtime(state={"at": 1})
+    calls: list[str] = []
+
+    @headway.tool
+    async def book() -> None:
+        calls.append("book")
+
+    @headway.tool
+    async def cancel() -> None:
+        calls.append("cancel")
+
+    @headway.tool
+    async def pay() -> None:
+        calls.append("pay")
+        if calls.count("pay") == 1:
+            raise RuntimeError("no money")
+
+    for function in (book, cancel, pay):
+        made.register_tool(function)
+    undone = {"reversibility": "compensable", "compensation": {"type": "tool", "tool": "cancel"}}
+    by_gate = {"reversibility": "compensable", "compensation": {"type": "tool", "tool": "gate"}}
+    plan = [
+        call("p", **(by_gate if when == "compensation" else {}), expected_effects={"at": 2}),
+        call("q", "book", dependencies=["p"], expected_effects={"booked": True}, **undone),
+        call("f", "pay", dependencies=["q"]),
+        *([call("g", "gate", dependencies=["q"])] if when == "sibling" else []),
+    ]
+    run = asyncio.create_task(made.execute({"actions": plan}))
+    await gate.started.get()
+    await settle()
+    saved = made.save_checkpoint()
+    assert saved.state == {"at": 1}
+    assert [(r.rolled_back, r.state_changes) for r in saved.results[:2]] == [(True, {}), (True, {})]
+    assert saved.remaining() == [action["id"] for action in plan]
+    gate.open.set()
+    assert (await run).outcome == "aborted"
+    result = await made.continue_from(saved)
+    assert (result.status, calls) == ("completed", ["book", "pay", "cancel", "book", "pay"])
+    assert dict(made.state.snapshot()) == {"at": 2, "booked": True}
+
+
+async def test_what_an_abort_has_undone_is_not_undone_twice() -> None:
+    saved: list[RuntimeCheckpoint] = []
+
+    async def callback(_: ReplanContext) -> None:
+        made.state.set("at", 5)
+        saved.append(made.save_checkpoint())
+
+    made, _ = runtime(state={"at": 1}, replan=callback)
+    await made.execute({"actions": [write("w", "at", 2), call("f", "boom", dependencies=["w"])]})
+    assert [one.state for one in (*saved, made.save_checkpoint())] == [{"at": 5}, {"at": 5}]
+
+
+def test_what_was_compensated_is_not_taken_over() -> None:
+    results = [
+        ActionResult("kept", ActionStatus.SUCCEEDED, state_changes={"k": {"op": "delete"}}),
+        ActionResult("undone", ActionStatus.SUCCEEDED, compensated=True),
+        ActionResult("stays", ActionStatus.SUCCEEDED, compensated=False),
+        ActionResult("back", ActionStatus.SUCCEEDED, rolled_back=True),
+        ActionResult("skipped", ActionStatus.SKIPPED, error_code=ErrorCode.TOOL_ERROR),
+        ActionResult("cut", ActionStatus.SKIPPED, error_code=ErrorCode.CANCELED),
+    ]
+    kept = kept_results(results)
+    assert [result.action_id for result in kept] == ["kept", "stays", "skipped"]
+    assert kept[0].state_changes == {}
 
 
 def last_kind_on_disk(home: Home) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import headway
 from headway.events import kinds
 from headway.plan.result import ROLLED_BACK, ActionStatus, ErrorCode
@@ -174,3 +176,28 @@ async def test_confirmed_effects_beat_declared_ones() -> None:
     }
     await made.execute(plan)
     assert dict(made.state.snapshot()) == {"a": 1, "b": 2}
+
+
+async def test_each_attempt_is_asked_about_and_counted() -> None:
+    clock = VirtualClock()
+    made, _ = runtime(clock=clock)
+    asked: list[str] = []
+
+    def three_times(call: headway.PolicyCall) -> str | None:
+        asked.append(call.action_id)
+        return "that was enough" if len(asked) > 3 else None
+
+    made.policies.register("three", three_times)
+    action = call("a", "boom", failure_behavior="retry", max_retries=20)
+    run = asyncio.create_task(made.execute({"actions": [action, call("b", dependencies=["a"])]}))
+    await clock.advance(60)
+    result = await run
+    assert (result["a"].status, result["a"].attempts, result["a"].error_code, result["a"].error) == (
+        "failed",
+        3,
+        "policy_denied",
+        "ValueError: boom!",
+    )
+    assert (result.outcome, result["b"].error, asked) == ("aborted", "skipped due to earlier abort", ["a"] * 4)
+    (denied,) = await events_of(made, kinds.POLICY_VIOLATION)
+    assert denied.data["reasons"] == ["policy 'three': that was enough"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import headway
-from headway import CapabilitySet, PermissionGrant, Runtime, Tier
+from headway import CapabilitySet, PermissionGrant, Runtime, Tier, ToolResult
 from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.plan.result import ErrorCode
@@ -97,6 +97,50 @@ async def test_policies_are_asked_about_a_compensation_when_it_is_due() -> None:
     (failed,) = await events_of(made, kinds.COMPENSATION_FAILED)
     assert failed.data["error"] == "policy 'no': tool 'guarded' denied by policy"
     assert await events_of(made, kinds.POLICY_VIOLATION)
+
+
+@headway.tool(idempotent=True)
+async def look(**found: Any) -> ToolResult:
+    return ToolResult("seen", effects=found or None)
+
+
+async def test_read_only_changes_nothing() -> None:
+    made, _ = runtime()
+    made.register_tool(look)
+    made.set_permission_grant("read_only")
+    assert (await made.execute({"actions": [call("l", "look")]})).ok
+    for declared in ({"expected_effects": {"k": 1}}, {"write_set": ["k"]}):
+        refused = await made.execute({"actions": [call("l", "look", **declared)]})
+        assert refused["l"].error == "tool 'look' needs sandbox_edit, the grant is read_only"
+    undeclared = await made.execute({"actions": [call("l", "look", parameters={"k": 1})]})
+    assert undeclared["l"].error_code is ErrorCode.CAPABILITY
+    assert "setting state needs sandbox_edit, the grant is read_only" in (undeclared["l"].error or "")
+    assert not made.state.snapshot()
+    made.set_permission_grant("sandbox_edit")
+    assert (await made.execute({"actions": [call("l", "look", expected_effects={"k": 1})]})).ok
+    assert (await made.execute({"actions": [call("l", "look", parameters={"l": 2})]})).ok
+    assert made.state.snapshot() == {"k": 1, "l": 2}
+
+
+async def test_policies_see_what_an_action_sets() -> None:
+    made, _ = runtime()
+    seen: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+    made.policies.register("see", lambda policy: seen.append((policy.writes, dict(policy.effects))))
+    effects = {"expected_effects": {"e": 1}, "write_set": ["w"]}
+    await made.execute(
+        {"actions": [call("a", parameters={"x": 5}), write("s", "k", "$a.output"), call("b", **effects)]}
+    )
+    assert seen == [((), {}), (("e", "w"), {"e": 1}), (("k",), {"k": 5})]
+
+
+@pytest.mark.parametrize("operator", ["exists", "not_exists", "eq"])
+async def test_a_precondition_reads_its_key(operator: str) -> None:
+    made, _ = runtime(state={"secret": 1})
+    made.set_capabilities(CapabilitySet(allowed_state_keys=frozenset({"notes"})))
+    test = {"key": "secret", "operator": operator}
+    result = await made.execute({"actions": [write("w", "notes", preconditions=[test])]})
+    assert result.outcome == "rejected"
+    assert result["w"].error == "state key 'secret' is not allowed by the capabilities"
 
 
 async def test_an_action_as_compensation_stands_under_the_policies_too() -> None:

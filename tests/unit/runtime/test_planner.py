@@ -85,7 +85,7 @@ async def test_where_no_candidate_is_valid_nothing_runs(unfit: dict[str, Any]) -
         [],
     )
     assert (result["a"].status, result["b"].status) == ("skipped", "rejected")
-    assert result["b"].error_code is ErrorCode.VALIDATION
+    assert result["b"].error_code is ErrorCode.PRECONDITION
     created, failed = await made.log.read()
     assert (created.kind, failed.kind, failed.job_id) == (kinds.JOB_CREATED, kinds.JOB_FAILED, result.job_id)
     (issue,) = failed.data["issues"]

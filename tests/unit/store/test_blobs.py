@@ -85,6 +85,15 @@ async def test_16_mib_are_taken_and_no_more(log: StoreLog) -> None:
     assert log.pending == 0
 
 
+async def test_a_value_of_the_state_may_be_as_large_as_an_output(log: StoreLog) -> None:
+    change = {"k" * 1024: {"op": "set", "value": "x" * (MAX_VALUE_BYTES - 2)}}
+    await log.write(Event(k.STATE_COMMITTED, {"scope": "s", "changes": change}))
+    reader = await log.reader()
+    assert (await reader.events())[0].data == {"scope": "s", "changes": change}
+    with pytest.raises(InvalidInput, match="the limit is 16,842,752"):
+        await log.write(Event("k", {"state_changes": {**change, "l": BIG}}))
+
+
 async def test_a_value_that_looks_like_a_reference_is_just_a_value(log: StoreLog) -> None:
     await log.write(Event("k", {"output": BIG}))
     reader = await log.reader()

@@ -6,6 +6,8 @@ import dataclasses
 import datetime as dt
 import functools
 import inspect
+import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +20,7 @@ from pydantic import BaseModel, Field
 from headway.errors import InvalidInput, ToolError
 from headway.plan.model import RateLimit
 from headway.tools.context import ToolContext
-from headway.tools.decorator import entry_of, tool
+from headway.tools.decorator import entry_of, options_of, tool
 
 
 @dataclasses.dataclass
@@ -37,8 +39,51 @@ def test_decorated_function_stays_what_it_was() -> None:
         return 2 * n
 
     assert tool(double) is double
-    assert tool(name="other")(double) is double
+    assert tool(double) is double
     assert double(2) == 4
+
+
+def test_a_static_method_carries_its_options_whichever_decorator_comes_first() -> None:
+    class Service:
+        @tool(name="above", permission="deny", returns={"type": "integer"})
+        @staticmethod
+        def first(n: int) -> int:
+            return n
+
+        @staticmethod
+        @tool(name="below", permission="ask")
+        async def second(n: int) -> int:
+            return n
+
+    above, below = entry_of(Service.first), entry_of(Service.second)
+    assert (above.name, above.permission, above.schema.returns) == ("above", "deny", {"type": "integer"})
+    assert (below.name, below.permission, below.is_async) == ("below", "ask", True)
+    assert options_of(Service.__dict__["first"]) == options_of(Service.first)
+    assert entry_of(Service.__dict__["second"]).is_async
+    assert Service.first(2) == Service().first(2) == above.call(n=2) == 2
+
+    with pytest.raises(InvalidInput, match="a generator is no tool"):
+        tool(staticmethod(generator))
+
+
+def test_one_function_is_one_tool() -> None:
+    def look() -> int:
+        return 1
+
+    guarded = tool(name="a", permission="deny")(look)
+    again = r"^tool 'b': the function is tool 'a' already, with other options; wrap it in a def"
+    with pytest.raises(InvalidInput, match=again):
+        tool(name="b")(look)
+    assert entry_of(guarded).permission == "deny"
+
+    @tool(name="b", permission="ask")
+    @functools.wraps(look)  # copies what look carries
+    def wrapped() -> int:
+        return look()
+
+    assert [(entry_of(f).name, entry_of(f).permission) for f in (guarded, wrapped)] == [("a", "deny"), ("b", "ask")]
+    with pytest.raises(InvalidInput, match="is tool 'b' already"):
+        tool(wrapped)
 
 
 def test_schema_from_annotations_and_description_from_docstring() -> None:
@@ -234,11 +279,12 @@ def test_values_are_made_from_json_where_the_annotation_is_richer() -> None:
     )
     assert inspect.signature(entry.call) == inspect.signature(take)
     with pytest.raises(
-        ToolError, match=r"^parameter 'when' of tool 'take': Input should be a valid datetime"
+        InvalidInput, match=r"^parameter 'when' of tool 'take': Input should be a valid datetime"
     ) as caught:
         entry.call(**{**given, "when": "secret"})
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert entry.validate({**given, "when": "secret"}) == [str(caught.value)]
     assert entry.validate({**given, "point": {"x": "1"}}) == ["'1' is not of type 'integer' (at /point/x)"]
 
 
@@ -246,6 +292,24 @@ def test_default_that_is_no_json_is_left_out() -> None:
     def take(a: Any = object()) -> None: ...  # noqa: B008
 
     assert entry_of(take).schema.parameters["properties"] == {"a": {}}
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_neither_is_a_number_that_json_does_not_know(number: float) -> None:
+    class Range(BaseModel):
+        to: float = number
+
+    def take(a: float = number, b: Any = (1, [number]), *, c: Any) -> None: ...
+
+    take.__annotations__["c"] = Range
+    schema = entry_of(take).schema.parameters
+    json.dumps(schema, allow_nan=False)
+    assert schema["properties"] == {
+        "a": {"type": "number"},
+        "b": {},
+        "c": {"$ref": "#/$defs/Range"},
+    }
+    assert schema["$defs"]["Range"]["properties"] == {"to": {"type": "number"}}
 
 
 def positional(*args: int) -> None: ...

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import InvalidInput, TerminalToolError, ToolError
-from headway.tools.rpc import Lines, failure, looks_like_an_answer, read, request
+from headway.tools.rpc import HEAD, Cut, Lines, failure, looks_like_an_answer, read, request
 
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -24,7 +24,8 @@ def test_lines_are_the_same_however_they_come(lines: list[bytes], cuts: list[int
     data = b"".join(line + b"\n" for line in lines)
     reader = Lines(20)
     found = [line for piece in split(data, cuts) for line in reader.feed(piece)]
-    assert found == [line if len(line) <= 20 else None for line in lines]
+    assert found == lines
+    assert [isinstance(line, Cut) for line in found] == [len(line) > 20 for line in lines]
     assert reader.rest() == b""
 
 
@@ -36,10 +37,20 @@ def test_what_has_no_end_is_the_rest() -> None:
 
 
 def test_a_line_that_is_too_long_is_told_as_soon_as_it_is() -> None:
-    reader = Lines(3)
-    assert reader.feed(b"abcd") == [None]
+    reader = Lines(1000)
+    assert reader.feed(b"a" * 1000) == []
+    [cut] = reader.feed(b"b")
+    assert (type(cut), cut) == (Cut, b"a" * HEAD)
     assert reader.feed(b"e" * 1000) == []
     assert reader.feed(b"f\ngh\n") == [b"gh"]
+
+
+def test_of_a_line_that_is_too_long_enough_is_kept_to_tell_what_it_was() -> None:
+    reader = Lines(3)
+    assert reader.feed(b'{"id"') == []
+    [cut, line] = reader.feed(b": 7\nab\n")
+    assert (type(cut), cut) == (Cut, b'{"id": 7')
+    assert (type(line), line) == (bytes, b"ab")
 
 
 def test_a_request_is_one_line_and_a_notification_has_no_id() -> None:
@@ -62,7 +73,13 @@ def test_what_is_no_message_is_none(line: bytes) -> None:
 
 def test_a_broken_answer_is_told_from_a_stray_print() -> None:
     assert looks_like_an_answer(b' {"jsonrpc": "2.0", "id": 1')
+    assert looks_like_an_answer(b'{"time": 1, "jsonrpc": "2.0"')
+    assert looks_like_an_answer(b' { "result" : "xxx')
+    assert looks_like_an_answer(b'{"id":7,"res')
+    assert looks_like_an_answer(b'{"error": {"message": "xxx')
     assert not looks_like_an_answer(b"{'debug': 1}")
+    assert not looks_like_an_answer(b'{"level": "info", "id": 7')
+    assert not looks_like_an_answer(b'log {"id": 7')
     assert not looks_like_an_answer(b'says "jsonrpc"')
 
 

@@ -271,6 +271,26 @@ async def test_an_answer_that_cannot_be_read_fails(talk: Talk, broken: str) -> N
     assert await talk.call("echo", value=1) == 1
 
 
+@pytest.mark.parametrize("start", ["x", '{"level": "info", "message": "', "[1, "])
+async def test_a_long_line_that_is_no_answer_fails_nobody(start: str) -> None:
+    talk = Talk(max_output_bytes=1000)
+    held = await talk.held()
+    noise = start + "x" * 2_000_000 + "\n"
+    assert await talk.call("raw", text=noise + '{"jsonrpc": "2.0", "id": NUMBER, "result": 1}\n') == 1
+    await talk.call("release")
+    assert await held == "held 1"
+    assert (talk.tool.statistics().ignored, talk.tool.statistics().starts) == (1, 1)
+    await talk.tool.aclose()
+
+
+@pytest.mark.parametrize("start", ['{"id": NUMBER, "result": "', '{"result": "', ' {"error": {"message": "'])
+async def test_an_answer_that_is_too_long_is_known_by_its_beginning(start: str) -> None:
+    talk = Talk(max_output_bytes=1000)
+    with pytest.raises(ToolError, match="answered with a line of more than 1,000 bytes"):
+        await talk.call("raw", text=start + "x" * 5000 + '", "jsonrpc": "2.0", "id": NUMBER}\n')
+    await talk.tool.aclose()
+
+
 async def test_of_several_calls_an_unreadable_answer_may_be_any_ones() -> None:
     talk = Talk(max_output_bytes=1000)
     first = await talk.held()
@@ -284,7 +304,7 @@ async def test_of_several_calls_an_unreadable_answer_may_be_any_ones() -> None:
 
 
 async def test_a_flood_ends_the_process(talk: Talk) -> None:
-    with pytest.raises(ToolError, match=r"answered with a line of more than 1,048,576 bytes"):
+    with pytest.raises(ToolError, match=r"was ended because it wrote 67,108,864 bytes that are no answer"):
         await talk.call("flood")
     await until(lambda: talk.tool.statistics().pid is None)
     await talk.clock.advance(1)

@@ -397,8 +397,11 @@ class TestWrite:
         assert not (root / "new").exists()
 
     def test_name_of_a_folder(self, workspace: Workspace, root: Path) -> None:
-        with pytest.raises(InvalidInput, match="name of a folder"):
-            workspace.write("new/", b"x")
+        for path in ("new/", "new/.", "new//", "new/./", "a/b/c.txt/.", "./a/b/c.txt/."):
+            with pytest.raises(InvalidInput, match="name of a folder"):
+                workspace.write(path, b"x")
+        assert (root / "a/b/c.txt").read_text() == "content"
+        assert not (root / "new").exists()
         assert not (root / "new").exists()
 
     @pytest.mark.parametrize("function", ["write", "fsync", "rename", "fchmod"])

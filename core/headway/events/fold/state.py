@@ -92,6 +92,8 @@ def _ended(view: StateView, event: Event) -> None:
 
 def _committed(view: StateView, event: Event) -> None:
     if event.data.get("scope") == view.scope:
+        if event.data.get("whole") is True:
+            view.state = {}
         apply_changes(view.state, event.data.get("changes"))
 
 

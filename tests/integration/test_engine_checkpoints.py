@@ -1,0 +1,76 @@
+"""Checkpoints of an engine: one taken in the middle of an abort, and those of a large state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import headway
+from headway.tools.decorator import entry_of
+from tests.integration.test_engine import opened
+from tests.unit.runtime.kit import call
+
+MIB = 1024 * 1024
+
+
+def undone_by(tool: str) -> dict[str, Any]:
+    return {"reversibility": "compensable", "compensation": {"type": "tool", "tool": tool}}
+
+
+async def test_what_an_abort_is_undoing_is_done_again_by_a_fork(tmp_path: Path) -> None:
+    async with opened(tmp_path) as rig:
+        calls: list[str] = []
+
+        @headway.tool
+        async def book() -> None:
+            calls.append("book")
+
+        @headway.tool
+        async def cancel() -> None:
+            calls.append("cancel")
+
+        @headway.tool
+        async def pay() -> None:
+            calls.append("pay")
+            if calls.count("pay") == 1:
+                raise RuntimeError("no money")
+
+        for function in (book, cancel, pay):
+            rig.engine.registry.register(entry_of(function))
+        job = await rig.submit(
+            call("p", expected_effects={"at": 2}, **undone_by("gate")),
+            call("q", "book", dependencies=["p"], expected_effects={"booked": True}, **undone_by("cancel")),
+            call("f", "pay", dependencies=["q"]),
+        )
+        await rig.gate.started.get()  # the second compensation: the booking is cancelled already
+        info = await rig.engine.save_checkpoint(job_id=job)
+        rig.gate.open.set()
+        await rig.engine.wait(job, 30)
+        kept = await rig.engine.history.checkpoint(info.checkpoint_id)
+        assert (kept.state, kept.pending) == ({}, {})
+        row = await rig.engine.fork(info.checkpoint_id)
+        fork = await rig.engine.wait(row.job_id, 30)
+        assert (fork.job.status, calls) == ("completed", ["book", "pay", "cancel", "book", "pay"])
+        assert fork.state == {"at": 2, "booked": True}
+
+
+async def test_a_state_that_is_larger_than_a_value_may_be_comes_back(tmp_path: Path) -> None:
+    async with opened(tmp_path) as rig:
+
+        @headway.tool
+        async def fill(n: int) -> headway.ToolResult:
+            return headway.ToolResult(None, effects={f"k{n}": str(n) * (6 * MIB)})
+
+        rig.engine.registry.register(entry_of(fill))
+        row = await rig.engine.submit(
+            headway.parse_proposal({"actions": [call(f"f{n}", "fill", parameters={"n": n}) for n in range(3)]}),
+            context_id="c",
+        )
+        assert (await rig.engine.wait(row.job_id, 60)).job.status == "completed"
+        info = await rig.engine.save_checkpoint(scope=row.scope)
+        await rig.engine.restore(info.checkpoint_id)
+        assert (await rig.engine.diff(info.checkpoint_id)).empty
+        fork = await rig.engine.fork(f"{row.job_id}@L0")
+        assert (await rig.engine.wait(fork.job_id, 30)).job.status == "completed"
+        state = await rig.engine.reader.scope_state(fork.scope)
+        assert {key: len(value) for key, value in state.items()} == {f"k{n}": 6 * MIB for n in range(3)}
