@@ -37,7 +37,7 @@ async def test_a_level_of_calls_shares_one_process_and_leaves_nothing() -> None:
     pid = tool.statistics().pid
     assert pid is not None
     await runtime.registry.aclose()
-    assert not alive(pid)
+    await until(lambda: not alive(pid))
     assert descriptors() == before
 
 
@@ -63,7 +63,7 @@ async def test_a_kill_ends_a_program_that_heeds_nothing() -> None:
     token.kill("enough")
     (one,) = (await run).results
     assert (one.status, one.error_code) == (ActionStatus.FAILED, ErrorCode.KILLED)
-    assert not alive(pid)
+    await until(lambda: not alive(pid))
     await tool.aclose()
 
 
