@@ -15,6 +15,9 @@ from headway.errors import InvalidInput, one_line
 MAX_VALUE_BYTES = 16 * 1024 * 1024
 """The largest single value taken, in bytes of JSON."""
 
+MAX_CHECKPOINT_BYTES = 256 * 1024 * 1024
+"""The largest checkpoint: all values of a state, and all results of a run."""
+
 _PLAIN = (str, int, float, bool, type(None))
 _LONG = 1 << 16
 

@@ -54,12 +54,13 @@ async def test_what_an_abort_is_undoing_is_done_again_by_a_fork(tmp_path: Path) 
         assert fork.state == {"at": 2, "booked": True}
 
 
-async def test_a_state_that_is_larger_than_a_value_may_be_comes_back(tmp_path: Path) -> None:
+async def test_a_run_whose_state_and_outputs_are_large_comes_back(tmp_path: Path) -> None:
     async with opened(tmp_path) as rig:
 
         @headway.tool
         async def fill(n: int) -> headway.ToolResult:
-            return headway.ToolResult(None, effects={f"k{n}": str(n) * (6 * MIB)})
+            text = str(n) * (6 * MIB)
+            return headway.ToolResult(text, effects={f"k{n}": text})
 
         rig.engine.registry.register(entry_of(fill))
         row = await rig.engine.submit(
@@ -71,6 +72,9 @@ async def test_a_state_that_is_larger_than_a_value_may_be_comes_back(tmp_path: P
         await rig.engine.restore(info.checkpoint_id)
         assert (await rig.engine.diff(info.checkpoint_id)).empty
         fork = await rig.engine.fork(f"{row.job_id}@L0")
-        assert (await rig.engine.wait(fork.job_id, 30)).job.status == "completed"
+        view = await rig.engine.wait(fork.job_id, 30)
+        assert view.job.status == "completed"
+        taken = [result.output for result in view.result().results]
+        assert [len(output) for output in taken if isinstance(output, str)] == [6 * MIB] * 3
         state = await rig.engine.reader.scope_state(fork.scope)
         assert {key: len(value) for key, value in state.items()} == {f"k{n}": 6 * MIB for n in range(3)}

@@ -61,18 +61,7 @@ async def revive(
     history = History(reader)
     started = await _first(reader, row.job_id, kinds.JOB_STARTED)
     spent = {**data.get("spent", {}), **await history.spent(row.job_id, row.last_seq)}
-    run = await reader.run_view(row.job_id, resolve=True)
-    at_start = await reader.scope_state(row.scope, upto=started.seq) if started is not None else {}
-    exhausted = await _first(reader, row.job_id, kinds.BUDGET_EXHAUSTED)
-    past = resumption_of(run, at_start, taken_over, exhausted)
-    if row.cancel_reason is not None:
-        asked = await _first(reader, row.job_id, kinds.RUN_CANCEL_REQUESTED)
-        if asked is None or past.stopped is None or not past.stopped.stop.rolls_back or asked.seq < past.stopped.seq:
-            raise CannotGoOn(WHY)
-        killed = await _first(reader, row.job_id, kinds.RUN_KILLED)
-        past = msgspec.structs.replace(
-            past, cancel_reason=row.cancel_reason, kill_reason=killed.data["reason"] if killed is not None else None
-        )
+    past = await _past(reader, row, started, taken_over)
     missing = sorted(_tools_needed(plan, past) - set(registry.names()))
     if missing:
         raise CannotGoOn(f"{WHY}, and tools that it has yet to call are not registered here: {', '.join(missing)}")
@@ -88,6 +77,23 @@ async def revive(
     if started.data.get("workspace") != _text(workspace):
         raise CannotGoOn(f"{WHY}, and this one works in another workspace")
     return LiveJob(spec, plan, (), spent, past)
+
+
+async def _past(reader: StoreReader, row: JobRow, started: Event | None, taken_over: list[str]) -> Resumption:
+    """Return what the run has behind it; :class:`CannotGoOn` if a cancel was what stopped it."""
+    run = await reader.run_view(row.job_id, resolve=True)
+    at_start = await reader.scope_state(row.scope, upto=started.seq) if started is not None else {}
+    exhausted = await _first(reader, row.job_id, kinds.BUDGET_EXHAUSTED)
+    past = resumption_of(run, at_start, taken_over, exhausted)
+    if row.cancel_reason is None:
+        return past
+    asked = await _first(reader, row.job_id, kinds.RUN_CANCEL_REQUESTED)
+    stopped = past.stopped
+    if asked is None or stopped is None or not stopped.stop.rolls_back or asked.seq < stopped.seq:
+        raise CannotGoOn(WHY)
+    killed = await _first(reader, row.job_id, kinds.RUN_KILLED)
+    kill_reason = killed.data["reason"] if killed is not None else None
+    return msgspec.structs.replace(past, cancel_reason=row.cancel_reason, kill_reason=kill_reason)
 
 
 def _to_come(plan: Plan, past: Resumption) -> Iterator[tuple[Node, bool]]:

@@ -24,7 +24,7 @@ from headway.arguments import expect
 from headway.errors import Conflict, InvalidInput, NotFound, StoreError, one_line
 from headway.events.fold.values import apply_changes
 from headway.jobs.checkpoints import kept_results
-from headway.jsonvalue import copy_json, encode_json, to_json
+from headway.jsonvalue import MAX_CHECKPOINT_BYTES, copy_json, encode_json, to_json
 from headway.limits.budget import DIMENSIONS
 from headway.numbers import whole_number
 from headway.plan.graph import Plan, plan_from_graph
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from headway.tools.registry import ToolRegistry
 
 VERSION = 1
-MAX_BYTES = 256 * 1024 * 1024
 
 
 class RuntimeCheckpoint(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -103,8 +102,10 @@ def write_checkpoint(checkpoint: RuntimeCheckpoint, path: Path) -> None:
     Raises :class:`StoreError` with one line if the file cannot be written, or would be too large to be read.
     """
     body = msgspec.json.format(msgspec.json.encode(checkpoint), indent=1)
-    if len(body) > MAX_BYTES:
-        raise StoreError(f"cannot write the checkpoint {path}: it has {len(body):,} bytes, the limit is {MAX_BYTES:,}")
+    if len(body) > MAX_CHECKPOINT_BYTES:
+        raise StoreError(
+            f"cannot write the checkpoint {path}: it has {len(body):,} bytes, the limit is {MAX_CHECKPOINT_BYTES:,}"
+        )
     temporary = ""
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -123,8 +124,8 @@ def write_checkpoint(checkpoint: RuntimeCheckpoint, path: Path) -> None:
 def read_checkpoint(path: Path) -> RuntimeCheckpoint:
     """Read a checkpoint file. Raises :class:`NotFound`, or :class:`InvalidInput` naming what does not fit."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InvalidInput(f"the checkpoint {path} is over {MAX_BYTES:,} bytes")
+        if path.stat().st_size > MAX_CHECKPOINT_BYTES:
+            raise InvalidInput(f"the checkpoint {path} is over {MAX_CHECKPOINT_BYTES:,} bytes")
         body = path.read_bytes()
     except FileNotFoundError:
         raise NotFound(f"there is no checkpoint file {path}") from None

@@ -15,7 +15,7 @@ import msgspec
 
 from headway.errors import InvalidInput, one_line
 from headway.events.event import Event
-from headway.jsonvalue import MAX_VALUE_BYTES
+from headway.jsonvalue import MAX_CHECKPOINT_BYTES, MAX_VALUE_BYTES
 
 BLOB_BYTES = 64 * 1024
 """A value with more bytes of JSON than this is kept as a blob."""
@@ -84,7 +84,7 @@ def _pack_large(event: Event) -> Packed:
     blobs: list[Blob] = []
     for key, value in event.data.items():
         body = _encode(value)
-        most = MAX_VALUE_BYTES + BLOB_BYTES if key in KEYED else MAX_VALUE_BYTES
+        most = MAX_CHECKPOINT_BYTES if key == "results" else MAX_VALUE_BYTES + (BLOB_BYTES if key in KEYED else 0)
         if len(body) > most:
             raise InvalidInput(f"'{key}' of a {event.kind} event is {len(body):,} bytes of JSON; the limit is {most:,}")
         if len(body) > BLOB_BYTES or is_reference(value):  # a value that looks like a reference must not act as one

@@ -369,7 +369,7 @@ async def test_a_file_that_could_not_be_read_is_not_written(tmp_path: Path, monk
     made, _ = runtime(state={"k": "x" * 300})
     path = tmp_path / "c.json"
     made.save_checkpoint_to_file(path)
-    monkeypatch.setattr("headway.runtime.checkpoint.MAX_BYTES", path.stat().st_size)
+    monkeypatch.setattr("headway.runtime.checkpoint.MAX_CHECKPOINT_BYTES", path.stat().st_size)
     made.save_checkpoint_to_file(path)
     before = made.log.last_seq
     made.state.set("more", "x" * 300)
