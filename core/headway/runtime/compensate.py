@@ -252,17 +252,18 @@ class Undoing:
         try:
             output = recordable(entry.name, await call.result(), used)
         except (Exception, asyncio.CancelledError):
-            self._spend(node, call.seconds, used)
+            self._spend(node, entry.name, call.seconds, used)
             raise
-        self._spend(node, call.seconds, used)
+        self._spend(node, entry.name, call.seconds, used)
         problem = entry.output_problem(output)
         if problem is not None:
             raise ToolError(f"tool '{entry.name}' returned what its schema does not allow: {problem}")
         return output
 
-    def _spend(self, node: Node, seconds: float, used: dict[str, int]) -> None:
-        """Count a call in the budget, whether or not there was anything left of it."""
+    def _spend(self, node: Node, tool: str, seconds: float, used: dict[str, int]) -> None:
+        """Count a call in the budget, whether or not there was anything left of it, and note what such a call uses."""
         run, meter = self._run, self._run.meter
+        self._env.prices.note(tool, used)
         if meter is None:
             return
         warned = meter.settle({}, {"tool_calls": 1, "duration_ms": round(seconds * 1000), **used})

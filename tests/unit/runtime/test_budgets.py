@@ -306,3 +306,14 @@ async def test_a_total_is_not_counted_beside_its_parts(usage: dict[str, Any], to
 def test_what_counts_as_tokens_are_whole_numbers(usage: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match=r"usage .*tokens must be a whole number"):
         amounts_of(usage, None)
+
+
+async def test_what_an_undoing_call_used_is_known_of_its_tool() -> None:
+    shop = Shop()
+    shop.sell("paid", ToolResult("x", usage={"total_tokens": 10}))
+    shop.sell("free", "x", estimate={"tokens": 0})
+    undo = {"reversibility": "compensable", "compensation": {"type": "tool", "tool": "paid", "parameters": {}}}
+    undone = await shop.run(call("a", "free", **undo), call("f", "boom", dependencies=["a"]), tokens=100)
+    assert undone["a"].compensated
+    await shop.run(*(call(f"p{n}", "paid") for n in range(4)), tokens=100)
+    assert shop.most == 4
