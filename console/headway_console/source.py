@@ -97,8 +97,8 @@ class Checkpoint(Protocol):
         """When, ms since 1970."""
 
     @property
-    def keys(self) -> int:
-        """How many keys the state has there."""
+    def keys(self) -> int | None:
+        """How many keys the state has there; None if nobody has counted them."""
 
     @property
     def done(self) -> int:

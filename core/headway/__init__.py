@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from headway.learning.skill_store import SkillStore
     from headway.learning.trajectory import TraceEvent, Trajectory, trajectory_of
     from headway.learning.trajectory_store import TrajectoryStore
+    from headway.limits.bucket import RateLimiter
     from headway.limits.budget import CostBudget
     from headway.limits.cache import ResultCache
     from headway.plan.equivalence import Equivalence, equivalent
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from headway.policy.risk import PermissionGrant, Tier
     from headway.policy.watch import watch_policies
     from headway.runtime.cancel import CancellationToken
+    from headway.runtime.checkpoint import RuntimeCheckpoint
     from headway.runtime.facade import Runtime
     from headway.runtime.replan import FailedAction, ReplanConfig, ReplanContext
     from headway.state import StateStore
@@ -117,12 +119,14 @@ _HOME = {
     "Poll": "tools.longrun",
     "Precondition": "plan.model",
     "ProposalResult": "plan.result",
+    "RateLimiter": "limits.bucket",
     "ReplanConfig": "runtime.replan",
     "ReplanContext": "runtime.replan",
     "ReplanStep": "plan.result",
     "Restart": "tools.subprocess",
     "ResultCache": "limits.cache",
     "Runtime": "runtime.facade",
+    "RuntimeCheckpoint": "runtime.checkpoint",
     "SYSTEM_CLOCK": "clock",
     "Schedule": "plan.schedule",
     "Simulation": "plan.simulate",
@@ -212,12 +216,14 @@ __all__ = [
     "Poll",
     "Precondition",
     "ProposalResult",
+    "RateLimiter",
     "ReplanConfig",
     "ReplanContext",
     "ReplanStep",
     "Restart",
     "ResultCache",
     "Runtime",
+    "RuntimeCheckpoint",
     "Schedule",
     "Simulation",
     "SkillStore",

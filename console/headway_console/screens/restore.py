@@ -47,7 +47,7 @@ class CheckpointList(LineList):
         return [
             (f" {what:<18}", "bold"),
             (f" {f'{point.done}/{point.total}':>9} done", ""),
-            (f"  {count(point.keys, 'key') if point.keys else '':>9}", ""),  # level ends are not counted
+            (f"  {count(point.keys, 'key') if point.keys is not None else '':>9}", ""),  # level ends are not counted
             (f"  {moment(point.created_ms, self._now)}", "dim"),
             (f"  seq {point.seq:<9,}", "dim"),
             (f"  {clean(point.checkpoint_id)}", "dim"),

@@ -33,7 +33,11 @@ RERUN = frozenset(
 
 
 class CheckpointInfo(msgspec.Struct):
-    """A checkpoint as a list shows it. ``kind`` is level or manual; ``done`` of ``total`` actions had succeeded."""
+    """A checkpoint as a list shows it.
+
+    ``kind`` is level or manual; ``done`` of ``total`` actions had succeeded. ``keys`` are those of the state, None for
+    the end of a level: its state is made from the log only when it is asked for.
+    """
 
     checkpoint_id: str
     kind: str
@@ -43,7 +47,7 @@ class CheckpointInfo(msgspec.Struct):
     job_id: str | None = None
     level: int | None = None
     name: str | None = None
-    keys: int = 0
+    keys: int | None = None
     done: int = 0
     total: int = 0
 

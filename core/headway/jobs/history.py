@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -66,18 +65,28 @@ class History:
                 break
         return spent
 
-    async def reserved(self, job_id: str, action_ids: Collection[str]) -> dict[str, int]:
-        """Return what those actions of a job had last reserved of its budget, added up; empty without a budget."""
-        last: dict[str, dict[str, int]] = {}
+    async def outstanding(self, job_id: str) -> dict[str, int]:
+        """Return what calls that were made had reserved of a job's budget and nobody settled; empty without one."""
+        held: dict[str, dict[str, int]] = {}
+        made: set[str] = set()
         after = 0
-        while page := await self._reader.events(after=after, job_id=job_id, kinds=[kinds.BUDGET_RESERVED], limit=1000):
+        wanted = [kinds.BUDGET_RESERVED, kinds.ACTION_EXECUTING, kinds.BUDGET_SETTLED]
+        while page := await self._reader.events(after=after, job_id=job_id, kinds=wanted, limit=1000):
             for event in page:
-                if event.action_id is not None and event.action_id in action_ids:
-                    last[event.action_id] = event.data.get("amounts", {})
+                action = event.action_id
+                if event.kind == kinds.ACTION_EXECUTING:
+                    made.add(action or "")
+                elif event.kind == kinds.BUDGET_RESERVED:
+                    held[action or ""] = event.data.get("amounts", {})
+                    made.discard(action or "")
+                elif action is not None:
+                    held.pop(action, None)
+                else:  # a resumed run counted all that was outstanding
+                    held.clear()
             after = page[-1].seq
         total: dict[str, int] = {}
-        for amounts in last.values():
-            for name, amount in amounts.items():
+        for action in made & held.keys():
+            for name, amount in held[action].items():
                 total[name] = total.get(name, 0) + amount
         return total
 

@@ -20,9 +20,9 @@ from headway.jobs.live import LiveJob
 from headway.jobs.recovery import WHY
 from headway.plan.graph import Node, Plan, plan_from_graph
 from headway.plan.parse import parse_proposal
-from headway.plan.result import ActionStatus
 from headway.plan.verify import Issue
 from headway.runtime.admission import JobSpec
+from headway.runtime.compensate import undoable
 from headway.runtime.gates import COMPENSATION, Gates
 from headway.runtime.resumption import Resumption, resumption_of
 from headway.store.reader import StoreReader
@@ -30,7 +30,11 @@ from headway.tools.registry import ToolRegistry
 
 
 class CannotGoOn(Exception):
-    """The job must be closed; the text says why."""
+    """The job cannot go on here; the text says why."""
+
+
+class Cancelled(CannotGoOn):
+    """A cancel was what stopped the job: all it can get, here or elsewhere, is its end."""
 
 
 async def revive(
@@ -68,9 +72,10 @@ async def revive(
     refused = _refused(plan, past, gates, registry)
     if refused:
         raise CannotGoOn(f"{WHY}, and what it has yet to do is not allowed here: {refused[0]}")
-    cut_off = {plan.nodes[i].id for i, tried in past.tried.items() if tried.cut_off}
-    for name, amount in (await history.reserved(row.job_id, cut_off)).items():
+    outstanding = await history.outstanding(row.job_id)
+    for name, amount in outstanding.items():
         spent[name] = spent.get(name, 0) + amount  # whether those calls took effect, nobody knows
+    past = msgspec.structs.replace(past, unsettled=bool(outstanding))
     if started is None:
         prior = [r if r is not None and r.action_id in taken_over else None for r in past.results]
         return LiveJob(spec, plan, prior, spent)
@@ -90,7 +95,7 @@ async def _past(reader: StoreReader, row: JobRow, started: Event | None, taken_o
     asked = await _first(reader, row.job_id, kinds.RUN_CANCEL_REQUESTED)
     stopped = past.stopped
     if asked is None or stopped is None or not stopped.stop.rolls_back or asked.seq < stopped.seq:
-        raise CannotGoOn(WHY)
+        raise Cancelled(WHY)
     killed = await _first(reader, row.job_id, kinds.RUN_KILLED)
     kill_reason = killed.data["reason"] if killed is not None else None
     return msgspec.structs.replace(past, cancel_reason=row.cancel_reason, kill_reason=kill_reason)
@@ -104,16 +109,18 @@ def _to_come(plan: Plan, past: Resumption) -> Iterator[tuple[Node, bool]]:
         if result is None:
             if goes_on:
                 yield node, True
-        elif undoes and result.status is ActionStatus.SUCCEEDED and result.compensated is None:
+        elif undoes and node.index in past.own and undoable(node, result) and result.compensated is None:
             yield node, False
 
 
 def _tools_needed(plan: Plan, past: Resumption) -> set[str]:
     """Return the tools that may yet be called, by actions and to undo them."""
     needed: set[str] = set()
+    tools = {node.id: node.tool for node in plan.nodes}
     for node, itself in _to_come(plan, past):
         undo = node.action.compensation
-        needed.update(name for name in (node.tool if itself else None, undo.tool if undo else None) if name)
+        undone_by = tools.get(undo.action_id or "", undo.tool) if undo is not None else None
+        needed.update(name for name in (node.tool if itself else None, undone_by) if name)
     return needed
 
 
@@ -127,7 +134,10 @@ def _refused(plan: Plan, past: Resumption, gates: Gates, registry: ToolRegistry)
     texts = [issue.message for issue in issues.get(None, ()) if past.stopped is None]
     for node, itself in _to_come(plan, past):
         found = [issue for issue in issues.get(node.id, ()) if itself or issue.message.startswith(COMPENSATION)]
-        texts += [f"action '{node.id}': {issue.message}" for issue in found]
+        undo = node.action.compensation
+        if undo is not None and undo.action_id:  # by a call such as that action makes
+            found += [issue for issue in issues.get(undo.action_id, ()) if not issue.message.startswith(COMPENSATION)]
+        texts += [f"action '{issue.action_id}': {issue.message}" for issue in found]
     return texts
 
 

@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from headway.errors import InvalidConfig
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.log import EventLog
 from headway.policy.engine import PolicyEngine
 from headway.policy.files import RuleSet, find_policies, load_policies
-from headway.policy.watch import watch_policies
+from headway.policy.watch import LOOK_MS, watch_policies
+
+LOOK_S = LOOK_MS / 1000
+"""How often is looked whether there is a folder by now."""
 
 
 class PolicyFiles:
-    """The folder ``policies`` found from ``start`` upwards, if there is one.
+    """The folder ``policies`` found from ``start`` upwards, now or later.
 
     Raises :class:`headway.errors.InvalidConfig` for files that cannot be understood. One that breaks while the engine
     runs changes nothing: the rules in force stay, and the log says why.
@@ -23,6 +27,7 @@ class PolicyFiles:
 
     def __init__(self, policies: PolicyEngine, start: Path) -> None:
         self._policies = policies
+        self._start = start
         self.folder = find_policies(start)
         self._task: asyncio.Task[None] | None = None
         if self.folder is not None:
@@ -32,15 +37,30 @@ class PolicyFiles:
         """Tell ``log`` which rules are in force, and follow the files."""
         if self.folder is not None:
             log.append(_loaded(self._policies.file_rules))
-            self._task = asyncio.create_task(self._follow(self.folder, log), name="headway-policies")
+        self._task = asyncio.create_task(self._follow(log), name="headway-policies")
 
-    async def _follow(self, folder: Path, log: EventLog) -> None:
+    async def _follow(self, log: EventLog) -> None:
+        folder = self.folder if self.folder is not None else await self._comes(log)
         async with contextlib.aclosing(watch_policies(self._policies, folder)) as changes:
             async for change in changes:
                 if change.error is not None:
                     log.append(Event(kinds.POLICIES_REFUSED, {"error": change.error}))
                 else:
                     log.append(_loaded(change.rules))
+
+    async def _comes(self, log: EventLog) -> Path:
+        """Wait for the folder and return it. Asked for now and then: watching all folders above costs more."""
+        told = ""
+        while True:
+            await asyncio.sleep(LOOK_S)  # in the time of the disk, as watchfiles
+            try:
+                self.folder = find_policies(self._start)
+            except InvalidConfig as error:
+                if error.message != told:
+                    told = error.message
+                    log.append(Event(kinds.POLICIES_REFUSED, {"error": told}))
+            if self.folder is not None:
+                return self.folder
 
     async def aclose(self) -> None:
         """End the following."""

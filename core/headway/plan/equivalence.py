@@ -41,7 +41,7 @@ def equivalent(a: ActionProposal, b: ActionProposal, states: Iterable[Mapping[st
         where = f"from state {number}"
         one, other = _Run(a, state), _Run(b, state)
         found = _differing(one, other, one.labels, other.labels, "in one plan only")
-        if not found and len({*one.labels}) < len(one.labels):
+        if not found and not one.told_apart(one.labels):
             found = _serving(one, other)
         differences += [f"{where}{text}" for text in found]
         differences += [f"{where}: key '{key}' ends differently" for key in _unequal(one.end, other.end)]
@@ -73,6 +73,10 @@ class _Run:
             if not step.lands:
                 self.blocked.add(step.node.index)
 
+    def told_apart(self, labels: Sequence[str]) -> bool:
+        """Whether each action has a label of its own that tells all: whom a compensation means is told too roughly."""
+        return len({*labels}) == len(labels) and not any(node.action.compensation for node in self.plan.nodes)
+
     def places(self, labels: Sequence[str]) -> list[tuple[str, int, bool]]:
         """Return, per action, its label, its level and whether it is blocked."""
         return [(labels[node.index], node.level, node.index in self.blocked) for node in self.plan.nodes]
@@ -89,7 +93,7 @@ def _serving(one: _Run, other: _Run) -> list[str]:
     """Return in which lines actions that do the same serve others, in two plans with the same labels."""
     roles, others = roles_of(one.plan, one.labels), roles_of(other.plan, other.labels)
     found = _differing(one, other, roles, others, "serve others in one plan")
-    if found or len({*roles}) == len(roles):
+    if found or one.told_apart(roles):
         return found
     places = one.places(roles), other.places(others)
     answer = alike(places, (links_of(one.plan), links_of(other.plan)))

@@ -139,7 +139,11 @@ def rank_proposals(
     state: Mapping[str, Any] | None = None,
     tools: ToolRegistry | Iterable[str] | None = None,
 ) -> list[PlanScore]:
-    """Return the scores of all candidates, the best first; equals stay in the order given."""
+    """Return the scores of all candidates, the best first; equals stay in the order given.
+
+    ``valid`` is what ``verify`` says. What a runtime's capabilities and grants refuse besides, only the runtime knows:
+    ``plan_and_execute`` passes over that too.
+    """
     expect_many(candidates, "candidates", Sequence)
     if config is not None:
         expect(config, PlannerConfig, "config")

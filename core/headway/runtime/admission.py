@@ -93,17 +93,21 @@ def rejection(spec: JobSpec, proposal: dict[str, Any], error: InvalidPlan) -> tu
     return spec.created(proposal, {}), Event(kinds.JOB_FAILED, data, spec.job_id, proposal_id=proposal["id"])
 
 
-def rejected_result(job_id: str, proposal: ActionProposal, error: InvalidPlan) -> ProposalResult:
-    """Return the result of a run that admission refuses: the actions at fault rejected, the others skipped."""
+def rejected_result(job_id: str, proposal: ActionProposal, error: InvalidPlan, at: str) -> ProposalResult:
+    """Return the result of a run that admission refuses: the actions at fault rejected, the others skipped.
+
+    ``at`` is the time of the refusal, in RFC 3339, for the actions' ``timestamp``.
+    """
     texts, codes = _findings(error), _codes(error)
     results = []
     for action in proposal.actions:
         if action.id in texts or not texts:
             text = as_line("; ".join(texts.get(action.id, [error.message])))
             code = codes.get(action.id, codes.get(None, ErrorCode.VALIDATION))
-            results.append(ActionResult(action.id, ActionStatus.REJECTED, error=text, error_code=code))
+            status = ActionStatus.REJECTED
         else:
-            results.append(ActionResult(action.id, ActionStatus.SKIPPED, error=NOT_RUN, error_code=ErrorCode.ABORTED))
+            text, code, status = NOT_RUN, ErrorCode.ABORTED, ActionStatus.SKIPPED
+        results.append(ActionResult(action.id, status, error=text, error_code=code, timestamp=at))
     rejected = _rejected([action.id for action in proposal.actions], texts)
     cost = CostSummary(actions_rejected=rejected, actions_skipped=len(results) - rejected)
     return ProposalResult(proposal.id, job_id, "failed", results, cost, "rejected", error.message)

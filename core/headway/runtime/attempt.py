@@ -19,7 +19,7 @@ from headway.jsonvalue import copy_json, to_json
 from headway.limits.reuse import Lead
 from headway.numbers import timeout_s, whole_number
 from headway.plan.model import FailureBehavior
-from headway.plan.result import CANCELED_PREFIX, ActionStatus, ErrorCode, tokens_of
+from headway.plan.result import ActionStatus, ErrorCode, tokens_of
 from headway.runtime import stop as stops
 from headway.runtime.environment import KILL_GRACE_S
 from headway.runtime.progress import Progress
@@ -207,6 +207,9 @@ class Attempts:
             self.ended.popleft()
 
     def _settle(self, slot: Slot) -> None:
+        if slot.cut is ErrorCode.CANCELED:
+            self._withdrawn(slot)
+            return
         seconds = max(0.0, slot.ended - slot.started)
         slot.duration += seconds
         call = slot.call
@@ -218,9 +221,6 @@ class Attempts:
             self.level.spending.settle(slot, seconds)
             text = f"timed out after {slot.node.action.timeout_ms} ms"
             self._failed(slot, text, ErrorCode.TIMEOUT)
-        elif slot.cut is ErrorCode.CANCELED:
-            self.level.spending.release(slot)
-            self.fail(slot, f"{CANCELED_PREFIX}{self.run.token.reason}", ErrorCode.CANCELED)
         elif call.cancelled():
             self.level.spending.settle(slot, seconds)
             self._failed(slot, "the tool cancelled itself", ErrorCode.TOOL_ERROR)
@@ -232,6 +232,18 @@ class Attempts:
                 self.level.spending.settle(slot, seconds)
                 terminal = isinstance(error, TerminalToolError)
                 self._failed(slot, describe(error), ErrorCode.TOOL_ERROR, terminal)
+
+    def _withdrawn(self, slot: Slot) -> None:
+        """Settle a call that was taken back before its tool began: this attempt made no call."""
+        stop = self.run.stop
+        assert stop is not None
+        self.level.spending.release(slot)
+        slot.attempt -= 1
+        if slot.attempt:
+            self.level.not_again(slot, stop)
+            return
+        slot.give_way()
+        self.run.settle(slot.node, ActionStatus.SKIPPED, error=stop.here, code=stop.code, waited=slot.waited)
 
     def _returned(self, slot: Slot, seconds: float, value: Any) -> None:
         effects, confirmed = slot.node.action.expected_effects, None

@@ -61,7 +61,7 @@ def _due(run: Run) -> list[Node]:
     made: set[str] = set()
     for i in run.own:
         node, result = run.plan.nodes[i], run.results[i]
-        if result is None or not _undoable(node, result):
+        if result is None or not undoable(node, result):
             continue
         if node.action.idempotent and node.type is ActionType.TOOL_CALL:
             key = call_key(node.tool or "", _parameters(run, node))
@@ -73,7 +73,7 @@ def _due(run: Run) -> list[Node]:
     return due[::-1]
 
 
-def _undoable(node: Node, result: ActionResult) -> bool:
+def undoable(node: Node, result: ActionResult) -> bool:
     """Whether an action did something that the plan says how to undo."""
     return (
         result.status is ActionStatus.SUCCEEDED

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headway.arguments import expect, expect_call, path_of, plain, shown_value
+from headway.arguments import expect, path_of, plain, shown_value
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import Conflict, InvalidInput
 from headway.events.log import EventLog
@@ -48,7 +48,7 @@ from headway.runtime.environment import Environment
 from headway.runtime.gates import Gates
 from headway.runtime.planner import plan_and_execute
 from headway.runtime.recorded import recorded_in
-from headway.runtime.replan import ReplanCallback, ReplanConfig
+from headway.runtime.replan import ReplanCallback, ReplanConfig, callback_of
 from headway.runtime.runs import Runs
 from headway.runtime.turn import turn_of
 from headway.state import StateStore
@@ -172,8 +172,8 @@ class Runtime:
         return self
 
     def with_replan(self, callback: ReplanCallback, config: ReplanConfig) -> Runtime:
-        """Set the replan callback and its config; return this runtime."""
-        expect_call(callback, "a replan callback")
+        """Set the replan callback (see :meth:`set_replan_callback`) and its config; return this runtime."""
+        callback_of(callback)  # before anything is set
         self.set_replan_config(config)
         self.set_replan_callback(callback)
         return self
@@ -326,7 +326,10 @@ class Runtime:
         self._env.gates.grant = grant if grant is None or isinstance(grant, Grant) else Grant(grant)
 
     def set_replan_callback(self, callback: ReplanCallback | None) -> None:
-        """Ask ``callback`` for another plan when a run aborts; how often is :meth:`set_replan_config`'s."""
+        """Ask ``callback`` for another plan when a run aborts; how often is :meth:`set_replan_config`'s.
+
+        A coroutine function that takes a :class:`ReplanContext`, or an object with one as ``replan``; None: never ask.
+        """
         self._runs.replan.set_callback(callback)
 
     def set_replan_config(self, config: ReplanConfig) -> None:
@@ -456,8 +459,9 @@ class Runtime:
         """Rank the candidates and run the best valid one; when it fails, the next best.
 
         All run in one turn, ranked on the state as it is then and anew before each. ``feedback`` is how well the tools
-        have done, by default what the trajectories say. Returns the result of the first that completed, else of the
-        last that ran, with all that were tried as its ``replan_lineage``. If none is valid, nothing runs: the answer is
+        have done, by default what the trajectories say. Valid is what ``verify`` passes and admission would: tools
+        that are denied here make a plan invalid. Returns the result of the first that completed, else of the last
+        that ran, with all that were tried as its ``replan_lineage``. If none is valid, nothing runs: the answer is
         the rejection of the first, or :class:`InvalidPlan` raised if that cannot be parsed. Raises
         :class:`InvalidInput` without candidates.
         """
@@ -506,7 +510,9 @@ class Runtime:
         await self.load_state()
         found = await self.unfinished()
         if on_restart == "fail":
-            return [await recovery.close(self.log, job_id) for job_id in found]
+            ended = [await recovery.close(self.log, job_id) for job_id in found]
+            await self.load_state()
+            return ended
         return [await self.resume(job_id) for job_id in found]
 
     async def load_state(self) -> None:

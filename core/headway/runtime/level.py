@@ -334,14 +334,14 @@ class Level:
             slot.give_way()
             self.let_go(slot)
             if slot.attempt:  # it has run and failed: its next attempt is what does not start
-                self._not_again(slot, stop)
+                self.not_again(slot, stop)
             else:
                 self.run_.settle(slot.node, ActionStatus.SKIPPED, error=stop.here, code=stop.code, waited=slot.waited)
 
-    def _not_again(self, slot: Slot, stop: Stop) -> None:
+    def not_again(self, slot: Slot, stop: Stop) -> None:
         """Settle an action that gets no further attempt: with the error of the last one."""
         code = slot.code or ErrorCode.TOOL_ERROR
-        if stop.code is ErrorCode.CANCELED and code is not ErrorCode.INTERRUPTED:
+        if stop.code in (ErrorCode.CANCELED, ErrorCode.BUDGET_EXHAUSTED) and code is not ErrorCode.INTERRUPTED:
             code = stop.code
         skip = slot.node.action.failure_behavior is FailureBehavior.SKIP  # cut off by a restart: it makes no second one
         status = ActionStatus.SKIPPED if skip else ActionStatus.FAILED

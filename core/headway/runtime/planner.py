@@ -13,11 +13,16 @@ from headway.plan.given import plan_given
 from headway.plan.model import ActionProposal
 from headway.plan.result import ProposalResult, ReplanStep
 from headway.plan.score import PlannerConfig, ToolFeedback, rank_proposals
-from headway.plan.verify import refuse, verify
+from headway.plan.verify import Issue, verify
+from headway.runtime import admission
+from headway.runtime.replan import step_of
 
 if TYPE_CHECKING:
     from headway.runtime.cancel import CancellationToken
     from headway.runtime.runs import Execute, Runs
+
+STATE_CHECKS = frozenset({"preconditions", "state_dependencies", "assertions"})
+"""The checks of ``verify`` that ask the state: admission leaves them to each action's run."""
 
 Candidate = ActionProposal | Mapping[str, Any] | str | bytes
 
@@ -33,8 +38,8 @@ async def plan_and_execute(
     """Run the candidates from the best valid one on until one completes; see :meth:`Runtime.plan_and_execute`.
 
     All in one turn: what is valid is asked of the state that the candidate will run on. A candidate that aborts has its
-    state rolled back by its own run; what it did outside may remain. One that cannot be parsed is invalid, as one that
-    fails verification.
+    state rolled back by its own run; what it did outside may remain. Invalid is what cannot be parsed, fails
+    verification, or is refused by the runtime's capabilities and permissions.
     """
     if not expect_many(candidates, "candidates", Sequence):
         raise InvalidInput("plan_and_execute needs at least one candidate")
@@ -50,7 +55,9 @@ async def plan_and_execute(
             if result.ok or cancel.is_cancelled():
                 break
         if result is not None:
-            return msgspec.structs.replace(result, replan_lineage=tries) if len(tries) > 1 else result
+            if len(tries) == 1:
+                return result
+            return msgspec.structs.replace(result, original_proposal_id=tries[0].proposal_id, replan_lineage=tries)
         first = parsed[0]
         if isinstance(first, InvalidPlan):
             raise first
@@ -76,17 +83,31 @@ def _best(
     Asked anew before each: a run that was stopped rather than aborted has left its changes.
     """
     ranked = rank_proposals(plans, config, feedback, state=runs.state.snapshot(), tools=runs.env.registry)
-    return next((score.index for score in ranked if score.valid), None)
+    return next((score.index for score in ranked if score.valid and _refusal(plans[score.index], runs) is None), None)
+
+
+def _refusal(plan: ActionProposal, runs: Runs, unmet: Sequence[Issue] = ()) -> InvalidPlan | None:
+    """Return why admission refuses the plan, with ``unmet`` added; None if it does not.
+
+    ``verify``, by which plans are ranked, does not know the gates: capabilities, and what was granted.
+    """
+    try:
+        admission.check(runs.env, plan, runs.state.snapshot(), unmet)
+    except InvalidPlan as error:
+        return error
+    return None
 
 
 async def _rejected(plan: ActionProposal, session: str | None, runs: Runs) -> ProposalResult:
-    """Refuse a plan for what ``verify`` has against it, the state included, which admission would leave to its run."""
+    """Refuse a plan for all that is against it, the state included, which admission would leave to its run."""
     report = verify(plan, runs.state.snapshot(), runs.env.registry)
-    error = refuse([issue for issue in report.issues if issue.severity == "error"])
+    unmet = [issue for issue in report.issues if issue.severity == "error" and issue.check in STATE_CHECKS]
+    error = _refusal(plan, runs, unmet)
+    assert error is not None, "verify and admission have nothing against it"
     return await runs.rejected(plan, session, error)
 
 
 def _steps(result: ProposalResult, generation: int) -> list[ReplanStep]:
     """Return what a candidate adds to the lineage: its own replans, or itself."""
-    steps = result.replan_lineage or [ReplanStep(0, result.proposal_id, result.job_id, result.status)]
+    steps = result.replan_lineage or [step_of(result)]
     return [msgspec.structs.replace(step, generation=generation + i) for i, step in enumerate(steps)]

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from headway.runtime.slot import Slot
 
 
+_NO_VALUE: Any = object()
+"""What a reference gives that leads nowhere."""
+
+
 class Refused(Exception):
     """The action may not run; ``failed`` if it was an assertion that ran and did not hold."""
 
@@ -33,29 +37,40 @@ class Refused(Exception):
 
 
 def prepare(slot: Slot, run: Run, state: Mapping[str, Any]) -> None:
-    """Fill in the slot's tool and parameters; raise :class:`Refused` if the action may not run in ``state``."""
+    """Fill in the slot's tool and parameters; raise :class:`Refused` if the action may not run in ``state``.
+
+    All that the validator finds is told at once, in CAR's order: tool and parameters, preconditions, state
+    dependencies. Policies are asked only of what it passes.
+    """
     node = slot.node
     action = node.action
-    if node.reads or action.preconditions:
-        problems = check_state(node, state)
-        if problems:
-            raise Refused("; ".join(problems), ErrorCode.PRECONDITION)
+    problems: list[str] = []
     slot.parameters = action.parameters
-    if node.references or node.escapes:
-        slot.parameters = fill_in(action.parameters, node.references, node.escapes, run)
     if node.type is ActionType.TOOL_CALL:
-        entry = run.env.registry.get(node.tool or "")
-        if entry is None:
-            raise Refused(f"tool '{node.tool}' is not registered", ErrorCode.VALIDATION)
-        if node.references or node.escapes:
-            problems = entry.validate(slot.parameters, quote=not node.references)
-            if problems:
-                raise Refused("; ".join(problems), ErrorCode.VALIDATION)
-        slot.entry = entry
+        slot.entry = run.env.registry.get(node.tool or "")
+        if slot.entry is None:
+            problems = [f"tool '{node.tool}' is not registered"]
+    if node.references or node.escapes:
+        problems += _take_values(slot, run)
+    code = ErrorCode.VALIDATION if problems else ErrorCode.PRECONDITION
+    if node.reads or action.preconditions:
+        problems += check_state(node, state)
+    if problems:
+        raise Refused("; ".join(problems), code)
     if run.session is not None or not run.env.gates.policies.idle:
         denied = ask_policies(run, node, slot.parameters, state)
         if denied:
             raise Refused("; ".join(denied), ErrorCode.POLICY_DENIED)
+
+
+def _take_values(slot: Slot, run: Run) -> list[str]:
+    """Fill in what the slot's parameters refer to; return what is then wrong with them, or what has no value."""
+    node = slot.node
+    try:
+        slot.parameters = fill_in(node.action.parameters, node.references, node.escapes, run)
+    except Refused as refusal:
+        return [refusal.text]
+    return slot.entry.validate(slot.parameters, quote=not node.references) if slot.entry is not None else []
 
 
 def ask_policies(
@@ -104,9 +119,15 @@ class Past(Protocol):
 def fill_in(
     given: dict[str, Any], references: Iterable[Reference], escapes: Iterable[tuple[str | int, ...]], past: Past
 ) -> dict[str, Any]:
-    """Return parameters with what they refer to: shared with its owner, and copied only for the call itself."""
+    """Return parameters with what they refer to: shared with its owner, and copied only for the call itself.
+
+    Raises :class:`Refused` that names every reference without a value, or for values that are too large together.
+    """
     parameters: dict[str, Any] = copy_json(given)
     values = [(reference, _look_up(reference, past)) for reference in references]
+    missing = dict.fromkeys(_name_of(reference, past) for reference, value in values if value is _NO_VALUE)
+    if missing:
+        raise Refused("; ".join(f"reference '{name}' has no value" for name in missing), ErrorCode.VALIDATION)
     if len(values) > 1:  # one alone is no larger than an output may be
         _refuse_too_large(values)
     for reference, value in values:
@@ -131,6 +152,7 @@ def _refuse_too_large(values: Iterable[tuple[Reference, Any]]) -> None:
 
 
 def _look_up(reference: Reference, past: Past) -> Any:
+    """Return the value that ``reference`` names, ``_NO_VALUE`` if there is none."""
     result = past.results[reference.source]
     value = result.output if result is not None else None
     for step in reference.path:
@@ -139,9 +161,13 @@ def _look_up(reference: Reference, past: Past) -> Any:
         elif isinstance(value, list) and len(step) < 10 and step.isdecimal() and int(step) < len(value):
             value = value[int(step)]
         else:
-            name = f"${past.id_of(reference.source)}.output.{'.'.join(reference.path)}"
-            raise Refused(f"reference '{name}' has no value", ErrorCode.VALIDATION)
+            return _NO_VALUE
     return value
+
+
+def _name_of(reference: Reference, past: Past) -> str:
+    """Return the reference as the plan writes it."""
+    return f"${past.id_of(reference.source)}.output.{'.'.join(reference.path)}"
 
 
 def _at(parameters: dict[str, Any], where: tuple[str | int, ...]) -> Any:

@@ -9,7 +9,7 @@ from headway.events.log import EventLog
 from headway.jobs.history import History
 from headway.jobs.live import LiveJob
 from headway.jobs.recovery import closing_events
-from headway.jobs.revival import CannotGoOn, revive
+from headway.jobs.revival import Cancelled, CannotGoOn, revive
 from headway.plan.result import ProposalResult
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ async def take_up(
         raise Conflict(f"job '{job_id}' works on the state of scope '{row.scope}', this runtime on '{scope}'")
     try:
         return row, await revive(reader, row, workspace, registry, gates)
+    except Cancelled:
+        return row, None
     except CannotGoOn as reason:
-        if row.cancel_reason is not None:
-            return row, None
         raise Conflict(f"job '{job_id}' cannot go on here: {reason}") from None
 
 

@@ -56,8 +56,28 @@ class ReplanContext(msgspec.Struct, frozen=True):
     result: ProposalResult
 
 
-ReplanCallback = Callable[[ReplanContext], Awaitable[ActionProposal | Mapping[str, Any] | None]]
-"""Returns another plan, or None to give up. What it raises gives up too."""
+Answer = ActionProposal | Mapping[str, Any] | None
+Ask = Callable[[ReplanContext], Awaitable[Answer]]
+
+
+class Replanner(Protocol):
+    """An object that makes another plan, as CAR's trait ``ReplanCallback``."""
+
+    async def replan(self, context: ReplanContext, /) -> Answer:
+        """Return another plan, or None to give up."""
+
+
+ReplanCallback = Ask | Replanner
+"""Returns another plan, or None to give up. What it raises gives up too. A function, or an object with ``replan``."""
+
+
+def callback_of(callback: ReplanCallback) -> Ask:
+    """Return what is called for another plan; :class:`InvalidInput` for what cannot be."""
+    ask: Any = getattr(callback, "replan", callback)
+    if not callable(ask):
+        raise InvalidInput("a replan callback takes a ReplanContext, or has a method `async def replan(context)`")
+    found: Ask = ask
+    return found
 
 
 class ReplanConfig(msgspec.Struct, frozen=True):
@@ -78,14 +98,12 @@ class Replan:
     """The replanning of one runtime: off until both a callback and a config with ``max_replans`` are set."""
 
     def __init__(self) -> None:
-        self.callback: ReplanCallback | None = None
+        self.callback: Ask | None = None
         self.config = ReplanConfig()
 
     def set_callback(self, callback: ReplanCallback | None) -> None:
         """Use ``callback``; None switches replanning off."""
-        if callback is not None and not callable(callback):
-            raise InvalidInput("a replan callback is a coroutine function that takes a ReplanContext")
-        self.callback = callback
+        self.callback = None if callback is None else callback_of(callback)
 
     def set_config(self, config: ReplanConfig) -> None:
         """Use ``config``."""
@@ -109,11 +127,14 @@ async def execute_and_replan(
     state: StateStore,
     cancel: CancellationToken,
 ) -> ProposalResult:
-    """Run ``proposal``; as long as runs abort and the callback has another plan, run that."""
+    """Run ``proposal``; as long as runs abort and the callback has another plan, run that.
+
+    A plan that admission refuses does not replace the failed run: the result stays that one's, the lineage says why.
+    """
     result = await once(proposal)
     if replan.callback is None or replan.config.max_replans == 0:
         return result
-    lineage = [ReplanStep(0, result.proposal_id, result.job_id, _verdict(result))]
+    lineage = [step_of(result)]
     current = proposal
     for attempt in range(1, replan.config.max_replans + 1):
         if result.outcome != "aborted" or cancel.is_cancelled():
@@ -134,11 +155,12 @@ async def execute_and_replan(
             _tell(env, kinds.REPLAN_REJECTED, result, {"attempt": attempt, "error": describe(error)})
             lineage.append(ReplanStep(attempt, plan.id if plan is not None else "", "", "rejected", describe(error)))
             break
-        before, current = result, plan
-        result = await once(plan, replan_of={"job_id": before.job_id, "attempt": attempt})
-        lineage.append(ReplanStep(attempt, plan.id, result.job_id, _verdict(result)))
-        if result.outcome == "rejected":
-            _tell(env, kinds.REPLAN_REJECTED, before, {"attempt": attempt, "error": result.error or ""})
+        following = await once(plan, replan_of={"job_id": result.job_id, "attempt": attempt})
+        lineage.append(step_of(following, attempt))
+        if following.outcome == "rejected":
+            _tell(env, kinds.REPLAN_REJECTED, result, {"attempt": attempt, "error": following.error or ""})
+            break
+        current, result = plan, following
     else:
         if result.outcome == "aborted":
             _tell(env, kinds.REPLAN_EXHAUSTED, result, {"attempts": replan.config.max_replans})
@@ -179,7 +201,7 @@ async def _unless_cancelled(work: Coroutine[Any, Any, T], cancel: CancellationTo
     return found
 
 
-async def _ask(callback: ReplanCallback, context: ReplanContext) -> ActionProposal | None:
+async def _ask(callback: Ask, context: ReplanContext) -> ActionProposal | None:
     try:
         answer: Any = callback(context)
         if inspect.isawaitable(answer):
@@ -248,8 +270,16 @@ class _Ended:
         return own
 
 
-def _verdict(result: ProposalResult) -> str:
-    return "rejected" if result.outcome == "rejected" else result.status
+def step_of(result: ProposalResult, generation: int = 0) -> ReplanStep:
+    """Return a run's place in a lineage: its status, or that admission refused it, and why."""
+    refused = result.outcome == "rejected"
+    return ReplanStep(
+        generation,
+        result.proposal_id,
+        result.job_id,
+        "rejected" if refused else result.status,
+        result.error if refused else None,
+    )
 
 
 def _tell(env: Environment, kind: str, result: ProposalResult, data: dict[str, Any]) -> None:

@@ -49,9 +49,9 @@ class Resumption(msgspec.Struct, frozen=True):
     fork's took over others), in order. ``committed`` are the levels whose state changes are in the state, ``before``
     the changes that would undo them. ``tried`` are the actions that are not settled and had an attempt, by index.
     Actions in ``undoing`` were being compensated; what was compensated, or failed to be, the results say. ``stopped``
-    is the abort or the end of the budget that had come.
-    ``cancel_reason`` and ``kill_reason`` are those of requests that came after an abort: it is brought to its end all
-    the same, though after a kill nothing more is compensated.
+    is the abort or the end of the budget that had come. ``cancel_reason`` and ``kill_reason`` are those of requests
+    that came after an abort: it is brought to its end all the same, though after a kill nothing more is compensated.
+    ``unsettled`` says that calls which the end of the process cut off had reserved of the budget: that is spent.
     """
 
     results: list[ActionResult | None]
@@ -63,6 +63,7 @@ class Resumption(msgspec.Struct, frozen=True):
     stopped: Stopped | None = None
     cancel_reason: str | None = None
     kill_reason: str | None = None
+    unsettled: bool = False
 
 
 def resumption_of(

@@ -77,7 +77,7 @@ class Run:
         self.busy = 0  # actions answered since the loop last had a turn
         self.tried: Mapping[int, Tried] = past.tried if past is not None else {}  # before a restart, and not settled
         self.undoing: frozenset[int] = past.undoing if past is not None else frozenset()  # when a restart came
-        self._refused: StoreError | None = None  # by the log: the terminal event is not in it
+        self._refused: StoreError | None = None  # what the log said to an event: none came after it
         self._kill_logged = past is not None and past.kill_reason is not None
         self._before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
@@ -96,7 +96,8 @@ class Run:
     async def execute(self) -> ProposalResult:
         """Run the plan and return its result once the terminal event is committed.
 
-        Raises :class:`StoreError` if that event could not be committed; the run has ended all the same.
+        Raises :class:`StoreError` if that event, or one before it, could not be committed; the run has ended all the
+        same.
         """
         loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -113,10 +114,6 @@ class Run:
                 self._stop_requested()  # cancelled in the queue: it never starts
             else:
                 self._begin()
-                if self.meter is not None:
-                    self.emit(kinds.BUDGET_SET, {"limits": dict(self.meter.limits)})
-                    if any(tried.cut_off for tried in self.tried.values()):  # what those had reserved is spent
-                        self.emit(kinds.BUDGET_SETTLED, self.meter.statistics())
             await self._levels()
             if self.stop is not None and self.stop.rolls_back:
                 await self._undo()
@@ -144,8 +141,10 @@ class Run:
             if self.env.workspace is not None:
                 data["workspace"] = str(self.env.workspace)
             self.emit(kinds.JOB_STARTED, data, proposal_id=self.plan.proposal.id)
+            self._set_budget()
             return
         self.emit(kinds.RUN_RESUMED, {"reason": "restart", "by": ""})
+        self._set_budget()
         if past.stopped is not None:
             self.stop = past.stopped.stop
             self._drop_level(past.stopped.level)
@@ -155,6 +154,13 @@ class Run:
                 self._settle_tried(node, tried)
                 if self.stop is not None:
                     self._drop_level(node.level)
+
+    def _set_budget(self) -> None:
+        if self.meter is None:
+            return
+        self.emit(kinds.BUDGET_SET, {"limits": dict(self.meter.limits)})
+        if self._past is not None and self._past.unsettled:
+            self.emit(kinds.BUDGET_SETTLED, self.meter.statistics())
 
     async def _undo(self) -> None:
         """Compensate; not after a kill that came before a restart."""
@@ -337,7 +343,8 @@ class Run:
         if level is not None:
             level.give_up(text, code)
             if self.stop is None or not self.stop.rolls_back:
-                self._commit_level(level.index, level.todo)
+                members = self.plan.levels[level.index]
+                self._commit_level(level.index, level.todo if self._past is None else self._settled_here(members))
         if self.stop is not None and self.stop.rolls_back:
             leave_undone(self, text)
         return self._finish()
@@ -425,13 +432,17 @@ class Run:
         self._record(Event(kind, data, self.job_id, node.id if node is not None else None, level, attempt, proposal_id))
 
     def _record(self, event: Event) -> None:
-        """Append an event. A log that takes none ends the run; it must not raise into a timer or a bucket's line."""
+        """Append an event. A log that takes none ends the run; it must not raise into a timer or a bucket's line.
+
+        After one that was refused it gets no more, so that a restart finds the run as far as it is known.
+        """
+        if self._refused is not None:
+            return
         try:
             self.env.log.append(event)
         except StoreError as error:
+            self._refused = error
             self.broken(error)
-            if event.kind in kinds.TERMINAL_JOB:
-                self._refused = error
 
     def id_of(self, index: int) -> str:
         """Return the id of the action at ``index``."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headway.errors import Conflict, InvalidPlan
+from headway.errors import Conflict, InvalidPlan, StoreError
 from headway.jobs.checkpoints import kept_results
 from headway.limits.budget import BudgetMeter, CostBudget
 from headway.plan.model import ActionProposal, new_id
@@ -73,7 +73,8 @@ class Runs:
         """Record that a plan is refused, as a job that never ran, and return its result."""
         spec = self._spec(proposal, session)
         await self.env.log.write(*admission.rejection(spec, admission.proposal_json(proposal), error))
-        return admission.rejected_result(spec.job_id, proposal, error)
+        now = self.env.timestamp(self.env.clock.time_ms())
+        return admission.rejected_result(spec.job_id, proposal, error, now)
 
     async def continue_from(
         self, checkpoint: RuntimeCheckpoint, cancel: CancellationToken, session: str | None
@@ -119,9 +120,11 @@ class Runs:
             row, job = await recovery.take_up(log, self.scope, job_id, env.workspace, env.registry, env.gates)
             if job is not None:
                 session = self.open_session(session, job.spec.session, f"job '{job_id}'")
-            await self.take_state()
             if job is None:
-                return await recovery.close(self.env.log, job_id)
+                closed = await recovery.close(self.env.log, job_id)
+                await self.take_state()
+                return closed
+            await self.take_state()
             spent = dict(job.spent or {})
             run = Run(
                 self.env,
@@ -178,12 +181,16 @@ class Runs:
         """Execute the run whose turn it is."""
         turn_of(self.state).run = self.last = run
         before = self.state.revision
+        refused = False
         try:
             return await run.execute()
+        except StoreError:
+            refused = True
+            raise
         finally:
-            if self.state.revision == before + run.commits:
+            if self.state.revision == before + run.commits and not refused:
                 self.recorded.note(self.state)
-            else:  # a tool changed the state behind the run's back
+            else:  # a tool changed the state behind the run's back, or the log did not take what the run changed
                 self.recorded.forget()
 
     def _spec(self, proposal: ActionProposal, session: str | None) -> admission.JobSpec:

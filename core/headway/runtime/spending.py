@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headway.events import kinds
 from headway.limits.budget import Amounts, Reserved
 from headway.limits.prices import PRICED
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.result import ActionStatus
 from headway.runtime import stop as stops
 from headway.tools.estimate import estimate_of
 
@@ -96,7 +96,7 @@ class Spending:
         run.end_with(stop)
         slot.give_way()
         if slot.attempt:
-            self.level.attempts.fail(slot, slot.error or "", ErrorCode.BUDGET_EXHAUSTED)
+            self.level.not_again(slot, stop)
         else:
             run.settle(slot.node, ActionStatus.SKIPPED, error=stop.here, code=stop.code, waited=slot.waited)
         return False

@@ -48,7 +48,7 @@ class Turn:
     @property
     def occupied(self) -> bool:
         """Whether somebody has the turn."""
-        return self._stay is not None
+        return self._stay is not None and not self._stay.loop.is_closed()
 
     @asynccontextmanager
     async def taken(self, cancel: CancellationToken) -> AsyncIterator[bool]:

@@ -1,7 +1,8 @@
 """From a call's parameters as JSON to the values that a function's annotations name.
 
 Decoded JSON already is most of what tools take. For the rest (``Path``, ``datetime``, dataclasses, pydantic models,
-``dict[int, …]``, predicates) pydantic makes the value, and may refuse it. An ``int`` only wants 3.0 made 3.
+``dict[int, …]``, predicates) pydantic makes the value, and may refuse it. An ``int`` only wants 3.0 made 3, a
+``float`` 3 made 3.0.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def _reason(error: Exception) -> str:
 def _maker(parameter: Parameter, tool: str) -> tuple[Maker | None, bool]:
     """Return what makes the values of a parameter, None if they are right as they are, and whether it may refuse."""
     if _is_plain(parameter.annotation):
-        return _whole(parameter.annotation), False
+        return _number(parameter.annotation), False
     return _made_by(adapter_of(tool, parameter)), True
 
 
@@ -127,7 +128,13 @@ def _is_plain(annotation: Any) -> bool:
         return _is_plain(args[0]) and all(_only_describes(extra, args[0]) for extra in args[1:])
     if origin is dict and args:
         return args[0] in _ANY_KEY and _is_plain(args[1])
-    if origin in (typing.Union, UnionType, list, dict):
+    if origin in (typing.Union, UnionType):
+        kinds = {kind for part in args for kind in _numbers_in(part)}
+        mixed = kinds == {int, float} and not {int, float} <= {
+            *args
+        }  # which of them a number is depends on where it is
+        return not mixed and all(_is_plain(part) for part in args)
+    if origin in (list, dict):
         return all(_is_plain(part) for part in args)
     return origin is typing.Literal and all(type(value) in (str, int, bool, NoneType) for value in args)
 
@@ -151,21 +158,41 @@ def _base(annotation: Any) -> Any:
     return _base(args[0]) if origin is typing.Annotated else origin or annotation
 
 
-def _whole(annotation: Any) -> Maker | None:
-    """Return what makes the floats in a value of a plain annotation ints where it says int, None if it nowhere does."""
+def _numbers_in(annotation: Any) -> set[type]:
+    """Return which of int and float an annotation names, at any depth."""
+    if annotation in (int, float):
+        return {annotation}
+    if typing.get_origin(annotation) is typing.Literal:
+        return {int} if any(type(value) is int for value in typing.get_args(annotation)) else set()
+    return {kind for part in typing.get_args(annotation) for kind in _numbers_in(part)}
+
+
+def _number(annotation: Any) -> Maker | None:
+    """Return what makes the numbers in a value of a plain annotation what it says, None if any number will do."""
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation is float:
+        return _float
     if annotation is int or (origin is typing.Literal and any(type(value) is int for value in args)):
         return _whole_number
     if origin is typing.Annotated:
-        return _whole(args[0])
-    if origin in (typing.Union, UnionType) and not any(part in (float, Any, object) for part in args):
-        return _one_after_the_other([whole for part in args if (whole := _whole(part)) is not None])
-    inner = _whole(args[-1]) if origin in (list, dict) and args else None
+        return _number(args[0])
+    if origin in (typing.Union, UnionType):
+        if {int, float} <= {*args} or any(part in (Any, object) for part in args):
+            return None
+        return _one_after_the_other([number for part in args if (number := _number(part)) is not None])
+    inner = _number(args[-1]) if origin in (list, dict) and args else None
     if inner is None:
         return None
     if origin is list:
         return lambda value: [inner(item) for item in value] if type(value) is list else value
     return lambda value: {key: inner(item) for key, item in value.items()} if type(value) is dict else value
+
+
+def _float(value: Any) -> Any:
+    try:
+        return float(value) if type(value) is int else value
+    except OverflowError:  # larger than any: it stays exact
+        return value
 
 
 def _whole_number(value: Any) -> Any:

@@ -96,10 +96,12 @@ def tool(function: Any = None, /, **options: Any) -> Any:
 
 
 def options_of(function: Any) -> ToolOptions | None:
-    """Return what ``@tool`` was told about ``function``; None if it is not decorated."""
+    """Return what ``@tool`` was told about ``function``, or about what it is a ``partial`` of; None if nothing."""
     function = _function_in(function)
     found = getattr(function, MARK, None) if callable(function) else None
-    return found if isinstance(found, ToolOptions) else None
+    if isinstance(found, ToolOptions):
+        return found
+    return options_of(function.func) if isinstance(function, functools.partial) else None
 
 
 def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> ToolEntry:

@@ -30,12 +30,15 @@ class ExecutorTools:
         self.set(executor)
 
     def set(self, executor: ToolExecutor | Execute | None) -> None:
-        """Use this executor from the next call on; a plain coroutine function ``(tool, params)`` will do."""
+        """Use this executor from the next call on; a plain coroutine function ``(tool, params)`` will do.
+
+        So will an object that is called like one. Raises :class:`InvalidInput` for anything else.
+        """
         if executor is None:
             self._execute = None
             return
-        execute = getattr(executor, "execute", executor)
-        if not inspect.iscoroutinefunction(execute):
+        execute: Any = getattr(executor, "execute", executor)
+        if not (inspect.iscoroutinefunction(execute) or inspect.iscoroutinefunction(type(execute).__call__)):
             raise InvalidInput("a tool executor has a method `async def execute(tool, params)`")
         self._execute = execute
 

@@ -95,7 +95,7 @@ class ToolEntry:
         state or from another action may be a secret. A tool's own check says what it says.
 
         The schema is compiled at the first call. A tool without a schema (``{}``) takes anything.
-        Texts are CAR's: ``missing required parameter 'p' for tool 'sch'``, ``4 is not of type 'string' (at /p)``.
+        Texts are CAR's: ``missing required parameter 'p' for tool 'sch'``, ``4 is not of type "string" (at /p)``.
         """
         if not isinstance(params, dict):
             raise InvalidInput(f"a call's parameters are an object, not {type(params).__name__}")
@@ -185,6 +185,35 @@ class ToolRegistry:
     def restricted(self) -> bool:
         """Whether a tool has another permission than allow."""
         return any(entry.permission != "allow" for entry in self._entries.values())
+
+    def contains(self, name: str) -> bool:
+        """Return whether there is a tool of that name (CAR's name of ``name in registry``)."""
+        return self.get(name) is not None
+
+    def by_source(self, source: str) -> list[ToolEntry]:
+        """Return the tools from ``source`` (builtin, user_defined, subprocess, mcp), sorted by name, as CAR does."""
+        expect(source, str, "a source")
+        return [entry for entry in self.entries() if entry.source == source]
+
+    def by_category(self, category: str) -> list[ToolEntry]:
+        """Return the tools of ``category``, sorted by name, as CAR does."""
+        expect(category, str, "a category")
+        return [entry for entry in self.entries() if entry.category == category]
+
+    def validate(self, name: str, params: dict[str, Any]) -> list[str]:
+        """Return what is wrong with a call of the tool of that name, one line each, as CAR does: see
+        :meth:`ToolEntry.validate`. A tool that is not there is such a line.
+        """
+        entry = self.get(expect(name, str, "a tool's name"))
+        return [f"tool '{one_line(name, 80)}' is not registered"] if entry is None else entry.validate(params)
+
+    def allowed_schemas(self) -> list[ToolSchema]:
+        """Return the schemas of the tools whose permission is not deny, sorted by name, as CAR does."""
+        return [entry.schema for entry in self.entries() if entry.permission != "deny"]
+
+    def to_schema_map(self) -> dict[str, ToolSchema]:
+        """Return the schemas by name, as CAR does: a new dictionary."""
+        return {entry.name: entry.schema for entry in self.entries()}
 
     def names(self) -> list[str]:
         """Return the names, sorted."""

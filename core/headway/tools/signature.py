@@ -64,6 +64,7 @@ def read_signature(function: Callable[..., Any], tool: str) -> Signature:
                 raise InvalidInput(f"tool '{tool}': '{result.context_param}' and '{name}' are both a ToolContext")
             result.context_param = name
             continue
+        _refuse_default_inside(tool, name, annotation)
         result.parameters.append(Parameter(name, annotation, parameter.default))
     return result
 
@@ -80,6 +81,15 @@ def refuse_kind(tool: str, parameter: inspect.Parameter) -> None:
         raise InvalidInput(
             f"tool '{tool}': the default of '{parameter.name}' is a Field; write Annotated[type, Field(…)] = value"
         )
+
+
+def _refuse_default_inside(tool: str, name: str, annotation: Any) -> None:
+    """Raise ``InvalidInput`` for ``Annotated[int, Field(default=5)]``: Python calls the function without it."""
+    for extra in typing.get_args(annotation)[1:] if typing.get_origin(annotation) is typing.Annotated else ():
+        if type(extra).__name__ == "FieldInfo" and not extra.is_required():
+            raise InvalidInput(
+                f"tool '{tool}': the default of '{name}' stands in its Field; write Annotated[type, Field(…)] = value"
+            )
 
 
 def parameters_schema(signature: Signature, tool: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ is ever fetched.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ MAX_ERRORS = 20
 """So many findings are told of one call; the rest is counted as more."""
 
 _SHOWN = 120  # characters of an offending value in a message
+_SHOWN_RULE = 300  # and of what the schema asks for
 
 ParameterCheck = Callable[[dict[str, Any], bool], list[str]]
 """Takes one call's parameters, and whether the findings may quote them."""
@@ -124,12 +126,12 @@ def _resolve_references(schema: Any) -> None:
 def _findings(tool: str, validator: Validator, params: dict[str, Any], quote: bool) -> list[str]:
     try:
         errors = list(islice(validator.iter_errors(params), MAX_ERRORS + 1))
+        texts = [_text(tool, error, quote) for error in errors[:MAX_ERRORS]]
     except RecursionError:
         return [f"the parameters of tool '{tool}' are nested too deeply to be checked"]
     except Exception as error:  # noqa: BLE001 - a reference that only this value reaches and that leads nowhere
         why = one_line(str(error), 300) if quote else type(error).__name__
         return [f"the parameters of tool '{tool}' cannot be checked: {why}"]
-    texts = [_text(tool, error, quote) for error in errors[:MAX_ERRORS]]
     if len(errors) > MAX_ERRORS:
         texts.append("and more")
     return texts
@@ -146,11 +148,9 @@ def output_problem(validator: Validator, output: Any) -> str | None:
 
 def _text(tool: str, error: ValidationError, quote: bool) -> str:
     place = _pointer(error.absolute_path)
-    if not place and error.validator == "required" and isinstance(error.instance, dict):
-        wanted: Any = error.validator_value
-        for name in wanted:
-            if name not in error.instance and error.message.startswith(repr(name)):
-                return f"missing required parameter '{one_line(name, _SHOWN)}' for tool '{tool}'"
+    missing = None if place else _missing(error)
+    if missing is not None:
+        return f"missing required parameter '{one_line(missing, _SHOWN)}' for tool '{tool}'"
     if not quote:
         return f"the value at {_known_pointer(error) or '/'} {_broken_rule(error)}"
     return f"{_message(error)} (at {place})" if place else _message(error)
@@ -173,14 +173,67 @@ def _known_pointer(error: ValidationError) -> str:
     return _pointer(part if isinstance(part, int) or part in named else "*" for part in error.absolute_path)
 
 
+def _missing(error: ValidationError | SchemaError) -> str | None:
+    """Return the name of the parameter that is required and not there; None if the error is another one."""
+    wanted: Any = error.validator_value
+    if error.validator != "required" or not isinstance(wanted, list) or not isinstance(error.instance, dict):
+        return None
+    for name in wanted:
+        if name not in error.instance and error.message.startswith(repr(name)):
+            return str(name)
+    return None
+
+
+_RULES: dict[Any, str] = {
+    "enum": "{value} is not one of {rule}",
+    "const": "{rule} was expected",
+    "minLength": "{value} is shorter than {rule} character{s}",
+    "maxLength": "{value} is longer than {rule} character{s}",
+    "pattern": "{value} does not match {rule}",
+    "format": "{value} is not a {rule}",
+    "not": "{value} should not be valid under {rule}",
+    None: "False schema does not allow {value}",
+}
+"""What is said of a value that breaks a rule, where the library's own text has Python in it."""
+
+
 def _message(error: ValidationError | SchemaError) -> str:
-    """Return the library's text with a long value cut: a parameter may be megabytes, an error is one line."""
-    message = str(error.message)
-    if len(message) > _SHOWN:
-        value = repr(error.instance)
-        if len(value) > _SHOWN:
-            message = message.replace(value, value[: _SHOWN - 1] + "…", 1)
-    return one_line(message, 500)
+    """Return why the value is refused, in the words of CAR's validator: values are JSON, and cut.
+
+    A parameter may be megabytes, an error is one line.
+    """
+    value, rule = _shown(error.instance, _SHOWN), error.validator_value
+    missing = _missing(error)
+    if missing is not None:
+        return one_line(f"{_shown(missing, _SHOWN)} is a required property", 500)
+    if error.validator == "type":
+        kinds: Any = rule if isinstance(rule, list) else [rule]
+        which = "types" if len(kinds) > 1 else "type"
+        return one_line(f"{value} is not of {which} {', '.join(_shown(kind, _SHOWN) for kind in kinds)}", 500)
+    if error.validator in _RULES:
+        plural = "" if rule == 1 else "s"
+        text = _RULES[error.validator].format(value=value, rule=_shown(rule, _SHOWN_RULE), s=plural)
+        return one_line(text, 500)
+    message, dumped = str(error.message), repr(error.instance)
+    if error.validator == "oneOf" and " is valid under each of " in message:
+        return f"{value} is valid under more than one of the given schemas"
+    return one_line(message.replace(dumped, value, 1) if message.startswith(dumped) else message, 500)
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=lambda value: type(value).__name__)
+
+
+def _shown(value: Any, most: int) -> str:
+    """Return ``value`` as JSON, cut to ``most`` characters; no more of it is encoded than is shown."""
+    text = ""
+    try:
+        for part in _JSON.iterencode(value[: most + 1] if isinstance(value, str) else value):
+            text += part
+            if len(text) > most:
+                return text[: most - 1] + "…"
+    except (TypeError, ValueError):  # a key that is no text, a value that holds itself: not from JSON
+        return f"a value of type {type(value).__name__}"
+    return text
 
 
 def _pointer(path: Any) -> str:

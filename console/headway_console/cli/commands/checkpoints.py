@@ -25,22 +25,36 @@ def command() -> None:
 @place_options()
 @pass_place
 def ls(place: Place, job_id: str | None, scope: str | None, as_json: bool) -> None:
-    """List checkpoints, oldest first: the ends of levels and those saved by hand."""
-    from headway.jobs.history import History
+    """List checkpoints, oldest first: the ends of levels and those saved by hand.
+
+    Without --job or --scope, level ends of the 20 newest jobs only.
+    """
+    from headway.jobs.history import RECENT_JOBS, History
     from headway_console.cli import loop
-    from headway_console.cli.output import say, table, when, write_json
+    from headway_console.cli.output import note, say, table, when, write_json
     from headway_console.cli.reading import open_store
 
     async def main() -> None:
         async with open_store(place.home()) as reader:
             found = await History(reader).checkpoints(job_id, scope)
+            more = job_id is None and scope is None and len(await reader.jobs(limit=RECENT_JOBS + 1)) > RECENT_JOBS
+        if more:
+            note(f"level ends of the {RECENT_JOBS} newest jobs; --job shows those of another")
         if as_json:
             write_json(found)
         elif not found:
             say("no checkpoints")
         else:
             rows = [
-                (c.checkpoint_id, c.kind, f"{c.done}/{c.total}", c.keys, when(c.created_ms), c.scope, c.name or "")
+                (
+                    c.checkpoint_id,
+                    c.kind,
+                    f"{c.done}/{c.total}",
+                    "-" if c.keys is None else c.keys,
+                    when(c.created_ms),
+                    c.scope,
+                    c.name or "",
+                )
                 for c in found
             ]
             table(("CHECKPOINT", "KIND", "DONE", "KEYS", "CREATED", "SCOPE", "NAME"), rows)
@@ -160,7 +174,7 @@ def _say_saved(saved: CheckpointInfo) -> None:
     from headway_console.cli.output import say
     from headway_console.text import count
 
-    say(f"saved {saved.checkpoint_id}: {count(saved.keys, 'key')} of {saved.scope}")
+    say(f"saved {saved.checkpoint_id}: {count(saved.keys or 0, 'key')} of {saved.scope}")
 
 
 def _say_diff(found: StateDiff) -> None:

@@ -46,7 +46,7 @@ def path(place: Place, as_json: bool) -> None:
 def check(place: Place, everything: bool, as_json: bool) -> None:
     """Check the configuration and print where each value came from.
 
-    Tool files are loaded and plans of workflows are parsed, so that what is wrong shows now. Exit code 2 if anything
+    Tool and policy files are loaded and plans of workflows are parsed, so that what is wrong shows now. Exit code 2 if anything
     is wrong.
     """
     from headway_console.cli.output import say, table, write_json
@@ -73,16 +73,18 @@ def schema(as_json: bool) -> None:
 
 
 def _refuse_broken(config: Config) -> None:
-    """Raise :class:`InvalidConfig` for tool files that do not load and plans that do not parse."""
+    """Raise :class:`InvalidConfig` for tool and policy files that do not load and plans that do not parse."""
     from headway.errors import InvalidPlan
     from headway_console.cli.plans import read_plan
+    from headway_console.cli.policies import check_policies
     from headway_console.cli.tools import load_tools
 
     issues = []
-    try:
-        load_tools(config)
-    except InvalidConfig as error:
-        issues.append(error.message)
+    for look in (load_tools, check_policies):
+        try:
+            look(config)
+        except InvalidConfig as error:
+            issues.append(error.message)
     for name, workflow in config.workflows.items():
         try:
             read_plan(str(workflow.plan), config)
