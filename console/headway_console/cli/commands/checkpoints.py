@@ -45,18 +45,11 @@ def ls(place: Place, job_id: str | None, scope: str | None, as_json: bool) -> No
         elif not found:
             say("no checkpoints")
         else:
-            rows = [
-                (
-                    c.checkpoint_id,
-                    c.kind,
-                    f"{c.done}/{c.total}",
-                    "-" if c.keys is None else c.keys,
-                    when(c.created_ms),
-                    c.scope,
-                    c.name or "",
-                )
-                for c in found
-            ]
+            rows = []
+            for c in found:
+                keys = "-" if c.keys is None else c.keys
+                done = f"{c.done}/{c.total}"
+                rows.append((c.checkpoint_id, c.kind, done, keys, when(c.created_ms), c.scope, c.name or ""))
             table(("CHECKPOINT", "KIND", "DONE", "KEYS", "CREATED", "SCOPE", "NAME"), rows)
 
     loop.run(main())

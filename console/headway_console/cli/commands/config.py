@@ -46,8 +46,8 @@ def path(place: Place, as_json: bool) -> None:
 def check(place: Place, everything: bool, as_json: bool) -> None:
     """Check the configuration and print where each value came from.
 
-    Tool and policy files are loaded and plans of workflows are parsed, so that what is wrong shows now. Exit code 2 if anything
-    is wrong.
+    Tool and policy files are loaded and plans of workflows are parsed, so that what is wrong shows now. Exit code 2 if
+    anything is wrong.
     """
     from headway_console.cli.output import say, table, write_json
 
