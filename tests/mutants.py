@@ -1,7 +1,8 @@
 """Run the tests that docs/car-compat.md names against runtimes that lack what they are named for.
 
-``python -m tests.mutants``: for each row, the method does nothing, or the field is one that nobody else knows, and the
-test is run; prints one line of JSON per row, ``[name, killed]``. A mutant that no test kills is a promise untested.
+``python -m tests.mutants``: for each row, the method does nothing (one that builds: also nothing but return the
+runtime), or the field is one that nobody else knows, and the test is run; prints one line of JSON per row, ``[name,
+killed]``. A mutant that no test kills is a promise untested.
 """
 
 from __future__ import annotations
@@ -49,15 +50,27 @@ def nothing_instead_of(original: Any) -> Any:
     return classmethod(stub) if inspect.ismethod(original) else stub
 
 
-@contextmanager
-def mutated(name: str) -> Iterator[None]:
-    """Have ``Runtime`` lack the method or field of CAR's that ``name`` is."""
+def only_a_runtime(original: Any) -> Any:
+    """Return what a builder would be if its body were ``return self``, or of a class method ``return cls()``."""
+    if inspect.ismethod(original):
+        return classmethod(lambda cls, *args, **kwargs: cls())
+    return lambda self, *args, **kwargs: self
+
+
+def mutants_of(name: str) -> list[tuple[str, Any]]:
+    """Return what may stand for the method or field of CAR's that ``name`` is: pairs of attribute and value."""
     if name in FIELDS:
         stranger = STRANGERS[name]
-        replaced: Any = property(lambda self: stranger(), lambda self, value: None)
-    else:
-        name = {"new": "__init__", "default": "__init__"}.get(name, name)
-        replaced = nothing_instead_of(getattr(Runtime, name))
+        return [(name, property(lambda self: stranger(), lambda self, value: None))]
+    name = {"new": "__init__", "default": "__init__"}.get(name, name)
+    original = getattr(Runtime, name)
+    builder = [(name, only_a_runtime(original))] if name.startswith("with_") else []
+    return [(name, nothing_instead_of(original)), *builder]
+
+
+@contextmanager
+def mutated(name: str, replaced: Any) -> Iterator[None]:
+    """Have ``replaced`` in the place of what ``Runtime`` has under ``name``."""
     missing = object()
     before = vars(Runtime).get(name, missing)
     setattr(Runtime, name, replaced)
@@ -84,9 +97,14 @@ def main() -> int:
         print("the named tests fail as it is", file=sys.stderr)
         return 1
     for name, test in table.items():
-        with mutated(name):
-            print(json.dumps([name, not passes(test)]), flush=True)
+        print(json.dumps([name, all(killed(*mutant, test) for mutant in mutants_of(name))]), flush=True)
     return 0
+
+
+def killed(name: str, replaced: Any, test: str) -> bool:
+    """Return whether ``test`` fails with ``replaced`` in the place of what ``Runtime`` has under ``name``."""
+    with mutated(name, replaced):
+        return not passes(test)
 
 
 if __name__ == "__main__":

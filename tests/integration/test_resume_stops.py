@@ -15,6 +15,7 @@ from headway import CancellationToken, CapabilitySet, CostBudget, ProposalResult
 from headway.errors import Conflict, StoreError
 from headway.events import kinds
 from headway.events.event import Event
+from headway.jobs.history import History
 from headway.plan.result import ActionStatus, ErrorCode
 from headway.store.home import Home
 from headway.store.log import StoreLog
@@ -219,3 +220,184 @@ async def test_a_log_that_is_closed_in_mid_run_is_not_said_to_hold_its_end(tmp_p
         made.register_tool(headway.tool(name="close")(lambda: None))
         again = await made.resume(job_id)
         assert (again["a"].status, again["c"].error_code, calls) == (ActionStatus.SUCCEEDED, ErrorCode.INTERRUPTED, [])
+
+
+def cut_after(events: list[Event], kind: str, action: str | None = None, nth: int = 0) -> list[Event]:
+    """Return the events up to the nth of that kind, of that action."""
+    places = [i for i, e in enumerate(events) if e.kind == kind and action in (None, e.action_id)]
+    return events[: places[nth] + 1]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "fail"])
+async def test_a_job_that_is_closed_leaves_the_state_that_the_log_says(tmp_path: Path, how: str) -> None:
+    actions = [do("a", expected_effects={"k": 1}), do("b", idempotent=True), do("z", dependencies=["b"])]
+    events, result = await whole(tmp_path / "whole", actions)
+    known = without(events, kinds.ACTION_SUCCEEDED, "a", {"b"})
+    request = Event(kinds.RUN_CANCEL_REQUESTED, {"reason": "enough", "by": ""}, result.job_id)
+    await die_after(tmp_path / "cut", [*known, request] if how == "cancelled" else known)
+    async with on(tmp_path / "cut") as (made, _):
+        if how == "cancelled":
+            await made.resume(result.job_id)
+        else:
+            await made.recover("fail")
+        assert dict(made.state.snapshot()) == {"k": 1}
+        await made.execute({"actions": [write("w", "q")]})
+        scope = await (await made.log.reader()).scope_state("runtime")  # type: ignore[attr-defined]
+        assert scope == dict(made.state.snapshot()) == {"k": 1, "q": 1}
+
+
+UNDONE = {"reversibility": "compensable", "compensation": {"type": "action_ref", "action_id": "u"}}
+
+
+def undo_tool(made: Runtime, calls: list[str]) -> None:
+    @headway.tool
+    async def undo() -> None:
+        calls.append("undo")
+
+    made.register_tool(undo)
+
+
+@pytest.mark.parametrize("gone", ["denied", "missing"])
+async def test_a_compensation_that_names_an_action_needs_its_tool(tmp_path: Path, gone: str) -> None:
+    actions = [call("u", "undo"), do("a", dependencies=["u"], **UNDONE), do("b", True, dependencies=["a"])]
+    async with on(tmp_path / "whole") as (made, calls):
+        undo_tool(made, calls)
+        result = await made.execute({"actions": actions})
+        assert calls == ["undo", "a", "b", "undo"]
+        events = await made.log.read(limit=1000)
+    await die_after(tmp_path / "cut", cut_after(events, kinds.ACTION_SUCCEEDED, "a"))
+    async with on(tmp_path / "cut") as (made, calls):
+        if gone == "denied":
+            undo_tool(made, calls)
+            made.set_capabilities(CapabilitySet(denied_tools={"undo"}))
+        with pytest.raises(Conflict, match="action 'u'" if gone == "denied" else "not registered here: undo"):
+            await made.resume(result.job_id)
+        assert calls == []
+
+
+async def test_a_resumed_task_that_is_cancelled_commits_the_whole_level(tmp_path: Path) -> None:
+    actions = [do("a", expected_effects={"k": 1}), call("g", "gate", idempotent=True)]
+    inside = asyncio.Event()
+
+    def gated(made: Runtime, opened: bool) -> None:
+        @headway.tool
+        async def gate() -> None:
+            inside.set()
+            if not opened:
+                await asyncio.Event().wait()
+
+        made.register_tool(gate)
+
+    async with on(tmp_path / "whole") as (made, _):
+        gated(made, opened=True)
+        result = await made.execute({"actions": actions})
+        events = await made.log.read(limit=1000)
+    inside.clear()
+    await die_after(tmp_path / "cut", without(events, kinds.ACTION_SUCCEEDED, "a", {"g"}))
+    async with on(tmp_path / "cut") as (made, _):
+        gated(made, opened=False)
+        run = asyncio.create_task(made.resume(result.job_id))
+        await inside.wait()
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        scope = await (await made.log.reader()).scope_state("runtime")  # type: ignore[attr-defined]
+        assert scope == dict(made.state.snapshot()) == {"k": 1}
+        assert (await made.log.read(kinds=[kinds.LEVEL_FINISHED]))[0].data["succeeded"] == 1
+
+
+async def test_an_abort_that_was_cancelled_waits_for_who_can_undo_it(tmp_path: Path) -> None:
+    undone = {"reversibility": "compensable", "compensation": {"type": "tool", "tool": "undo", "parameters": {}}}
+    async with on(tmp_path / "whole") as (made, calls):
+        undo_tool(made, calls)
+        result = await made.execute({"actions": [do("a", **undone), do("b", True, dependencies=["a"])]})
+        events = await made.log.read(limit=1000)
+    request = Event(kinds.RUN_CANCEL_REQUESTED, {"reason": "enough", "by": ""}, result.job_id)
+    await die_after(tmp_path / "cut", [*cut_after(events, kinds.ACTION_FAILED), request])
+    async with on(tmp_path / "cut") as (made, calls):
+        with pytest.raises(Conflict, match="not registered here: undo"):
+            await made.resume(result.job_id)
+        undo_tool(made, calls)
+        again = await made.resume(result.job_id)
+        assert (again.status, again["a"].compensated, calls) == ("cancelled", True, ["undo"])
+
+
+async def test_a_run_that_goes_on_needs_nothing_to_undo_what_another_did(tmp_path: Path) -> None:
+    undone = {"reversibility": "compensable", "compensation": {"type": "tool", "tool": "undo", "parameters": {}}}
+    actions = [do("a", **undone), do("b", dependencies=["a"]), do("c", dependencies=["b"])]
+    async with on(tmp_path / "whole") as (made, calls):
+        undo_tool(made, calls)
+        token = CancellationToken()
+        made.policies.register("stop", lambda asked: token.cancel("later") and None if asked.action_id == "b" else None)
+        await made.execute_with_cancel({"actions": actions}, token)
+        kept = made.save_checkpoint()
+        made.policies.unregister("stop")
+        result = await made.continue_from(kept)
+        assert result.status == "completed"
+        events = await made.log.read(limit=1000)
+    of_fork = [i for i, e in enumerate(events) if e.job_id == result.job_id and e.kind == kinds.JOB_STARTED]
+    await die_after(tmp_path / "cut", events[: of_fork[0] + 1])
+    async with on(tmp_path / "cut") as (made, calls):
+        assert ((await made.resume(result.job_id)).status, calls) == ("completed", ["b", "c"])
+
+
+RESERVED = Event(kinds.BUDGET_RESERVED, {"amounts": {"tool_calls": 1, "tokens": 5}}, "j", "a")
+MADE = Event(kinds.ACTION_EXECUTING, {}, "j", "a", attempt=1)
+SETTLED = Event(kinds.BUDGET_SETTLED, {}, "j", "a")
+COUNTED = Event(kinds.BUDGET_SETTLED, {}, "j")
+ENDED = Event(kinds.ACTION_SKIPPED, {"error": CUT_OFF}, "j", "a")
+
+
+@pytest.mark.parametrize(
+    ("events", "outstanding"),
+    [
+        ([], False),
+        ([RESERVED], False),
+        ([RESERVED, MADE], True),
+        ([RESERVED, MADE, ENDED], True),
+        ([RESERVED, MADE, SETTLED], False),
+        ([RESERVED, MADE, COUNTED], False),
+        ([RESERVED, MADE, COUNTED, RESERVED], False),
+        ([RESERVED, MADE, SETTLED, RESERVED, MADE], True),
+        ([MADE], False),
+    ],
+)
+async def test_calls_that_nobody_settled_are_outstanding(
+    tmp_path: Path, events: list[Event], outstanding: bool
+) -> None:
+    async with on(tmp_path) as (made, _):
+        await made.log.write(*events)
+        found = await History(await made.log.reader()).outstanding("j")  # type: ignore[attr-defined]
+    assert found == ({"tool_calls": 1, "tokens": 5} if outstanding else {})
+
+
+async def test_what_a_restart_counted_is_not_counted_by_the_next(tmp_path: Path) -> None:
+    actions = [do("a", idempotent=True), do("b", dependencies=["a"])]
+    budget = CostBudget(tool_calls=3)
+    events, result = await whole(tmp_path / "whole", actions, budget)
+    await die_after(tmp_path / "one", without(events, kinds.ACTION_EXECUTING, "a", set()))
+    async with on(tmp_path / "one") as (made, calls):
+        made.set_cost_budget(budget)
+        assert ((await made.resume(result.job_id)).status, calls) == ("completed", ["a", "b"])
+        again = await made.log.read(limit=1000)
+    resumed = next(i for i, event in enumerate(again) if event.kind == kinds.RUN_RESUMED)
+    for number in (1, 2, 3):
+        assert [e.kind for e in again[resumed : resumed + 4]][number] in (
+            kinds.BUDGET_SET,
+            kinds.BUDGET_SETTLED,
+            kinds.LEVEL_STARTED,
+        )
+        await die_after(tmp_path / f"two{number}", again[: resumed + 1 + number])
+        async with on(tmp_path / f"two{number}") as (made, calls):
+            made.set_cost_budget(budget)
+            assert ((await made.resume(result.job_id)).status, calls) == ("completed", ["a", "b"])
+
+
+async def test_a_call_cut_off_that_the_budget_does_not_pay_again_keeps_its_answer(tmp_path: Path) -> None:
+    actions = [do("a", idempotent=True, failure_behavior="skip"), do("z")]
+    events, result = await whole(tmp_path / "whole", actions)
+    await die_after(tmp_path / "cut", without(events, kinds.ACTION_EXECUTING, "a", set()))
+    async with on(tmp_path / "cut") as (made, calls):
+        made.set_cost_budget(CostBudget(tool_calls=0))
+        again = await made.resume(result.job_id)
+    assert (again.outcome, calls) == ("budget_exhausted", [])
+    assert told(again)["a"] == ("skipped", "interrupted", CUT_OFF, 1)

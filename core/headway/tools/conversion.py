@@ -130,10 +130,8 @@ def _is_plain(annotation: Any) -> bool:
         return args[0] in _ANY_KEY and _is_plain(args[1])
     if origin in (typing.Union, UnionType):
         kinds = {kind for part in args for kind in _numbers_in(part)}
-        mixed = kinds == {int, float} and not {int, float} <= {
-            *args
-        }  # which of them a number is depends on where it is
-        return not mixed and all(_is_plain(part) for part in args)
+        either = {int, float} <= {*args}  # any number will do; else what one is may depend on where it stands
+        return (either or len(kinds) < 2) and all(_is_plain(part) for part in args)
     if origin in (list, dict):
         return all(_is_plain(part) for part in args)
     return origin is typing.Literal and all(type(value) in (str, int, bool, NoneType) for value in args)

@@ -5,15 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import headway
-from headway import CapabilitySet, CostBudget, EventLog, PolicyCall, PolicyEngine, ReplanConfig, Runtime, StateStore
+from headway import (
+    CapabilitySet,
+    CostBudget,
+    EventLog,
+    PolicyCall,
+    PolicyEngine,
+    RateLimiter,
+    ReplanConfig,
+    Runtime,
+    RuntimeCheckpoint,
+    StateStore,
+)
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
-from headway.limits.bucket import RateLimiter, TokenBucket
+from headway.limits.bucket import TokenBucket
 from headway.plan.result import ActionResult, ActionStatus
-from headway.runtime.checkpoint import RuntimeCheckpoint
 from headway.testing import ScriptedProvider, VirtualClock
 from headway.tools.workspace import Workspace
-from tests.unit.bad_input.kit import Made, New
+from tests.unit.bad_input.kit import Made, New, build
 from tests.unit.bad_input.plans import FEEDBACK, PLAN, SCHEMA, SMALL, WRITE
 
 
@@ -70,7 +80,9 @@ CHECKPOINT = Made(
         "levels": [[0], [1]],
     },
     results=[Made(ActionResult, action_id="w", status=ActionStatus.SUCCEEDED, output={"z": 1}, state_changes={})],
+    committed=[0],
     spent={"actions": 1},
+    session=None,
     buckets=[],
     cache_keys=[],
     metadata={},
@@ -241,6 +253,12 @@ CALLS: dict[str, dict[str, Any]] = {
     "CostBudget": {"tool_calls": 1, "actions": 1, "duration_ms": 1, "tokens": 1, "usd_micros": 1},
     "CostBudget.limits": {},
     "ReplanConfig": {"max_replans": 1, "delay_ms": 1, "verify_before_execute": True},
+    "RateLimiter": {"clock": New(lambda _: VirtualClock())},
+    "RateLimiter.get": {"tool": "t"},
+    "RateLimiter.remove": {"tool": "t"},
+    "RateLimiter.set_limit": {"tool": "t", "max_calls": 2, "interval_secs": 1.0},
+    "RuntimeCheckpoint": CHECKPOINT.fields,
+    "RuntimeCheckpoint.remaining": {},
     "ResultCache": {"clock": New(lambda _: VirtualClock()), "max_entries": 10, "max_bytes": 1000},
     "ResultCache.begin": {"tool": "t", "params": {"x": [1]}, "callback": New(lambda _: print)},
     "ResultCache.disable": {"tool": "t"},
@@ -291,9 +309,6 @@ CALLS: dict[str, dict[str, Any]] = {
 """By name: the arguments of a call that is valid."""
 
 LIMITER: dict[str, dict[str, Any]] = {
-    "RateLimiter": {"clock": New(lambda _: VirtualClock())},
-    "RateLimiter.set_limit": {"tool": "t", "max_calls": 2, "interval_secs": 1.0},
-    "RateLimiter.get": {"tool": "t"},
     "TokenBucket": {"name": "t", "capacity": 2, "interval_s": 1.0, "clock": New(lambda _: VirtualClock())},
     "TokenBucket.wait": {"callback": New(lambda _: print)},
 }
@@ -307,7 +322,7 @@ MORE: list[tuple[str, dict[str, Any]]] = [
     ("PolicyEngine.check", {"call": Made(PolicyCall, **{**CALL.fields, "session": "x"})}),
 ]
 
-CLASSES: dict[str, Any] = {"RateLimiter": RateLimiter, "TokenBucket": TokenBucket, "Workspace": Workspace}
+CLASSES: dict[str, Any] = {"TokenBucket": TokenBucket, "Workspace": Workspace}
 """What is reached by way of an exported class."""
 
 
@@ -356,5 +371,6 @@ SUBJECTS: dict[str, Any] = {
     "Tier": lambda _: headway.Tier.SANDBOX_EDIT,
     "SystemClock": lambda _: headway.SystemClock(),
     "RateLimiter": limiter,
+    "RuntimeCheckpoint": lambda rig: build(CHECKPOINT, rig),
     "TokenBucket": lambda _: TokenBucket("t", 1, 1.0, VirtualClock()),
 }

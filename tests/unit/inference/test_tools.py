@@ -94,7 +94,7 @@ async def test_classify() -> None:
     ("tool", "params", "text"),
     [
         ("infer", {}, "missing required parameter 'prompt' for tool 'infer'"),
-        ("infer", {"prompt": 5}, "5 is not of type 'string' (at /prompt)"),
+        ("infer", {"prompt": 5}, '5 is not of type "string" (at /prompt)'),
         ("infer", {"prompt": "x", "temperature": 9}, "9 is greater than the maximum of 2 (at /temperature)"),
         ("infer", {"prompt": "x", "max_tokens": 0}, "0 is less than the minimum of 1 (at /max_tokens)"),
         ("infer", {"prompt": "\ud800"}, "prompt holds half a surrogate pair, which is no character"),

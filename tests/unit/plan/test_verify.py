@@ -147,7 +147,7 @@ def test_parameters_with_escapes_alone_are_checked() -> None:
     def undone(parameters: dict[str, Any]) -> dict[str, Any]:
         return call("a", compensation={"type": "tool", "tool": "calc", "parameters": parameters})
 
-    wrong = "5 is not of type 'string' (at /expression)"
+    wrong = '5 is not of type "string" (at /expression)'
     assert messages(call("a", "calc", parameters=ESCAPED)) == [wrong]
     assert messages(call("a", "calc", parameters={**ESCAPED, "expression": "5"})) == []
     assert messages(undone(ESCAPED)) == [f"compensation: {wrong}"]
@@ -163,6 +163,27 @@ def test_compensations_by_tools_that_nobody_gave_are_not_judged() -> None:
     assert "compensation_resolution" not in not_run(checked(call("a", **by_tool), tools=["echo"]))
     found = checked(call("a", **by_tool), call("b", compensation={"type": "action_ref", "action_id": "x"}))
     assert "compensation_resolution" not in not_run(found)  # it has found something
+
+
+def test_schemas_given_beside_a_registry_are_laid_over_a_copy_of_it() -> None:
+    made, _ = runtime()
+    wanted = ToolSchema(name="echo", parameters={"type": "object", "required": ["p"]})
+    names = made.registry.names()
+    known = made.registry.get("echo")
+    assert known is not None
+    before = known.schema
+    report = checked(call("a"), call("b", "new"), call("c", "nope"), tools=made.registry, schemas=[wanted, CALC_NEW])
+    assert [(issue.action_id, issue.message) for issue in report.issues if issue.severity == "error"] == [
+        ("a", "missing required parameter 'p' for tool 'echo'"),
+        ("b", "missing required parameter 'q' for tool 'new'"),
+        ("c", "tool 'nope' is not registered"),
+    ]
+    assert (made.registry.names(), made.registry.get("echo"), known.schema) == (names, known, before)
+    assert known.validate({}) == []
+    assert checked(call("a"), tools=made.registry, schemas=[]).valid
+
+
+CALC_NEW = ToolSchema(name="new", parameters={"type": "object", "required": ["q"]})
 
 
 def test_parameter_schemas_given_beside_names_are_enforced() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import headway
 from headway import EventLog, Runtime, StateStore, ToolSchema
+from headway.clock import rfc3339
 from headway.errors import Conflict, InvalidInput, NotFound
 from headway.events import kinds
 from headway.learning.distill import DeterministicDistiller
@@ -343,16 +344,56 @@ async def test_builders_set_what_the_constructor_sets() -> None:
     made = Runtime().with_executor(recorder).with_event_log(log)
     made.register_tool("named")
 
-    async def callback(_: ReplanContext) -> None:
-        return None
+    async def callback(context: ReplanContext) -> dict[str, Any]:
+        return {"id": f"instead of {context.proposal.id}", "actions": [call("a", "named")]}
 
     assert made.with_replan(callback, ReplanConfig(max_replans=1)) is made
-    await made.execute({"actions": [call("a", "named")]})
+    aborts = {"id": "p", "actions": [call("a", state_dependencies=["nothing"], tool="named")]}
+    assert (await made.execute(aborts)).proposal_id == "instead of p"
     assert made.log is log
     assert log.last_seq > 0
     assert recorder.calls == [("named", {})]
     with pytest.raises(Conflict):
         made.with_event_log(EventLog())
+
+
+GUARD: dict[str, Any] = {"preconditions": [{"key": "q"}], "state_dependencies": ["k"]}
+STATE_REASONS = "key 'q' has no value; state dependency 'k' not found"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reasons", "code"),
+    [
+        ({"n": "$a.output.n"}, STATE_REASONS, ErrorCode.PRECONDITION),
+        ({"n": "$a.output.text"}, f"the value at /n is not of type 'integer'; {STATE_REASONS}", ErrorCode.VALIDATION),
+        (
+            {"n": "$a.output.no", "m": "$a.output.gone.0", "o": "$a.output.no"},
+            "reference '$a.output.no' has no value; reference '$a.output.gone.0' has no value; " + STATE_REASONS,
+            ErrorCode.VALIDATION,
+        ),
+    ],
+)
+async def test_an_action_is_refused_for_all_reasons_at_once_parameters_first(
+    parameters: dict[str, Any], reasons: str, code: ErrorCode
+) -> None:
+    made, _ = runtime()
+
+    @headway.tool
+    async def typed(n: int, m: Any = None, o: Any = None) -> None:
+        """Take a number."""
+
+    made.register_tool(typed)
+    made.policies.deny_tool("never", "typed")  # asked only of what the validator passes
+    first = call("a", parameters={"x": {"n": 1, "text": "one"}})
+    result = await made.execute({"actions": [first, call("b", "typed", parameters=parameters, **GUARD)]})
+    assert (result["b"].status, result["b"].error, result["b"].error_code) == ("rejected", reasons, code)
+
+
+async def test_the_actions_of_a_refused_plan_say_when() -> None:
+    made, _ = runtime(clock=VirtualClock())
+    result = await made.execute({"actions": [call("a", "nope"), call("b")]})
+    assert [action.status for action in result.results] == ["rejected", "skipped"]
+    assert {action.timestamp for action in result.results} == {rfc3339(made._env.clock.time_ms())}
 
 
 async def test_what_a_tool_returns_must_meet_its_schema() -> None:

@@ -15,7 +15,9 @@ from headway import CostBudget, Runtime
 from headway.errors import LogFull
 from headway.events import kinds
 from headway.events.event import Event
+from headway.events.fold import fold_all
 from headway.events.log import EventLog
+from headway.events.views import StateView
 from headway.plan.result import ErrorCode
 from headway.runtime.level import Level
 from headway.testing import VirtualClock
@@ -222,6 +224,30 @@ async def test_a_log_that_fills_up_ends_the_run_and_nobody_elses_place_in_line(a
     assert other
     assert not left()
     assert (bucket.waiters, clock.pending) == (0, 0)
+
+
+class Hiccup(EventLog):
+    """Has no room for one event of a kind, and then room again."""
+
+    def __init__(self, at: str) -> None:
+        super().__init__()
+        self.at: str | None = at
+
+    def append(self, *events: Event) -> None:
+        if any(event.kind == self.at for event in events):
+            self.at = None
+            raise LogFull
+        super().append(*events)
+
+
+async def test_a_run_that_the_log_has_not_whole_is_not_told_of_as_if_it_had() -> None:
+    made, _ = runtime(log=Hiccup(kinds.ACTION_SUCCEEDED))
+    with pytest.raises(LogFull):
+        await made.execute({"actions": [write("w", "k"), call("a", dependencies=["w"])]})
+    assert (await made.log.read())[-1].kind == kinds.LEVEL_STARTED  # nothing came after what was refused
+    assert (await made.execute({"actions": [write("v", "l")]})).ok
+    scope = fold_all(StateView("runtime"), await made.log.read())
+    assert scope.state == dict(made.state.snapshot())
 
 
 async def test_a_fault_of_the_executor_ends_the_run_as_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ async def test_a_value_from_elsewhere_is_in_no_error() -> None:
     told = [e.data for e in await made.log.read() if e.action_id != "r" and e.kind != kinds.STATE_COMMITTED]
     assert SECRET not in repr(told)
     literal = await made.execute({"actions": [call("p", "pay", parameters={"amount": "much"})]})
-    assert literal["p"].error == "'much' is not of type 'integer' (at /amount)"
+    assert literal["p"].error == '"much" is not of type "integer" (at /amount)'
 
 
 async def test_what_a_tool_does_to_the_state_it_sees_is_done_to_a_copy() -> None:

@@ -160,3 +160,53 @@ async def test_every_candidate_that_ran_leaves_its_trajectory(tmp_path: Path) ->
     bad, good = {"id": "bad", "actions": [call("f", "boom")]}, {"id": "good", "actions": [call("a"), call("b")]}
     assert (await made.plan_and_execute([bad, good], PlannerConfig(action_budget=1, tool_call_budget=1))).ok
     assert [(found.proposal_id, found.outcome) for found in store] == [("bad", "failed"), ("good", "success")]
+
+
+async def test_what_the_capabilities_refuse_is_not_valid_and_not_tried() -> None:
+    made, _ = runtime()
+    made.set_capabilities(headway.CapabilitySet(denied_tools={"gate"}))
+    refused = [{"id": name, "actions": [call("a"), call("g", "gate")]} for name in ("c1", "c2")]
+    result = await made.plan_and_execute(refused)
+    assert (result.proposal_id, result.outcome, result.replan_lineage) == ("c1", "rejected", [])
+    assert (result["g"].status, result["g"].error_code) == ("rejected", ErrorCode.CAPABILITY)
+    assert result["a"].status == "skipped"
+    assert [e.proposal_id for e in await events_of(made, kinds.JOB_CREATED)] == ["c1"]
+    longer = {"id": "longer", "actions": [call(f"a{i}") for i in range(12)]}
+    passed = await made.plan_and_execute([*refused, longer])
+    assert (passed.proposal_id, passed.status, passed.replan_lineage) == ("longer", "completed", [])
+    assert len(await events_of(made, kinds.JOB_CREATED)) == 2
+
+
+@pytest.mark.parametrize("permission", ["ask", "deny"])
+async def test_what_nobody_has_granted_is_not_valid(permission: Any) -> None:
+    made, _ = runtime()
+    guarded = headway.ToolEntry(headway.ToolSchema(name="guarded"), dict, is_async=False, permission=permission)
+    made.register_tool_entry(guarded)
+    plan = {"id": "guarded", "actions": [call("a", "guarded", state_dependencies=["ready"])]}
+    assert (
+        await made.plan_and_execute([plan, {"id": "long", "actions": [call("a"), call("b")]}])
+    ).proposal_id == "long"
+    refused = await made.plan_and_execute([plan])
+    assert (refused.outcome, refused["a"].error_code) == ("rejected", ErrorCode.POLICY_DENIED)
+    first, *others = str(refused["a"].error).split("; ")
+    assert "permission" in first
+    assert others == ["state dependency 'ready' not available at this point"]
+
+
+async def test_the_lineage_of_a_candidate_names_a_replan_that_was_refused_and_why() -> None:
+    made, _ = runtime(replan=lambda _: {"id": "other", "actions": [call("g", "gate")]})
+    made.set_replan_config(headway.ReplanConfig(max_replans=1, verify_before_execute=False))
+    made.set_capabilities(headway.CapabilitySet(denied_tools={"gate"}))
+    bad, good = {"id": "bad", "actions": [call("f", "boom")]}, {"id": "good", "actions": [call(f"a{i}") for i in "bcd"]}
+    result = await made.plan_and_execute([good, bad], PlannerConfig(action_budget=1, tool_call_budget=1))
+    assert (result.proposal_id, result.original_proposal_id) == ("good", "bad")
+    found = [(s.generation, s.proposal_id, s.status, s.rejection_reason is not None) for s in result.replan_lineage]
+    assert found == [(0, "bad", "failed", False), (1, "other", "rejected", True), (2, "good", "completed", False)]
+
+
+async def test_the_first_that_was_tried_is_the_original() -> None:
+    made, _ = runtime()
+    bad, good = {"id": "bad", "actions": [call("f", "boom")]}, {"id": "good", "actions": [call("a"), call("b")]}
+    result = await made.plan_and_execute([good, bad], PlannerConfig(action_budget=1, tool_call_budget=1))
+    assert (result.proposal_id, result.original_proposal_id) == ("good", "bad")
+    assert (await made.plan_and_execute([good])).original_proposal_id is None

@@ -135,6 +135,38 @@ async def test_replans_end_when_exhausted_refused_or_given_up() -> None:
     ]
 
 
+@pytest.mark.parametrize("way", ["constructor", "with_replan", "set_replan_callback"])
+async def test_a_callback_may_be_an_object_with_cars_method(way: str) -> None:
+    class Callback:
+        async def replan(self, context: ReplanContext) -> dict[str, Any]:
+            return {"id": "second", "actions": [call("a")]}
+
+    if way == "constructor":
+        made, _ = runtime(replan=Callback())
+    else:
+        made, _ = runtime()
+        if way == "with_replan":
+            made.with_replan(Callback(), ReplanConfig(max_replans=1))
+        else:
+            made.set_replan_config(ReplanConfig(max_replans=1))
+            made.set_replan_callback(Callback())
+    result = await made.execute(PLAN)
+    assert (result.proposal_id, result.status) == ("second", "completed")
+    made.set_replan_callback(None)
+    assert (await made.execute(PLAN)).replan_lineage == []
+
+
+def test_what_cannot_be_asked_for_a_plan_is_refused_and_nothing_is_set() -> None:
+    class Wrong:
+        replan = "a text"
+
+    made, _ = runtime()
+    for callback in (Wrong(), 5, None):
+        with pytest.raises(InvalidInput, match="a replan callback takes a ReplanContext"):
+            made.with_replan(callback, ReplanConfig(max_replans=1))  # type: ignore[arg-type]
+    assert made._runs.replan.config.max_replans == 0
+
+
 async def test_without_a_callback_or_a_config_an_abort_is_just_an_abort() -> None:
     made, _ = runtime()
     made.set_replan_config(ReplanConfig(max_replans=3))
@@ -160,9 +192,18 @@ async def test_a_callback_sees_the_parameters_that_a_call_had_and_a_refusal_is_t
     made.set_replan_callback(refused)
     result = await made.execute({"actions": plan})
     assert seen[0].failed[0].parameters == {"text": "why"}
-    assert (result.outcome, [step.status for step in result.replan_lineage]) == ("rejected", ["failed", "rejected"])
+    # the failed run stands, as docs/embedding.md says: nothing of the other plan ran
+    assert (result.outcome, result["f"].error, result["a"].rolled_back) == ("aborted", "ValueError: why", True)
+    ran, step = result.replan_lineage
+    assert (ran.job_id, ran.status, ran.rejection_reason) == (result.job_id, "failed", None)
+    assert (step.generation, step.status) == (1, "rejected")
+    assert "gate" in str(step.rejection_reason)
     (event,) = await events_of(made, kinds.REPLAN_REJECTED)
-    assert "gate" in event.data["error"]
+    assert (event.data["failed_job"], event.data["error"]) == (result.job_id, step.rejection_reason)
+    assert len(seen) == 1
+    failed = await events_of(made, kinds.JOB_FAILED)  # both runs are in the log
+    assert [e.job_id for e in failed] == [result.job_id, step.job_id]
+    assert not await events_of(made, kinds.REPLAN_EXHAUSTED)
 
 
 @pytest.mark.parametrize("how", ["raises", "exits", "awaits a future", "awaits a task", "cancels itself"])

@@ -397,11 +397,16 @@ async def test_a_cancel_takes_back_calls_that_wait_for_a_thread() -> None:
         await asyncio.sleep(0)
     token.cancel("enough")
     result = await asyncio.wait_for(run, 10)
-    assert (result.status, result["late"].error, result["late"].error_code) == (
+    late = result["late"]
+    assert (result.status, late.status, late.error, late.error_code, late.attempts, late.duration_ms) == (
         "cancelled",
+        ActionStatus.SKIPPED,
         "canceled: enough",
         ErrorCode.CANCELED,
+        0,
+        None,
     )
+    assert result.cost.tool_calls == 0
     timed = {"actions": [call("timed", "hang", parameters={"name": "timed"}, timeout_ms=20)]}
     stuck = await asyncio.wait_for(made.execute(timed), 10)
     assert stuck["timed"].error == "timed out after 20 ms"

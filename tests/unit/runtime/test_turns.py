@@ -224,6 +224,7 @@ def test_a_loop_that_ended_in_mid_run_keeps_no_turn() -> None:
     assert not waiting.done()
     loop.close()
     token.cancel("to nobody")
+    made.restore_checkpoint(made.save_checkpoint())  # nobody has the turn
 
     async def elsewhere() -> None:
         gate = Gate()

@@ -285,7 +285,7 @@ def test_values_are_made_from_json_where_the_annotation_is_richer() -> None:
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert entry.validate({**given, "when": "secret"}) == [str(caught.value)]
-    assert entry.validate({**given, "point": {"x": "1"}}) == ["'1' is not of type 'integer' (at /point/x)"]
+    assert entry.validate({**given, "point": {"x": "1"}}) == ['"1" is not of type "integer" (at /point/x)']
 
 
 def test_default_that_is_no_json_is_left_out() -> None:
@@ -444,5 +444,5 @@ def test_a_value_that_is_no_int_is_left_to_the_schema() -> None:
         return n
 
     made = entry_of(number)
-    assert made.validate({"n": 3.5}) == ["3.5 is not of type 'integer' (at /n)"]
+    assert made.validate({"n": 3.5}) == ['3.5 is not of type "integer" (at /n)']
     assert repr(made.call(n=True)) == "True"

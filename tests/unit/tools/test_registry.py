@@ -41,6 +41,23 @@ def test_by_name_and_sorted() -> None:
     assert registry.get("b") is newer
 
 
+def test_cars_names_of_what_a_registry_knows() -> None:
+    registry = ToolRegistry()
+    a = entry(FLAT, "a")
+    b = ToolEntry(ToolSchema(name="b"), dict, is_async=False, source="mcp", category="shell", permission="deny")
+    registry.register(b)
+    registry.register(a)
+    assert (registry.contains("a"), registry.contains("z")) == (True, False)
+    assert registry.by_source("user_defined") == registry.by_category("general") == [a]
+    assert registry.by_source("mcp") == registry.by_category("shell") == [b]
+    assert registry.by_source("nowhere") == registry.by_category("nothing") == []
+    assert registry.validate("a", {"p": 4}) == ['4 is not of type "string" (at /p)']
+    assert registry.validate("a", {"p": "x"}) == []
+    assert registry.validate("z", {}) == ["tool 'z' is not registered"]
+    assert registry.allowed_schemas() == [a.schema]
+    assert registry.to_schema_map() == {"a": a.schema, "b": b.schema}
+
+
 def test_functions_are_sent_to_entry_of() -> None:
     with pytest.raises(InvalidInput, match="entry_of"):
         ToolRegistry().register(len)  # type: ignore[arg-type]
@@ -59,13 +76,13 @@ FLAT = {
         ({"p": "x"}, []),
         ({"p": "x", "extra": 1}, []),
         ({}, ["missing required parameter 'p' for tool 'sch'"]),
-        ({"p": 4}, ["4 is not of type 'string' (at /p)"]),
-        ({"p": "x", "e": "zz"}, ["'zz' is not one of ['a', 'b'] (at /e)"]),
+        ({"p": 4}, ['4 is not of type "string" (at /p)']),
+        ({"p": "x", "e": "zz"}, ['"zz" is not one of ["a","b"] (at /e)']),
         (
             {"e": 1},
             [
-                "1 is not one of ['a', 'b'] (at /e)",
-                "1 is not of type 'string' (at /e)",
+                '1 is not one of ["a","b"] (at /e)',
+                '1 is not of type "string" (at /e)',
                 "missing required parameter 'p' for tool 'sch'",
             ],
         ),
@@ -73,6 +90,39 @@ FLAT = {
 )
 def test_texts(params: dict[str, Any], texts: list[str]) -> None:
     assert sorted(entry(FLAT).validate(params)) == sorted(texts)
+
+
+LONG = ["x" * 50, "y" * 500]
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "text"),
+    [
+        ({"type": "string"}, None, 'null is not of type "string"'),
+        ({"type": ["integer", "null"]}, [True], '[true] is not of types "integer", "null"'),
+        ({"const": True}, 0, "true was expected"),
+        ({"enum": ["a", None]}, "it's", '"it\'s" is not one of ["a",null]'),
+        ({"enum": LONG}, LONG, f'["{"x" * 50}","{"y" * 64}… is not one of ["{"x" * 50}","{"y" * 244}…'),
+        ({"minimum": 2}, 1.5, "1.5 is less than the minimum of 2"),
+        ({"maximum": 2}, 10**30, f"{10**30} is greater than the maximum of 2"),
+        ({"exclusiveMinimum": 2}, 2, "2 is less than or equal to the minimum of 2"),
+        ({"exclusiveMaximum": 2}, 2, "2 is greater than or equal to the maximum of 2"),
+        ({"minLength": 1}, "", '"" is shorter than 1 character'),
+        ({"maxLength": 2}, 'a"b', '"a\\"b" is longer than 2 characters'),
+        ({"pattern": "^a$"}, "b", '"b" does not match "^a$"'),
+        ({"required": ["q"]}, {}, '"q" is a required property'),
+        ({"uniqueItems": True}, [None, None], "[null,null] has non-unique elements"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, True, "true is not valid under any of the given schemas"),
+        ({"oneOf": [{"minimum": 1}, {"maximum": 9}]}, 3, "3 is valid under more than one of the given schemas"),
+        ({"not": {"const": None}}, None, 'null should not be valid under {"const":null}'),
+        ({"properties": {"q": False}}, {"q": None}, "False schema does not allow null"),
+        ({"type": "string"}, {"a": (1, b"")}, '{"a":[1,"bytes"]} is not of type "string"'),
+        ({"type": "string"}, {(1,): 2}, 'a value of type dict is not of type "string"'),
+    ],
+)
+def test_texts_show_values_as_json(rule: dict[str, Any], value: Any, text: str) -> None:
+    (found,) = entry({"properties": {"p": rule}}).validate({"p": value})
+    assert found.removesuffix(" (at /p)") == text
 
 
 def test_every_missing_parameter_is_named() -> None:
@@ -93,9 +143,9 @@ def test_full_dialect() -> None:
     }
     tool = entry(schema)
     assert tool.validate({"names": ["a", "b"]}) == []
-    assert tool.validate({"names": ["a", "A"]}) == ["'A' does not match '^[a-z]+$' (at /names/1)"]
+    assert tool.validate({"names": ["a", "A"]}) == ['"A" does not match "^[a-z]+$" (at /names/1)']
     assert tool.validate({"a": 1}) == ["missing required parameter 'b' for tool 'sch'"]
-    assert tool.validate({"too_long": 1}) == ["'too_long' is too long"]
+    assert tool.validate({"too_long": 1}) == ['"too_long" is longer than 5 characters']
 
 
 def test_an_older_dialect_that_the_schema_names() -> None:
@@ -109,13 +159,13 @@ def test_an_older_dialect_that_the_schema_names() -> None:
 
 def test_pointer_escapes() -> None:
     schema = {"properties": {"a/b~c": {"type": "integer", "not": {"const": 3}}}}
-    assert entry(schema).validate({"a/b~c": "x"}) == ["'x' is not of type 'integer' (at /a~1b~0c)"]
+    assert entry(schema).validate({"a/b~c": "x"}) == ['"x" is not of type "integer" (at /a~1b~0c)']
 
 
 def test_long_values_are_cut_and_findings_counted() -> None:
     (text,) = entry(FLAT).validate({"p": ["x" * 10_000_000]})
     assert len(text) < 300
-    assert text.endswith("… is not of type 'string' (at /p)")
+    assert text.endswith('… is not of type "string" (at /p)')
     many = entry({"properties": {"l": {"type": "array", "items": {"type": "integer"}}}}).validate(
         {"l": ["x"] * 100_000}
     )
@@ -150,13 +200,13 @@ def nested(depth: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("schema", "text"),
     [
-        ({"type": "objekt"}, "'objekt' is not valid"),
+        ({"type": "objekt"}, '"objekt" is not valid'),
         ({"type": "string"}, "must be of type 'object'"),
         ({"type": ["string", "null"]}, "must be of type 'object'"),
         ({"properties": [1]}, r"\(at /properties\)"),
-        ({"type": "object", "properties": {"a": {"pattern": "("}}}, "not a 'regex'"),
+        ({"type": "object", "properties": {"a": {"pattern": "("}}}, 'not a "regex"'),
         ({"type": "object", "properties": {"a": {"type": "integer", "minimum": "x"}}}, "minimum"),
-        ({"type": "object", "required": "a"}, "not of type 'array'"),
+        ({"type": "object", "required": "a"}, 'not of type "array"'),
         ({"$ref": "#/$defs/none"}, "reference '#/[$]defs/none' is not in the schema"),
         ({"$ref": "http://127.0.0.1:9/schema.json"}, "reference 'http://127.0.0.1:9/schema.json' is not in the schema"),
         ({"properties": {"a": {"$ref": "file:///etc/passwd"}}}, "is not in the schema"),
@@ -263,6 +313,25 @@ async def test_closing_lets_go_of_what_tools_hold_and_keeps_them() -> None:
     await registry.aclose()
     assert closed == ["a", "b"]
     assert registry.names() == ["a", "b", "c"]
+
+
+async def test_an_executor_is_an_object_with_execute_a_function_or_what_is_called_like_one() -> None:
+    class Called:
+        async def __call__(self, tool: str, params: dict[str, Any]) -> Any:
+            return [tool, params]
+
+    class Executes:
+        execute = Called.__call__
+
+    class Blocks:
+        def __call__(self, tool: str, params: dict[str, Any]) -> Any:
+            return [tool, params]
+
+    for executor in (Called(), Executes(), Called().__call__):
+        assert await ExecutorTools(executor).entry(ToolSchema(name="t")).call(x=1) == ["t", {"x": 1}]
+    for wrong in (Blocks(), Called, 5):
+        with pytest.raises(InvalidInput, match="async def execute"):
+            ExecutorTools(wrong)  # type: ignore[arg-type]
 
 
 async def test_an_executor_and_work_behind_a_handle_take_parameters_of_any_name() -> None:

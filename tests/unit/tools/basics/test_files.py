@@ -58,7 +58,7 @@ def test_the_seven(registry: ToolRegistry) -> None:
     ("name", "params", "text"),
     [
         ("read_file", {}, "missing required parameter 'path' for tool 'read_file'"),
-        ("read_file", {"path": 1}, "1 is not of type 'string' (at /path)"),
+        ("read_file", {"path": 1}, '1 is not of type "string" (at /path)'),
         ("read_file", {"path": "a", "max_bytes": 0}, "0 is less than the minimum of 1 (at /max_bytes)"),
         (
             "read_file",
@@ -67,7 +67,7 @@ def test_the_seven(registry: ToolRegistry) -> None:
         ),
         ("read_file", {"path": "a", "root": "/"}, "Additional properties are not allowed ('root' was unexpected)"),
         ("list_dir", {"max_entries": 10_001}, "10001 is greater than the maximum of 10000 (at /max_entries)"),
-        ("edit_file", {"path": "a", "old": "", "new": "x"}, "'' should be non-empty (at /old)"),
+        ("edit_file", {"path": "a", "old": "", "new": "x"}, '"" is shorter than 1 character (at /old)'),
         ("grep_files", {"pattern": "a", "ctx": {}}, "Additional properties are not allowed ('ctx' was unexpected)"),
     ],
 )
