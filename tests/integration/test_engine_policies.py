@@ -54,3 +54,18 @@ async def test_files_that_cannot_be_understood_keep_the_engine_from_opening(tmp_
     with pytest.raises(InvalidConfig, match=r"rules\.toml"):
         await Engine.open(Home(tmp_path / "home"), load_config(tmp_path))
     assert not (tmp_path / "home").exists()
+
+
+async def test_a_folder_that_comes_later_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headway.jobs.rules.LOOK_S", 0.01)
+    (tmp_path / "headway.toml").write_text("")
+    async with opened(tmp_path / "home", load_config(tmp_path)) as rig:
+        assert (await rig.engine.wait(await rig.submit(call("a")), 30)).job.status == "completed"
+        told = rig.engine.subscribe(rig.engine.log.last_seq)
+        later = tmp_path / "made"
+        later.mkdir()
+        (later / "rules.toml").write_text(DENY)
+        later.rename(tmp_path / "policies")
+        seen = [event async for batch in _first(told) for event in batch]
+        assert (seen[0].kind, seen[0].data) == (kinds.POLICIES_LOADED, {"files": ["rules.toml"], "rules": 1})
+        assert (await rig.engine.wait(await rig.submit(call("a")), 30)).job.outcome == "aborted"

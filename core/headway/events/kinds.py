@@ -34,11 +34,11 @@ One action (``job_id``, ``action_id``, ``level`` set; ``attempt`` from 1)::
                            of action_succeeded is whole.
     action_retrying        error, error_code, delay_ms, duration_ms     the attempt ended, another will follow
     action_deduplicated    source: "cache" | "idempotency"; the action_succeeded that follows holds that earlier result
-    action_succeeded       output, state_changes?, duration_ms, waited_ms?, artifacts?, usage? {name: amount}, cost?
+    action_succeeded       output, state_changes?, duration_ms?, waited_ms?, artifacts?, usage? {name: amount}, cost?
                            (millionths of a US dollar)
     action_failed          error, error_code, duration_ms, waited_ms?, terminal?
     action_rejected        error, error_code
-    action_skipped         error, error_code, duration_ms?
+    action_skipped         error, error_code, duration_ms?, waited_ms?
 
 Undoing what an aborted run did (``action_id`` is the action that is undone)::
 
@@ -55,7 +55,7 @@ Limits and budgets::
                            the call for which a token was granted is not made
     limit_removed          bucket          who waited was granted what they waited for before this
     budget_set             limits: {dimension: limit}       with job_id
-    budget_reserved        reserved: {dimension: total now reserved}, spent: {…}
+    budget_reserved        reserved: {dimension: total now reserved}, spent: {…}, amounts: {dimension: of this action}
     budget_settled         reserved: {…}, spent: {dimension: total now spent}
     budget_warning         dimension, spent, limit          once a dimension, at 80 %
     budget_exhausted       dimension, spent, limit
@@ -71,7 +71,7 @@ State, checkpoints, operators, the store::
 
     state_committed        scope, changes: {key: {"op", "value"?}}, whole? (nothing was there before)   a change
                            outside a run (embedding code)
-    checkpoint_saved       checkpoint_id, scope, name?, at_seq, keys (count), kind: "manual" | "file"
+    checkpoint_saved       checkpoint_id, scope, name?, at_seq, keys (count), kind: "manual", by?
     checkpoint_restored    checkpoint_id, scope, state: {…} (the scope's whole new state; of a large one the first
                            part, state_committed tells the others), by
     operator_action        who, what, target?, detail?

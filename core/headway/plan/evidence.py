@@ -51,7 +51,10 @@ class Check(msgspec.Struct):
 
 
 class Evidence(msgspec.Struct):
-    """``confidence``, from 0 to 1, is the share of the checks that ran, less the share of what they could not see."""
+    """``confidence``, from 0 to 1, is the share of the checks that ran.
+
+    It is halved where all actions take parameters from others, which nothing can see, and less so where some do.
+    """
 
     checks: list[Check]
     assumptions: list[str]

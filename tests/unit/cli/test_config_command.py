@@ -113,3 +113,30 @@ def test_init_never_overwrites(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert json.loads(capsys.readouterr().out)["files"] == ["headway.toml", "tools.py", "plans/hello.json"]
     assert main(["init", "sub/tools.py"]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_check_reads_the_policies(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "headway.toml").touch()
+    (here / "policies").mkdir()
+    (here / "policies" / "base.toml").write_text("deny_tool = ['shell']\ndeny_tol = ['x']\n")
+    plan = here / "plan.json"
+    plan.write_text('{"actions": []}')
+    for command in (["config", "check"], ["verify", str(plan)]):
+        assert main(command) == 2
+        out, err = capsys.readouterr()
+        assert (out, "base.toml:2" in err) == ("", True), err
+    (here / "policies" / "base.toml").write_text("deny_tool = ['shell']\n")
+    assert (main(["config", "check"]), main(["verify", str(plan)])) == (0, 0)
+
+
+def test_verify_knows_that_nobody_grants_anything(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "headway.toml").write_text("[tools]\npython = ['asks.py']\n")
+    (here / "asks.py").write_text("import headway\n\n@headway.tool(permission='ask')\ndef risky() -> None: ...\n")
+    plan = here / "plan.json"
+    plan.write_text('{"actions": [{"id": "a", "type": "tool_call", "tool": "risky"}]}')
+    assert main(["verify", str(plan), "--json"]) == 2
+    report = json.loads(capsys.readouterr().out)
+    assert (report["valid"], [(i["check"], i["severity"]) for i in report["issues"]]) == (
+        False,
+        [("permission", "error")],
+    )

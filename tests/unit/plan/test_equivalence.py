@@ -241,3 +241,26 @@ def _renamed(compensation: dict[str, Any] | None, new: dict[str, str]) -> dict[s
         return None
     name = compensation["parameters"]["n"].removeprefix("$").removesuffix(".output")
     return {**compensation, "parameters": {"n": f"${new[name]}.output"}}
+
+
+def test_whom_a_compensation_means_is_looked_at_where_labels_do_not_tell() -> None:
+    def by(tool: str) -> dict[str, Any]:
+        return {"type": "tool", "tool": "undo", "parameters": {"of": f"${tool}.output"}}
+
+    def refers(which: str) -> ActionProposal:
+        return plan(
+            call("p", tool="p", compensation=by(which)),
+            call("q", tool="q"),
+            call("x", compensation={"type": "action_ref", "action_id": "p"}),
+            call("y", compensation={"type": "action_ref", "action_id": "q"}),
+        )
+
+    def crossed(first: str, second: str) -> ActionProposal:
+        pays = [call("p", tool="pay", compensation=by(first)), call("q", tool="pay", compensation=by(second))]
+        users = [call(f"{tool}1", tool=tool, dependencies=[n]) for tool, n in zip("uvwz", "pqxy", strict=True)]
+        return plan(*pays, call("x"), call("y"), *users)
+
+    assert equivalent(refers("x"), refers("x")).equivalent
+    assert not equivalent(refers("x"), refers("y")).equivalent
+    assert equivalent(crossed("x", "y"), crossed("x", "y")).equivalent
+    assert not equivalent(crossed("x", "y"), crossed("y", "x")).equivalent

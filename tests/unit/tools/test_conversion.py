@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import functools
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
@@ -17,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from headway import Runtime
 from headway.errors import InvalidInput
 from headway.tools.context import ToolContext
-from headway.tools.decorator import entry_of
+from headway.tools.decorator import entry_of, tool
 from headway.tools.registry import ToolEntry
 
 
@@ -261,3 +262,50 @@ def test_keyword_arguments_that_are_unpacked_are_let_pass() -> None:
     entry = entry_of(take)
     assert "additionalProperties" not in entry.schema.parameters
     assert entry.call(deep=True) == {"deep": True}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given", "made"),
+    [
+        (float, 3, 3.0),
+        (float, True, True),  # the schema refuses it
+        (float, 10**400, 10**400),
+        (list[float], [1, 2.5], [1.0, 2.5]),
+        (dict[str, float], {"a": 1}, {"a": 1.0}),
+        (Annotated[float, Field(gt=0)], 2, 2.0),
+        (float | None, 1, 1.0),
+        (float | str, 1, 1.0),
+        (int | float, 3, 3),
+        (int | float, 3.0, 3.0),
+        (int | Annotated[float, Field(ge=0)], 3.0, 3.0),
+        (list[int] | list[float], [1, 2.0], [1.0, 2.0]),
+        (list[int | float], [1, 2.0], [1, 2.0]),
+    ],
+)
+async def test_a_number_is_what_the_annotation_says(annotation: Any, given: Any, made: Any) -> None:
+    found = taking(annotation).call(v=given)
+    assert repr(found) == repr(made)
+
+
+def test_a_default_inside_a_field_is_refused() -> None:
+    def five(x: Annotated[int, Field(default=5)]) -> int:
+        return x
+
+    def six(x: Annotated[int, Field(gt=0)] = 6) -> int:
+        return x
+
+    with pytest.raises(InvalidInput, match=r"the default of 'x' stands in its Field; write Annotated"):
+        entry_of(five)
+    assert entry_of(six).schema.parameters["properties"]["x"]["default"] == 6
+
+
+def test_a_partial_of_a_tool_is_that_tool() -> None:
+    @tool(name="wipe", permission="deny", idempotent=True)
+    def remove(path: str, hard: bool = False) -> str:
+        return path
+
+    entry = entry_of(functools.partial(remove, hard=True))
+    assert (entry.name, entry.permission, entry.schema.idempotent) == ("wipe", "deny", True)
+    with pytest.raises(InvalidInput, match="wipe"):
+        tool(name="other")(functools.partial(remove, hard=True))
+    assert entry_of(functools.partial(functools.partial(remove), hard=True)).permission == "deny"
