@@ -21,7 +21,7 @@ Job life (``job_id`` set)::
     run_paused, run_resumed  reason?, by
     job_completed          outcome?, cost {CostSummary}
     job_failed             outcome?, error, cost, issues? [{…}]   (outcome rejected = refused at admission)
-    job_cancelled          reason, cost
+    job_cancelled          reason, cost, outcome?
 
 One action (``job_id``, ``action_id``, ``level`` set; ``attempt`` from 1)::
 

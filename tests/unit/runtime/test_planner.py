@@ -13,8 +13,9 @@ from headway import CancellationToken
 from headway.errors import InvalidInput, InvalidPlan
 from headway.events import kinds
 from headway.learning.trajectory_store import TrajectoryStore
-from headway.plan.result import ErrorCode
+from headway.plan.result import ErrorCode, ReplanStep
 from headway.plan.score import PlannerConfig, ToolFeedback
+from headway.runtime.planner import _steps
 from headway.testing import settle
 from tests.unit.runtime.kit import call, events_of, runtime, write
 
@@ -210,3 +211,10 @@ async def test_the_first_that_was_tried_is_the_original() -> None:
     result = await made.plan_and_execute([good, bad], PlannerConfig(action_budget=1, tool_call_budget=1))
     assert (result.proposal_id, result.original_proposal_id) == ("good", "bad")
     assert (await made.plan_and_execute([good])).original_proposal_id is None
+
+
+async def test_a_candidate_that_was_not_run_is_rejected_in_the_lineage_whatever_kept_it() -> None:
+    made, _ = runtime()
+    refused = await made.execute({"id": "p", "actions": [call("a", "nope")]})
+    (step,) = _steps(refused, 3)
+    assert step == ReplanStep(3, "p", refused.job_id, "rejected", refused.error)
