@@ -89,7 +89,7 @@ class Engine:
         self.history = History(reader)
         self._lock = lock
         self._budget = _budget(config)
-        self._scheduler = Scheduler(env, self._load_state, self._budget)
+        self._scheduler = Scheduler(env, self._load_state, self._close_job, self._budget)
         self._declared: Declared | None = None
         self._draining: str | None = None
         self._resources = contextlib.AsyncExitStack()
@@ -512,6 +512,13 @@ class Engine:
             scope.state.replace(state.snapshot())
             await self._enqueue(event, LiveJob(spec, plan, prior, checkpoint.spent), scope, rest)
         return await self.row(job_id)
+
+    async def _close_job(self, job_id: str) -> None:
+        """End a job as the log has it, if it has no end there."""
+        await self.log.flush()
+        view = await self.reader.run_view(job_id)
+        if not view.job.finished:
+            await self.log.write(*closing_events(view, "the log could not take all that it did"))
 
     async def _load_state(self, scope: str) -> StateStore:
         return StateStore(await self.reader.scope_state(scope))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -69,11 +70,11 @@ class Rig:
 
 
 @asynccontextmanager
-async def small_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+async def small_disk(path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> AsyncIterator[Rig]:
     clock, gate = VirtualClock(), Gate()
     calls: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(StoreLog, "open", partial(StoreLog.open, connect=small))
+        patch.setattr(StoreLog, "open", partial(StoreLog.open, connect=small, **options))
         engine = await Engine.open(Home(path), Config(), clock=clock)
 
     @headway.tool
@@ -171,3 +172,29 @@ async def test_a_cancel_on_a_full_disk_takes_effect_and_is_recorded_later(
         await rig.retried()
         row = await engine.row(running)
         assert (row.status, row.outcome, row.cancel_reason) == ("cancelled", "killed", "enough")
+
+
+async def test_a_job_that_the_log_has_not_whole_gets_an_end_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with small_disk(tmp_path, monkeypatch, backlog=5) as rig:
+        engine = rig.engine
+        chain = [call(f"a{i}", "long", dependencies=[f"a{i - 1}"] if i else []) for i in range(LENGTH)]
+        job_id = await rig.submit(write("w", "k", 1), *chain, context_id="c")
+        waiting = asyncio.create_task(engine.wait(job_id))
+        while not engine.log.full:  # noqa: ASYNC110 - nothing else tells
+            await asyncio.sleep(0)
+        await settle()
+        await rig.retried()
+        assert not waiting.done()
+        await rig.make_room()
+        for _ in range(3):
+            await rig.retried()
+        view = await asyncio.wait_for(waiting, 10)
+        assert (view.job.status, view.job.outcome) == ("failed", "interrupted")
+        events = await engine.log.read(limit=100_000)
+        assert [e.job_id for e in events if e.kind in kinds.TERMINAL_JOB] == [job_id]
+        after = await engine.wait(await rig.submit(write("v", "l", 2), context_id="c"))
+        assert after.job.status == "completed"
+        state = dict((await engine._scheduler.state("c")).snapshot())
+        assert await engine.reader.scope_state("c") == state == {"k": 1, "l": 2}

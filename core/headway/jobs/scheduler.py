@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from headway.errors import StoreError
 from headway.jobs.live import LiveJob
@@ -21,6 +21,9 @@ from headway.runtime.run import Run
 from headway.state import StateStore
 
 _log = logging.getLogger("headway.jobs")
+
+RETRY_S = 1.0
+"""Seconds between two attempts to give a job its end in a log that takes nothing."""
 
 
 class Scope:
@@ -37,17 +40,23 @@ class Scope:
 
 
 class Scheduler:
-    """Runs jobs. ``load`` returns the state of a scope that is not in use yet."""
+    """Runs jobs.
+
+    ``load`` returns the state of a scope that is not in use yet. ``close`` gives a job the end that the log allows, or
+    raises :class:`StoreError` while the log takes none.
+    """
 
     def __init__(
         self,
         env: Environment,
         load: Callable[[str], Awaitable[StateStore]],
+        close: Callable[[str], Awaitable[None]],
         budget: CostBudget | None = None,
         max_jobs: int = 32,
     ) -> None:
         self._env = env
         self._load = load
+        self._close = close
         self._budget = budget
         self._room = asyncio.Semaphore(max_jobs)
         self._scopes: dict[str, Scope] = {}
@@ -131,6 +140,8 @@ class Scheduler:
                     if not job.token.is_cancelled():
                         job.move(JobStatus.RUNNING)
                     await self._run(job)
+                    if job.run.refused is not None:  # what it changed is not in the log
+                        scope.state = await self._load(scope.name)
                 else:
                     await job.done.wait()  # cancelled in the queue: its end is being written
             scope.jobs.popleft()
@@ -144,8 +155,21 @@ class Scheduler:
             job.move(JobStatus(result.status))
         except StoreError as error:
             _log.error("job %s: its end is not on disk yet: %s", job.job_id, error)
+            if job.run.refused is not None:
+                await self._closed(job)
         except Exception:  # noqa: BLE001 - a fault of ours must not keep the scope's other jobs from running
             _log.exception("job %s: its end failed", job.job_id)
         finally:
             self._jobs.pop(job.job_id, None)
             job.done.set()
+
+    async def _closed(self, job: LiveJob) -> None:
+        """Wait until a job whose run the log did not take whole has its end there: somebody may wait for that.
+
+        A log that is closed leaves it to the next process.
+        """
+        while not self._env.log.closed:
+            await self._env.clock.sleep(RETRY_S)
+            with suppress(StoreError):
+                await self._close(job.job_id)
+                return

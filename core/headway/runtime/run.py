@@ -77,7 +77,7 @@ class Run:
         self.busy = 0  # actions answered since the loop last had a turn
         self.tried: Mapping[int, Tried] = past.tried if past is not None else {}  # before a restart, and not settled
         self.undoing: frozenset[int] = past.undoing if past is not None else frozenset()  # when a restart came
-        self._refused: StoreError | None = None  # what the log said to an event: none came after it
+        self.refused: StoreError | None = None  # what the log said to an event: none came after it
         self._kill_logged = past is not None and past.kill_reason is not None
         self._before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
@@ -129,8 +129,8 @@ class Run:
         finally:
             unlisten()
         await self.env.log.flush()
-        if self._refused is not None:
-            raise self._refused
+        if self.refused is not None:
+            raise self.refused
         return result
 
     def _begin(self) -> None:
@@ -436,12 +436,12 @@ class Run:
 
         After one that was refused it gets no more, so that a restart finds the run as far as it is known.
         """
-        if self._refused is not None:
+        if self.refused is not None:
             return
         try:
             self.env.log.append(event)
         except StoreError as error:
-            self._refused = error
+            self.refused = error
             self.broken(error)
 
     def id_of(self, index: int) -> str:
