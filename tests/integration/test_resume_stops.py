@@ -300,6 +300,7 @@ async def test_a_resumed_task_that_is_cancelled_commits_the_whole_level(tmp_path
         await inside.wait()
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)
+        await made.log.flush()
         scope = await (await made.log.reader()).scope_state("runtime")  # type: ignore[attr-defined]
         assert scope == dict(made.state.snapshot()) == {"k": 1}
         assert (await made.log.read(kinds=[kinds.LEVEL_FINISHED]))[0].data["succeeded"] == 1

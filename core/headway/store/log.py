@@ -240,12 +240,12 @@ class StoreLog(EventLog):
 
     async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
         """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""
-        info = checkpoint.info
+        info, keys = checkpoint.info, len(checkpoint.state)
         data: dict[str, Any] = {
             "checkpoint_id": info.checkpoint_id,
             "scope": info.scope,
             "at_seq": info.seq,
-            "keys": info.keys,
+            "keys": keys,
             "kind": info.kind,
         }
         if info.name is not None:
@@ -254,7 +254,7 @@ class StoreLog(EventLog):
             data["by"] = by
         body = msgspec.json.encode(checkpoint).decode()
         row = (info.checkpoint_id, info.kind, info.scope, info.job_id, info.name, info.seq, info.created_ms)
-        also = [(_SAVE_CHECKPOINT, (*row, info.keys, info.done, info.total, body))]
+        also = [(_SAVE_CHECKPOINT, (*row, keys, info.done, info.total, body))]
         packed = self._take([Event(k.CHECKPOINT_SAVED, data, info.job_id)], also)
         self._hand_over()
         await self._until(self._appended)

@@ -238,7 +238,7 @@ async def test_after_a_crash_tasks_have_a_true_end(served: Served, wire: Wire, t
 async def test_a_stop_of_the_daemon_ends_streams_with_their_tasks(served: Served, wire: Wire) -> None:
     stream = asyncio.create_task(served.client.frames(wire.stream, wire.params(wire.data(PLAN))))
     send = asyncio.create_task(served.client.result(wire.send, wire.params(wire.data(PLAN), task_id="other")))
-    await served.until(kinds.ACTION_EXECUTING, 2)
+    await served.until(kinds.JOB_STARTED, 2)
     closing = asyncio.create_task(served.engine.close("shutdown"))
     await served.until(kinds.RUN_CANCEL_REQUESTED)
     served.gate.set()
