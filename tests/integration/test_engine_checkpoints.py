@@ -8,7 +8,7 @@ from typing import Any
 import headway
 from headway.tools.decorator import entry_of
 from tests.integration.test_engine import opened
-from tests.unit.runtime.kit import call
+from tests.unit.runtime.kit import bookings, call
 
 MIB = 1024 * 1024
 
@@ -20,23 +20,8 @@ def undone_by(tool: str) -> dict[str, Any]:
 async def test_what_an_abort_is_undoing_is_done_again_by_a_fork(tmp_path: Path) -> None:
     async with opened(tmp_path) as rig:
         calls: list[str] = []
-
-        @headway.tool
-        async def book() -> None:
-            calls.append("book")
-
-        @headway.tool
-        async def cancel() -> None:
-            calls.append("cancel")
-
-        @headway.tool
-        async def pay() -> None:
-            calls.append("pay")
-            if calls.count("pay") == 1:
-                raise RuntimeError("no money")
-
-        for function in (book, cancel, pay):
-            rig.engine.registry.register(entry_of(function))
+        for entry in bookings(calls):
+            rig.engine.registry.register(entry)
         job = await rig.submit(
             call("p", expected_effects={"at": 2}, **undone_by("gate")),
             call("q", "book", dependencies=["p"], expected_effects={"booked": True}, **undone_by("cancel")),

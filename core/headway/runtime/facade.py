@@ -492,10 +492,11 @@ class Runtime:
 
         The state becomes what the log says. What had finished is not run again; what was in flight is, if it is
         idempotent, and fails as ``interrupted`` otherwise, answered by its ``failure_behavior``. A job whose cancel had
-        been asked for is only ended.
+        been asked for is only ended, unless it had aborted before: what an abort undoes is undone.
 
         Raises :class:`headway.errors.NotFound`, or :class:`Conflict` for a job that has ended, is not of this runtime's
-        scope or workspace, or a log in memory.
+        scope or workspace, has yet to call tools that are not registered or to do what capabilities and permissions
+        do not allow here, or a log in memory.
         """
         expect(job_id, str, "job_id")
         return await self._runs.resume(job_id, _token(cancel), session)

@@ -8,6 +8,8 @@ from typing import Any
 import headway
 from headway import Runtime
 from headway.events.event import Event
+from headway.tools.decorator import entry_of
+from headway.tools.registry import ToolEntry
 
 
 def call(name: str, tool: str = "echo", **fields: Any) -> dict[str, Any]:
@@ -65,6 +67,26 @@ def runtime(**options: Any) -> tuple[Runtime, Gate]:
     for function in (echo, boom, terminal, flaky, gated):
         made.register_tool(function)
     return made, gate
+
+
+def bookings(calls: list[str]) -> list[ToolEntry]:
+    """Return the tools book, cancel and pay, which note their calls; the first payment fails."""
+
+    @headway.tool
+    async def book() -> None:
+        calls.append("book")
+
+    @headway.tool
+    async def cancel() -> None:
+        calls.append("cancel")
+
+    @headway.tool
+    async def pay() -> None:
+        calls.append("pay")
+        if calls.count("pay") == 1:
+            raise RuntimeError("no money")
+
+    return [entry_of(function) for function in (book, cancel, pay)]
 
 
 async def events_of(made: Runtime, *kinds: str) -> list[Event]:

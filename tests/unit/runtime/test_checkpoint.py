@@ -25,7 +25,7 @@ from headway.runtime.checkpoint import RuntimeCheckpoint, write_checkpoint
 from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.testing import settle
-from tests.unit.runtime.kit import call, events_of, runtime, write
+from tests.unit.runtime.kit import bookings, call, events_of, runtime, write
 
 
 def names(folder: Path) -> list[str]:
@@ -394,23 +394,8 @@ async def test_what_an_abort_is_undoing_is_to_be_done_again(when: str) -> None:
     """``book`` is cancelled while the checkpoint is taken: one that goes on from there must not count it as booked."""
     made, gate = runtime(state={"at": 1})
     calls: list[str] = []
-
-    @headway.tool
-    async def book() -> None:
-        calls.append("book")
-
-    @headway.tool
-    async def cancel() -> None:
-        calls.append("cancel")
-
-    @headway.tool
-    async def pay() -> None:
-        calls.append("pay")
-        if calls.count("pay") == 1:
-            raise RuntimeError("no money")
-
-    for function in (book, cancel, pay):
-        made.register_tool(function)
+    for entry in bookings(calls):
+        made.register_tool_entry(entry)
     undone = {"reversibility": "compensable", "compensation": {"type": "tool", "tool": "cancel"}}
     by_gate = {"reversibility": "compensable", "compensation": {"type": "tool", "tool": "gate"}}
     plan = [

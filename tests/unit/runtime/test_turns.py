@@ -211,12 +211,18 @@ async def test_replans_and_further_candidates_spend_one_budget() -> None:
     assert len(await events_of(made, kinds.ACTION_EXECUTING)) == 4
 
 
-def test_a_loop_that_ended_in_mid_run_keeps_no_turn() -> None:
-    made, _ = runtime()
+def in_mid_run(made: Runtime) -> tuple[asyncio.AbstractEventLoop, asyncio.Task[headway.ProposalResult]]:
+    """Return a loop that stands still while a run on it waits at the gate, and the task of that run."""
     loop = asyncio.new_event_loop()
-    left = loop.create_task(made.execute({"actions": [call("g", "gate")]}))
+    run = loop.create_task(made.execute({"actions": [call("g", "gate")]}))
     for _ in range(20):
         loop.run_until_complete(asyncio.sleep(0))
+    return loop, run
+
+
+def test_a_loop_that_ended_in_mid_run_keeps_no_turn() -> None:
+    made, _ = runtime()
+    loop, left = in_mid_run(made)
     token = CancellationToken()
     waiting = loop.create_task(made.execute_with_cancel({"actions": [call("w")]}, token))
     loop.run_until_complete(asyncio.sleep(0))
@@ -247,10 +253,7 @@ def test_a_loop_that_ended_in_mid_run_keeps_no_turn() -> None:
 
 def test_two_loops_at_once_are_told_so() -> None:
     made, _ = runtime()
-    loop = asyncio.new_event_loop()
-    first = loop.create_task(made.execute({"actions": [call("g", "gate")]}))
-    for _ in range(20):
-        loop.run_until_complete(asyncio.sleep(0))
+    loop, first = in_mid_run(made)
     with pytest.raises(headway.errors.Conflict, match="one loop at a time"):
         asyncio.run(made.execute({"actions": [call("a")]}))
     first.cancel()
