@@ -115,8 +115,7 @@ class Engine:
         have yet to call must be among them.
 
         By ``on_restart``, else the configuration's ``[runtime] on_restart``, unfinished jobs go on from their log
-        ("resume"), unless they were cancelled, belong to another workspace, or have yet to do what is not possible or
-        not allowed here; or they are closed as interrupted ("fail").
+        ("resume") or are closed as interrupted ("fail"), as those are that cannot go on here or were cancelled.
 
         Raises :class:`headway.errors.HomeLocked`, :class:`headway.errors.StoreError` or
         :class:`headway.errors.InvalidConfig`; then nothing is left open and nothing was changed.
