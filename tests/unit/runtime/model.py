@@ -144,18 +144,19 @@ class Model:
         missing = next((self.plan.nodes[n].id for n in node.needs if self.ends[n].status != "succeeded"), None)
         if missing is not None:
             self._end(i, "skipped", "dependency", f"dependency '{missing}' did not succeed")
-        elif any(key not in self.state for key in action.state_dependencies):
+            return False
+        try:  # of both kinds of refusal the parameters give the code
+            parameters = {name: self._filled_in(value) for name, value in given.items()}
+        except LookupError:
+            self._end(i, "rejected", "validation", None)
+            return False
+        if any(key not in self.state for key in action.state_dependencies):
             self._end(i, "rejected", "precondition", None)
         elif action.type == "state_write":
             self._succeed(i, f"written: {given['key']}", {given["key"]: given["value"]})
         elif action.type == "state_read":
             self._succeed(i, self.state.get(given["key"]), {})
         else:
-            try:
-                parameters = {name: self._filled_in(value) for name, value in given.items()}
-            except LookupError:
-                self._end(i, "rejected", "validation", None)
-                return False
             self.course[i].parameters = parameters
             self.course[i].key = f"{node.tool} {parameters}" if action.idempotent else None
             return True
