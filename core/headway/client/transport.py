@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from headway.client.failures import error_of, unreachable
+from headway.client.unix import UnixTransport
 from headway.client.wire import ACTOR_HEADER, API_PREFIX, KEEP_ALIVE_S
 from headway.errors import InvalidInput, Unavailable, one_line
 
@@ -41,7 +42,7 @@ class Transport:
                 base_url=base,
                 headers=headers,
                 timeout=httpx.Timeout(timeout, connect=CONNECT_S),
-                transport=None if socket is None else httpx.AsyncHTTPTransport(uds=str(socket)),
+                transport=None if socket is None else UnixTransport(socket),
                 trust_env=False,  # a proxy of the environment is not meant for this
                 follow_redirects=False,
             )
