@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from headway.state import StateStore
     from headway.tools.context import ToolContext, ToolResult
     from headway.tools.decorator import tool
-    from headway.tools.executor import ToolExecutor
+    from headway.tools.executor import ContextualExecutor, ToolExecutor
     from headway.tools.longrun import LongRunning, Poll, long_running
     from headway.tools.registry import ToolEntry, ToolRegistry
     from headway.tools.shell import register_shell
@@ -84,6 +84,7 @@ _HOME = {
     "Clock": "clock",
     "Completion": "inference.answer",
     "Conflict": "errors",
+    "ContextualExecutor": "tools.executor",
     "CostBudget": "limits.budget",
     "CostSummary": "plan.result",
     "DistilledSkill": "learning.skill",
@@ -181,6 +182,7 @@ __all__ = [
     "Clock",
     "Completion",
     "Conflict",
+    "ContextualExecutor",
     "CostBudget",
     "CostSummary",
     "DistilledSkill",

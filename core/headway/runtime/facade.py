@@ -54,7 +54,7 @@ from headway.runtime.turn import turn_of
 from headway.state import StateStore
 from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
-from headway.tools.executor import Execute, ExecutorTools, ToolExecutor
+from headway.tools.executor import Executor, ExecutorTools
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.workspace import Workspace
 
@@ -98,7 +98,7 @@ class Runtime:
         state: StateStore | Mapping[str, Any] | None = None,
         log: EventLog | None = None,
         policies: PolicyEngine | None = None,
-        executor: ToolExecutor | Execute | None = None,
+        executor: Executor | None = None,
         inference: InferenceProvider | None = None,
         memgine: Memgine | None = None,
         auto_distill: bool = True,
@@ -154,7 +154,7 @@ class Runtime:
         """
         return cls(state=state, log=log, policies=policies, **options)
 
-    def with_executor(self, executor: ToolExecutor | Execute) -> Runtime:
+    def with_executor(self, executor: Executor) -> Runtime:
         """Set the executor (:meth:`set_executor`); return this runtime."""
         self.set_executor(executor)
         return self
@@ -281,7 +281,7 @@ class Runtime:
         root = workspace if workspace is not None else self._env.workspace or Path.cwd()
         return register_agent_basics(self.registry, Workspace(path_of(root)))
 
-    def set_executor(self, executor: ToolExecutor | Execute | None) -> None:
+    def set_executor(self, executor: Executor | None) -> None:
         """Let ``executor`` run, from the next call on, the tools that have no function of their own."""
         self._executor.set(executor)
 

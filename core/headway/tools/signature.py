@@ -69,6 +69,22 @@ def read_signature(function: Callable[..., Any], tool: str) -> Signature:
     return result
 
 
+def takes_context(function: Callable[..., Any], name: str, position: int) -> bool:
+    """Whether the parameter of ``function`` at ``position`` (from 0) is annotated ``ToolContext``.
+
+    Raises ``InvalidInput``, which calls the function ``name``, where its annotation cannot be resolved.
+    """
+    try:
+        found = [*inspect.signature(function).parameters.values()]
+    except (ValueError, TypeError):
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if len(found) <= position or found[position].kind not in positional:
+        return False
+    at = found[position]
+    return _is_context(_resolve(name, at.name, at.annotation, _globals_of(function)))
+
+
 def refuse_kind(tool: str, parameter: inspect.Parameter) -> None:
     """Raise ``InvalidInput`` if a plan, which calls by keyword, cannot give ``parameter``."""
     if parameter.kind is inspect.Parameter.VAR_POSITIONAL:

@@ -14,7 +14,7 @@ import pytest
 import headway
 from headway import EventLog, Runtime, StateStore, ToolSchema
 from headway.clock import rfc3339
-from headway.errors import Conflict, InvalidInput, NotFound
+from headway.errors import Conflict, InvalidInput, NotFound, ToolError
 from headway.events import kinds
 from headway.learning.distill import DeterministicDistiller
 from headway.learning.memory import Memgine
@@ -25,6 +25,7 @@ from headway.policy.capabilities import CapabilitySet
 from headway.policy.engine import PolicyEngine
 from headway.runtime.replan import ReplanConfig, ReplanContext
 from headway.testing import ScriptedProvider, VirtualClock
+from headway.tools.context import ToolContext
 from headway.tools.decorator import entry_of
 from tests.unit.runtime.kit import call, events_of, runtime, write
 
@@ -63,6 +64,29 @@ async def test_set_executor_changes_who_runs_them_and_without_one_they_fail() ->
     assert not (await made.execute(plan)).ok
     with pytest.raises(InvalidInput, match="a tool executor has a method"):
         made.set_executor(len)  # type: ignore[arg-type]
+
+
+async def test_an_executor_is_told_about_the_call_if_it_asks() -> None:
+    contexts: list[ToolContext] = []
+
+    class Told:
+        async def execute(self, tool: str, params: dict[str, Any], context: ToolContext) -> Any:
+            contexts.append(context)
+            if context.attempt == 1:
+                raise ToolError("not yet")
+            return {"tool": tool, "params": params, "key": context.state["key"]}
+
+    made = Runtime(executor=Told(), state={"key": "here"}, clock=VirtualClock(autojump=True))
+    made.register_tool("named")
+    retried = call("a", "named", parameters={"x": 1}, failure_behavior="retry", max_retries=1, timeout_ms=60_000)
+    result = await made.execute({"actions": [retried]})
+    assert result["a"].output == {"tool": "named", "params": {"x": 1}, "key": "here"}
+    assert [(context.action_id, context.attempt, context.job_id) for context in contexts] == [
+        ("a", 1, result.job_id),
+        ("a", 2, result.job_id),
+    ]
+    assert contexts[0].idempotency_key == contexts[1].idempotency_key
+    assert contexts[0].deadline is not None
 
 
 async def test_a_registered_schema_is_enforced_before_the_executor_is_asked() -> None:

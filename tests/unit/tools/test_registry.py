@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from headway.errors import InvalidInput
 from headway.plan.model import ToolSchema
+from headway.tools.context import ToolContext
 from headway.tools.executor import ExecutorTools
 from headway.tools.longrun import Poll, long_running
 from headway.tools.quickcheck import quick_check
 from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.tools.stream import CONTEXT
 
 
 def entry(parameters: dict[str, Any], name: str = "sch", **more: Any) -> ToolEntry:
@@ -332,6 +335,40 @@ async def test_an_executor_is_an_object_with_execute_a_function_or_what_is_calle
     for wrong in (Blocks(), Called, 5):
         with pytest.raises(InvalidInput, match="async def execute"):
             ExecutorTools(wrong)  # type: ignore[arg-type]
+
+
+async def test_an_executor_gets_a_context_where_its_third_parameter_says_so() -> None:
+    async def named(tool: str, params: dict[str, Any], whatever: ToolContext) -> Any:
+        return whatever
+
+    async def positional(tool: str, params: dict[str, Any], ctx: ToolContext | None = None, /) -> Any:
+        return ctx
+
+    async def without(tool: str, params: dict[str, Any], verbose: bool = False) -> Any:
+        return verbose
+
+    async def rest(*values: Any) -> Any:
+        return len(values)
+
+    async def unknown(tool: str, params: dict[str, Any], context: Missing) -> Any:  # type: ignore[name-defined]  # noqa: F821
+        return context
+
+    class Called:
+        async def __call__(self, tool: str, params: dict[str, Any], context: ToolContext) -> Any:
+            return context
+
+    class Executes:
+        execute = Called.__call__
+
+    context = ToolContext(action_id="a")
+    for executor in (named, positional, Called(), Executes(), functools.partial(named)):
+        call = ExecutorTools(executor).entry(ToolSchema(name="t")).call
+        assert await call(x=1, **{CONTEXT: context}) is context
+        assert isinstance(await call(x=1), ToolContext)  # called without a run around it
+    for executor, answer in ((without, False), (rest, 2)):
+        assert await ExecutorTools(executor).entry(ToolSchema(name="t")).call(x=1, **{CONTEXT: context}) == answer
+    with pytest.raises(InvalidInput, match="'execute': the annotation of 'context' cannot be resolved"):
+        ExecutorTools(unknown)
 
 
 async def test_an_executor_and_work_behind_a_handle_take_parameters_of_any_name() -> None:
