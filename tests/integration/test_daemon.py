@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import stat
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
@@ -24,8 +23,6 @@ from headway.store.reader import StoreReader
 from headway_bridge.listeners import bind_tcp
 from tests.integration.daemon_process import running, start
 from tests.unit.bridge.operator.fakes import short_home
-
-LIMIT_S = 10.0
 
 
 def call(action_id: str, tool: str, *after: str, **parameters: Any) -> dict[str, Any]:
@@ -145,13 +142,11 @@ async def test_sigterm_cancels_what_runs_and_ends(home: Home, tmp_path: Path) ->
     async with running(home, tmp_path, "--grace", "0.3") as daemon, OperatorClient(home) as client:
         row = await client.submit(LONG)
         await until_executing(client, row.job_id, "long")
-        began = time.monotonic()
         async with aclosing(client.follow(patience=0)) as stream:  # an open stream must not hold the end
             await anext(stream)
             daemon.signal(signal.SIGTERM)
             code, errors = await daemon.end()
-        assert time.monotonic() - began < LIMIT_S
-        assert code == 0, errors
+        assert code == 0, errors  # after ten seconds the kernel's timer would have ended it
         assert errors == "headway: stopping: runs are being cancelled\n"
     run = await run_in_store(home, row.job_id)
     assert (run.job.status, run.job.cancel_reason) == ("cancelled", "shutdown")
@@ -178,7 +173,6 @@ async def test_ctrl_c_twice_kills(home: Home, tmp_path: Path) -> None:
     async with running(home, tmp_path) as daemon, OperatorClient(home) as client:
         row = await client.submit(plan(call("long", "doze", seconds=60)))
         await until_executing(client, row.job_id, "long")
-        began = time.monotonic()
         async with aclosing(client.follow(patience=0)) as stream:
             daemon.signal(signal.SIGINT)
             async for batch in stream:
@@ -187,9 +181,11 @@ async def test_ctrl_c_twice_kills(home: Home, tmp_path: Path) -> None:
             daemon.signal(signal.SIGINT)
             code, errors = await daemon.end()
         assert code == 130
-        assert time.monotonic() - began < 4, "no grace"
         assert "press Ctrl-C again to kill" in errors
     assert (await run_in_store(home, row.job_id)).action("long").error_code == "killed"
+    async with stored(home) as reader:
+        killed = [event for event in await reader.events(job_id=row.job_id) if event.kind == kinds.RUN_KILLED]
+    assert [event.data["by"] for event in killed] == ["daemon"]  # the second Ctrl-C, not the end of the grace
 
 
 @pytest.mark.parametrize("now", [False, True])

@@ -190,7 +190,7 @@ async def test_a_job_that_the_log_has_not_whole_gets_an_end_when_there_is_room(
         await rig.make_room()
         for _ in range(3):
             await rig.retried()
-        view = await asyncio.wait_for(waiting, 10)
+        view = await asyncio.wait_for(waiting, 60)
         assert (view.job.status, view.job.outcome) == ("failed", "interrupted")
         events = await engine.log.read(limit=100_000)
         assert [e.job_id for e in events if e.kind in kinds.TERMINAL_JOB] == [job_id]

@@ -268,7 +268,7 @@ def test_a_log_outlives_its_loops() -> None:
         waiting = asyncio.ensure_future(anext(log.subscribe(log.last_seq)))
         await settle()
         fill(log, 1)
-        return [e.seq for e in await asyncio.wait_for(waiting, 5)]
+        return [e.seq for e in await asyncio.wait_for(waiting, 60)]
 
     asyncio.run(leave_a_wake_up_behind())
     assert asyncio.run(follow()) == [2]

@@ -574,5 +574,5 @@ async def test_a_tool_cannot_continue_a_checkpoint_on_its_own_runtime() -> None:
         await made.continue_from(saved)
 
     made.register_tool(nested)
-    result = await asyncio.wait_for(made.execute({"actions": [call("n", "nested")]}), 10)
+    result = await asyncio.wait_for(made.execute({"actions": [call("n", "nested")]}), 60)
     assert "a tool cannot execute a plan on the state that it runs on" in str(result["n"].error)

@@ -37,7 +37,7 @@ async def test_a_cancel_in_the_line_for_a_turn_is_answered_at_once() -> None:
     third = asyncio.create_task(made.execute({"actions": [call("b")]}))
     await asyncio.sleep(0)
     token.cancel("no need")
-    result = await asyncio.wait_for(second, 5)
+    result = await asyncio.wait_for(second, 60)
     assert (result.status, result["a"].error) == ("cancelled", "canceled: no need")
     assert not first.done()
     gate.open.set()
@@ -58,7 +58,7 @@ async def test_a_task_cancelled_in_the_line_blocks_nobody() -> None:
     waiting[1].cancel()  # in the moment in which its turn comes
     ends = await asyncio.gather(*waiting, return_exceptions=True)
     assert [isinstance(end, asyncio.CancelledError) for end in ends] == [True, True, False, True, False]
-    assert (await asyncio.wait_for(made.execute({"actions": []}), 5)).ok
+    assert (await asyncio.wait_for(made.execute({"actions": []}), 60)).ok
 
 
 async def test_a_tool_that_executes_on_its_own_runtime_is_refused_instead_of_waiting_for_itself() -> None:
@@ -70,7 +70,7 @@ async def test_a_tool_that_executes_on_its_own_runtime_is_refused_instead_of_wai
 
     made.register_tool(nested)
     plan = [call("a", "nested", parameters={"there": True}), call("b", "nested", parameters={"there": False})]
-    result = await asyncio.wait_for(made.execute({"actions": plan}), 5)
+    result = await asyncio.wait_for(made.execute({"actions": plan}), 60)
     assert result["a"].output == "completed"
     assert str(result["b"].error).startswith("a tool cannot execute a plan on the state that it runs on")
 
@@ -164,7 +164,7 @@ async def test_runtimes_whose_tools_execute_on_each_other_do_not_wait_for_ever()
     running = asyncio.create_task(one.execute({"actions": [call("a", "on_other")]}))
     await gate.started.get()
     gate.open.set()
-    result = await asyncio.wait_for(running, 10)
+    result = await asyncio.wait_for(running, 60)
     assert (result.status, result["a"].output) == ("completed", "failed")
 
 
@@ -189,7 +189,7 @@ async def test_a_replan_callback_cannot_execute_on_the_state_that_waits_for_it()
         await made.execute({"actions": [call("a")]})
 
     made.with_replan(callback, headway.ReplanConfig(max_replans=1))
-    result = await asyncio.wait_for(made.execute({"actions": [call("f", "boom")]}), 10)
+    result = await asyncio.wait_for(made.execute({"actions": [call("f", "boom")]}), 60)
     assert result.outcome == "aborted"
     assert "give it a Runtime of its own" in str(result.replan_lineage[-1].rejection_reason)
 
@@ -248,7 +248,7 @@ def test_a_loop_that_ended_in_mid_run_keeps_no_turn() -> None:
         assert (await held).ok
         assert (await late).ok
 
-    asyncio.run(asyncio.wait_for(elsewhere(), 10))
+    asyncio.run(asyncio.wait_for(elsewhere(), 60))
 
 
 def test_two_loops_at_once_are_told_so() -> None:

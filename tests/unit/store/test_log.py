@@ -54,7 +54,7 @@ async def test_append_is_in_order_and_committed_soon(log: StoreLog) -> None:
     assert first.ts == 1_700_000_000_000
     assert _kinds(log.home) == ["a", "b", "c"]
     log.append(Event("d"))
-    await asyncio.wait_for(anext(log.subscribe(3)), 10)  # nobody flushed
+    await asyncio.wait_for(anext(log.subscribe(3)), 60)  # nobody flushed
     assert await log.write() == 4
 
 

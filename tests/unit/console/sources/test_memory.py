@@ -40,7 +40,7 @@ async def test_it_yields_everything_and_then_what_comes() -> None:
     await log.write(Event("later"))
     await settle()
     await log.close()
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         await task
     flat = [event for batch in got if isinstance(batch, list) for event in batch]
     assert flat == [*events, flat[-1]]
@@ -59,7 +59,7 @@ async def test_closing_the_source_ends_it_and_not_the_log() -> None:
             seen.set()
 
     task = asyncio.create_task(follow())
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         await seen.wait()
         await settle()
         await source.close()
