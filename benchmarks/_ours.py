@@ -116,12 +116,11 @@ async def _aged(new: Opened, events: int, count: int) -> float:
             await _cost(runtime(log), parse_proposal(_plans.flat(10)))
             return await _cost(runtime(log), parse_proposal(plan))
 
-    base = await PACE.measure_async(first, 7)
     async with new() as log:
         made = runtime(log)
         while log.last_seq < events:
             await made.execute(parse_proposal(plan))
-        return await PACE.measure_async(lambda: _cost(made, parse_proposal(plan)), 7) / base
+        return await PACE.ratio_async(lambda: _cost(made, parse_proposal(plan)), first, 7)
 
 
 async def _wall(tool: str, count: int) -> float:

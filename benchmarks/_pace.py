@@ -94,6 +94,26 @@ class Pace:
             made.append(self.note(Round(value, max(before, loop()))))
         return self.median(made)
 
+    def ratio(self, work: Callable[[], float], base: Callable[[], float], rounds: int) -> float:
+        """Return the median of what ``work`` measures against ``base``, which takes its turn just before it."""
+
+        def pair() -> float:
+            before = base()
+            return work() / before
+
+        return self.measure(pair, rounds)
+
+    async def ratio_async(
+        self, work: Callable[[], Awaitable[float]], base: Callable[[], Awaitable[float]], rounds: int
+    ) -> float:
+        """Do what :meth:`ratio` does with coroutine functions."""
+
+        async def pair() -> float:
+            before = await base()
+            return await work() / before
+
+        return await self.measure_async(pair, rounds)
+
     def enough(self, made: Sequence[Round], wanted: int) -> bool:
         """Whether so many of the rounds count, or too many were made."""
         return len(made) >= TRIES * wanted or len(self.steady(made)) >= wanted

@@ -61,11 +61,10 @@ def aged(events: int, count: int) -> float:
             runtime.execute_proposal(text, _noop)
         return cpu.us(count)
 
-    base = PACE.measure(lambda: cost(new()), 7)
     runtime = new()
     while runtime.event_count() < events:
         runtime.execute_proposal(text, _noop)
-    return PACE.measure(lambda: cost(runtime), 7) / base
+    return PACE.ratio(lambda: cost(runtime), lambda: cost(new()), 7)
 
 
 def nap_sync(count: int) -> float:

@@ -477,7 +477,7 @@ class Engine:
         return await self._carry_through(self._fork(checkpoint_id, by))
 
     async def _fork(self, checkpoint_id: str, by: str) -> JobRow:
-        checkpoint = await self.history.checkpoint(checkpoint_id)
+        checkpoint = await self.history.fork_point(checkpoint_id)
         parent = checkpoint.info.job_id
         if parent is None:
             raise Conflict(f"checkpoint '{checkpoint_id}' is of a state, not of a job: there is no plan to go on with")

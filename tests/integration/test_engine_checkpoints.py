@@ -8,7 +8,7 @@ from typing import Any
 import headway
 from headway.tools.decorator import entry_of
 from tests.integration.test_engine import opened
-from tests.unit.runtime.kit import bookings, call
+from tests.unit.runtime.kit import bookings, call, write
 
 MIB = 1024 * 1024
 
@@ -37,6 +37,32 @@ async def test_what_an_abort_is_undoing_is_done_again_by_a_fork(tmp_path: Path) 
         fork = await rig.engine.wait(row.job_id, 30)
         assert (fork.job.status, calls) == ("completed", ["book", "pay", "cancel", "book", "pay"])
         assert fork.state == {"at": 2, "booked": True}
+
+
+async def test_what_an_abort_undid_is_done_again_by_a_fork_of_a_level_before_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as rig:
+        calls: list[str] = []
+        for entry in bookings(calls):
+            rig.engine.registry.register(entry)
+        job = await rig.submit(
+            write("kept", "k", 1),
+            call("q", "book", expected_effects={"booked": True}, **undone_by("cancel")),
+            call("later", "book", dependencies=["q"], expected_effects={"again": True}),
+            call("f", "pay", dependencies=["later"]),
+        )
+        await rig.engine.wait(job, 30)
+        assert calls == ["book", "book", "pay", "cancel"]
+        point = await rig.engine.history.checkpoint(f"{job}@L1")
+        assert point.state == {"k": 1, "booked": True, "again": True}  # what it was then
+        begun = await rig.engine.history.fork_point(f"{job}@L1")
+        assert (begun.state, [result.action_id for result in begun.results]) == (
+            {"k": 1, "again": True},
+            ["kept", "later"],
+        )
+        row = await rig.engine.fork(f"{job}@L1")
+        fork = await rig.engine.wait(row.job_id, 30)
+        assert (fork.job.status, calls[4:]) == ("completed", ["book", "pay"])
+        assert await rig.engine.reader.scope_state(row.scope) == {"k": 1, "booked": True, "again": True}
 
 
 async def test_a_run_whose_state_and_outputs_are_large_comes_back(tmp_path: Path) -> None:

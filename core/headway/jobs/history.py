@@ -118,6 +118,36 @@ class History:
                 return await self._at(info)
         raise NotFound(f"there is no checkpoint '{checkpoint_id}': job {job_id} has not finished level {level}")
 
+    async def fork_point(self, checkpoint_id: str) -> Checkpoint:
+        """Return a checkpoint as a fork begins from it: what the run compensated later is to be done again.
+
+        Such an action has no result there, and the state is as if it had not run.
+        """
+        checkpoint = await self.checkpoint(checkpoint_id)
+        info = checkpoint.info
+        if info.job_id is None:
+            return checkpoint
+        undone = await self._compensated(info.job_id, after=info.seq)
+        if not undone & {result.action_id for result in checkpoint.results}:
+            return checkpoint
+        run = await self._reader.run_view(info.job_id, upto=info.seq, resolve=True)
+        (started,) = await self._reader.events(job_id=info.job_id, kinds=[kinds.JOB_STARTED], limit=1)
+        state = await self._reader.scope_state(info.scope, upto=started.seq)
+        for action in (run.actions[index] for level in run.levels for index in level.actions):
+            if action.status is ActionStatus.SUCCEEDED and action.id not in undone:
+                apply_changes(state, action.state_changes)
+        results = [result for result in checkpoint.results if result.action_id not in undone]
+        return msgspec.structs.replace(checkpoint, state=state, results=results, pending={})
+
+    async def _compensated(self, job_id: str, after: int) -> set[str]:
+        """Return the ids of the actions of a job that were compensated after that event."""
+        found: set[str] = set()
+        wanted = [kinds.COMPENSATION_SUCCEEDED]
+        while page := await self._reader.events(after=after, job_id=job_id, kinds=wanted, limit=1000):
+            found.update(event.action_id for event in page if event.action_id is not None)
+            after = page[-1].seq
+        return found
+
     async def capture(
         self, checkpoint_id: str, *, job_id: str | None, scope: str | None, name: str | None, created_ms: int
     ) -> Checkpoint:
