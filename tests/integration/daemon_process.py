@@ -23,6 +23,7 @@ TOOLS = '''
 import asyncio
 import threading
 import time
+from pathlib import Path
 
 import headway
 
@@ -38,6 +39,14 @@ async def nap(seconds: float) -> str:
 def doze(seconds: float) -> str:
     """Sleep in a thread."""
     threading.Event().wait(seconds)
+    return "woke"
+
+
+@headway.tool
+def hold(path: str) -> str:
+    """Wait for a file in a thread."""
+    while not Path(path).exists():
+        time.sleep(0.005)
     return "woke"
 
 

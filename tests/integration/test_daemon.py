@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,12 @@ async def until_executing(client: OperatorClient, job_id: str, action_id: str) -
         async for batch in batches:
             if any(event.kind == kinds.ACTION_EXECUTING and event.action_id == action_id for event in batch):
                 return
+
+
+async def until_cancelled(stream: AsyncIterator[Sequence[Event]]) -> None:
+    async for batch in stream:
+        if any(event.kind == kinds.RUN_CANCEL_REQUESTED for event in batch):
+            return
 
 
 @asynccontextmanager
@@ -160,10 +166,13 @@ async def test_sigterm_cancels_what_runs_and_ends(home: Home, tmp_path: Path) ->
 
 async def test_what_ends_within_the_grace_is_not_killed(home: Home, tmp_path: Path) -> None:
     async with running(home, tmp_path) as daemon, OperatorClient(home) as client:
-        row = await client.submit(plan(call("a", "doze", seconds=0.5), call("b", "quick", "a")))
+        row = await client.submit(plan(call("a", "hold", path=str(tmp_path / "go")), call("b", "quick", "a")))
         await until_executing(client, row.job_id, "a")
-        daemon.signal(signal.SIGTERM)
-        assert (await daemon.end())[0] == 0
+        async with aclosing(client.follow(patience=0)) as stream:
+            daemon.signal(signal.SIGTERM)
+            await until_cancelled(stream)
+            (tmp_path / "go").touch()
+            assert (await daemon.end())[0] == 0
     run = await run_in_store(home, row.job_id)
     assert run.action("a").output == "woke"
     assert run.action("b").error == "canceled: shutdown"
@@ -175,9 +184,7 @@ async def test_ctrl_c_twice_kills(home: Home, tmp_path: Path) -> None:
         await until_executing(client, row.job_id, "long")
         async with aclosing(client.follow(patience=0)) as stream:
             daemon.signal(signal.SIGINT)
-            async for batch in stream:
-                if any(event.kind == kinds.RUN_CANCEL_REQUESTED for event in batch):
-                    break
+            await until_cancelled(stream)
             daemon.signal(signal.SIGINT)
             code, errors = await daemon.end()
         assert code == 130

@@ -11,6 +11,7 @@ from typing import Any
 import headway
 from headway import CancellationToken, Poll, Runtime, SubprocessTool, long_running, register_shell
 from headway.plan.result import ActionStatus, ErrorCode
+from headway.testing import VirtualClock
 from headway.tools import Workspace
 from tests.unit.tools.children import alive, descriptors, until
 
@@ -68,14 +69,16 @@ async def test_a_kill_ends_a_program_that_heeds_nothing() -> None:
 
 
 async def test_a_timeout_of_the_action_ends_a_command_and_what_it_started(tmp_path: Path) -> None:
-    runtime = Runtime()
+    clock = VirtualClock()
+    runtime = Runtime(clock=clock)
     register_shell(runtime.registry, Workspace(tmp_path))
-    command = {"command": "sleep 600 & echo $! > pid; wait"}
+    command = {"command": "sleep 600 & echo $! > new; mv new pid; wait"}
     run = asyncio.create_task(runtime.execute({"actions": [call("a", "shell", parameters=command, timeout_ms=300)]}))
-    await until(lambda: run.done() or (tmp_path / "pid").is_file())
+    await until((tmp_path / "pid").is_file)
+    pid = int((tmp_path / "pid").read_text())
+    await clock.advance(0.3)
     (one,) = (await run).results
     assert (one.error_code, one.error) == (ErrorCode.TIMEOUT, "timed out after 300 ms")
-    pid = int((tmp_path / "pid").read_text())
     await until(lambda: not alive(pid))
 
 

@@ -19,6 +19,12 @@ from typing import Any
 import httpcore
 import httpx
 
+CONNECTIONS = 100
+"""How many connections a client may hold at once; each stream that is followed holds one."""
+
+IDLE_S = 5.0
+"""Seconds after which an idle connection is not used again: less than the daemon lets it live."""
+
 BUSY_S = 0.01
 """Seconds until a connection is tried again that the daemon had no place for."""
 
@@ -29,7 +35,12 @@ class UnixTransport(httpx.AsyncHTTPTransport):
     def __init__(self, path: Path) -> None:
         # There is no TLS on a Unix socket. The context trusts nobody, and spares reading the system's certificates.
         super().__init__(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-        self._pool = httpcore.AsyncConnectionPool(uds=str(path), network_backend=_Backend())
+        self._pool = httpcore.AsyncConnectionPool(
+            uds=str(path),
+            network_backend=_Backend(),
+            max_connections=CONNECTIONS,
+            keepalive_expiry=IDLE_S,
+        )
 
 
 class _Backend(httpcore.AsyncNetworkBackend):

@@ -59,7 +59,7 @@ class StoreReader:
         thread: Any = getattr(connection, "_thread", connection)
         thread.daemon = True  # a reader left open must not keep the process alive
         try:
-            await connection
+            await _opened(connection)
             reader = cls(path, connection)
             await reader._check()
         except sqlite3.Error as error:
@@ -276,6 +276,20 @@ class StoreReader:
             raise store_error(error, self.path) from None
         except ValueError:  # closed while this waited for its turn
             raise StoreError(f"the reader of {self.path} is closed") from None
+
+
+async def _opened(connection: aiosqlite.Connection) -> None:
+    """Open it. A cancellation waits for the thread's answer, which a loop that has ended could not take."""
+
+    async def opening() -> None:
+        await connection
+
+    task = asyncio.create_task(opening())
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def _close(connection: aiosqlite.Connection) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -109,6 +109,21 @@ async def test_a_read_that_is_cancelled_as_bytes_arrive_leaves_nothing_behind(pa
     finally:
         loop.set_exception_handler(before)
     assert reports == []
+
+
+async def test_many_streams_leave_room_for_a_request(path: Path) -> None:
+    """Each stream that is followed holds a connection."""
+
+    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"/stream" in await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            writer.write(ANSWER)
+
+    async with served(path, begin), client(path) as http, AsyncExitStack() as streams:
+        for _ in range(30):
+            await streams.enter_async_context(http.stream("GET", "/stream"))
+        assert (await http.get("/")).text == "ok"
 
 
 async def test_silence_ends_with_the_read_limit(path: Path) -> None:

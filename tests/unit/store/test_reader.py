@@ -1,10 +1,13 @@
 """Readers: another process's view of the store."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,7 @@ from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.store.migrate import LATEST
 from headway.store.reader import StoreReader
+from headway.testing.clock import settle
 from tests.unit.store.runs import created, names, numbered, whole_run
 
 
@@ -131,6 +135,32 @@ async def test_many_tasks_share_a_reader(log: StoreLog, reader: StoreReader) -> 
     await asyncio.gather(produce(), look(), look())
 
 
+async def test_an_opening_that_is_cancelled_leaves_no_thread_behind(
+    log: StoreLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, go = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
+    connect = sqlite3.connect
+
+    def slow(*values: Any, **more: Any) -> sqlite3.Connection:
+        threads.append(threading.current_thread())
+        inside.set()
+        go.wait(30)
+        return connect(*values, **more)
+
+    monkeypatch.setattr(sqlite3, "connect", slow)
+    opening = asyncio.create_task(StoreReader.open(log.home.db))
+    await asyncio.to_thread(inside.wait, 30)
+    opening.cancel()
+    await settle()
+    assert not opening.done()  # its thread could not answer a loop that has gone meanwhile
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    await asyncio.to_thread(threads[0].join, 30)
+    assert not threads[0].is_alive()
+
+
 async def test_a_cancelled_question_leaves_no_transaction_open(log: StoreLog, reader: StoreReader) -> None:
     for turns in range(8):
         task = asyncio.ensure_future(reader.jobs_view())
@@ -175,6 +205,7 @@ async def test_saved_checkpoints(log: StoreLog, reader: StoreReader) -> None:
 _READ = """
 import asyncio, sys
 from headway.store.reader import StoreReader
+from headway.testing.clock import settle
 async def main():
     reader = await StoreReader.open(sys.argv[1])
     print(await reader.last_seq())

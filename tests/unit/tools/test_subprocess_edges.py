@@ -49,6 +49,7 @@ from headway.tools.stream import CONTEXT
 tool = SubprocessTool(sys.argv[1:], name="talker")
 
 async def main():
+    asyncio.get_running_loop().slow_callback_duration = 3600  # dev mode tells of a slow machine too
     print(await tool.call(pid=True), await tool.call(do="heir", then="answer"), flush=True)
     told = asyncio.Event()
     context = ToolContext(progress=lambda *_: told.set())

@@ -125,8 +125,10 @@ def run_of(events: list[Event], job_id: str) -> RunView:
 
 
 def console_on(source: Any, **options: Any) -> HeadwayConsole:
-    """A console that paints as fast as tests like."""
-    return HeadwayConsole(source, fps=60, **options)
+    """A console that paints as fast as tests like, and whose messages stay however slow the machine is."""
+    app = HeadwayConsole(source, fps=60, **options)
+    app.NOTIFICATION_TIMEOUT = 3600  # type: ignore[misc]
+    return app
 
 
 def painted(app: HeadwayConsole) -> str:

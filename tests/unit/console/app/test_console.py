@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from textual.command import CommandList
 from textual.pilot import Pilot
 
 from headway.errors import Conflict, Unavailable
@@ -33,6 +34,11 @@ RUN = run_of(GOOD[:HALF], JOB)
 SPENT = fold_all(BudgetView(), GOOD[:HALF]).budgets[JOB]
 RUNNING = [action.id for action in RUN.actions if action.status == "executing"]
 WAITING = [action.id for action in RUN.actions if not action.done and action.status != "executing"]
+
+
+def chosen(found: CommandList) -> str:
+    """The command that enter would run."""
+    return str(found.highlighted_option.prompt).lower() if found.highlighted_option is not None else ""
 
 
 @asynccontextmanager
@@ -413,7 +419,8 @@ async def test_help_opens_and_closes_with_its_own_key() -> None:
 async def test_the_palette_runs_actions_and_finds_jobs() -> None:
     async with console(GOOD) as (app, pilot, _):
         await press(app, pilot, "colon", *"budgets")
-        await pilot.pause(0.2)
+        found = app.screen.query_one(CommandList)
+        await settled(app, pilot, lambda: "budgets" in chosen(found))  # what was listed first is all there is
         await press(app, pilot, "enter")
         assert app.main is not None
         assert app.main.view == "budgets"

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from headway_console.app import HeadwayConsole
 from headway_console.resources import recordings
 from headway_console.sources import ReplaySource
-from tests.unit.console.app.fakes import painted
+from tests.unit.console.app.fakes import console_on, painted
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 async def replay(name: str = "good-run") -> AsyncIterator[tuple[HeadwayConsole, Pilot[Any], ReplaySource]]:
     """A recording that stands still at its start."""
     source = ReplaySource(recordings() / f"{name}.jsonl", playing=False)
-    app = HeadwayConsole(source, fps=60)
+    app = console_on(source)
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: app.opened)
         yield app, pilot, source
@@ -71,7 +71,7 @@ async def test_a_place_is_typed() -> None:
         await pilot.pause()
         assert f"seq 90/{source.last_seq}" in painted(app)
         await pilot.press("t", *"nowhere", "enter")
-        assert "is no place" in " ".join(note.message for note in app._notifications)
+        await until(pilot, lambda: any("is no place" in note.message for note in app._notifications))
         await pilot.press("t", "escape")
         assert app.model.last_seq == 90
 
