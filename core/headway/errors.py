@@ -16,6 +16,7 @@
     │   ├── StoreTooNew              written by a newer Headway
     │   └── LogFull                  the disk refused a commit
     ├── Unavailable                  no daemon answers, or it is going away
+    │   └── NoAnswer                 … in time, though one is there: it is busy, or hangs
     └── ToolError                    a tool failed; its message is the action's error
         ├── TerminalToolError        a failure that no retry can mend; always aborts
         ├── InferenceError           a model, or the service that runs it, failed
@@ -132,6 +133,12 @@ class Unavailable(HeadwayError):
     """No daemon answers at this home."""
 
     code = "unavailable"
+
+
+class NoAnswer(Unavailable):
+    """The daemon did not answer in time."""
+
+    code = "no_answer"
 
 
 class ToolError(HeadwayError):

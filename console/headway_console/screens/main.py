@@ -301,7 +301,9 @@ class MainScreen(Relay, inherit_bindings=False):
         self.filter_bar.open(self.panel.expression)
 
     def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
-        """Apply what is typed."""
+        """Apply what is typed, unless the bar has been closed since: then that counts."""
+        if not self.filter_bar.is_open:
+            return
         self._set_filter(event.expression, close=event.done)
 
     def _set_filter(self, expression: str, *, close: bool) -> None:

@@ -28,9 +28,17 @@ class CheckpointList(LineList):
         self.checkpoints: list[Checkpoint] = []
 
     def put(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Show these."""
+        """Show these; the cursor stays on its checkpoint."""
+        chosen = self.chosen()
         self.checkpoints = sorted(checkpoints, key=lambda c: (c.seq, c.created_ms), reverse=True)
+        for index, point in enumerate(self.checkpoints):
+            if chosen is not None and point.checkpoint_id == chosen.checkpoint_id:
+                self.cursor = index
         self.sync()
+
+    def chosen(self) -> Checkpoint | None:
+        """Return the one under the cursor."""
+        return self.checkpoints[self.cursor] if self.cursor < len(self.checkpoints) else None
 
     def total(self) -> int:
         """Return how many there are."""
@@ -134,15 +142,17 @@ class RestoreDialog(Dialog[Decision]):
             if diff is None:
                 pane.put([[("Reading the state there.", "dim")]])
                 diff = self._diffs[point.checkpoint_id] = await self._commands.diff(point.checkpoint_id)
-            pane.put(diff_lines(diff, pane.row_width))
+            lines = diff_lines(diff, pane.row_width)
         except HeadwayError as error:
-            pane.put([[(describe(error), "failed")]])
+            lines = [[(describe(error), "failed")]]
+        chosen = self.selected
+        if chosen is not None and chosen.checkpoint_id == point.checkpoint_id:  # no other one was chosen meanwhile
+            pane.put(lines)
 
     @property
     def selected(self) -> Checkpoint | None:
         """The checkpoint under the cursor."""
-        rows = self.query_one(CheckpointList)
-        return rows.checkpoints[rows.cursor] if rows.cursor < len(rows.checkpoints) else None
+        return self.query_one(CheckpointList).chosen()
 
     def on_line_list_moved(self, event: LineList.Moved) -> None:
         """Show the diff of the one under the cursor."""
@@ -183,5 +193,5 @@ class RestoreDialog(Dialog[Decision]):
         except HeadwayError as error:
             self.notify(describe(error), severity="error", markup=False)
             return
-        self.notify(f"Saved {saved.checkpoint_id}.", markup=False)
         await self._load()
+        self.notify(f"Saved {saved.checkpoint_id}.", markup=False)

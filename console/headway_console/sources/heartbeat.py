@@ -6,17 +6,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from headway.clock import Clock
-from headway.errors import HeadwayError
+from headway.errors import HeadwayError, NoAnswer
 
 BEAT_S = 1.0
 """Seconds between an answer and the next question."""
 
 SILENCE_S = 2.0
-"""Seconds without an answer after which it counts as gone; it may still come."""
+"""Seconds without an answer after which that is told; it may still come, and so may that of a command."""
 
 
 class Heartbeat:
     """Asks again and again. ``problem`` is one line, "" while all is well; ``since_ms`` is when that began.
+
+    ``gone`` says of a problem that nobody is there: a daemon that is only silent may be busy, and takes commands.
 
     ``ask()`` returns when the daemon answered and raises a :class:`HeadwayError` when it did not. Before the first
     answer all counts as well; :meth:`beat` asks at once.
@@ -27,7 +29,9 @@ class Heartbeat:
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._told = asyncio.Event()
         self.problem = ""
+        self.gone = False
         self.since_ms = clock.time_ms()
 
     def start(self) -> None:
@@ -52,14 +56,24 @@ class Heartbeat:
         try:
             await self._ask()
         except HeadwayError as error:
-            self.tell(error.message)
+            self.lose(error)
         else:
             self.tell("")
         finally:
             timer.cancel()
 
-    def tell(self, problem: str) -> None:
+    async def first(self) -> None:
+        """Wait until something is known: the first answer, or that it is late."""
+        await self._told.wait()
+
+    def lose(self, error: HeadwayError) -> None:
+        """Note that this came in the place of an answer."""
+        self.tell(error.message, gone=not isinstance(error, NoAnswer))
+
+    def tell(self, problem: str, *, gone: bool = False) -> None:
         """Note how things stand."""
+        self._told.set()
+        self.gone = gone
         if problem != self.problem:
             self.problem = problem
             self.since_ms = self._clock.time_ms()

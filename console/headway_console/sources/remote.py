@@ -49,13 +49,13 @@ class RemoteSource:
 
     @property
     def commands(self) -> Commands | None:
-        """The daemon's, while it answers."""
-        return None if self._daemon.problem else self._client
+        """The daemon's, while it is there."""
+        return None if self._daemon.gone else self._client
 
     @property
     def read_only(self) -> str:
         """Why there are no commands."""
-        return f"not connected: {self._daemon.problem}" if self._daemon.problem else ""
+        return f"not connected: {self._daemon.problem}" if self._daemon.gone else ""
 
     @property
     def link(self) -> Link:
@@ -106,7 +106,7 @@ class RemoteSource:
             except Unavailable as error:
                 if self._is_closed():
                     return
-                self._daemon.tell(error.message)
+                self._daemon.lose(error)
             await self._pause(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
             failures += 1
 

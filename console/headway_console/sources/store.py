@@ -76,8 +76,8 @@ class StoreSource:
 
     @property
     def commands(self) -> Commands | None:
-        """The daemon's, while it answers."""
-        return self._client if self._client is not None and not self._daemon.problem else None
+        """The daemon's, while it is there."""
+        return self._client if self._client is not None and not self._daemon.gone else None
 
     @property
     def read_only(self) -> str:
@@ -110,10 +110,10 @@ class StoreSource:
         try:
             self._client = OperatorClient(self._home, actor=self._actor, clock=self._clock)
         except Unavailable as error:
-            self._daemon.tell(error.message)
+            self._daemon.lose(error)
             return
-        await self._daemon.beat()
         self._daemon.start()
+        await self._daemon.first()
 
     async def close(self) -> None:
         """Close every connection and end every iteration."""

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from headway.errors import HeadwayError, InvalidInput, InvalidPlan, NotFound, Unavailable, one_line
+from headway.errors import HeadwayError, InvalidInput, InvalidPlan, NoAnswer, NotFound, Unavailable, one_line
 from headway.plan.verify import Issue
 
 
@@ -61,5 +61,5 @@ def unreachable(error: httpx.TransportError, where: str) -> Unavailable:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return Unavailable(f"no daemon answers at {where}; start one with: headway serve")
     if isinstance(error, httpx.TimeoutException):
-        return Unavailable(f"the daemon at {where} did not answer in time")
+        return NoAnswer(f"the daemon at {where} did not answer in time")
     return Unavailable(f"the daemon at {where} broke off its answer: it may be going away")

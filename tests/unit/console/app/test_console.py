@@ -1,5 +1,6 @@
 """The console, driven by keys over a source that the tests steer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,13 +14,14 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.views import BudgetView, JobsView
-from headway.jobs.checkpoints import CheckpointInfo
+from headway.jobs.checkpoints import CheckpointInfo, StateDiff
 from headway_console.app import HeadwayConsole, QuitChoice
 from headway_console.screens.dialog import ChoiceDialog
 from headway_console.screens.help import HelpScreen
 from headway_console.screens.main import MainScreen
 from headway_console.screens.restore import RestoreDialog
 from headway_console.source import Link, Snapshot
+from headway_console.widgets.filter_bar import FilterBar
 from tests.unit.console.app.fakes import FakeCommands, FakeSource, console_on, painted, recorded, run_of
 
 pytestmark = pytest.mark.anyio
@@ -150,6 +152,18 @@ async def test_folding_keeps_failures_in_sight() -> None:
         assert "verify-auth" not in text
         assert "deploy-gateway" in text
         assert "verify-auth" in await press(app, pilot, "z")
+
+
+async def test_a_filter_that_escape_cleared_does_not_come_back() -> None:
+    """Enter reaches the screen by two messages, escape at once: it may overtake."""
+    async with console(GOOD) as (app, pilot, _):
+        await press(app, pilot, "3", "slash", *"parse")
+        assert app.main is not None
+        assert app.main.panel.expression == "parse"
+        await press(app, pilot, "escape")
+        app.main.filter_bar.post_message(FilterBar.Changed("parse", done=True))
+        await press(app, pilot, "j")
+        assert app.main.panel.expression == ""
 
 
 async def test_a_filter_narrows_counts_and_is_cleared_by_escape() -> None:
@@ -361,6 +375,36 @@ async def test_a_checkpoint_can_be_saved_from_the_list_and_a_conflict_is_told() 
         commands.error = Conflict("a job runs in that scope")
         await press(app, pilot, "r", "r")
         assert "a job runs in that scope" in toasts(app)
+
+
+async def test_the_cursor_stays_on_its_checkpoint_when_one_is_saved() -> None:
+    commands = FakeCommands(points=points())
+    async with console(GOOD, commands=commands) as (app, pilot, _):
+        await press(app, pilot, "R", "j", "s")
+        await settled(app, pilot, lambda: "Saved" in toasts(app))
+        await press(app, pilot, "f")
+        assert commands.calls[-1] == ("fork", f"{JOB}@L0")
+
+
+async def test_the_diff_that_is_shown_is_that_of_the_checkpoint_that_would_be_forked() -> None:
+    class Slow(FakeCommands):
+        """Answers for the newest checkpoint last."""
+
+        async def diff(self, checkpoint_id: str) -> StateDiff:
+            if checkpoint_id.endswith("@L1"):
+                await late.wait()
+                return StateDiff(checkpoint_id, "job:x", {"newest": 1}, {}, {})
+            return StateDiff(checkpoint_id, "job:x", {"older": 1}, {}, {})
+
+    late = asyncio.Event()
+    async with console(GOOD, commands=Slow(points=points())) as (app, pilot, _):
+        await press(app, pilot, "R")
+        await press(app, pilot, "j")
+        await settled(app, pilot, lambda: "older" in painted(app))
+        late.set()
+        text = await press(app, pilot, "p")  # a key that does nothing here
+        assert "older" in text
+        assert "newest" not in text
 
 
 async def test_copy_offers_id_json_and_command() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from headway.errors import Unavailable
+from headway.errors import NoAnswer, Unavailable
 from headway.testing import VirtualClock
 from headway_console.sources.heartbeat import BEAT_S, SILENCE_S, Heartbeat
 
@@ -49,11 +49,22 @@ async def test_a_refusal_is_a_problem_until_it_answers() -> None:
     await clock.advance(5.5)
     daemon.problem = "gone"
     await clock.advance(3)
-    assert (heart.problem, heart.since_ms) == ("gone", clock.time_ms() - 2500)
+    assert (heart.problem, heart.gone, heart.since_ms) == ("gone", True, clock.time_ms() - 2500)
     daemon.problem = ""
     await clock.advance(1)
-    assert (heart.problem, heart.since_ms) == ("", clock.time_ms() - 500)
+    assert (heart.problem, heart.gone, heart.since_ms) == ("", False, clock.time_ms() - 500)
     await heart.stop()
+
+
+async def test_who_gives_no_answer_in_time_is_there() -> None:
+    clock = VirtualClock()
+
+    async def ask() -> None:
+        raise NoAnswer
+
+    heart = Heartbeat(ask, clock)
+    await heart.beat()
+    assert (heart.problem, heart.gone) == ("The daemon did not answer in time.", False)
 
 
 async def test_silence_is_noticed_in_two_seconds() -> None:
@@ -64,10 +75,23 @@ async def test_silence_is_noticed_in_two_seconds() -> None:
     await clock.advance(SILENCE_S - 0.01)
     assert heart.problem == ""
     await clock.advance(0.01)
-    assert heart.problem == "the daemon does not answer"
+    assert (heart.problem, heart.gone) == ("the daemon does not answer", False)
     daemon.silent.set()
     await clock.advance(0)
     assert heart.problem == ""
+    await heart.stop()
+
+
+async def test_the_first_that_is_known_is_an_answer_or_that_it_is_late() -> None:
+    clock, daemon = VirtualClock(), Daemon()
+    heart = Heartbeat(daemon.ask, clock)
+    daemon.silent.clear()
+    heart.start()
+    first = asyncio.create_task(heart.first())
+    await clock.advance(SILENCE_S - 0.01)
+    assert not first.done()
+    await clock.advance(0.01)
+    assert first.done()
     await heart.stop()
 
 

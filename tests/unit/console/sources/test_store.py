@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -19,11 +20,14 @@ from headway.events.fold import fold_all
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 from headway.store.home import Home
 from headway.store.log import StoreLog
-from headway.testing import event_stream
+from headway.testing import VirtualClock, event_stream
+from headway_bridge.listeners import UnixListener
 from headway_console.model import ConsoleModel
 from headway_console.source import Item, Snapshot, Source
 from headway_console.sources import StoreSource
+from headway_console.sources.heartbeat import SILENCE_S
 from headway_console.sources.store import LISTED
+from tests.unit.bridge.operator.fakes import short_home
 
 pytestmark = pytest.mark.anyio
 
@@ -141,6 +145,26 @@ async def test_without_a_daemon_it_only_shows(tmp_path: Path) -> None:
         await watcher.until(1)
         assert watcher.source.read_only == "no daemon runs in this home; start one with: headway serve"
         assert watcher.source.link.connected  # nothing claims to be running
+
+
+async def test_a_daemon_that_is_silent_can_be_asked_all_the_same() -> None:
+    """It may only be busy. That it is silent is known soon, so that the console opens."""
+    home, clock = short_home(), VirtualClock()
+    await (await StoreLog.open(home)).close()
+    listener = UnixListener(home)
+    source = StoreSource(home, clock=clock)
+    try:
+        opening = asyncio.create_task(source.open())
+        while clock.pending == 0:  # noqa: ASYNC110 - until it has asked
+            await asyncio.sleep(0)
+        await clock.advance(SILENCE_S)
+        await opening
+        assert source.commands is not None
+        assert source.read_only == ""
+    finally:
+        await source.close()
+        listener.close()
+        shutil.rmtree(home.path)
 
 
 async def test_runs_whose_process_is_gone_are_stale(tmp_path: Path) -> None:
