@@ -22,8 +22,6 @@ from headway.store.home import Home
 from tests.acceptance.commands import HEADWAY, Headway, call, plan
 from tests.acceptance.terminal import ALTERNATE, ESCAPE, Terminal
 
-pytestmark = pytest.mark.timeout(240)  # many steps; each of them is bounded by itself
-
 CONFIG = "[tools]\npython = ['tools.py']\n[a2a]\nport = 0\n[operator]\nshutdown_secs = 1\n"
 
 TOOLS = '''
@@ -193,7 +191,11 @@ def test_checkpoints_restore_and_fork(slow: Headway, opened: Open) -> None:
     console.type("G")
     console.wait_for("The state there is the state now.")
     console.type("f")
-    console.wait_for(f"Forked {job.job_id}@L0", "✔ completed")
+    console.wait_for(f"Forked {job.job_id}@L0")
+    console.type("6")
+    console.wait_until(
+        lambda text: any("✔ completed" in line and "fork of" in line for line in text.splitlines()), "its end"
+    )
     fork, old = slow.run("jobs", "ls", "--json").json
     assert (fork["status"], fork["forked_from"], old["status"]) == ("completed", job.job_id, "completed")
     assert fork["scope"] != old["scope"]
@@ -280,7 +282,8 @@ def test_a_killed_daemon_is_noticed_by_the_console_that_started_it(slow: Headway
         console.wait_for("after level 0", "1/3 done")
         (slow.here / "two").touch()
         console.type("f")
-        console.wait_for("Forked", "✔ completed", "3/3")
+        console.wait_for("Forked")
+        console.wait_for("✔ completed", "3/3")
         console.type("q")
         assert console.end() == 0
         assert_restored(console)
@@ -309,7 +312,7 @@ def test_it_fits_every_size_while_a_run_goes_on(slow: Headway, opened: Open) -> 
     console = opened("up", size=(120, 40))
     console.wait_for("No run yet")
     with slow.start("run", "slow.json", "--plain") as client:
-        console.wait_for("● running", "first")
+        console.wait_for("● running", "first", "50% holding")  # nothing moves from here on
         console.type("2")
         wide = console.wait_for("▾ L0", "level 0  0/1 done", "○ pending")
         for size in ((80, 24), (60, 16), (20, 5), (1, 1), (200, 60), (120, 40)):

@@ -79,7 +79,8 @@ def test_run_cancel_restore_fork_and_leave(slow: Headway) -> None:
         screen.wait_for("Checkpoints of", "after level 0")
         screen.press("G")
         screen.press("f")
-        screen.wait_for("Forked", "● running")
+        screen.wait_for("Forked")
+        screen.wait_for("● running")
         screen.press("6")
         screen.wait_for("⊘ cancelled", "● running", "fork of")
 
@@ -121,7 +122,8 @@ def test_a_killed_daemon_is_told_and_found_again(slow: Headway) -> None:
                 screen.wait_for("after level 0")
                 go(slow).write_text("")
                 screen.press("f")
-                screen.wait_for("Forked", "✔ completed")
+                screen.wait_for("Forked")
+                screen.wait_for("✔ completed")
                 screen.press("q")
                 assert running.end() == 0
                 again.process.send_signal(signal.SIGTERM)

@@ -31,7 +31,7 @@ def hold(name: str, ctx: headway.ToolContext) -> str:
     ctx.report_progress(1, 2, "holding")
     if (ctx.workspace / "held").exists():
         (ctx.workspace / "held").write_text("now")
-    for _ in range(2000):
+    for _ in range(10_000):
         if (ctx.workspace / name).exists():
             return "let go"
         time.sleep(0.01)

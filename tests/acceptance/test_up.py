@@ -1,11 +1,12 @@
 """``headway up`` and ``headway console`` on a terminal: the console opens, and leaving it settles the daemon."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.commands import Headway, call, plan
+from tests.acceptance.commands import Headway, Running, call, plan
 from tests.acceptance.test_run import TOOLS
 
 
@@ -41,6 +42,11 @@ def test_a_daemon_that_was_there_stays(headway: Headway) -> None:
         assert headway.run("status", "--json").json["pid"] == status["pid"]
 
 
+def let_go(slow: Headway, running: Running) -> None:
+    running.wait_for("cancel requested: shutdown")
+    (slow.here / "go").touch()
+
+
 def test_live_runs_go_on_or_stop(slow: Headway) -> None:
     try:
         with slow.terminal("up") as console:
@@ -59,10 +65,11 @@ def test_live_runs_go_on_or_stop(slow: Headway) -> None:
                     again.wait_for("held")
                     again.type("q")
                     again.wait_for("Stop them")
-                    again.type("s")
-                    running.wait_for("cancel requested: shutdown")
-                    (slow.here / "go").touch()
-                    assert again.end() == 0
+                    with ThreadPoolExecutor(1) as meanwhile:  # a terminal that nobody reads holds its writer up
+                        let = meanwhile.submit(let_go, slow, running)
+                        again.type("s")
+                        assert again.end() == 0
+                        let.result()
                     assert "the daemon has stopped" in again.text
                 assert running.end() == 130
         [row] = slow.run("jobs", "ls", "--json").json
@@ -102,6 +109,7 @@ def test_replay(headway: Headway) -> None:
 STUCK = """
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import headway

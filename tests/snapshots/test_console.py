@@ -34,12 +34,13 @@ def at(percent: float, *keys: str) -> Before:
             await pilot.pause()
         controls = app.source.replay
         assert isinstance(controls, ReplaySource)
+        version = app.model.version
         if percent < 100:
             controls.seek_percent(percent)
         else:
             controls.seek(controls.last_seq)
         wanted = controls.last_seq if percent >= 100 else 1
-        while app.model.last_seq < wanted:
+        while app.model.version == version or app.model.last_seq < wanted:
             await pilot.pause()
         await pilot.press(*keys)
         app.paint_now()
