@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -39,7 +39,8 @@ async def served(path: Path, handler: Handler) -> AsyncIterator[None]:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
-        await handler(reader, writer)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):  # the client has left
+            await handler(reader, writer)
 
     async with await asyncio.start_unix_server(connected, path):
         yield
