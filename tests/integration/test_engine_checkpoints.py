@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import headway
+from headway.errors import Conflict
 from headway.tools.decorator import entry_of
 from tests.integration.test_engine import opened
 from tests.unit.runtime.kit import bookings, call, write
@@ -39,30 +42,49 @@ async def test_what_an_abort_is_undoing_is_done_again_by_a_fork(tmp_path: Path) 
         assert fork.state == {"at": 2, "booked": True}
 
 
-async def test_what_an_abort_undid_is_done_again_by_a_fork_of_a_level_before_it(tmp_path: Path) -> None:
+async def test_a_fork_takes_nothing_over_that_was_compensated_since(tmp_path: Path) -> None:
     async with opened(tmp_path) as rig:
         calls: list[str] = []
         for entry in bookings(calls):
             rig.engine.registry.register(entry)
         job = await rig.submit(
-            write("kept", "k", 1),
-            call("q", "book", expected_effects={"booked": True}, **undone_by("cancel")),
-            call("later", "book", dependencies=["q"], expected_effects={"again": True}),
+            write("first", "k", 1),
+            call("q", "book", dependencies=["first"], expected_effects={"booked": True}, **undone_by("cancel")),
+            call("later", "book", dependencies=["q"]),
             call("f", "pay", dependencies=["later"]),
         )
         await rig.engine.wait(job, 30)
         assert calls == ["book", "book", "pay", "cancel"]
-        point = await rig.engine.history.checkpoint(f"{job}@L1")
-        assert point.state == {"k": 1, "booked": True, "again": True}  # what it was then
-        begun = await rig.engine.history.fork_point(f"{job}@L1")
-        assert (begun.state, [result.action_id for result in begun.results]) == (
-            {"k": 1, "again": True},
-            ["kept", "later"],
-        )
-        row = await rig.engine.fork(f"{job}@L1")
+        before = await rig.engine.reader.last_seq()
+        for level in (1, 2):
+            with pytest.raises(Conflict, match=f"job {job} has compensated q since this checkpoint"):
+                await rig.engine.fork(f"{job}@L{level}")
+        assert await rig.engine.reader.last_seq() == before
+        row = await rig.engine.fork(f"{job}@L0")
         fork = await rig.engine.wait(row.job_id, 30)
-        assert (fork.job.status, calls[4:]) == ("completed", ["book", "pay"])
-        assert await rig.engine.reader.scope_state(row.scope) == {"k": 1, "booked": True, "again": True}
+        assert (fork.job.status, calls[4:]) == ("completed", ["book", "book", "pay"])
+        assert await rig.engine.reader.scope_state(row.scope) == {"k": 1, "booked": True}
+
+
+async def test_a_run_that_is_being_undone_is_not_forked_before_it_has_ended(tmp_path: Path) -> None:
+    async with opened(tmp_path) as rig:
+        calls: list[str] = []
+        for entry in bookings(calls):
+            rig.engine.registry.register(entry)
+        job = await rig.submit(
+            write("first", "k", 1),
+            call("q", "book", dependencies=["first"], **undone_by("cancel")),
+            call("p", dependencies=["q"], **undone_by("gate")),
+            call("f", "pay", dependencies=["p"]),
+        )
+        await rig.gate.started.get()  # the later compensation: the booking stands still
+        with pytest.raises(Conflict, match=f"job {job} is being undone: fork it when that has ended"):
+            await rig.engine.fork(f"{job}@L1")
+        rig.gate.open.set()
+        await rig.engine.wait(job, 30)
+        row = await rig.engine.fork(f"{job}@L0")
+        assert (await rig.engine.wait(row.job_id, 30)).job.status == "completed"
+        assert calls == ["book", "pay", "cancel", "book", "pay"]
 
 
 async def test_a_run_whose_state_and_outputs_are_large_comes_back(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from headway_console.cli.output import note
 
 if TYPE_CHECKING:
+    from headway.client.wire import DaemonStatus
     from headway.store.home import Home
     from headway_console.app import QuitChoice
 
@@ -29,24 +30,43 @@ async def settle(home: Home, choice: QuitChoice | None, *, started: int = 0) -> 
     from headway.errors import NoAnswer, Unavailable
     from headway_console.app import QuitChoice
 
-    stop = choice is QuitChoice.STOP
-    try:
-        async with OperatorClient(home, actor="cli", timeout=PATIENCE_S if stop else GLANCE_S) as client:
-            status = await client.status()
-            idle = not (status.running or status.queued)
-            ours = status.pid == started
-            stop = stop or (ours and idle)
-            if stop:
+    status = await _status(home, patient=choice is QuitChoice.STOP)
+    if status is None:
+        return
+    idle = not (status.running or status.queued)
+    ours = status.pid == started
+    if choice is QuitChoice.STOP or (ours and idle):
+        async with OperatorClient(home, actor="cli", timeout=PATIENCE_S) as client:
+            try:
                 await client.stop()
-    except NoAnswer:
-        if stop:
-            raise
-        note("the daemon does not answer at the moment; headway stop ends it")
-        return
-    except Unavailable:
-        return
-    if stop:
+            except NoAnswer:
+                raise
+            except Unavailable:
+                note("the daemon is going away already")
         gone = await wait_until_gone(home, status.pid)
         note(f"the daemon has stopped (pid {status.pid})" if gone else f"the daemon (pid {status.pid}) is stopping")
     elif ours or not idle:
         note(f"the daemon goes on (pid {status.pid}); headway stop ends it")
+
+
+async def _status(home: Home, *, patient: bool) -> DaemonStatus | None:
+    """Return what the daemon says, None without one; with ``patient`` a silent one is waited for, and is an error."""
+    from headway.errors import NoAnswer, Unavailable
+
+    try:
+        return await _ask(home, GLANCE_S)
+    except NoAnswer:
+        if not patient:
+            note("the daemon does not answer now; headway stop ends it when it does")
+            return None
+    except Unavailable:
+        return None
+    note(f"waiting up to {PATIENCE_S:g} s for the daemon to answer")
+    return await _ask(home, PATIENCE_S)
+
+
+async def _ask(home: Home, seconds: float) -> DaemonStatus:
+    from headway.client import OperatorClient
+
+    async with OperatorClient(home, actor="cli", timeout=seconds) as client:
+        return await client.status()

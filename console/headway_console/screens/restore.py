@@ -193,5 +193,5 @@ class RestoreDialog(Dialog[Decision]):
         except HeadwayError as error:
             self.notify(describe(error), severity="error", markup=False)
             return
-        await self._load()
         self.notify(f"Saved {saved.checkpoint_id}.", markup=False)
+        await self._load()

@@ -52,7 +52,7 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Ask once."""
-        timer = self._clock.call_later(SILENCE_S, self.tell, "the daemon does not answer")
+        timer = self._clock.call_later(SILENCE_S, self._late)
         try:
             await self._ask()
         except HeadwayError as error:
@@ -61,6 +61,12 @@ class Heartbeat:
             self.tell("")
         finally:
             timer.cancel()
+            self._told.set()  # also by what nobody foresaw: who waits for the first goes on
+
+    def _late(self) -> None:
+        self._told.set()
+        if not self.gone:  # else it is as it was
+            self.tell("the daemon does not answer")
 
     async def first(self) -> None:
         """Wait until something is known: the first answer, or that it is late."""
@@ -72,7 +78,6 @@ class Heartbeat:
 
     def tell(self, problem: str, *, gone: bool = False) -> None:
         """Note how things stand."""
-        self._told.set()
         self.gone = gone
         if problem != self.problem:
             self.problem = problem

@@ -258,7 +258,11 @@ class StoreSource:
     # -- who writes it ---------------------------------------------------------------------------------------------
 
     async def _ask_daemon(self) -> None:
-        if not self._home.socket.exists():
+        try:
+            there = self._home.socket.exists()
+        except OSError as error:
+            raise Unavailable(f"{self._home.socket} cannot be looked at: {error.strerror}") from None
+        if not there:
             raise Unavailable("no daemon runs in this home")
         assert self._client is not None
         await self._client.status()

@@ -56,9 +56,12 @@ def _issues(found: list[Any]) -> list[Any]:
         return found
 
 
-def unreachable(error: httpx.TransportError, where: str) -> Unavailable:
-    """Return the one line for a request that got no answer; ``where`` names the home or the address."""
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+def unreachable(error: httpx.RequestError, where: str, *, local: bool) -> Unavailable:
+    """Return the one line for a request that got no answer; ``where`` names the home or the address.
+
+    ``local``: it went to a Unix socket, where a connection that takes too long has somebody at the other end.
+    """
+    if isinstance(error, httpx.ConnectError) or (isinstance(error, httpx.ConnectTimeout) and not local):
         return Unavailable(f"no daemon answers at {where}; start one with: headway serve")
     if isinstance(error, httpx.TimeoutException):
         return NoAnswer(f"the daemon at {where} did not answer in time")

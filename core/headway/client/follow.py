@@ -10,7 +10,7 @@ import httpx
 import msgspec
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
-from headway.client.failures import error_of, unreachable
+from headway.client.failures import error_of
 from headway.client.transport import Transport
 from headway.clock import Clock
 from headway.errors import Unavailable
@@ -63,8 +63,8 @@ class Follower:
                     async for batch in connection:
                         yield batch
                 lost = Unavailable(f"the daemon at {self._transport.where} ended the event stream")
-            except httpx.TransportError as error:
-                lost = unreachable(error, self._transport.where)
+            except httpx.RequestError as error:
+                lost = self._transport.lost(error)
             except Unavailable as error:
                 if self._connected_at is not None:
                     raise

@@ -43,7 +43,8 @@ class OperatorClient:
     first call.
 
     Every method raises the :mod:`headway.errors` class that the daemon named, with its message, and
-    :class:`Unavailable` when no daemon answers: no socket, one that a dead daemon left, a daemon that stops.
+    :class:`Unavailable` when no daemon answers: no socket, one that a dead daemon left, a daemon that stops; its
+    subclass :class:`~headway.errors.NoAnswer` when one is there that does not answer in time.
     """
 
     def __init__(

@@ -31,6 +31,7 @@ class Transport:
         self, *, socket: Path | None, url: str | None, token: str | None, actor: str | None, timeout: float
     ) -> None:
         self.where = url if url is not None else str(socket.parent if socket is not None else "")
+        self._local = socket is not None
         headers: list[tuple[bytes, bytes]] = []
         if actor is not None:
             headers.append((ACTOR_HEADER.encode(), one_line(actor, 200).encode()))
@@ -75,8 +76,8 @@ class Transport:
                 headers=None if content is None else {"Content-Type": "application/json"},
                 timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else httpx.Timeout(timeout, connect=CONNECT_S),
             )
-        except httpx.TransportError as error:
-            raise unreachable(error, self.where) from None
+        except httpx.RequestError as error:
+            raise self.lost(error) from None
         if not response.is_success:
             raise error_of(response.status_code, response.content)
         try:
@@ -95,6 +96,10 @@ class Transport:
             headers={"Accept": "text/event-stream", "Cache-Control": "no-store", **headers},
             timeout=httpx.Timeout(STREAM_READ_S, connect=CONNECT_S),
         )
+
+    def lost(self, error: httpx.RequestError) -> Unavailable:
+        """Return what the caller is told of a request that got no answer."""
+        return unreachable(error, self.where, local=self._local)
 
     async def close(self) -> None:
         """Close every connection. Closing twice is harmless."""

@@ -2,7 +2,7 @@
 
 The stream that httpx itself opens there (anyio's) lets the event loop resolve a read that a time limit or a
 cancellation has just ended: the loop then reports ``InvalidStateError`` in a callback nobody wrote. asyncio's own
-streams do not, so requests travel over those.
+socket calls look first, so requests travel by those.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import select
 import socket
 import ssl
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,45 +51,63 @@ class _Backend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         with _raising(httpcore.ConnectTimeout, httpcore.ConnectError):
             async with asyncio.timeout(timeout):
-                plug = await _connected(path)
-                return _Stream(*await asyncio.open_unix_connection(sock=plug))
+                return _Stream(await _connected(path))
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """One connection."""
+    """One connection. Its socket is closed once nobody waits on it: the loop must not look at a number used anew."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, plug: socket.socket) -> None:
+        self._plug = plug
+        self._waiting = 0
+        self._closed = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _raising(httpcore.ReadTimeout, httpcore.ReadError):
+        with _raising(httpcore.ReadTimeout, httpcore.ReadError), self._in_use():
             async with asyncio.timeout(timeout):
-                return await self._reader.read(max_bytes)
+                return await asyncio.get_running_loop().sock_recv(self._plug, max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        with _raising(httpcore.WriteTimeout, httpcore.WriteError):
+        with _raising(httpcore.WriteTimeout, httpcore.WriteError), self._in_use():
             async with asyncio.timeout(timeout):
-                self._writer.write(buffer)
-                await self._writer.drain()
+                await asyncio.get_running_loop().sock_sendall(self._plug, buffer)
 
     async def aclose(self) -> None:
-        self._writer.transport.abort()  # closing would wait until a peer that no longer reads has read everything
-        await asyncio.sleep(0)
+        if not self._closed:
+            self._closed = True
+            with suppress(OSError):  # the peer has left already
+                self._plug.shutdown(socket.SHUT_RDWR)  # ends the waits of others
+            self._close_if_idle()
 
     def get_extra_info(self, info: str) -> Any:
-        return self._is_readable() if info == "is_readable" else self._writer.get_extra_info(info)
+        if info == "is_readable":
+            return self._is_readable()
+        return self._plug if info == "socket" else None
 
     def _is_readable(self) -> bool:
-        """Whether an idle connection has something to tell, which can only be its end."""
-        if self._reader.at_eof() or self._writer.is_closing():
+        """Whether an idle connection has something to tell: its end, or what nobody asked for."""
+        if self._plug.fileno() < 0:
             return True
         poll = select.poll()
-        poll.register(self._writer.get_extra_info("socket"), select.POLLIN)
+        poll.register(self._plug, select.POLLIN)
         return bool(poll.poll(0))
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if self._closed:
+                self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if not self._waiting:
+            self._plug.close()
 
 
 async def _connected(path: str) -> socket.socket:

@@ -6,12 +6,19 @@ from typing import Any
 
 import msgspec
 
-from headway.errors import NotFound
+from headway.errors import Conflict, NotFound, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold.values import apply_changes
 from headway.events.views import JobRow, RunView
-from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, level_checkpoints, parse_level_id, uncommitted
+from headway.jobs.checkpoints import (
+    Checkpoint,
+    CheckpointInfo,
+    kept_results,
+    level_checkpoints,
+    parse_level_id,
+    uncommitted,
+)
 from headway.jobs.transitions import TRANSITIONS, JobStatus
 from headway.plan.result import ROLLED_BACK, ActionResult, ActionStatus
 from headway.runtime.resumption import resumption_of
@@ -119,25 +126,26 @@ class History:
         raise NotFound(f"there is no checkpoint '{checkpoint_id}': job {job_id} has not finished level {level}")
 
     async def fork_point(self, checkpoint_id: str) -> Checkpoint:
-        """Return a checkpoint as a fork begins from it: what the run compensated later is to be done again.
+        """Return a checkpoint that a fork may begin from.
 
-        Such an action has no result there, and the state is as if it had not run.
+        Raises :class:`Conflict` where the fork would take over as done what the run compensated after the checkpoint,
+        or is about to: what depends on it, and has no compensation, cannot be taken back.
         """
         checkpoint = await self.checkpoint(checkpoint_id)
         info = checkpoint.info
-        if info.job_id is None:
+        kept = {result.action_id for result in kept_results(checkpoint.results)}
+        if info.job_id is None or not kept:
             return checkpoint
-        undone = await self._compensated(info.job_id, after=info.seq)
-        if not undone & {result.action_id for result in checkpoint.results}:
-            return checkpoint
-        run = await self._reader.run_view(info.job_id, upto=info.seq, resolve=True)
-        (started,) = await self._reader.events(job_id=info.job_id, kinds=[kinds.JOB_STARTED], limit=1)
-        state = await self._reader.scope_state(info.scope, upto=started.seq)
-        for action in (run.actions[index] for level in run.levels for index in level.actions):
-            if action.status is ActionStatus.SUCCEEDED and action.id not in undone:
-                apply_changes(state, action.state_changes)
-        results = [result for result in checkpoint.results if result.action_id not in undone]
-        return msgspec.structs.replace(checkpoint, state=state, results=results, pending={})
+        run = await self._reader.run_view(info.job_id)
+        if await self._undo(run, run.last_seq, {}, []):
+            raise Conflict(f"job {info.job_id} is being undone: fork it when that has ended")
+        undone = sorted(kept & await self._compensated(info.job_id, after=info.seq))
+        if undone:
+            raise Conflict(
+                f"job {info.job_id} has compensated {one_line(', '.join(undone), 200)} since this checkpoint,"
+                " where it counts as done: fork an earlier one, or run the plan anew"
+            )
+        return checkpoint
 
     async def _compensated(self, job_id: str, after: int) -> set[str]:
         """Return the ids of the actions of a job that were compensated after that event."""

@@ -55,7 +55,7 @@ class ExecutorTools:
         execute: Any = getattr(executor, "execute", executor)
         if not (inspect.iscoroutinefunction(execute) or inspect.iscoroutinefunction(type(execute).__call__)):
             raise InvalidInput("a tool executor has a method `async def execute(tool, params)`")
-        self._contextual = takes_context(execute, "execute", position=2)
+        self._contextual = takes_context(execute, "a tool executor", position=2)
         self._execute = execute
 
     def entry(self, schema: ToolSchema) -> ToolEntry:

@@ -72,7 +72,7 @@ def read_signature(function: Callable[..., Any], tool: str) -> Signature:
 def takes_context(function: Callable[..., Any], name: str, position: int) -> bool:
     """Whether the parameter of ``function`` at ``position`` (from 0) is annotated ``ToolContext``.
 
-    Raises ``InvalidInput``, which calls the function ``name``, where its annotation cannot be resolved.
+    Raises ``InvalidInput``, which calls the function ``name``, where the annotation says so and cannot be resolved.
     """
     try:
         found = [*inspect.signature(function).parameters.values()]
@@ -82,7 +82,12 @@ def takes_context(function: Callable[..., Any], name: str, position: int) -> boo
     if len(found) <= position or found[position].kind not in positional:
         return False
     at = found[position]
-    return _is_context(_resolve(name, at.name, at.annotation, _globals_of(function)))
+    try:
+        return _is_context(_resolve(name, at.name, at.annotation, _globals_of(function)))
+    except InvalidInput:
+        if ToolContext.__name__ not in str(at.annotation):
+            return False  # of a type that is there for type checkers alone
+        raise InvalidInput(f"{name}: the annotation of parameter '{at.name}' cannot be resolved") from None
 
 
 def refuse_kind(tool: str, parameter: inspect.Parameter) -> None:

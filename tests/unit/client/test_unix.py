@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from headway.client.unix import UnixTransport
+from headway.testing.clock import settle
 from tests.unit.bridge.operator.fakes import short_home
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -43,9 +44,11 @@ async def served(path: Path, handler: Handler) -> AsyncIterator[None]:
             await handler(reader, writer)
 
     async with await asyncio.start_unix_server(connected, path):
-        yield
-        for writer in writers:
-            writer.transport.abort()
+        try:
+            yield
+        finally:
+            for writer in writers:
+                writer.transport.abort()
 
 
 async def test_requests_share_a_connection(path: Path) -> None:
@@ -110,6 +113,54 @@ async def test_a_read_that_is_cancelled_as_bytes_arrive_leaves_nothing_behind(pa
     finally:
         loop.set_exception_handler(before)
     assert reports == []
+
+
+async def test_an_answer_that_came_before_the_end_is_read_though_the_request_did_not_go_through(path: Path) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.transport.abort()
+
+    async with served(path, refuse), client(path) as http:
+        assert (await http.post("/", content=bytes(8_000_000))).status_code == 413
+
+
+async def test_what_nobody_asked_for_is_no_answer(path: Path) -> None:
+    peers: list[asyncio.StreamWriter] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peers.append(writer)
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(ANSWER)
+
+    async with served(path, answer), client(path) as http:
+        assert (await http.get("/")).text == "ok"
+        peers[0].write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        assert (await http.get("/")).text == "ok"
+    assert len(peers) == 2
+
+
+async def test_a_stream_that_somebody_reads_ends_when_the_client_is_closed(path: Path) -> None:
+    reading = asyncio.Event()
+
+    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await reader.read()
+
+    async def follow(http: httpx.AsyncClient) -> None:
+        async with http.stream("GET", "/") as response:
+            reading.set()
+            await response.aread()
+
+    async with served(path, begin), client(path) as http:
+        following = asyncio.create_task(follow(http))
+        await reading.wait()
+        await settle()
+        await http.aclose()
+        with pytest.raises(httpx.TransportError):
+            await following
 
 
 async def test_many_streams_leave_room_for_a_request(path: Path) -> None:

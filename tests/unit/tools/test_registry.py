@@ -350,7 +350,10 @@ async def test_an_executor_gets_a_context_where_its_third_parameter_says_so() ->
     async def rest(*values: Any) -> Any:
         return len(values)
 
-    async def unknown(tool: str, params: dict[str, Any], context: Missing) -> Any:  # type: ignore[name-defined]  # noqa: F821
+    async def elsewhere(tool: str, params: dict[str, Any], session: Missing = None) -> Any:  # type: ignore[name-defined]  # noqa: F821
+        return session
+
+    async def unknown(tool: str, params: dict[str, Any], context: missing.ToolContext) -> Any:  # type: ignore[name-defined]  # noqa: F821
         return context
 
     class Called:
@@ -365,9 +368,9 @@ async def test_an_executor_gets_a_context_where_its_third_parameter_says_so() ->
         call = ExecutorTools(executor).entry(ToolSchema(name="t")).call
         assert await call(x=1, **{CONTEXT: context}) is context
         assert isinstance(await call(x=1), ToolContext)  # called without a run around it
-    for executor, answer in ((without, False), (rest, 2)):
+    for executor, answer in ((without, False), (rest, 2), (elsewhere, None)):
         assert await ExecutorTools(executor).entry(ToolSchema(name="t")).call(x=1, **{CONTEXT: context}) == answer
-    with pytest.raises(InvalidInput, match="'execute': the annotation of 'context' cannot be resolved"):
+    with pytest.raises(InvalidInput, match="a tool executor: the annotation of parameter 'context' cannot be resolved"):
         ExecutorTools(unknown)
 
 

@@ -145,7 +145,8 @@ def restore(place: Place, checkpoint_id: str, yes: bool, as_json: bool) -> None:
 def fork(place: Place, checkpoint_id: str, plain: bool, as_json: bool) -> int:
     """Run on from a checkpoint, as a new job in a scope of its own.
 
-    What had finished there does not run again; the old run is not changed. Waits for the end, as headway run does.
+    What had finished there does not run again, and is refused if the run has compensated it since; the old run
+    is not changed. Waits for the end, as headway run does.
     """
     from headway_console.cli import loop
     from headway_console.cli.following import reporter_for, run_job

@@ -25,6 +25,7 @@ from headway.errors import (
     InvalidInput,
     InvalidPlan,
     LogFull,
+    NoAnswer,
     NotFound,
     StoreError,
     Unavailable,
@@ -188,11 +189,33 @@ async def test_a_daemon_that_says_nothing_times_out(home: Home) -> None:
     silent = UnixListener(home)
     try:
         async with OperatorClient(home, timeout=0.05) as client:
-            with pytest.raises(Unavailable, match="did not answer in time"):
+            with pytest.raises(NoAnswer, match="did not answer in time"):
                 await client.status()
         assert await find_daemon(home, timeout=0.05) is None
     finally:
         silent.close()
+
+
+async def test_a_daemon_that_accepts_nothing_is_there(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headway.client.transport.CONNECT_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as first:
+        listening.bind(str(home.socket))
+        listening.listen(0)
+        first.connect(str(home.socket))
+        async with OperatorClient(home) as client:
+            with pytest.raises(NoAnswer):
+                await client.status()
+
+
+async def test_an_answer_that_cannot_be_decoded_is_an_error_of_ours(home: Home) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc")
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, home.socket), OperatorClient(home) as client:
+        with pytest.raises(Unavailable):
+            await client.status()
 
 
 async def test_something_else_that_listens(home: Home) -> None:

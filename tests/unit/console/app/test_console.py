@@ -19,7 +19,7 @@ from headway_console.app import HeadwayConsole, QuitChoice
 from headway_console.screens.dialog import ChoiceDialog
 from headway_console.screens.help import HelpScreen
 from headway_console.screens.main import MainScreen
-from headway_console.screens.restore import RestoreDialog
+from headway_console.screens.restore import CheckpointList, RestoreDialog
 from headway_console.source import Link, Snapshot
 from headway_console.widgets.filter_bar import FilterBar
 from tests.unit.console.app.fakes import FakeCommands, FakeSource, console_on, painted, recorded, run_of
@@ -381,7 +381,7 @@ async def test_the_cursor_stays_on_its_checkpoint_when_one_is_saved() -> None:
     commands = FakeCommands(points=points())
     async with console(GOOD, commands=commands) as (app, pilot, _):
         await press(app, pilot, "R", "j", "s")
-        await settled(app, pilot, lambda: "Saved" in toasts(app))
+        await settled(app, pilot, lambda: len(app.screen.query_one(CheckpointList).checkpoints) == 3)
         await press(app, pilot, "f")
         assert commands.calls[-1] == ("fork", f"{JOB}@L0")
 

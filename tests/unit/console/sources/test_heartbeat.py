@@ -95,6 +95,32 @@ async def test_the_first_that_is_known_is_an_answer_or_that_it_is_late() -> None
     await heart.stop()
 
 
+async def test_who_is_gone_is_not_thought_silent_while_it_is_looked_for() -> None:
+    clock, daemon = VirtualClock(), Daemon()
+    daemon.problem = "no route"
+    heart = Heartbeat(daemon.ask, clock)
+    heart.start()
+    await clock.advance(0)
+    since = heart.since_ms
+    for _ in range(3):  # each question takes longer than a silence
+        daemon.silent.clear()
+        await clock.advance(BEAT_S + SILENCE_S + 1)
+        assert (heart.problem, heart.gone, heart.since_ms) == ("no route", True, since)
+        daemon.silent.set()
+        await clock.advance(0)
+    await heart.stop()
+
+
+async def test_what_nobody_foresaw_ends_the_wait_for_the_first() -> None:
+    async def ask() -> None:
+        raise ZeroDivisionError
+
+    heart = Heartbeat(ask, VirtualClock())
+    heart.start()
+    await heart.first()
+    await heart.stop()
+
+
 async def test_a_sign_of_change_makes_it_ask_at_once() -> None:
     clock, daemon = VirtualClock(), Daemon()
     heart = Heartbeat(daemon.ask, clock)
