@@ -10,10 +10,18 @@ import pytest
 import headway
 from headway.errors import Conflict
 from headway.tools.decorator import entry_of
-from tests.integration.test_engine import opened
+from tests.integration.test_engine import Rig, opened
 from tests.unit.runtime.kit import bookings, call, write
 
 MIB = 1024 * 1024
+
+
+def with_bookings(rig: Rig) -> list[str]:
+    """Register book, cancel and pay; return the list in which they note their calls."""
+    calls: list[str] = []
+    for entry in bookings(calls):
+        rig.engine.registry.register(entry)
+    return calls
 
 
 def undone_by(tool: str) -> dict[str, Any]:
@@ -22,9 +30,7 @@ def undone_by(tool: str) -> dict[str, Any]:
 
 async def test_what_an_abort_is_undoing_is_done_again_by_a_fork(tmp_path: Path) -> None:
     async with opened(tmp_path) as rig:
-        calls: list[str] = []
-        for entry in bookings(calls):
-            rig.engine.registry.register(entry)
+        calls = with_bookings(rig)
         job = await rig.submit(
             call("p", expected_effects={"at": 2}, **undone_by("gate")),
             call("q", "book", dependencies=["p"], expected_effects={"booked": True}, **undone_by("cancel")),
@@ -44,9 +50,7 @@ async def test_what_an_abort_is_undoing_is_done_again_by_a_fork(tmp_path: Path) 
 
 async def test_a_fork_takes_nothing_over_that_was_compensated_since(tmp_path: Path) -> None:
     async with opened(tmp_path) as rig:
-        calls: list[str] = []
-        for entry in bookings(calls):
-            rig.engine.registry.register(entry)
+        calls = with_bookings(rig)
         job = await rig.submit(
             write("first", "k", 1),
             call("q", "book", dependencies=["first"], expected_effects={"booked": True}, **undone_by("cancel")),
@@ -68,9 +72,7 @@ async def test_a_fork_takes_nothing_over_that_was_compensated_since(tmp_path: Pa
 
 async def test_a_run_that_is_being_undone_is_not_forked_before_it_has_ended(tmp_path: Path) -> None:
     async with opened(tmp_path) as rig:
-        calls: list[str] = []
-        for entry in bookings(calls):
-            rig.engine.registry.register(entry)
+        calls = with_bookings(rig)
         job = await rig.submit(
             write("first", "k", 1),
             call("q", "book", dependencies=["first"], **undone_by("cancel")),

@@ -115,9 +115,12 @@ async def test_what_nobody_foresaw_ends_the_wait_for_the_first() -> None:
     async def ask() -> None:
         raise ZeroDivisionError
 
-    heart = Heartbeat(ask, VirtualClock())
+    clock = VirtualClock()
+    heart = Heartbeat(ask, clock)
     heart.start()
-    await heart.first()
+    first = asyncio.create_task(heart.first())
+    await clock.advance(0)
+    assert first.done()
     await heart.stop()
 
 
