@@ -1,10 +1,18 @@
-"""What every test shares: the async backend, the hypothesis profiles, an environment without colour switches."""
+"""What every test shares: the async backend, hypothesis profiles, an environment without colour switches, a home."""
+
+from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from headway.store.home import Home
 
 # Some terminals and build machines set it, and Textual then draws grey: snapshots would differ from machine to machine.
 # Before any import that reads it, and so also gone from what tests start.
@@ -39,3 +47,13 @@ def pytest_report_header() -> str:
 def anyio_backend() -> str:
     """asyncio alone: the runtime is built on its event loop."""
     return "asyncio"
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A home whose path is short enough for its socket to lie in it."""
+    from tests.unit.bridge.operator.fakes import short_home
+
+    home = short_home()
+    yield home
+    shutil.rmtree(home.path)

@@ -1,9 +1,8 @@
 """The console's two ways to a daemon, its store file and its operator API: a life, a death, and commands."""
 
 import asyncio
-import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from headway_console.model import ConsoleModel
 from headway_console.source import Source
 from headway_console.sources import RemoteSource, StoreSource
 from tests.integration.daemon_process import running
-from tests.unit.bridge.operator.fakes import short_home
 
 PLAN = {
     "actions": [
@@ -27,13 +25,6 @@ PLAN = {
         {"id": "never", "type": "tool_call", "tool": "quick", "dependencies": ["long"]},
     ]
 }
-
-
-@pytest.fixture
-def home() -> Iterator[Home]:
-    home = short_home()
-    yield home
-    shutil.rmtree(home.path)
 
 
 class Watcher:

@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import stat
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from headway.store.home import Home
 from headway.store.reader import StoreReader
 from headway_bridge.listeners import bind_tcp
 from tests.integration.daemon_process import running, start
-from tests.unit.bridge.operator.fakes import short_home
 
 
 def call(action_id: str, tool: str, *after: str, **parameters: Any) -> dict[str, Any]:
@@ -40,13 +38,6 @@ def plan(*actions: dict[str, Any]) -> dict[str, Any]:
 
 
 LONG = plan(call("first", "quick", text="x"), call("long", "nap", "first", seconds=60), call("never", "quick", "long"))
-
-
-@pytest.fixture
-def home() -> Iterator[Home]:
-    home = short_home()
-    yield home
-    shutil.rmtree(home.path)
 
 
 async def until_executing(client: OperatorClient, job_id: str, action_id: str) -> None:

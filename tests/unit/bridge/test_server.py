@@ -1,9 +1,8 @@
 """A daemon's life on an engine that runs nothing: up, answering, stopping, gone."""
 
 import asyncio
-import shutil
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from typing import Any
 
@@ -18,16 +17,9 @@ from headway_bridge import server
 from headway_bridge.listeners import bind_tcp, url_of
 from headway_bridge.server import serve
 from headway_bridge.stopping import Stop
-from tests.unit.bridge.operator.fakes import FakeEngine, short_home
+from tests.unit.bridge.operator.fakes import FakeEngine
 
 PLAN = {"actions": [{"id": "a", "type": "tool_call", "tool": "echo"}]}
-
-
-@pytest.fixture
-def home() -> Iterator[Home]:
-    home = short_home()
-    yield home
-    shutil.rmtree(home.path)
 
 
 @pytest.fixture

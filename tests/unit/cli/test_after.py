@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -12,14 +11,6 @@ from headway.store.home import Home
 from headway_bridge.listeners import UnixListener
 from headway_console.app import QuitChoice
 from headway_console.cli import after
-from tests.unit.bridge.operator.fakes import short_home
-
-
-@pytest.fixture
-def home() -> Iterator[Home]:
-    home = short_home()
-    yield home
-    shutil.rmtree(home.path)
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """A fake engine, its operator API without a socket, and the same behind a real Unix socket."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,14 +12,7 @@ from headway.client import OperatorClient
 from headway.store.home import Home
 from headway_bridge.listeners import Listener, UnixListener
 from headway_bridge.operator import operator_app
-from tests.unit.bridge.operator.fakes import FakeEngine, short_home
-
-
-@pytest.fixture
-def home() -> Iterator[Home]:
-    home = short_home()
-    yield home
-    shutil.rmtree(home.path)
+from tests.unit.bridge.operator.fakes import FakeEngine
 
 
 @pytest.fixture
