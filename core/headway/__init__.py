@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from headway.limits.budget import CostBudget
     from headway.limits.cache import ResultCache
     from headway.plan.equivalence import Equivalence, equivalent
-    from headway.plan.model import Action, ActionProposal, Precondition, ToolSchema
+    from headway.plan.model import Action, ActionProposal, Precondition
     from headway.plan.montecarlo import MonteCarlo, simulate_monte_carlo
     from headway.plan.optimize import Optimized, optimize
     from headway.plan.parse import parse_proposal
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from headway.tools.executor import ContextualExecutor, ToolExecutor
     from headway.tools.longrun import LongRunning, Poll, long_running
     from headway.tools.registry import ToolEntry, ToolRegistry
+    from headway.tools.schema import ToolSchema
     from headway.tools.shell import register_shell
     from headway.tools.subprocess import Restart, SubprocessTool
 
@@ -144,7 +145,7 @@ _HOME = {
     "ToolFeedback": "plan.score",
     "ToolRegistry": "tools.registry",
     "ToolResult": "tools.context",
-    "ToolSchema": "plan.model",
+    "ToolSchema": "tools.schema",
     "TraceEvent": "learning.trajectory",
     "Trajectory": "learning.trajectory",
     "TrajectoryStore": "learning.trajectory_store",

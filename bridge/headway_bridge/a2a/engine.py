@@ -12,8 +12,9 @@ from headway.clock import Clock
 from headway.config import Config
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
-from headway.plan.model import ActionProposal, ToolSchema
+from headway.plan.model import ActionProposal
 from headway.plan.verify import Issue
+from headway.tools.schema import ToolSchema
 
 
 class Tool(Protocol):

@@ -27,10 +27,10 @@ from headway.inference.request import (
     checked_texts,
     text_of,
 )
-from headway.plan.model import ToolSchema
 from headway.tools.context import ToolResult
 from headway.tools.estimate import Estimate
 from headway.tools.registry import ToolEntry
+from headway.tools.schema import ToolSchema
 
 MAX_TOOL_TEXTS = 256
 """Texts of one call of ``embed``: their vectors become an event, and one value is at most 16 MiB."""

@@ -14,8 +14,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from headway.numbers import LONGEST_S, MOST
-
 
 class ActionType(StrEnum):
     """What an action does."""
@@ -142,22 +140,3 @@ class ActionProposal(_Model):
         """Return the worst reversibility among the actions; an empty plan is reversible."""
         order = list(Reversibility)
         return max((a.reversibility for a in self.actions), key=order.index, default=Reversibility.REVERSIBLE)
-
-
-class RateLimit(_Model):
-    """A token bucket: ``max_calls`` tokens, refilled evenly over ``interval_secs``."""
-
-    max_calls: int = Field(ge=1, le=MOST)
-    interval_secs: float = Field(gt=0, le=LONGEST_S)
-
-
-class ToolSchema(_Model):
-    """What a tool is called, takes and returns. ``parameters`` and ``returns`` are JSON Schemas."""
-
-    name: str = Field(min_length=1, max_length=256)
-    description: str = ""
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    returns: dict[str, Any] | None = None
-    idempotent: bool = False
-    cache_ttl_secs: int | None = Field(default=None, ge=0, le=int(LONGEST_S))
-    rate_limit: RateLimit | None = None

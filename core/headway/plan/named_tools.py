@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headway.arguments import expect, expect_many, plain
-from headway.plan.model import ToolSchema
+from headway.tools.schema import ToolSchema
 
 if TYPE_CHECKING:
     from headway.tools.registry import ToolEntry, ToolRegistry

@@ -22,9 +22,10 @@ from headway.plan.evidence import CHECKS, Evidence, evidence_of
 from headway.plan.given import given_plan, given_state
 from headway.plan.graph import Node, Plan, compile_plan
 from headway.plan.hints import repetitions, write_conflicts
-from headway.plan.model import ActionProposal, ActionType, FailureBehavior, InvocationMode, ToolSchema
+from headway.plan.model import ActionProposal, ActionType, FailureBehavior, InvocationMode
 from headway.plan.named_tools import is_tool, registry_of
 from headway.plan.permissions import permissions
+from headway.tools.schema import ToolSchema
 
 if TYPE_CHECKING:
     from headway.tools.registry import ToolRegistry

@@ -28,7 +28,7 @@ from headway.jsonvalue import to_json
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
 from headway.plan.given import plan_given
-from headway.plan.model import ActionProposal, ToolSchema, new_id
+from headway.plan.model import ActionProposal, new_id
 from headway.plan.result import ProposalResult
 from headway.policy.engine import PolicyEngine
 from headway.runtime import admission, recovery
@@ -56,6 +56,7 @@ from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
 from headway.tools.executor import Executor, ExecutorTools
 from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.tools.schema import ToolSchema
 from headway.tools.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -25,12 +25,11 @@ from headway.numbers import LONGEST_S, positive_seconds, whole_number
 from headway.tools.conversion import Conversion
 from headway.tools.estimate import Estimate, refuse_broken_estimate
 from headway.tools.registry import Permission, ToolEntry
-from headway.tools.schema import schema_of
 from headway.tools.signature import description_of, parameters_schema, read_signature, refuse_kind
 from headway.tools.stream import CONTEXT, is_stream, streaming
 
 if TYPE_CHECKING:
-    from headway.plan.model import RateLimit
+    from headway.tools.schema import RateLimit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,7 +81,7 @@ def tool(function: Any = None, /, **options: Any) -> Any:
     ``name`` is the function's own without one, ``description`` its docstring, ``parameters`` the JSON Schema of its
     annotations (``{}`` lets anything pass). ``idempotent`` says that calling twice does no more than calling once.
     ``rate_limit`` is ``(max_calls, interval_secs)``. ``cache_ttl_secs``, ``returns``: see
-    :class:`~headway.plan.model.ToolSchema`. ``permission``, ``category``, ``writes_files``: see
+    :class:`~headway.tools.schema.ToolSchema`. ``permission``, ``category``, ``writes_files``: see
     :class:`~headway.tools.registry.ToolEntry`. ``estimate`` is the most that a call uses, for budgets:
     ``{"tokens": 500, "usd_micros": 1000}``, or a function that makes that of the parameters.
 
@@ -112,7 +111,7 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
     finding of the entry's ``validate`` too. Raises ``InvalidInput`` where the function or its
     schema cannot serve a plan.
     """
-    from headway.plan.model import RateLimit
+    from headway.tools.schema import RateLimit, schema_of
 
     function = _function_in(function)
     options = options_of(function) or ToolOptions()
@@ -223,7 +222,7 @@ def _refuse_odd_options(name: str, options: ToolOptions) -> None:
         raise InvalidInput(f"tool '{name}': cache_ttl_secs is a whole number of seconds, not {shown_value(ttl)}")
     if limit is None or _is_rate(limit):
         return
-    from headway.plan.model import RateLimit
+    from headway.tools.schema import RateLimit
 
     if not isinstance(limit, RateLimit):
         told = f"({', '.join(map(shown_value, limit))})" if type(limit) is tuple else shown_value(limit)

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, runtime_checkable
 
 from headway.errors import InvalidInput, ToolError, describe
-from headway.plan.model import ToolSchema
 from headway.tools.context import ToolContext
 from headway.tools.registry import ToolEntry
+from headway.tools.schema import ToolSchema
 from headway.tools.signature import takes_context
 from headway.tools.stream import CONTEXT
 

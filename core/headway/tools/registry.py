@@ -17,7 +17,7 @@ from headway.tools.validation import ParameterCheck, compile_check, output_probl
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-    from headway.plan.model import ToolSchema
+    from headway.tools.schema import ToolSchema
 
 Permission = Literal["allow", "ask", "deny"]
 Mode = Literal["one_shot", "streaming", "long_running"]
@@ -68,7 +68,7 @@ class ToolEntry:
     _returns: Validator | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        from headway.plan.model import ToolSchema
+        from headway.tools.schema import ToolSchema
 
         name = one_line(expect(self.schema, ToolSchema, "a tool's schema").name, 80)
         expect_call(self.call, f"the call of tool '{name}'")

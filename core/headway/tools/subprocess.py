@@ -22,11 +22,10 @@ from headway.numbers import positive_seconds, whole_number
 from headway.tools.command import environment, words_of
 from headway.tools.context import ToolContext
 from headway.tools.dialogue import Dialogue
-from headway.tools.schema import schema_of
+from headway.tools.schema import ToolSchema, schema_of
 from headway.tools.stream import CONTEXT
 
 if TYPE_CHECKING:
-    from headway.plan.model import ToolSchema
     from headway.tools.estimate import Estimate
     from headway.tools.registry import Permission, ToolEntry
 
@@ -239,8 +238,6 @@ class SubprocessTool:
 
 
 def _schema(name: str, description: str, schema: ToolSchema | Mapping[str, Any] | None) -> ToolSchema:
-    from headway.plan.model import ToolSchema
-
     if isinstance(schema, ToolSchema):
         return schema
     if not (schema is None or isinstance(schema, Mapping)):

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from headway.errors import InvalidInput
-from headway.plan.model import ToolSchema
 from headway.policy.risk import PermissionGrant, Tier, classify
 from headway.tools.registry import ToolEntry
+from headway.tools.schema import ToolSchema
 from tests.unit.policy.kit import call, write
 
 READ, EDIT, FULL = Tier.READ_ONLY, Tier.SANDBOX_EDIT, Tier.FULL_ACCESS

@@ -18,9 +18,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from headway.errors import InvalidInput, ToolError
-from headway.plan.model import RateLimit
 from headway.tools.context import ToolContext
 from headway.tools.decorator import entry_of, options_of, tool
+from headway.tools.schema import RateLimit
 
 
 @dataclasses.dataclass

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from headway.errors import InvalidConfig
-from headway.plan.model import ToolSchema
 from headway.tools.loader import load_tool_files
 from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.tools.schema import ToolSchema
 
 GOOD = """
 from __future__ import annotations

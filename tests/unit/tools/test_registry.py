@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import InvalidInput
-from headway.plan.model import ToolSchema
 from headway.tools.context import ToolContext
 from headway.tools.executor import ExecutorTools
 from headway.tools.longrun import Poll, long_running
 from headway.tools.quickcheck import quick_check
 from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.tools.schema import ToolSchema
 from headway.tools.stream import CONTEXT
 
 
@@ -248,7 +248,7 @@ def test_references_that_are_allowed() -> None:
 def test_flat_schemas_need_no_validator() -> None:
     script = """
 import sys
-from headway.plan.model import ToolSchema
+from headway.tools.schema import ToolSchema
 from headway.tools.registry import ToolEntry, ToolRegistry
 
 registry = ToolRegistry()

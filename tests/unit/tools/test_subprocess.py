@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from headway.errors import InvalidInput, TerminalToolError, ToolError, ToolTimeout
-from headway.plan.model import ToolSchema
 from headway.testing import VirtualClock
 from headway.tools.context import ToolContext
 from headway.tools.dialogue import CANCEL_GRACE_S, EOF_GRACE_S
 from headway.tools.process import TERM_GRACE_S
 from headway.tools.registry import ToolRegistry
+from headway.tools.schema import ToolSchema
 from headway.tools.stream import CONTEXT
 from headway.tools.subprocess import MAX_STDERR, Restart, SubprocessTool
 from tests.unit.tools.children import alive, descriptors, until

@@ -18,10 +18,11 @@ from headway.events.log import EventLog
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, RunView
 from headway.plan.graph import Plan
-from headway.plan.model import ActionProposal, ToolSchema, new_id
+from headway.plan.model import ActionProposal, new_id
 from headway.plan.result import CostSummary
 from headway.plan.verify import Issue, admit, refuse
 from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.tools.schema import ToolSchema
 
 Tool = Callable[..., Awaitable[Any]]
 

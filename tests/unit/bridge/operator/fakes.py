@@ -18,10 +18,11 @@ from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunVi
 from headway.jobs.checkpoints import CheckpointInfo, StateDiff
 from headway.jobs.info import Snapshot
 from headway.plan.graph import compile_plan
-from headway.plan.model import ActionProposal, ToolSchema, new_id
+from headway.plan.model import ActionProposal, new_id
 from headway.plan.verify import Issue, VerifyReport
 from headway.store.home import Home
 from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.tools.schema import ToolSchema
 
 CHECKPOINT = CheckpointInfo("ckpt_0123456789ab", "manual", "job:a", 3, 1_700_000_000_000, "a", None, "mine", 1, 1, 2)
 
