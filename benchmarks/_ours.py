@@ -18,7 +18,7 @@ from benchmarks import _plans
 from benchmarks._pace import PACE
 from benchmarks.peers._serve import Cpu, peak_rss_mb, serve
 from headway import ActionProposal, EventLog, Runtime, parse_proposal, verify
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.log import StoreLog
 
 

@@ -21,9 +21,9 @@ from benchmarks._figure import Figure, Rival, at_most
 from benchmarks._pace import PACE, SLOWED, TRIES, loop
 from headway.events import kinds as k
 from headway.events.event import Event
+from headway.home import Home
 from headway.store.codec import COLUMNS, Row, pack, to_row
 from headway.store.connect import close_writer, open_for_writing
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 

@@ -19,9 +19,9 @@ from benchmarks._figure import Figure, Rival, at_least
 from benchmarks._pace import FEWEST, PACE, Round, loop, sync
 from headway.events import kinds as k
 from headway.events.event import Event
+from headway.home import Home
 from headway.store.codec import pack, to_row
 from headway.store.connect import close_writer, open_for_writing
-from headway.store.home import Home
 from headway.store.insert import insert_rows
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader

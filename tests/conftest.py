@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from headway.store.home import Home
+    from headway.home import Home
 
 # Some terminals and build machines set it, and Textual then draws grey: snapshots would differ from machine to machine.
 # Before any import that reads it, and so also gone from what tests start.

@@ -19,7 +19,7 @@ from headway_bridge.security import check_bind
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from headway.store.home import Home
+    from headway.home import Home
 
 BACKLOG = 128
 MAX_CONNECTIONS = 512

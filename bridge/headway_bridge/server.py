@@ -11,17 +11,17 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from headway import __version__
-from headway.daemon import DaemonInfo, remove_daemon_file, write_daemon_file
+from headway.client.daemon import DaemonInfo, remove_daemon_file, write_daemon_file
 from headway.errors import HeadwayError, describe
 from headway_bridge.a2a import a2a_app
 from headway_bridge.listeners import Listener, UnixListener, bind_tcp, url_of
 from headway_bridge.operator import operator_app
-from headway_bridge.stopping import LAST_RESORT_S, Stop, say_to_stderr
+from headway_bridge.shutdown import LAST_RESORT_S, Stop, say_to_stderr
 
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.engine import Engine
-    from headway.store.home import Home
+    from headway.home import Home
     from headway_bridge.operator.context import Operator
 
 logger = logging.getLogger("headway.daemon")

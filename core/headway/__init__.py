@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headway._version import __version__
 
 if TYPE_CHECKING:
+    from headway.cancellation import CancellationToken
     from headway.clock import SYSTEM_CLOCK, Clock, SystemClock
     from headway.engine import Engine
     from headway.errors import (
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from headway.inference.local import LocalProvider
     from headway.inference.provider import InferenceProvider
     from headway.inference.tools import inference_tools
+    from headway.jobs.checkpoint_file import RuntimeCheckpoint
+    from headway.jobs.replan import FailedAction, ReplanConfig, ReplanContext
     from headway.learning.learner import Learner
     from headway.learning.llm import LLMDistiller
     from headway.learning.memory import Memgine
@@ -61,10 +64,7 @@ if TYPE_CHECKING:
     from headway.policy.files import find_policies, load_policies
     from headway.policy.risk import PermissionGrant, Tier
     from headway.policy.watch import watch_policies
-    from headway.runtime.cancel import CancellationToken
-    from headway.runtime.checkpoint import RuntimeCheckpoint
-    from headway.runtime.facade import Runtime
-    from headway.runtime.replan import FailedAction, ReplanConfig, ReplanContext
+    from headway.runtime import Runtime
     from headway.state import StateStore
     from headway.tools.context import ToolContext, ToolResult
     from headway.tools.decorator import tool
@@ -80,7 +80,7 @@ _HOME = {
     "ActionProposal": "plan.model",
     "ActionResult": "plan.result",
     "ActionStatus": "plan.result",
-    "CancellationToken": "runtime.cancel",
+    "CancellationToken": "cancellation",
     "CapabilitySet": "policy.capabilities",
     "Clock": "clock",
     "Completion": "inference.answer",
@@ -94,7 +94,7 @@ _HOME = {
     "ErrorCode": "plan.result",
     "Event": "events.event",
     "EventLog": "events.log",
-    "FailedAction": "runtime.replan",
+    "FailedAction": "jobs.replan",
     "HeadwayError": "errors",
     "HttpProvider": "inference.http",
     "InferenceError": "errors",
@@ -122,13 +122,13 @@ _HOME = {
     "Precondition": "plan.model",
     "ProposalResult": "plan.result",
     "RateLimiter": "limits.bucket",
-    "ReplanConfig": "runtime.replan",
-    "ReplanContext": "runtime.replan",
+    "ReplanConfig": "jobs.replan",
+    "ReplanContext": "jobs.replan",
     "ReplanStep": "plan.result",
     "Restart": "tools.subprocess",
     "ResultCache": "limits.cache",
-    "Runtime": "runtime.facade",
-    "RuntimeCheckpoint": "runtime.checkpoint",
+    "Runtime": "runtime",
+    "RuntimeCheckpoint": "jobs.checkpoint_file",
     "SYSTEM_CLOCK": "clock",
     "Schedule": "plan.schedule",
     "Simulation": "plan.simulate",

@@ -18,18 +18,22 @@ from headway.arguments import expect, expect_many, expect_one_of, plain, plain_o
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import Conflict, InvalidInput, InvalidPlan, LogFull, NotFound, StoreError, Unavailable
 from headway.events import kinds
+from headway.events.checkpoint import Checkpoint, CheckpointInfo, StateDiff, diff_states, kept_results
 from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, RunView
-from headway.jobs.checkpoints import Checkpoint, CheckpointInfo, StateDiff, diff_states, kept_results
+from headway.execution.environment import Environment
+from headway.jobs import admission
+from headway.jobs.closing import WHY, closing_events
 from headway.jobs.history import History
 from headway.jobs.info import Snapshot
 from headway.jobs.live import LiveJob
-from headway.jobs.recovery import WHY, closing_events
+from headway.jobs.policy_files import PolicyFiles
 from headway.jobs.revival import CannotGoOn, revive
-from headway.jobs.rules import PolicyFiles
 from headway.jobs.scheduler import Scheduler, Scope
+from headway.jobs.state_log import committed, parts, setting
+from headway.jobs.tool_limits import Declared
 from headway.jsonvalue import to_json
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
@@ -39,11 +43,7 @@ from headway.plan.graph import plan_from_graph
 from headway.plan.model import ActionProposal, new_id
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import Issue, VerifyReport, verify
-from headway.runtime import admission
-from headway.runtime.declared import Declared
-from headway.runtime.environment import Environment
-from headway.runtime.gates import Gates
-from headway.runtime.recorded import committed, parts, setting
+from headway.policy.gates import Gates
 from headway.state import StateStore
 from headway.store.lock import HomeLock
 from headway.store.log import StoreLog
@@ -56,7 +56,7 @@ from headway.tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from headway.config import Config
-    from headway.store.home import Home
+    from headway.home import Home
 
 T = TypeVar("T")
 
@@ -121,7 +121,7 @@ class Engine:
         :class:`headway.errors.InvalidConfig`; then nothing is left open and nothing was changed.
         """
         from headway.config import Config as Settings
-        from headway.store.home import Home as Folder
+        from headway.home import Home as Folder
 
         expect(home, Folder, "home")
         config = Settings() if config is None else expect(config, Settings, "config")

@@ -18,7 +18,7 @@ import pytest
 from headway.client import OperatorClient
 from headway.events.kinds import TERMINAL_JOB
 from headway.events.views import JobRow
-from headway.store.home import Home
+from headway.home import Home
 from tests.acceptance.commands import HEADWAY, Headway, call, plan
 from tests.acceptance.terminal import ALTERNATE, ESCAPE, Terminal
 

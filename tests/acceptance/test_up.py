@@ -34,7 +34,7 @@ def test_the_demo(headway: Headway) -> None:
 
 
 def test_a_daemon_that_was_there_stays(headway: Headway) -> None:
-    with headway.daemon() as status:
+    with headway.client.daemon() as status:
         with headway.terminal("up") as console:
             console.wait_for("quit")
             console.type("q")

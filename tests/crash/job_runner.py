@@ -26,9 +26,9 @@ import headway
 from headway.config import Config
 from headway.engine import Engine
 from headway.events.event import Event
+from headway.home import Home
 from headway.plan.model import ActionProposal, new_id
 from headway.plan.parse import parse_proposal
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.tools.decorator import entry_of
 

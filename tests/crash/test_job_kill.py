@@ -26,7 +26,7 @@ import pytest
 from headway.config import Config
 from headway.engine import Engine
 from headway.events import kinds
-from headway.store.home import Home
+from headway.home import Home
 from tests.crash.job_runner import CHAIN, Death, Notes, Runner
 
 CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES", "200"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.log import StoreLog
 
 CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES", "20"))
@@ -20,7 +20,7 @@ _WRITER = """
 import asyncio, os, sys
 from headway.events import kinds as k
 from headway.events.event import Event
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.log import StoreLog
 
 GRAPH = {"actions": [{"id": "a"}], "levels": [[0]]}

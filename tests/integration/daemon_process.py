@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from headway.client.daemon import wait_for_daemon
 from headway.client.wire import DaemonStatus
-from headway.daemon import wait_for_daemon
 from headway.errors import HeadwayError, describe
-from headway.store.home import Home
+from headway.home import Home
 
 TOOLS = '''
 import asyncio
@@ -109,7 +109,7 @@ async def running(home: Home, workspace: Path, *options: str) -> AsyncIterator[D
 def main() -> int:
     """Be the daemon."""
     from headway.config import load_config
-    from headway_bridge import stopping
+    from headway_bridge import shutdown as stopping
     from headway_bridge.server import run_daemon
 
     parser = argparse.ArgumentParser()

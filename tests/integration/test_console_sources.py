@@ -11,7 +11,7 @@ import pytest
 
 from headway.client import OperatorClient
 from headway.events.views import JobRow
-from headway.store.home import Home
+from headway.home import Home
 from headway_console.model import ConsoleModel
 from headway_console.source import Source
 from headway_console.sources import RemoteSource, StoreSource

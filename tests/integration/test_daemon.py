@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from headway.client import OperatorClient
-from headway.daemon import find_daemon, read_daemon_file
+from headway.client.daemon import find_daemon, read_daemon_file
 from headway.errors import Conflict, InvalidPlan, Unavailable
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.reader import StoreReader
 from headway_bridge.listeners import bind_tcp
 from tests.integration.daemon_process import running, start

@@ -19,10 +19,10 @@ from headway.config import Config, load_config
 from headway.engine import Engine
 from headway.errors import Conflict, HomeLocked, InvalidInput, InvalidPlan, NotFound, Unavailable
 from headway.events import kinds
+from headway.home import Home
 from headway.plan.result import ActionStatus, ErrorCode
-from headway.store.home import Home
 from headway.tools.decorator import entry_of
-from tests.unit.runtime.kit import Gate, call, write
+from tests.unit.execution.kit import Gate, call, write
 
 
 class Rig:
@@ -204,7 +204,7 @@ import asyncio, sys
 import headway
 from headway.config import Config
 from headway.engine import Engine
-from headway.store.home import Home
+from headway.home import Home
 from headway.tools.decorator import entry_of
 
 @headway.tool

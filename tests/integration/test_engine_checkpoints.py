@@ -11,7 +11,7 @@ import headway
 from headway.errors import Conflict
 from headway.tools.decorator import entry_of
 from tests.integration.test_engine import Rig, opened
-from tests.unit.runtime.kit import bookings, call, write
+from tests.unit.execution.kit import bookings, call, write
 
 MIB = 1024 * 1024
 

@@ -17,12 +17,12 @@ from headway.config import Config
 from headway.engine import Engine
 from headway.errors import LogFull
 from headway.events import kinds
+from headway.home import Home
 from headway.store.connect import open_for_writing
-from headway.store.home import Home
 from headway.store.log import RETRY_S, StoreLog
 from headway.testing import VirtualClock, settle
 from headway.tools.decorator import entry_of
-from tests.unit.runtime.kit import Gate, call, write
+from tests.unit.execution.kit import Gate, call, write
 
 ROOM = 200  # pages, which a store that has nothing in it yet fits in
 ENOUGH = 1_000_000

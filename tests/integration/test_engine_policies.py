@@ -10,9 +10,9 @@ from headway.config import load_config
 from headway.engine import Engine
 from headway.errors import InvalidConfig
 from headway.events import kinds
-from headway.store.home import Home
+from headway.home import Home
 from tests.integration.test_engine import opened
-from tests.unit.runtime.kit import call
+from tests.unit.execution.kit import call
 
 DENY = "deny_tool = ['echo']\n"
 
@@ -57,7 +57,7 @@ async def test_files_that_cannot_be_understood_keep_the_engine_from_opening(tmp_
 
 
 async def test_a_folder_that_comes_later_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headway.jobs.rules.LOOK_S", 0.01)
+    monkeypatch.setattr("headway.jobs.policy_files.LOOK_S", 0.01)
     (tmp_path / "headway.toml").write_text("")
     async with opened(tmp_path / "home", load_config(tmp_path)) as rig:
         assert (await rig.engine.wait(await rig.submit(call("a")), 30)).job.status == "completed"

@@ -16,12 +16,12 @@ from headway.engine import Engine
 from headway.errors import Conflict, LogFull
 from headway.events import kinds
 from headway.events.event import Event
-from headway.runtime.environment import KILL_GRACE_S
-from headway.store.home import Home
+from headway.execution.environment import KILL_GRACE_S
+from headway.home import Home
 from headway.testing import VirtualClock
 from headway.tools.decorator import entry_of
 from tests.integration.test_engine import Rig, opened
-from tests.unit.runtime.kit import call, write
+from tests.unit.execution.kit import call, write
 
 
 async def test_a_fork_in_the_middle_of_a_level_keeps_what_its_finished_actions_changed(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from headway.config.model import RuntimeConfig
 from headway.engine import Engine
 from headway.events import kinds
 from headway.events.event import Event
+from headway.home import Home
 from headway.plan.result import ActionStatus
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.tools.decorator import entry_of
 from headway.tools.registry import ToolRegistry
-from tests.unit.runtime.kit import call, write
+from tests.unit.execution.kit import call, write
 
 PLAN = {
     "id": "p",

@@ -21,12 +21,12 @@ from headway import CancellationToken, CostBudget, ProposalResult, Runtime
 from headway.errors import Conflict
 from headway.events import kinds
 from headway.events.event import Event
+from headway.home import Home
 from headway.plan.result import ActionResult, ActionStatus, ErrorCode
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from tests.integration.test_resume import die_after, in_flight
 from tests.integration.test_same_views import Stepping
-from tests.unit.runtime.kit import call, write
+from tests.unit.execution.kit import call, write
 
 ENDS = (kinds.COMPENSATION_SUCCEEDED, kinds.COMPENSATION_FAILED)
 CUT_OFF = "interrupted: the process ended during the call"

@@ -15,12 +15,12 @@ from headway import CancellationToken, CapabilitySet, CostBudget, ProposalResult
 from headway.errors import Conflict, StoreError
 from headway.events import kinds
 from headway.events.event import Event
+from headway.home import Home
 from headway.jobs.history import History
 from headway.plan.result import ActionStatus, ErrorCode
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from tests.integration.test_resume import die_after
-from tests.unit.runtime.kit import call, write
+from tests.unit.execution.kit import call, write
 
 CUT_OFF = "interrupted: the process ended during the call"
 

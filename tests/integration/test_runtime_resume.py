@@ -15,11 +15,11 @@ from headway import CancellationToken, CostBudget, EventLog, ReplanConfig, Runti
 from headway.errors import Conflict, InvalidInput, NotFound
 from headway.events import kinds
 from headway.events.event import Event
+from headway.home import Home
 from headway.plan.result import ErrorCode
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from tests.integration.test_resume import PLAN, die_after, in_flight, tools
-from tests.unit.runtime.kit import call, write
+from tests.unit.execution.kit import call, write
 
 
 @asynccontextmanager

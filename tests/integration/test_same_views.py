@@ -18,7 +18,7 @@ from headway.events.event import Event
 from headway.events.recording import Recording, write_recording
 from headway.events.subscription import Subscription
 from headway.events.views import BudgetView, JobsView, LimitsView, RunView
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 from headway_console.sources import ReplaySource

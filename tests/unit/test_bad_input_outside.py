@@ -16,7 +16,7 @@ import headway
 from headway import Engine, Memgine, Runtime, SkillStore, TrajectoryStore
 from headway.config import Config
 from headway.errors import HeadwayError
-from headway.store.home import Home
+from headway.home import Home
 from headway.testing import VirtualClock
 from headway.tools.decorator import entry_of
 from tests.unit.bad_input.engine import CALLS, OPEN

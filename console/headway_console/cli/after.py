@@ -8,7 +8,7 @@ from headway_console.cli.output import note
 
 if TYPE_CHECKING:
     from headway.client.wire import DaemonStatus
-    from headway.store.home import Home
+    from headway.home import Home
     from headway_console.app import QuitChoice
 
 
@@ -26,7 +26,7 @@ async def settle(home: Home, choice: QuitChoice | None, *, started: int = 0) -> 
     :class:`~headway.errors.NoAnswer` if one is to stop that does not say whether it will.
     """
     from headway.client import OperatorClient
-    from headway.daemon import wait_until_gone
+    from headway.client.daemon import wait_until_gone
     from headway.errors import NoAnswer, Unavailable
     from headway_console.app import QuitChoice
 

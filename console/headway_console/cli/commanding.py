@@ -12,8 +12,8 @@ from headway_console.cli.runner import SOURCE, LocalRunner, open_runner
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.engine import Engine
-    from headway.jobs.checkpoints import CheckpointInfo, StateDiff
-    from headway.store.home import Home
+    from headway.events.checkpoint import CheckpointInfo, StateDiff
+    from headway.home import Home
 
 
 class Operations(Protocol):

@@ -14,7 +14,7 @@ from headway.errors import HeadwayError, InvalidInput, StoreError, Unavailable, 
 
 if TYPE_CHECKING:
     from headway.client import DaemonStatus
-    from headway.store.home import Home
+    from headway.home import Home
 
 LOG_NAME = "daemon.log"
 LOG_BYTES = 1_000_000
@@ -33,7 +33,7 @@ async def find_or_start(home: Home, arguments: list[str]) -> tuple[DaemonStatus,
     ``arguments`` go to ``headway serve`` in front of its own. Raises what the daemon said when it ended at once:
     :class:`InvalidInput` (exit code 2) or :class:`Unavailable` (3).
     """
-    from headway.daemon import find_daemon, wait_for_daemon
+    from headway.client.daemon import find_daemon, wait_for_daemon
 
     status = await find_daemon(home)
     if status is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headway.errors import StoreError
 
 if TYPE_CHECKING:
-    from headway.store.home import Home
+    from headway.home import Home
     from headway_console.cli.options import Place
 
 PLAN = Path("plans") / "audit.json"
@@ -17,7 +17,7 @@ LEFT_OUT = frozenset({"__pycache__"})
 
 def demo_home(place: Place) -> Home:
     """Return the home of the demo: the one that was named, else ``demo`` in the default one."""
-    from headway.store.home import Home, default_home
+    from headway.home import Home, default_home
 
     return place.home() if place.home_path else Home(default_home().path / "demo")
 

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from headway.config import Config
-    from headway.store.home import Home
+    from headway.home import Home
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,7 +27,7 @@ class Place:
 
     def home(self) -> Home:
         """Return the home: ``--home``, else ``HEADWAY_HOME``, else the default of this machine."""
-        from headway.store.home import Home, default_home
+        from headway.home import Home, default_home
 
         return Home(self.home_path.absolute()) if self.home_path else default_home()
 

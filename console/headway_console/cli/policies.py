@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def check_policies(config: Config) -> None:
     """Read the files as an engine does; :class:`headway.errors.InvalidConfig` for those that cannot be understood."""
-    from headway.jobs.rules import PolicyFiles
+    from headway.jobs.policy_files import PolicyFiles
     from headway.policy.engine import PolicyEngine
 
     PolicyFiles(PolicyEngine(), config.file.parent if config.file is not None else config.workspace)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headway.errors import Unavailable
 
 if TYPE_CHECKING:
-    from headway.store.home import Home
+    from headway.home import Home
     from headway.store.reader import StoreReader
 
 

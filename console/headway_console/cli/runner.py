@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from headway.events.event import Event
     from headway.events.subscription import Subscription
     from headway.events.views import JobRow, RunView
+    from headway.home import Home
     from headway.plan.model import ActionProposal
     from headway.plan.result import ProposalResult
-    from headway.store.home import Home
 
 SOURCE = "cli"
 """Who the audit names for commands given on a command line."""

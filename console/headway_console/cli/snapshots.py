@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from headway_console.cli.output import say, write_json
 
 if TYPE_CHECKING:
-    from headway.store.home import Home
+    from headway.home import Home
 
 
 async def print_snapshot(home: Home, *, as_json: bool) -> None:

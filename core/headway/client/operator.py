@@ -16,14 +16,14 @@ from headway.client.transport import Transport
 from headway.client.wire import DaemonStatus, JobAnswer, ToolInfo
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, InvalidPlan, StoreError, Unavailable, one_line
+from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
-from headway.jobs.checkpoints import CheckpointInfo, StateDiff
+from headway.home import Home, check_private
 from headway.jobs.info import Snapshot
 from headway.plan.parse import MAX_BYTES
 from headway.plan.result import ProposalResult
 from headway.plan.verify import VerifyReport
-from headway.store.home import Home, check_private
 
 Proposal = BaseModel | Mapping[str, Any] | bytes | str
 """A plan as the methods take it: a model, a mapping, or JSON, which travels byte for byte: numbers stay as they are."""

@@ -8,10 +8,7 @@ import msgspec
 
 from headway.errors import Conflict, NotFound, one_line
 from headway.events import kinds
-from headway.events.event import Event
-from headway.events.fold.values import apply_changes
-from headway.events.views import JobRow, RunView
-from headway.jobs.checkpoints import (
+from headway.events.checkpoint import (
     Checkpoint,
     CheckpointInfo,
     kept_results,
@@ -19,9 +16,12 @@ from headway.jobs.checkpoints import (
     parse_level_id,
     uncommitted,
 )
+from headway.events.event import Event
+from headway.events.fold.values import apply_changes
+from headway.events.views import JobRow, RunView
+from headway.execution.resumption import resumption_of
 from headway.jobs.transitions import TRANSITIONS, JobStatus
 from headway.plan.result import ROLLED_BACK, ActionResult, ActionStatus
-from headway.runtime.resumption import resumption_of
 from headway.store.reader import StoreReader
 
 RECENT_JOBS = 20

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from headway.cancellation import CancellationToken
 from headway.jobs.transitions import JobStatus, move
 from headway.plan.result import ActionResult
-from headway.runtime.cancel import CancellationToken
 
 if TYPE_CHECKING:
+    from headway.execution.resumption import Resumption
+    from headway.execution.run import Run
+    from headway.jobs.admission import JobSpec
     from headway.plan.graph import Plan
-    from headway.runtime.admission import JobSpec
-    from headway.runtime.resumption import Resumption
-    from headway.runtime.run import Run
 
 
 class LiveJob:

@@ -15,16 +15,16 @@ import msgspec
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import JobRow
+from headway.execution.compensate import undoable
+from headway.execution.resumption import Resumption, resumption_of
+from headway.jobs.admission import JobSpec
+from headway.jobs.closing import WHY
 from headway.jobs.history import History
 from headway.jobs.live import LiveJob
-from headway.jobs.recovery import WHY
 from headway.plan.graph import Node, Plan, plan_from_graph
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import Issue
-from headway.runtime.admission import JobSpec
-from headway.runtime.compensate import undoable
-from headway.runtime.gates import COMPENSATION, Gates
-from headway.runtime.resumption import Resumption, resumption_of
+from headway.policy.gates import COMPENSATION, Gates
 from headway.store.reader import StoreReader
 from headway.tools.registry import ToolRegistry
 

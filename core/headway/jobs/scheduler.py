@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 from headway.errors import StoreError
+from headway.execution.environment import Environment
+from headway.execution.run import Run
 from headway.jobs.live import LiveJob
 from headway.jobs.transitions import JobStatus
 from headway.limits.budget import BudgetMeter, CostBudget
-from headway.runtime.environment import Environment
-from headway.runtime.run import Run
 from headway.state import StateStore
 
 _log = logging.getLogger("headway.jobs")

@@ -1,6 +1,6 @@
 """Permissions: whether a plan calls tools that nobody may call, or that somebody must have granted.
 
-Only ``verify`` asks here. Admission knows the grant, and judges by it (:class:`headway.runtime.gates.Gates`).
+Only ``verify`` asks here. Admission knows the grant, and judges by it (:class:`headway.policy.gates.Gates`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from headway.errors import HomeLocked, StoreUnreadable, one_line
-from headway.store.home import Home
+from headway.home import Home
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -29,8 +29,8 @@ from headway.store.reader import StoreReader
 from headway.store.writer import RETRY, Close, Connect, Task, Writer
 
 if TYPE_CHECKING:
-    from headway.jobs.checkpoints import Checkpoint
-    from headway.store.home import Home
+    from headway.events.checkpoint import Checkpoint
+    from headway.home import Home
 
 TAIL = 10_000
 """How many committed events are kept in memory, at least, for those who follow."""

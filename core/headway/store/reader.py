@@ -19,9 +19,9 @@ import msgspec
 
 from headway.errors import InvalidInput, NotFound, StoreError, StoreUnreadable, one_line
 from headway.events import kinds as k
+from headway.events.checkpoint import Checkpoint, CheckpointInfo
 from headway.events.event import Event
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
-from headway.jobs.checkpoints import Checkpoint, CheckpointInfo
 from headway.store import queries
 from headway.store.codec import LAZY, is_reference
 from headway.store.connect import BUSY_MS, check_readable, judge_identity, reader_uri, store_error

@@ -8,7 +8,7 @@ import headway
 from headway import Action, ActionProposal
 from headway.config import Config
 from headway.events.event import Event
-from headway.store.home import Home
+from headway.home import Home
 from tests.unit.bad_input.kit import Made, New
 from tests.unit.bad_input.runtime import echo
 

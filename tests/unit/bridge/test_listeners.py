@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from headway.errors import Conflict, HeadwayError, InvalidConfig, StoreError, Unavailable
-from headway.store.home import Home
+from headway.home import Home
 from headway_bridge.listeners import Listener, UnixListener, bind_tcp, url_of
 from tests.unit.bridge.operator.fakes import short_home
 

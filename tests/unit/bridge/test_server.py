@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from headway.client import OperatorClient
-from headway.daemon import DaemonInfo, find_daemon, read_daemon_file
+from headway.client.daemon import DaemonInfo, find_daemon, read_daemon_file
 from headway.errors import HeadwayError, InvalidConfig, Unavailable
-from headway.store.home import Home
+from headway.home import Home
 from headway_bridge import server
 from headway_bridge.listeners import bind_tcp, url_of
 from headway_bridge.server import serve
-from headway_bridge.stopping import Stop
+from headway_bridge.shutdown import Stop
 from tests.unit.bridge.operator.fakes import FakeEngine
 
 PLAN = {"actions": [{"id": "a", "type": "tool_call", "tool": "echo"}]}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from headway.errors import NoAnswer
-from headway.store.home import Home
+from headway.home import Home
 from headway_bridge.listeners import UnixListener
 from headway_console.app import QuitChoice
 from headway_console.cli import after

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from headway.home import Home
 from headway.jobs.history import RECENT_JOBS
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway_console.cli import main
 from tests.unit.store.runs import whole_run

@@ -10,7 +10,7 @@ from headway.events.log import EventLog
 from headway.events.views import JobRow, RunView
 from headway.learning.trajectory import TraceEvent, Trajectory, trajectory_of
 from headway.testing import VirtualClock
-from tests.unit.runtime.kit import runtime
+from tests.unit.execution.kit import runtime
 
 
 async def ran(*actions: dict[str, Any], **fields: Any) -> tuple[RunView, list[Event]]:

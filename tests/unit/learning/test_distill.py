@@ -16,8 +16,8 @@ from headway.learning.distill import DeterministicDistiller, guarded, lessons_of
 from headway.learning.llm import LONGEST_ANSWER, LLMDistiller
 from headway.learning.skill import DistilledSkill
 from headway.testing import VirtualClock
+from tests.unit.execution.kit import call, write
 from tests.unit.learning.kit import traced, trajectory
-from tests.unit.runtime.kit import call, write
 
 GOOD = trajectory(("fetch", None), ("parse", None))
 BAD = trajectory(("fetch", None), ("parse", "ValueError"))

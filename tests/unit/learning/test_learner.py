@@ -24,8 +24,8 @@ from headway.learning.skill import DistilledSkill
 from headway.learning.trajectory import Trajectory, trajectory_of
 from headway.learning.trajectory_store import TrajectoryStore
 from headway.testing import VirtualClock
+from tests.unit.execution.kit import call
 from tests.unit.learning.kit import ran
-from tests.unit.runtime.kit import call
 
 GOOD = [call("a"), call("b", dependencies=["a"])]
 FAILS = [call("a"), call("b", "boom", dependencies=["a"])]

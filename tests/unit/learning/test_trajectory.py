@@ -15,14 +15,14 @@ from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.log import EventLog
 from headway.events.views import JobRow, RunView
+from headway.jobs.replan import ReplanConfig, ReplanContext
 from headway.learning import trajectory as module
 from headway.learning.digest import digest, error_class, label, size_of
 from headway.learning.trajectory import Trajectory, trajectory_of
-from headway.runtime.replan import ReplanConfig, ReplanContext
 from headway.testing import VirtualClock
 from tests.unit.events.builders import Log, put
+from tests.unit.execution.kit import call, runtime, write
 from tests.unit.learning.kit import ran, traced
-from tests.unit.runtime.kit import call, runtime, write
 
 
 async def test_a_run_that_succeeds() -> None:

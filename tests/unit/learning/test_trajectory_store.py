@@ -16,8 +16,8 @@ from headway.errors import StoreError
 from headway.learning import trajectory_store as module
 from headway.learning.trajectory import TraceEvent, Trajectory
 from headway.learning.trajectory_store import TrajectoryStore
+from tests.unit.execution.kit import call
 from tests.unit.learning.kit import traced, trajectory
-from tests.unit.runtime.kit import call
 
 
 def made(name: str, **fields: Any) -> Trajectory:

@@ -11,8 +11,8 @@ from headway.errors import InvalidInput
 from headway.plan.parse import parse_proposal
 from headway.plan.score import PlannerConfig, ToolFeedback, rank_proposals, score_proposal
 from headway.plan.verify import verify
-from tests.unit.runtime.kit import call as made
-from tests.unit.runtime.kit import write
+from tests.unit.execution.kit import call as made
+from tests.unit.execution.kit import write
 
 
 def call(name: str, tool: str = "t", **fields: Any) -> dict[str, Any]:

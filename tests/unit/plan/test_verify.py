@@ -11,8 +11,8 @@ import pytest
 from headway import CapabilitySet, Issue, ToolEntry, ToolRegistry, ToolSchema, rank_proposals, verify
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import VerifyReport
+from tests.unit.execution.kit import call, runtime, write
 from tests.unit.plan.test_graph import assertion
-from tests.unit.runtime.kit import call, runtime, write
 
 
 def checked(*actions: dict[str, Any], **options: Any) -> VerifyReport:

@@ -10,9 +10,9 @@ import pytest
 from headway.errors import InvalidInput, NotFound
 from headway.events import kinds as k
 from headway.events.event import Event
+from headway.home import Home
 from headway.jsonvalue import MAX_VALUE_BYTES
 from headway.store.codec import BLOB_BYTES, is_reference
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 from headway.testing import VirtualClock

@@ -16,8 +16,8 @@ import pytest
 
 from headway.errors import LogFull, StoreError, StoreUnreadable
 from headway.events.event import Event
+from headway.home import Home
 from headway.store.connect import open_for_writing
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 from headway.testing import VirtualClock, settle
@@ -353,7 +353,7 @@ async def test_an_empty_file_is_a_store_to_be(tmp_path: Path) -> None:
 _TRY = """
 import asyncio, sys
 from headway.errors import StoreError
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 

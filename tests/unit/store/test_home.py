@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headway.errors import StoreError, StoreUnreadable
-from headway.store.home import Home, default_home, runtime_folder
+from headway.home import Home, default_home, runtime_folder
 
 
 def test_paths(tmp_path: Path) -> None:

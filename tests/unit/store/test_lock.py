@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from headway.errors import HomeLocked, StoreUnreadable
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.lock import HomeLock, held_here
 from headway.store.log import StoreLog
 
 _HOLD = """
 import sys
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.lock import HomeLock
 lock = HomeLock(Home(sys.argv[1]))
 lock.acquire()

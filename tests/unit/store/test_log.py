@@ -12,7 +12,7 @@ import pytest
 
 from headway.errors import InvalidInput, StoreError
 from headway.events.event import Event
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.insert import insert_rows, one_statement
 from headway.store.log import TAIL, StoreLog
 from headway.store.reader import StoreReader
@@ -189,7 +189,7 @@ async def test_a_cancelled_writer_loses_nothing(log: StoreLog) -> None:
 _NO_CLOSE = """
 import asyncio, sys
 from headway.events.event import Event
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 

@@ -7,8 +7,8 @@ import pytest
 
 from headway.errors import StoreTooNew
 from headway.events.views import JobRow
+from headway.home import Home
 from headway.store.connect import APPLICATION_ID, open_for_writing
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.store.migrate import LATEST, migrate, migrations
 

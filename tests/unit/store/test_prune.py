@@ -9,11 +9,11 @@ import pytest
 
 from headway.errors import NotFound
 from headway.events import kinds as k
+from headway.events.checkpoint import Checkpoint, CheckpointInfo
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.views import BudgetView, JobsView
-from headway.jobs.checkpoints import Checkpoint, CheckpointInfo
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.log import StoreLog
 from headway.store.prune import DAY_MS
 from headway.store.reader import StoreReader

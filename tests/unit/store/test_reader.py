@@ -13,10 +13,10 @@ import pytest
 
 from headway.errors import NotFound, StoreError, StoreUnreadable
 from headway.events import kinds as k
+from headway.events.checkpoint import Checkpoint, CheckpointInfo
 from headway.events.event import Event
-from headway.jobs.checkpoints import Checkpoint, CheckpointInfo
+from headway.home import Home
 from headway.plan.result import ActionResult, ActionStatus
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.store.migrate import LATEST
 from headway.store.reader import StoreReader

@@ -16,7 +16,7 @@ from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 from headway.testing import event_stream

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from headway.errors import InvalidInput
+from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.views import JobRow
-from headway.jobs.checkpoints import CheckpointInfo, StateDiff
 from headway_bridge.operator.answers import answer
 from headway_bridge.operator.bodies import CheckpointBody, EmptyBody, read_body, text
 from headway_bridge.operator.context import Op, Who

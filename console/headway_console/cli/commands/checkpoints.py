@@ -10,7 +10,7 @@ import click
 from headway_console.cli.options import Place, json_option, pass_place, place_options
 
 if TYPE_CHECKING:
-    from headway.jobs.checkpoints import CheckpointInfo, StateDiff
+    from headway.events.checkpoint import CheckpointInfo, StateDiff
 
 
 @click.group("checkpoints")

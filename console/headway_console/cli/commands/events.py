@@ -13,7 +13,7 @@ from headway_console.cli.options import Place, json_option, pass_place, place_op
 
 if TYPE_CHECKING:
     from headway.events.event import Event
-    from headway.store.home import Home
+    from headway.home import Home
 
 PAGE = 1000
 POLL_S = 0.1

@@ -9,7 +9,7 @@ import click
 from headway_console.cli.options import Place, json_option, pass_place, place_options
 
 if TYPE_CHECKING:
-    from headway.daemon import DaemonInfo
+    from headway.client.daemon import DaemonInfo
 
 
 @click.command("serve")

@@ -20,7 +20,7 @@ def command(place: Place, now: bool, as_json: bool) -> None:
     daemon answers.
     """
     from headway.client import OperatorClient
-    from headway.daemon import wait_until_gone
+    from headway.client.daemon import wait_until_gone
     from headway_console.cli import loop
     from headway_console.cli.output import say, write_json
 

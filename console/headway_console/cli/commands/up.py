@@ -10,7 +10,7 @@ from headway_console.cli.options import Place, json_option, pass_place, place_op
 
 if TYPE_CHECKING:
     from headway.client import DaemonStatus
-    from headway.store.home import Home
+    from headway.home import Home
 
 
 @click.command("up")

@@ -12,7 +12,7 @@ import httpx
 
 from headway.config import Config
 from headway.engine import Engine
-from headway.store.home import Home
+from headway.home import Home
 from headway.tools.decorator import entry_of, tool
 from headway_bridge.a2a import a2a_app
 from headway_bridge.listeners import Listener, bind_tcp, url_of

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from headway.client import OperatorClient
-from headway.store.home import Home
+from headway.home import Home
 from headway_bridge.listeners import Listener, UnixListener
 from headway_bridge.operator import operator_app
 from tests.unit.bridge.operator.fakes import FakeEngine

@@ -10,17 +10,17 @@ from headway.clock import SYSTEM_CLOCK, Clock
 from headway.config import Config
 from headway.errors import Conflict, InvalidPlan, NotFound, Unavailable
 from headway.events import kinds
+from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.log import EventLog
 from headway.events.subscription import Subscription
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
-from headway.jobs.checkpoints import CheckpointInfo, StateDiff
+from headway.home import Home
 from headway.jobs.info import Snapshot
 from headway.plan.graph import compile_plan
 from headway.plan.model import ActionProposal, new_id
 from headway.plan.verify import Issue, VerifyReport
-from headway.store.home import Home
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.schema import ToolSchema
 

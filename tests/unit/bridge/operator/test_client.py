@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from headway.client import OperatorClient
-from headway.client.failures import error_of
-from headway.daemon import (
+from headway.client.daemon import (
     DaemonInfo,
     find_daemon,
     read_daemon_file,
@@ -19,6 +18,7 @@ from headway.daemon import (
     wait_until_gone,
     write_daemon_file,
 )
+from headway.client.failures import error_of
 from headway.errors import (
     Conflict,
     HeadwayError,
@@ -30,9 +30,9 @@ from headway.errors import (
     StoreError,
     Unavailable,
 )
+from headway.home import Home
 from headway.plan.model import Action, ActionProposal, ActionType
 from headway.plan.verify import Issue
-from headway.store.home import Home
 from headway.testing import VirtualClock
 from headway_bridge.listeners import UnixListener
 from tests.unit.bridge.operator.conftest import listening
@@ -253,7 +253,7 @@ async def test_an_answer_that_breaks_off(home: Home) -> None:
 async def test_a_long_home_has_a_short_private_socket(
     app: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headway.store.home.runtime_folder", lambda: Path("/tmp") / f"hw-test-{os.getpid()}")
+    monkeypatch.setattr("headway.home.runtime_folder", lambda: Path("/tmp") / f"hw-test-{os.getpid()}")
     home = Home(tmp_path / ("x" * 120))
     home.prepare()
     try:

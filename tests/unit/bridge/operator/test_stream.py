@@ -12,7 +12,7 @@ from headway.client.wire import KEEP_ALIVE_S
 from headway.errors import Conflict, NotFound, Unavailable
 from headway.events.event import Event
 from headway.events.log import EventLog
-from headway.store.home import Home
+from headway.home import Home
 from headway.testing import VirtualClock
 from headway_bridge.operator import operator_app, stream
 from headway_bridge.operator.context import Operator

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headway.errors import HeadwayError
+from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.recording import Recording
 from headway.events.views import JobRow, RunView
-from headway.jobs.checkpoints import CheckpointInfo, StateDiff
 from headway_console.app import HeadwayConsole
 from headway_console.resources import recordings
 from headway_console.source import Commands, Item, Link, ReplayControls

@@ -11,10 +11,10 @@ from textual.pilot import Pilot
 
 from headway.errors import Conflict, Unavailable
 from headway.events import kinds
+from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.views import BudgetView, JobsView
-from headway.jobs.checkpoints import CheckpointInfo, StateDiff
 from headway_console.app import HeadwayConsole, QuitChoice
 from headway_console.screens.dialog import ChoiceDialog
 from headway_console.screens.help import HelpScreen

@@ -1,0 +1,76 @@
+"""What all runs of one runtime share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from headway.arguments import expect, expect_one_of, path_of
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of, rfc3339
+from headway.events.log import EventLog
+from headway.limits.bucket import RateLimiter
+from headway.limits.cache import ResultCache
+from headway.limits.idempotency import IdempotencyCache
+from headway.limits.prices import Prices
+from headway.limits.reuse import Reuse
+from headway.numbers import whole_number
+from headway.policy.gates import Gates
+from headway.tools.registry import ToolRegistry
+from headway.tools.threads import DaemonThreads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILL_GRACE_S = 1.0
+"""How long a cancelled coroutine may take to end before it is left behind."""
+
+
+class Environment:
+    """Log, clock, tools, limits, caches and threads. ``concurrency`` is "level", or "car" for CAR's rule."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog | None = None,
+        registry: ToolRegistry | None = None,
+        limiter: RateLimiter | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        max_concurrency: int = 64,
+        concurrency: str = "level",
+        workspace: Path | None = None,
+        results: ResultCache | None = None,
+        gates: Gates | None = None,
+    ) -> None:
+        expect_one_of(concurrency, ("level", "car"), "concurrency")
+        self.clock = clock_of(clock)
+        self.log = expect(log, EventLog, "log") if log is not None else EventLog(clock=clock)
+        self.registry = expect(registry, ToolRegistry, "registry") if registry is not None else ToolRegistry()
+        self.limiter = expect(limiter, RateLimiter, "limiter") if limiter is not None else RateLimiter(clock)
+        self.results = results if results is not None else ResultCache(clock)
+        self.reuse = Reuse(self.results, IdempotencyCache(clock))
+        self.prices = Prices()
+        self.gates = gates if gates is not None else Gates()
+        self.max_concurrency = whole_number(max_concurrency, "max_concurrency", 1)
+        self.threads = DaemonThreads(max_concurrency)
+        self.concurrency = concurrency
+        self.workspace = None if workspace is None else path_of(workspace, "workspace")
+        self.left_behind: set[asyncio.Future[object]] = set()
+        self._second = -1
+        self._prefix = ""
+
+    def timestamp(self, ms: int) -> str:
+        """Return ``ms`` as RFC 3339; the part up to the second is kept from call to call."""
+        second, millis = divmod(ms, 1000)
+        if second != self._second:
+            self._second, self._prefix = second, rfc3339(second * 1000)[:-4]
+        return f"{self._prefix}{millis:03d}Z"
+
+    def leave_behind(self, future: asyncio.Future[object]) -> None:
+        """Keep a call that does not end alive until it does, so that nothing warns about it."""
+        self.left_behind.add(future)
+        future.add_done_callback(self._ended)
+
+    def _ended(self, future: asyncio.Future[object]) -> None:
+        self.left_behind.discard(future)
+        if not future.cancelled():
+            future.exception()  # seen: its attempt was settled long ago

@@ -1,0 +1,168 @@
+"""Admission: a proposal becomes a job, or is refused before anything of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from pydantic_core import PydanticSerializationError
+
+from headway.errors import InvalidInput, InvalidPlan, as_line, one_line
+from headway.events import kinds
+from headway.events.event import Event
+from headway.execution.environment import Environment
+from headway.jobs.checkpoint_file import RuntimeCheckpoint
+from headway.jobs.state_log import committed, parts, setting
+from headway.jsonvalue import to_json
+from headway.limits.bucket import TokenBucket
+from headway.plan.graph import Plan
+from headway.plan.model import ActionProposal
+from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
+from headway.plan.verify import Issue, admit, refuse
+
+NOT_RUN = "not run: the plan was rejected"
+
+
+class JobSpec(msgspec.Struct, frozen=True):
+    """What a job is beside its plan.
+
+    ``scope`` names the state it works on, ``origin`` is the caller's own data, ``session`` that of the policies.
+    """
+
+    job_id: str
+    scope: str
+    source: str = ""
+    title: str = ""
+    context_id: str | None = None
+    principal: str | None = None
+    origin: dict[str, Any] = {}
+    session: str | None = None
+
+    def created(self, proposal: dict[str, Any], graph: dict[str, Any], **fork: Any) -> Event:
+        """Return the ``job_created`` event."""
+        data: dict[str, Any] = {"scope": self.scope, "source": self.source, "title": self.title}
+        for name in ("context_id", "principal", "origin", "session"):
+            value = getattr(self, name)
+            if value:
+                data[name] = value
+        data.update(fork, proposal=proposal, graph=graph)
+        return Event(kinds.JOB_CREATED, data, self.job_id, proposal_id=proposal["id"])
+
+
+def check(env: Environment, proposal: ActionProposal, state: Mapping[str, Any], refused: Sequence[Issue] = ()) -> Plan:
+    """Return the plan of a proposal that may run against ``state``; :class:`InvalidPlan` with all issues otherwise.
+
+    ``refused`` adds findings that admission cannot make: who submits may not do this.
+    """
+    plan, issues = admit(proposal, state, env.registry)
+    issues = [*issues, *env.gates.judge(plan, env.registry), *refused]
+    if issues:
+        raise refuse(issues)
+    return plan
+
+
+def proposal_json(proposal: ActionProposal) -> dict[str, Any]:
+    """Return the proposal as the log keeps it: JSON, fields at their default left out."""
+    try:
+        dumped = proposal.model_dump(mode="json", exclude_defaults=True)
+        dumped.setdefault("id", proposal.id)
+        dumped.setdefault("timestamp", proposal.timestamp)
+        kept: dict[str, Any] = to_json(dumped)
+    except (PydanticSerializationError, InvalidInput, ValueError, RecursionError) as error:
+        raise InvalidPlan(f"the plan is not JSON: {one_line(str(error), 200)}") from None
+    return kept
+
+
+def title_of(proposal: ActionProposal) -> str:
+    """Return what a list calls the plan: its context's ``title`` or ``goal``, else its source and id."""
+    for name in ("title", "goal"):
+        value = proposal.context.get(name)
+        if isinstance(value, str) and value.strip():
+            return one_line(value, 120)
+    return one_line(f"{proposal.source} {proposal.id}" if proposal.source != "unknown" else proposal.id, 120)
+
+
+def rejection(spec: JobSpec, proposal: dict[str, Any], error: InvalidPlan) -> tuple[Event, Event]:
+    """Return the events of a job that admission refuses."""
+    issues = [msgspec.to_builtins(issue) for issue in error.issues]
+    ids = [action["id"] for action in proposal.get("actions", ())]
+    rejected = _rejected(ids, _findings(error))
+    cost = CostSummary(actions_rejected=rejected, actions_skipped=len(ids) - rejected)
+    data = {"outcome": "rejected", "error": error.message, "issues": issues, "cost": msgspec.to_builtins(cost)}
+    return spec.created(proposal, {}), Event(kinds.JOB_FAILED, data, spec.job_id, proposal_id=proposal["id"])
+
+
+def rejected_result(job_id: str, proposal: ActionProposal, error: InvalidPlan, at: str) -> ProposalResult:
+    """Return the result of a run that admission refuses: the actions at fault rejected, the others skipped.
+
+    ``at`` is the time of the refusal, in RFC 3339, for the actions' ``timestamp``.
+    """
+    texts, codes = _findings(error), _codes(error)
+    results = []
+    for action in proposal.actions:
+        if action.id in texts or not texts:
+            text = as_line("; ".join(texts.get(action.id, [error.message])))
+            code = codes.get(action.id, codes.get(None, ErrorCode.VALIDATION))
+            status = ActionStatus.REJECTED
+        else:
+            text, code, status = NOT_RUN, ErrorCode.ABORTED, ActionStatus.SKIPPED
+        results.append(ActionResult(action.id, status, error=text, error_code=code, timestamp=at))
+    rejected = _rejected([action.id for action in proposal.actions], texts)
+    cost = CostSummary(actions_rejected=rejected, actions_skipped=len(results) - rejected)
+    return ProposalResult(proposal.id, job_id, "failed", results, cost, "rejected", error.message)
+
+
+def _findings(error: InvalidPlan) -> dict[str, list[str]]:
+    """Return what admission found, by the action at fault."""
+    texts: dict[str, list[str]] = {}
+    for issue in error.issues:
+        if isinstance(issue, Issue) and issue.action_id is not None:
+            texts.setdefault(issue.action_id, []).append(issue.message)
+    return texts
+
+
+def _codes(error: InvalidPlan) -> dict[str | None, ErrorCode]:
+    """Return the code of the first finding against each action at fault, and under None against the plan."""
+    of_check = {
+        "capability": ErrorCode.CAPABILITY,
+        "policy": ErrorCode.POLICY_DENIED,
+        "preconditions": ErrorCode.PRECONDITION,
+        "state_dependencies": ErrorCode.PRECONDITION,
+        "assertions": ErrorCode.PRECONDITION,
+    }
+    codes: dict[str | None, ErrorCode] = {}
+    for issue in error.issues:
+        if isinstance(issue, Issue):
+            codes.setdefault(issue.action_id, of_check.get(issue.check, ErrorCode.VALIDATION))
+    return codes
+
+
+def _rejected(ids: Sequence[str], texts: Mapping[str, Sequence[str]]) -> int:
+    """Return how many actions count as rejected: those at fault, or all if it is the plan's."""
+    return sum(name in texts for name in ids) if texts else len(ids)
+
+
+def checkpoint_saved(checkpoint: RuntimeCheckpoint, scope: str, at_seq: int) -> Event:
+    """Return the event that tells of an embedded runtime's checkpoint."""
+    facts = {"checkpoint_id": checkpoint.checkpoint_id, "scope": scope, "at_seq": at_seq, "kind": "manual"}
+    return Event(kinds.CHECKPOINT_SAVED, {**facts, "keys": len(checkpoint.state)})
+
+
+def checkpoint_restored(checkpoint_id: str, scope: str, state: dict[str, Any], by: str = "") -> list[Event]:
+    """Return the events that set a scope's state, to be appended at once: one, and more for what does not fit in it."""
+    first, *more = parts(state)
+    data = {"checkpoint_id": checkpoint_id, "scope": scope, "state": first, "by": by}
+    return [Event(kinds.CHECKPOINT_RESTORED, data), *(committed(scope, setting(part)) for part in more)]
+
+
+def limit_configured(bucket: TokenBucket) -> Event:
+    """Return the event that tells of a new bucket."""
+    facts = bucket.statistics()
+    del facts["waiters"]
+    return Event(kinds.LIMIT_CONFIGURED, facts)
+
+
+def limit_removed(tool: str) -> Event:
+    """Return the event that tells of a bucket that is there no more."""
+    return Event(kinds.LIMIT_REMOVED, {"bucket": tool})

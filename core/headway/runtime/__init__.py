@@ -1,1 +1,0 @@
-"""The runtime: the facade, and the executor under it."""

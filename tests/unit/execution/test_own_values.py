@@ -1,0 +1,148 @@
+"""Whose values are whose: tools get copies, callers get copies, errors tell no values, effects need a capability."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import headway
+from headway import CapabilitySet, Runtime, ToolResult
+from headway.events import kinds
+from headway.testing import VirtualClock
+from tests.unit.execution.kit import call, events_of, runtime, write
+
+SECRET = "hunter2-s3cret"
+
+
+@headway.tool
+async def sneaky(key: str = "admin") -> ToolResult:
+    return ToolResult("done", effects={key: True})
+
+
+def confined(**options: Any) -> Runtime:
+    made, _ = runtime(**options)
+    made.register_tool(sneaky)
+    made.set_capabilities(CapabilitySet(allowed_state_keys={"notes"}))
+    return made
+
+
+async def test_a_tool_sets_no_key_beyond_the_capabilities() -> None:
+    made = confined()
+    result = await made.execute({"actions": [call("a", "sneaky")]})
+    text = "tool 'sneaky' set what it may not: state key 'admin' is not allowed by the capabilities"
+    assert (result.outcome, result["a"].error_code, result["a"].error) == ("aborted", "capability", text)
+    assert dict(made.state.snapshot()) == {}
+    allowed = await made.execute({"actions": [call("a", "sneaky", parameters={"key": "notes"})]})
+    assert (allowed.status, dict(made.state.snapshot())) == ("completed", {"notes": True})
+
+
+async def test_such_a_tool_is_answered_by_the_failure_behaviour_and_not_retried() -> None:
+    made = confined(clock=VirtualClock(autojump=True))
+    skipped = await made.execute({"actions": [call("a", "sneaky", failure_behavior="skip"), call("b")]})
+    assert (skipped.status, skipped["a"].status, skipped["a"].error_code) == ("completed", "skipped", "capability")
+    retried = await made.execute({"actions": [call("a", "sneaky", failure_behavior="retry")]})
+    assert (retried["a"].status, retried["a"].attempts) == ("failed", 1)
+
+
+@pytest.mark.parametrize("behavior", ["abort", "skip"])
+async def test_a_kept_result_sets_no_such_key_either(behavior: str) -> None:
+    made = confined()
+    made.set_capabilities(None)
+    made.enable_tool_cache("sneaky", 60)
+    plan = {"actions": [call("a", "sneaky", failure_behavior=behavior)]}
+    assert (await made.execute(plan)).ok
+    made.state.delete("admin")
+    made.set_capabilities(CapabilitySet(allowed_state_keys={"notes"}))
+    result = await made.execute(plan)
+    assert (result["a"].status, result["a"].error_code) == (
+        "failed" if behavior == "abort" else "skipped",
+        "capability",
+    )
+    assert dict(made.state.snapshot()) == {}
+
+
+async def test_a_value_from_elsewhere_is_in_no_error() -> None:
+    made, _ = runtime(state={"password": SECRET})
+
+    @headway.tool
+    async def pay(amount: int, to: list[int] = []) -> str:  # noqa: B006 - is only read
+        return "paid"
+
+    made.register_tool(pay)
+    read = {"id": "r", "type": "state_read", "parameters": {"key": "password"}}
+    result = await made.execute({"actions": [read, call("p", "pay", parameters={"amount": "$r.output"})]})
+    assert result["p"].error == "the value at /amount is not of type 'integer'"
+    nested = call("p", "pay", parameters={"amount": 1, "to": ["$r.output"]})
+    assert (await made.execute({"actions": [read, nested]}))["p"].error == (
+        "the value at /to/0 is not of type 'integer'"
+    )
+    told = [e.data for e in await made.log.read() if e.action_id != "r" and e.kind != kinds.STATE_COMMITTED]
+    assert SECRET not in repr(told)
+    literal = await made.execute({"actions": [call("p", "pay", parameters={"amount": "much"})]})
+    assert literal["p"].error == '"much" is not of type "integer" (at /amount)'
+
+
+async def test_what_a_tool_does_to_the_state_it_sees_is_done_to_a_copy() -> None:
+    made, _ = runtime(state={"items": [1], "box": {"n": {"deep": 1}}, "n": 5})
+    seen: list[Any] = []
+
+    @headway.tool
+    async def stray(ctx: headway.ToolContext) -> str:
+        seen.append((ctx.state["items"] is ctx.state["items"], list(ctx.state["items"]), sorted(ctx.state)))
+        ctx.state["items"].append("stray")
+        ctx.state["box"]["n"]["deep"] = 2
+        return "x"
+
+    made.register_tool(stray)
+    result = await made.execute({"actions": [call("a", "stray"), call("b", "stray")]})
+    assert result.ok
+    assert seen == [(True, [1], ["box", "items", "n"])] * 2
+    assert dict(made.state.snapshot()) == {"items": [1], "box": {"n": {"deep": 1}}, "n": 5}
+
+
+async def test_what_a_caller_does_to_a_result_touches_neither_log_nor_state() -> None:
+    made, _ = runtime()
+
+    @headway.tool
+    async def out() -> ToolResult:
+        return ToolResult({"v": 1}, effects={"e": [1]}, artifacts=[{"a": 1}], usage={"tokens": 1})
+
+    made.register_tool(out)
+    read = {"id": "r", "type": "state_read", "parameters": {"key": "k"}, "dependencies": ["w"]}
+    result = await made.execute({"actions": [call("o", "out"), write("w", "k", [1]), read]})
+    one = result["o"]
+    one.output["v"] = 999
+    one.state_changes["e"]["value"].append("x")
+    one.artifacts[0]["a"] = 2
+    one.usage["tokens"] = 2
+    result["w"].state_changes["k"]["value"].append("x")
+    result["r"].output.append("x")
+    assert dict(made.state.snapshot()) == {"e": [1], "k": [1]}
+    succeeded = {event.action_id: event.data for event in await events_of(made, kinds.ACTION_SUCCEEDED)}
+    assert (succeeded["o"]["output"], succeeded["o"]["artifacts"]) == ({"v": 1}, [{"a": 1}])
+    assert (succeeded["o"]["usage"], succeeded["o"]["state_changes"]["e"]["value"]) == ({"tokens": 1}, [1])
+    assert (succeeded["w"]["state_changes"]["k"]["value"], succeeded["r"]["output"]) == ([1], [1])
+
+
+async def test_the_last_progress_is_told_before_the_end() -> None:
+    clock = VirtualClock(autojump=True)
+    made, _ = runtime(clock=clock)
+
+    @headway.tool
+    async def work(ctx: headway.ToolContext, fail: bool = False) -> str:
+        for n in range(1, 6):
+            ctx.report_progress(n, 5)
+            await clock.sleep(0.005)
+        if fail:
+            raise ValueError("no")
+        ctx.report_progress(5, 5, "done")
+        return "x"
+
+    made.register_tool(work)
+    await made.execute({"actions": [call("a", "work"), call("b", "work", parameters={"fail": True})]})
+    for name, last in (("a", {"current": 5, "total": 5, "message": "done"}), ("b", {"current": 5, "total": 5})):
+        events = [e for e in await made.log.read() if e.action_id == name]
+        told = [e.data for e in events if e.kind == kinds.ACTION_PROGRESS]
+        assert told == [{"current": 1, "total": 5}, last]
+        assert events[-1].kind in kinds.TERMINAL_ACTION

@@ -1,0 +1,145 @@
+"""Results that are reused: by time to live across runs, and of idempotent actions; one call at a time for all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import headway
+from headway.events import kinds
+from headway.events.fold import fold_all
+from headway.events.views import LimitsView
+from headway.testing import VirtualClock
+from tests.unit.execution.kit import call, events_of, runtime
+
+
+def counting(made: headway.Runtime) -> list[Any]:
+    calls: list[Any] = []
+
+    @headway.tool
+    async def count(x: int = 0, fail: bool = False) -> object:
+        calls.append(x)
+        if fail:
+            raise RuntimeError("no")
+        return headway.ToolResult({"n": len(calls)}, effects={"n": len(calls)})
+
+    made.register_tool(count)
+    return calls
+
+
+async def test_a_cached_result_is_used_until_its_time_is_over() -> None:
+    clock = VirtualClock()
+    made, _ = runtime(clock=clock)
+    calls = counting(made)
+    made.enable_tool_cache("count", 10)
+    plan = {"actions": [call("a", "count", parameters={"x": 1})]}
+    first, second = await made.execute(plan), await made.execute(plan)
+    assert first["a"].output == second["a"].output == {"n": 1}
+    assert (second["a"].attempts, second["a"].duration_ms, second.cost.tool_calls) == (0, 0.0, 1)
+    assert second["a"].state_changes == {"n": {"op": "set", "value": 1}}
+    assert (made.result_cache.statistics().hits, len(made.result_cache)) == (1, 1)
+    (event,) = await events_of(made, kinds.ACTION_DEDUPLICATED)
+    assert event.data == {"source": "cache"}
+    await clock.advance(10)
+    assert (await made.execute(plan))["a"].output == {"n": 2}
+    assert (await made.execute({"actions": [call("a", "count", parameters={"x": 2})]}))["a"].output == {"n": 3}
+    assert calls == [1, 1, 2]
+
+
+async def test_identical_idempotent_actions_are_called_once_even_at_once() -> None:
+    made, _ = runtime()
+    calls = counting(made)
+    plan = {"actions": [call(f"a{i}", "count", idempotent=True) for i in range(5)]}
+    result = await made.execute(plan)
+    assert [r.output for r in result.results] == [{"n": 1}] * 5
+    assert [r.attempts for r in result.results] == [1, 0, 0, 0, 0]
+    assert calls == [0]
+    assert made.result_cache.statistics().entries == 0
+
+
+async def test_others_are_called_each_time() -> None:
+    made, _ = runtime()
+    calls = counting(made)
+    await made.execute({"actions": [call(f"a{i}", "count") for i in range(3)]})
+    assert len(calls) == 3
+
+
+async def test_a_failure_is_not_shared_and_the_next_one_makes_the_call() -> None:
+    made, _ = runtime()
+    calls = counting(made)
+    actions = [
+        call(f"a{i}", "count", idempotent=True, parameters={"fail": True}, failure_behavior="skip") for i in range(3)
+    ]
+    result = await made.execute({"actions": actions})
+    assert len(calls) == 3
+    assert [r.status.value for r in result.results] == ["skipped"] * 3
+
+
+async def test_a_cancel_ends_the_wait_for_anothers_call() -> None:
+    made, gate = runtime()
+    made.enable_tool_cache("gate", 100)
+    token = headway.CancellationToken()
+    run = asyncio.create_task(made.execute_with_cancel({"actions": [call("a", "gate"), call("b", "gate")]}, token))
+    await gate.started.get()
+    token.cancel("stop")
+    gate.open.set()
+    result = await run
+    assert (result["a"].status, result["b"].error) == ("succeeded", "canceled: stop")
+
+
+async def test_a_hit_costs_an_action_but_no_call() -> None:
+    made, _ = runtime()
+    counting(made)
+    made.set_cost_budget(headway.CostBudget(tool_calls=1, actions=3))
+    result = await made.execute({"actions": [call(f"a{i}", "count", idempotent=True) for i in range(4)]})
+    assert [r.status.value for r in result.results] == ["succeeded"] * 3 + ["skipped"]
+
+
+async def test_a_tools_own_time_to_live_is_honoured() -> None:
+    made, _ = runtime()
+    calls: list[int] = []
+
+    @headway.tool(cache_ttl_secs=5)
+    async def cached() -> int:
+        calls.append(1)
+        return len(calls)
+
+    made.register_tool(cached)
+    for _ in range(2):
+        assert (await made.execute({"actions": [call("a", "cached")]}))["a"].output == 1
+
+
+async def test_what_an_action_declares_is_copied_into_the_state() -> None:
+    made, _ = runtime()
+    made.enable_tool_cache("echo", 10)
+    for _ in range(2):
+        proposal = headway.parse_proposal({"actions": [call("a", expected_effects={"list": [1]})]})
+        result = await made.execute(proposal)
+        proposal.actions[0].expected_effects["list"].append("later")
+        assert (result.ok, made.state["list"]) == (True, [1])
+    assert await events_of(made, kinds.ACTION_DEDUPLICATED)
+
+
+async def test_a_tool_registered_anew_gets_no_result_of_the_one_before() -> None:
+    made, gate = runtime()
+    made.enable_tool_cache("gate", 100)
+    plan = {"actions": [call("g", "gate", parameters={"name": "x"}, idempotent=True)]}
+    first = asyncio.create_task(made.execute(plan))
+    await gate.started.get()
+
+    async def other(name: str = "") -> str:
+        return "the other"
+
+    made.register_tool(headway.tool(name="gate", cache_ttl_secs=100)(other))
+    gate.open.set()
+    assert (await first)["g"].output == "passed x"
+    assert (await made.execute(plan))["g"].output == "the other"
+
+
+async def test_a_limit_that_is_removed_is_removed_from_the_view() -> None:
+    made, _ = runtime()
+    made.set_rate_limit("echo", 1, 60)
+    assert made.remove_rate_limit("echo")
+    assert not made.remove_rate_limit("echo")
+    assert [e.data["bucket"] for e in await events_of(made, kinds.LIMIT_REMOVED)] == ["echo"]
+    assert fold_all(LimitsView(), await made.log.read()).buckets == {}
