@@ -25,7 +25,7 @@ from headway.events import kinds
 from headway.events.fold import fold, fold_all
 from headway.events.recording import Recording, check
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
-from headway.store.home import Home
+from headway.home import Home
 from headway.store.log import StoreLog
 from headway.store.reader import StoreReader
 from headway.tools.decorator import entry_of
