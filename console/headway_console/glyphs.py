@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from headway.events.views import ActionView, JobRow, LevelView
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.results import ActionStatus, ErrorCode
 
 TONES: tuple[str, ...] = ("running", "succeeded", "failed", "skipped", "waiting", "pending", "cancelled")
 """The colours a theme gives to states, as ``$state-<tone>``."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import HeadwayError, describe
 from headway.events.views import JobRow, RunView
-from headway.plan.result import ActionStatus
+from headway.plan.results import ActionStatus
 from headway_console.screens.dialog import Choice, ChoiceDialog
 from headway_console.screens.restore import Decision, RestoreDialog
 from headway_console.text import clean, count, duration, to_json

@@ -47,16 +47,9 @@ if TYPE_CHECKING:
     from headway.limits.bucket import RateLimiter
     from headway.limits.budget import CostBudget
     from headway.limits.cache import ResultCache
-    from headway.plan.equivalence import Equivalence, equivalent
-    from headway.plan.model import Action, ActionProposal, Precondition
-    from headway.plan.montecarlo import MonteCarlo, simulate_monte_carlo
-    from headway.plan.optimize import Optimized, optimize
+    from headway.plan.format import Action, ActionProposal, Precondition
     from headway.plan.parse import parse_proposal
-    from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult, ReplanStep
-    from headway.plan.schedule import Schedule, analyze_schedule
-    from headway.plan.score import PlannerConfig, PlanScore, ToolFeedback, rank_proposals
-    from headway.plan.simulate import Simulation, simulate
-    from headway.plan.transaction import TransactionConflict, transaction_check
+    from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult, ReplanStep
     from headway.plan.verify import Issue, VerifyReport, verify
     from headway.policy.call import PolicyCall
     from headway.policy.capabilities import CapabilitySet
@@ -76,10 +69,10 @@ if TYPE_CHECKING:
     from headway.tools.subprocess import Restart, SubprocessTool
 
 _HOME = {
-    "Action": "plan.model",
-    "ActionProposal": "plan.model",
-    "ActionResult": "plan.result",
-    "ActionStatus": "plan.result",
+    "Action": "plan.format",
+    "ActionProposal": "plan.format",
+    "ActionResult": "plan.results",
+    "ActionStatus": "plan.results",
     "CancellationToken": "cancellation",
     "CapabilitySet": "policy.capabilities",
     "Clock": "clock",
@@ -87,11 +80,11 @@ _HOME = {
     "Conflict": "errors",
     "ContextualExecutor": "tools.executor",
     "CostBudget": "limits.budget",
-    "CostSummary": "plan.result",
+    "CostSummary": "plan.results",
     "DistilledSkill": "learning.skill",
     "Engine": "engine",
-    "Equivalence": "plan.equivalence",
-    "ErrorCode": "plan.result",
+    "Equivalence": "analysis.equivalence",
+    "ErrorCode": "plan.results",
     "Event": "events.event",
     "EventLog": "events.log",
     "FailedAction": "jobs.replan",
@@ -110,28 +103,28 @@ _HOME = {
     "LogFull": "errors",
     "LongRunning": "tools.longrun",
     "Memgine": "learning.memory",
-    "MonteCarlo": "plan.montecarlo",
+    "MonteCarlo": "analysis.montecarlo",
     "NotFound": "errors",
-    "Optimized": "plan.optimize",
+    "Optimized": "analysis.optimization",
     "PermissionGrant": "policy.risk",
-    "PlanScore": "plan.score",
-    "PlannerConfig": "plan.score",
+    "PlanScore": "analysis.scoring",
+    "PlannerConfig": "analysis.scoring",
     "PolicyCall": "policy.call",
     "PolicyEngine": "policy.engine",
     "Poll": "tools.longrun",
-    "Precondition": "plan.model",
-    "ProposalResult": "plan.result",
+    "Precondition": "plan.format",
+    "ProposalResult": "plan.results",
     "RateLimiter": "limits.bucket",
     "ReplanConfig": "jobs.replan",
     "ReplanContext": "jobs.replan",
-    "ReplanStep": "plan.result",
+    "ReplanStep": "plan.results",
     "Restart": "tools.subprocess",
     "ResultCache": "limits.cache",
     "Runtime": "runtime",
     "RuntimeCheckpoint": "jobs.checkpoint_file",
     "SYSTEM_CLOCK": "clock",
-    "Schedule": "plan.schedule",
-    "Simulation": "plan.simulate",
+    "Schedule": "analysis.schedule",
+    "Simulation": "analysis.simulation",
     "SkillStore": "learning.skill_store",
     "StateStore": "state",
     "SubprocessTool": "tools.subprocess",
@@ -142,32 +135,32 @@ _HOME = {
     "ToolEntry": "tools.registry",
     "ToolError": "errors",
     "ToolExecutor": "tools.executor",
-    "ToolFeedback": "plan.score",
+    "ToolFeedback": "analysis.scoring",
     "ToolRegistry": "tools.registry",
     "ToolResult": "tools.context",
     "ToolSchema": "tools.schema",
     "TraceEvent": "learning.trajectory",
     "Trajectory": "learning.trajectory",
     "TrajectoryStore": "learning.trajectory_store",
-    "TransactionConflict": "plan.transaction",
+    "TransactionConflict": "analysis.transaction",
     "Unavailable": "errors",
     "VerifyReport": "plan.verify",
-    "analyze_schedule": "plan.schedule",
-    "equivalent": "plan.equivalence",
+    "analyze_schedule": "analysis.schedule",
+    "equivalent": "analysis.equivalence",
     "find_policies": "policy.files",
     "fold": "events.fold",
     "inference_tools": "inference.tools",
     "load_policies": "policy.files",
     "long_running": "tools.longrun",
-    "optimize": "plan.optimize",
+    "optimize": "analysis.optimization",
     "parse_proposal": "plan.parse",
-    "rank_proposals": "plan.score",
+    "rank_proposals": "analysis.scoring",
     "register_shell": "tools.shell",
-    "simulate": "plan.simulate",
-    "simulate_monte_carlo": "plan.montecarlo",
+    "simulate": "analysis.simulation",
+    "simulate_monte_carlo": "analysis.montecarlo",
     "tool": "tools.decorator",
     "trajectory_of": "learning.trajectory",
-    "transaction_check": "plan.transaction",
+    "transaction_check": "analysis.transaction",
     "verify": "plan.verify",
     "watch_policies": "policy.watch",
 }

@@ -38,10 +38,9 @@ from headway.jsonvalue import to_json
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
 from headway.numbers import LONGEST_S, number_between, whole_number
-from headway.plan.given import given_plan
+from headway.plan.format import ActionProposal, new_id
 from headway.plan.graph import plan_from_graph
-from headway.plan.model import ActionProposal, new_id
-from headway.plan.parse import parse_proposal
+from headway.plan.parse import as_proposal, parse_proposal
 from headway.plan.verify import Issue, VerifyReport, verify
 from headway.policy.gates import Gates
 from headway.state import StateStore
@@ -240,7 +239,7 @@ class Engine:
 
     async def verify(self, proposal: ActionProposal, context_id: str | None = None) -> VerifyReport:
         """Check a proposal against the tools there are and the state of its thread."""
-        given_plan(proposal)
+        proposal = as_proposal(proposal)
         _optional(context_id, "a context id")
         state = await self._scheduler.state(context_id) if context_id else StateStore()
         return verify(proposal, state.snapshot(), self.registry)
@@ -266,7 +265,7 @@ class Engine:
         :class:`LogFull` while the disk is full.
         """
         self._ready_for_work()
-        given_plan(proposal)
+        proposal = as_proposal(proposal)
         for what, text in (("a context id", context_id), ("a job id", job_id)):
             _optional(text, what)
         for what, text in (("a title", title), ("a source", source), ("a principal", principal)):

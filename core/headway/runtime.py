@@ -47,9 +47,9 @@ from headway.jobs.turn import turn_of
 from headway.jsonvalue import to_json
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
-from headway.plan.given import plan_given
-from headway.plan.model import ActionProposal, new_id
-from headway.plan.result import ProposalResult
+from headway.plan.format import ActionProposal, new_id
+from headway.plan.parse import as_proposal
+from headway.plan.results import ProposalResult
 from headway.policy.engine import PolicyEngine
 from headway.policy.gates import Gates
 from headway.state import StateStore
@@ -61,12 +61,12 @@ from headway.tools.schema import ToolSchema
 from headway.tools.workspace import Workspace
 
 if TYPE_CHECKING:
+    from headway.analysis.scoring import PlannerConfig, ToolFeedback
     from headway.inference.provider import InferenceProvider
     from headway.learning.distill import Distiller
     from headway.learning.learner import Learner
     from headway.learning.memory import Memgine
     from headway.learning.trajectory_store import TrajectoryStore
-    from headway.plan.score import PlannerConfig, ToolFeedback
     from headway.policy.capabilities import CapabilitySet
     from headway.policy.risk import PermissionGrant, Tier
     from headway.tools.subprocess import SubprocessTool
@@ -447,7 +447,7 @@ class Runtime:
         ``"canceled: <reason>"``; what is in flight runs to its end and is recorded; finished changes stay.
         """
         expect(cancel, CancellationToken, "cancel")
-        return await self._runs.execute(plan_given(proposal), cancel, _session_of(session))
+        return await self._runs.execute(as_proposal(proposal), cancel, _session_of(session))
 
     async def plan_and_execute(
         self,
@@ -467,8 +467,8 @@ class Runtime:
         the rejection of the first, or :class:`InvalidPlan` raised if that cannot be parsed. Raises
         :class:`InvalidInput` without candidates.
         """
-        from headway.plan.score import PlannerConfig as Config
-        from headway.plan.score import ToolFeedback as Feedback
+        from headway.analysis.scoring import PlannerConfig as Config
+        from headway.analysis.scoring import ToolFeedback as Feedback
 
         if planner_config is not None:
             expect(planner_config, Config, "planner_config")

@@ -27,7 +27,7 @@ from headway.config import Config
 from headway.engine import Engine
 from headway.events.event import Event
 from headway.home import Home
-from headway.plan.model import ActionProposal, new_id
+from headway.plan.format import ActionProposal, new_id
 from headway.plan.parse import parse_proposal
 from headway.store.log import StoreLog
 from headway.tools.decorator import entry_of

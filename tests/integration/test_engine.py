@@ -20,7 +20,7 @@ from headway.engine import Engine
 from headway.errors import Conflict, HomeLocked, InvalidInput, InvalidPlan, NotFound, Unavailable
 from headway.events import kinds
 from headway.home import Home
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.results import ActionStatus, ErrorCode
 from headway.tools.decorator import entry_of
 from tests.unit.execution.kit import Gate, call, write
 

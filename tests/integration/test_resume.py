@@ -16,7 +16,7 @@ from headway.engine import Engine
 from headway.events import kinds
 from headway.events.event import Event
 from headway.home import Home
-from headway.plan.result import ActionStatus
+from headway.plan.results import ActionStatus
 from headway.store.log import StoreLog
 from headway.tools.decorator import entry_of
 from headway.tools.registry import ToolRegistry

@@ -22,7 +22,7 @@ from headway.errors import Conflict
 from headway.events import kinds
 from headway.events.event import Event
 from headway.home import Home
-from headway.plan.result import ActionResult, ActionStatus, ErrorCode
+from headway.plan.results import ActionResult, ActionStatus, ErrorCode
 from headway.store.log import StoreLog
 from tests.integration.test_resume import die_after, in_flight
 from tests.integration.test_same_views import Stepping

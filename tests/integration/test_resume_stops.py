@@ -17,7 +17,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.home import Home
 from headway.jobs.history import History
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.results import ActionStatus, ErrorCode
 from headway.store.log import StoreLog
 from tests.integration.test_resume import die_after
 from tests.unit.execution.kit import call, write

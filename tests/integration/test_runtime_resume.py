@@ -16,7 +16,7 @@ from headway.errors import Conflict, InvalidInput, NotFound
 from headway.events import kinds
 from headway.events.event import Event
 from headway.home import Home
-from headway.plan.result import ErrorCode
+from headway.plan.results import ErrorCode
 from headway.store.log import StoreLog
 from tests.integration.test_resume import PLAN, die_after, in_flight, tools
 from tests.unit.execution.kit import call, write

@@ -10,7 +10,7 @@ from typing import Any
 
 import headway
 from headway import CancellationToken, Poll, Runtime, SubprocessTool, long_running, register_shell
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.results import ActionStatus, ErrorCode
 from headway.testing import VirtualClock
 from headway.tools import Workspace
 from tests.unit.tools.children import alive, descriptors, until

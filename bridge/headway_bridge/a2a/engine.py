@@ -12,7 +12,7 @@ from headway.clock import Clock
 from headway.config import Config
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
-from headway.plan.model import ActionProposal
+from headway.plan.format import ActionProposal
 from headway.plan.verify import Issue
 from headway.tools.schema import ToolSchema
 

@@ -16,7 +16,7 @@ import msgspec
 
 from headway.config.model import WorkflowConfig
 from headway.errors import InvalidPlan, describe
-from headway.plan.model import ActionProposal
+from headway.plan.format import ActionProposal
 from headway.plan.parse import MAX_BYTES, parse_proposal
 from headway_bridge.a2a.model import Message, Part
 

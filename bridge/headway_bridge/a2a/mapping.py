@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from headway.events.views import ActionView, JobRow, RunView
-from headway.plan.result import ActionStatus, ProposalResult
+from headway.plan.results import ActionStatus, ProposalResult
 from headway_bridge.a2a.model import Artifact, DataPart, Message, Part, Status, Task, TaskState, TextPart
 from headway_bridge.a2a.origin import Origin
 

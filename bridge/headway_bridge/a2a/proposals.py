@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headway.errors import InvalidPlan
-from headway.plan.model import ActionProposal
+from headway.plan.format import ActionProposal
 from headway.plan.parse import parse_proposal
 from headway_bridge.a2a.fields import bad_field
 from headway_bridge.a2a.model import DataPart, Message

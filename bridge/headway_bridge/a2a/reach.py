@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from headway.plan.model import ActionProposal, ActionType
+from headway.plan.format import ActionProposal, ActionType
 from headway.plan.verify import Issue
 from headway_bridge.a2a.engine import Tool, Tools
 

@@ -16,7 +16,7 @@ from a2a.utils.errors import (
 from headway.errors import NotFound, one_line
 from headway.events.fold import clone
 from headway.events.views import JobRow, RunView
-from headway.plan.model import ActionProposal
+from headway.plan.format import ActionProposal
 from headway.plan.verify import Issue
 from headway_bridge.a2a.context import Caller
 from headway_bridge.a2a.engine import TaskEngine

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import Request
 
 from headway.errors import InvalidInput, one_line
-from headway.plan.model import ActionProposal
+from headway.plan.format import ActionProposal
 from headway.plan.parse import parse_proposal
 
 T = TypeVar("T")

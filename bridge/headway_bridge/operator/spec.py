@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from headway.errors import HeadwayError
-from headway.plan.model import ActionProposal
+from headway.plan.format import ActionProposal
 from headway_bridge.operator.answers import STATUS
 
 REF = "#/components/schemas/{name}"

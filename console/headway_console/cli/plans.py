@@ -10,7 +10,7 @@ from headway.errors import InvalidPlan
 
 if TYPE_CHECKING:
     from headway.config import Config
-    from headway.plan.model import ActionProposal
+    from headway.plan.format import ActionProposal
 
 STDIN = "-"
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from headway.events.subscription import Subscription
     from headway.events.views import JobRow, RunView
     from headway.home import Home
-    from headway.plan.model import ActionProposal
-    from headway.plan.result import ProposalResult
+    from headway.plan.format import ActionProposal
+    from headway.plan.results import ProposalResult
 
 SOURCE = "cli"
 """Who the audit names for commands given on a command line."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headway.events.critical_path import why_waiting
 from headway.events.views import ActionView, LimitsView, RunView
-from headway.plan.result import ActionStatus
+from headway.plan.results import ActionStatus
 from headway_console.glyphs import SKIPPED, Look, Shapes, action_look, bar
 from headway_console.text import clean, count, duration, fit, json_lines, to_json
 from headway_console.widgets.painted import Line

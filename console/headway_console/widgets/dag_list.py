@@ -6,7 +6,7 @@ import msgspec
 
 from headway.events.critical_path import critical_path
 from headway.events.views import ActionView, LevelView, RunView
-from headway.plan.result import ActionStatus
+from headway.plan.results import ActionStatus
 from headway_console.filters import ACTION_FIELDS, Filter
 from headway_console.glyphs import Look, Shapes, bar
 from headway_console.model import ConsoleModel

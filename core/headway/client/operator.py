@@ -22,7 +22,7 @@ from headway.events.views import JobRow, RunView
 from headway.home import Home, check_private
 from headway.jobs.info import Snapshot
 from headway.plan.parse import MAX_BYTES
-from headway.plan.result import ProposalResult
+from headway.plan.results import ProposalResult
 from headway.plan.verify import VerifyReport
 
 Proposal = BaseModel | Mapping[str, Any] | bytes | str

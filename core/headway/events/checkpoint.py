@@ -15,7 +15,7 @@ import msgspec
 
 from headway.events.views import BucketView, RunView
 from headway.plan.checks import equal
-from headway.plan.result import ActionResult, ActionStatus, ErrorCode
+from headway.plan.results import ActionResult, ActionStatus, ErrorCode
 
 _LEVEL_ID = re.compile(r"(?P<job>[^@]+)@L(?P<level>\d{1,9})")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headway.errors import one_line
 from headway.events.views import ActionView, LimitsView, RunView
-from headway.plan.result import ActionStatus
+from headway.plan.results import ActionStatus
 
 _NAMED = 3  # actions named in a sentence before "and n more"
 _UNMET = (ActionStatus.FAILED, ActionStatus.SKIPPED, ActionStatus.REJECTED)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from headway.clock import rfc3339
-from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
+from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 
 
 class ActionView(msgspec.Struct):

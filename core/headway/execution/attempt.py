@@ -22,8 +22,8 @@ from headway.execution.slot import Slot
 from headway.jsonvalue import copy_json, to_json
 from headway.limits.reuse import Lead
 from headway.numbers import timeout_s, whole_number
-from headway.plan.model import FailureBehavior
-from headway.plan.result import ActionStatus, ErrorCode, tokens_of
+from headway.plan.format import FailureBehavior
+from headway.plan.results import ActionStatus, ErrorCode, tokens_of
 from headway.state import state_key
 from headway.tools.chunks import ChunkEvents
 from headway.tools.context import StateView, ToolContext, ToolResult

@@ -28,10 +28,10 @@ from headway.execution.resumption import CUT_OFF
 from headway.execution.undo_call import UndoCall, recordable
 from headway.limits.bucket import TokenBucket, Waiter
 from headway.limits.flight import call_key
+from headway.plan.format import Action, ActionType, Compensation, Reversibility
 from headway.plan.graph import Node
-from headway.plan.model import Action, ActionType, Compensation, Reversibility
 from headway.plan.references import find_references
-from headway.plan.result import ActionResult, ActionStatus
+from headway.plan.results import ActionResult, ActionStatus
 from headway.tools.context import StateView, ToolContext
 
 if TYPE_CHECKING:

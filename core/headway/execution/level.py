@@ -23,9 +23,9 @@ from headway.execution.stop import Stop
 from headway.jsonvalue import copy_json
 from headway.limits.flight import Hit
 from headway.limits.reuse import Asking, Lead
+from headway.plan.format import ActionType, FailureBehavior
 from headway.plan.graph import Node
-from headway.plan.model import ActionType, FailureBehavior
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.results import ActionStatus, ErrorCode
 
 if TYPE_CHECKING:
     from headway.clock import TimerHandle

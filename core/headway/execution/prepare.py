@@ -12,10 +12,10 @@ from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.jsonvalue import MAX_VALUE_BYTES, copy_json, encode_json, to_json
 from headway.plan.checks import check_state, failed_assertion
+from headway.plan.format import ActionType
 from headway.plan.graph import Node
-from headway.plan.model import ActionType
 from headway.plan.references import Reference
-from headway.plan.result import ActionResult, ErrorCode
+from headway.plan.results import ActionResult, ErrorCode
 
 if TYPE_CHECKING:
     from headway.execution.run import Run

@@ -12,7 +12,7 @@ from headway.events.views import ActionView, RunView
 from headway.execution import stop as stops
 from headway.execution.stop import Stop
 from headway.plan.checks import equal
-from headway.plan.result import ActionResult, ActionStatus, ErrorCode
+from headway.plan.results import ActionResult, ActionStatus, ErrorCode
 
 CUT_OFF = stops.interrupted("the process ended during the call").here
 

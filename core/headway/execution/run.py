@@ -26,9 +26,9 @@ from headway.execution.level import Level
 from headway.execution.resumption import Resumption, Tried
 from headway.execution.stop import Stop
 from headway.limits.budget import BudgetMeter
+from headway.plan.format import ActionType, FailureBehavior
 from headway.plan.graph import Node, Plan
-from headway.plan.model import ActionType, FailureBehavior
-from headway.plan.result import ROLLED_BACK, ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
+from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.state import StateStore
 
 _log = logging.getLogger("headway.runtime")

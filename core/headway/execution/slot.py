@@ -9,7 +9,7 @@ from headway.clock import TimerHandle
 from headway.limits.flight import Hit
 from headway.limits.reuse import Lead
 from headway.plan.graph import Node
-from headway.plan.result import ErrorCode
+from headway.plan.results import ErrorCode
 
 if TYPE_CHECKING:
     from headway.execution.progress import Progress

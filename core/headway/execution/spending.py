@@ -9,7 +9,7 @@ from headway.events import kinds
 from headway.execution import stop as stops
 from headway.limits.budget import Amounts, Reserved
 from headway.limits.prices import PRICED
-from headway.plan.result import ActionStatus
+from headway.plan.results import ActionStatus
 from headway.tools.estimate import estimate_of
 
 if TYPE_CHECKING:

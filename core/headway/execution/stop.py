@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from headway.plan.result import CANCELED_PREFIX, SKIPPED_ABORT, SKIPPED_EARLIER_ABORT, ErrorCode
+from headway.plan.results import CANCELED_PREFIX, SKIPPED_ABORT, SKIPPED_EARLIER_ABORT, ErrorCode
 
 BREATH = 256
 """After how many actions that wait for nothing a run gives the loop a turn, so that a request to stop comes through."""

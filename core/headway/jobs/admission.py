@@ -16,9 +16,9 @@ from headway.jobs.checkpoint_file import RuntimeCheckpoint
 from headway.jobs.state_log import committed, parts, setting
 from headway.jsonvalue import to_json
 from headway.limits.bucket import TokenBucket
+from headway.plan.format import ActionProposal
 from headway.plan.graph import Plan
-from headway.plan.model import ActionProposal
-from headway.plan.result import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
+from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.plan.verify import Issue, admit, refuse
 
 NOT_RUN = "not run: the plan was rejected"

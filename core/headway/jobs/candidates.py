@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headway.analysis.scoring import PlannerConfig, ToolFeedback, rank_proposals
 from headway.arguments import expect_many
 from headway.errors import InvalidInput, InvalidPlan
 from headway.jobs import admission
 from headway.jobs.replan import step_of
-from headway.plan.given import plan_given
-from headway.plan.model import ActionProposal
-from headway.plan.result import ProposalResult, ReplanStep
-from headway.plan.score import PlannerConfig, ToolFeedback, rank_proposals
+from headway.plan.format import ActionProposal
+from headway.plan.parse import as_proposal
+from headway.plan.results import ProposalResult, ReplanStep
 from headway.plan.verify import Issue, verify
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def plan_and_execute(
 
 def _parsed(candidate: Candidate) -> ActionProposal | InvalidPlan:
     try:
-        return plan_given(candidate)
+        return as_proposal(candidate)
     except InvalidPlan as error:
         return error
 

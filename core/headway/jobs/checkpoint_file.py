@@ -27,10 +27,9 @@ from headway.events.fold.values import apply_changes
 from headway.jsonvalue import MAX_CHECKPOINT_BYTES, copy_json, encode_json, to_json
 from headway.limits.budget import DIMENSIONS
 from headway.numbers import whole_number
-from headway.plan.graph import Plan, plan_from_graph
+from headway.plan.graph import Plan, check_graph, plan_from_graph
 from headway.plan.parse import parse_proposal
-from headway.plan.recorded import check_graph
-from headway.plan.result import FINAL, ROLLED_BACK, ActionResult, ActionStatus
+from headway.plan.results import FINAL, ROLLED_BACK, ActionResult, ActionStatus
 from headway.state import StateStore, state_key
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import ActionView, RunView
 from headway.execution.stop import interrupted
-from headway.plan.model import ActionType
-from headway.plan.result import ActionStatus, CostSummary, ErrorCode
+from headway.plan.format import ActionType
+from headway.plan.results import ActionStatus, CostSummary, ErrorCode
 
 WHY = "the process that ran this job ended"
 

@@ -21,7 +21,7 @@ from headway.events.fold.values import apply_changes
 from headway.events.views import JobRow, RunView
 from headway.execution.resumption import resumption_of
 from headway.jobs.transitions import TRANSITIONS, JobStatus
-from headway.plan.result import ROLLED_BACK, ActionResult, ActionStatus
+from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus
 from headway.store.reader import StoreReader
 
 RECENT_JOBS = 20

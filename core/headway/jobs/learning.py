@@ -9,7 +9,7 @@ from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.log import EventLog
 from headway.events.views import JobRow, RunView
-from headway.plan.result import ProposalResult
+from headway.plan.results import ProposalResult
 
 if TYPE_CHECKING:
     from headway.learning.learner import Learner

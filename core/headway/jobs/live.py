@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headway.cancellation import CancellationToken
 from headway.jobs.transitions import JobStatus, move
-from headway.plan.result import ActionResult
+from headway.plan.results import ActionResult
 
 if TYPE_CHECKING:
     from headway.execution.resumption import Resumption

@@ -22,10 +22,10 @@ from headway.execution.environment import Environment
 from headway.execution.prepare import Refused, fill_in
 from headway.jsonvalue import copy_json
 from headway.numbers import LONGEST_S, number_between, whole_number
-from headway.plan.given import plan_given
-from headway.plan.model import ActionProposal
+from headway.plan.format import ActionProposal
+from headway.plan.parse import as_proposal
 from headway.plan.references import find_references
-from headway.plan.result import CANCELED_PREFIX, ActionStatus, ProposalResult, ReplanStep
+from headway.plan.results import CANCELED_PREFIX, ActionStatus, ProposalResult, ReplanStep
 from headway.plan.verify import verify
 from headway.state import StateStore
 
@@ -208,7 +208,7 @@ async def _ask(callback: Ask, context: ReplanContext) -> ActionProposal | None:
             answer = await answer
     except SystemExit as error:  # asyncio would let it end the process
         raise HeadwayError(describe(error)) from error
-    return None if answer is None else plan_given(answer)
+    return None if answer is None else as_proposal(answer)
 
 
 def _check(plan: ActionProposal, config: ReplanConfig, env: Environment, state: StateStore) -> None:

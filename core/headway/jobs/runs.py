@@ -20,8 +20,8 @@ from headway.jobs.replan import Replan, execute_and_replan
 from headway.jobs.state_log import recorded_in
 from headway.jobs.turn import turn_of
 from headway.limits.budget import BudgetMeter, CostBudget
-from headway.plan.model import ActionProposal, new_id
-from headway.plan.result import ProposalResult
+from headway.plan.format import ActionProposal, new_id
+from headway.plan.results import ProposalResult
 from headway.state import StateStore
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from headway.jobs.closing import closing_events
 from headway.jobs.history import History
 from headway.jobs.live import LiveJob
 from headway.jobs.revival import Cancelled, CannotGoOn, revive
-from headway.plan.result import ProposalResult
+from headway.plan.results import ProposalResult
 
 if TYPE_CHECKING:
     from pathlib import Path

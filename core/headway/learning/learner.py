@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from headway.analysis.scoring import ToolFeedback
 from headway.arguments import expect
 from headway.errors import Conflict, InvalidInput, describe
 from headway.events import kinds
@@ -19,7 +20,6 @@ from headway.learning.skill_store import SkillStore
 from headway.learning.trajectory import Trajectory, trajectory_of
 from headway.learning.trajectory_store import TrajectoryStore
 from headway.numbers import whole_number
-from headway.plan.score import ToolFeedback
 
 Step = Callable[[Trajectory, list[Event]], Awaitable[None]]
 

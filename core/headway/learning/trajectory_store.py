@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from headway.analysis.scoring import ToolFeedback
 from headway.arguments import path_of
 from headway.clock import rfc3339
 from headway.errors import InvalidInput, StoreError, one_line
@@ -26,7 +27,6 @@ from headway.events import kinds
 from headway.learning.files import refusal, sync_folder
 from headway.learning.trajectory import OUTCOMES, Trajectory, line_of
 from headway.numbers import whole_number
-from headway.plan.score import ToolFeedback
 
 LINE_LIMIT = 4 * 1024 * 1024
 """The longest line written or read, in bytes."""

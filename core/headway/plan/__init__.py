@@ -1,1 +1,1 @@
-"""Plans: the wire format, the graph and the analyses that run nothing."""
+"""Plans: the wire format, the builder, the graph and what must hold before a plan runs."""

@@ -5,15 +5,15 @@ Texts are CAR's where it has one. They name keys, never values: a value may be a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from headway.plan.graph import Node
-from headway.plan.model import ActionType, Precondition
-from headway.plan.references import is_reference, unescaped
+from headway.plan.format import ActionType, Compensation, Precondition
+from headway.plan.graph import Node, Plan
+from headway.plan.references import find_references, is_reference, unescaped
 
 if TYPE_CHECKING:
-    from headway.tools.registry import ToolEntry
+    from headway.tools.registry import ToolEntry, ToolRegistry
 
 UNKNOWN: Any = object()
 """The value of a key that a tool will write; only ``verify`` meets it, and no test of it fails."""
@@ -21,6 +21,7 @@ UNKNOWN: Any = object()
 MISSING: Any = object()
 
 _TOOL_CALL = ActionType.TOOL_CALL
+_STATE_WRITE = ActionType.STATE_WRITE
 _PARAMETERS = {"state_write": ("key", "value"), "state_read": ("key",), "assertion": ("key", "expected")}
 
 
@@ -151,3 +152,49 @@ def check_tool(node: Node, entry: ToolEntry | None) -> list[str]:
         return []
     parameters = node.action.parameters
     return entry.validate(unescaped(parameters, node.escapes) if node.escapes else parameters)
+
+
+def check_compensation(
+    compensation: Compensation, plan: Plan, index: dict[str, int], registry: ToolRegistry | None
+) -> list[str]:
+    """Return why ``compensation`` could not be called; ``index`` has the plan's actions by id."""
+    if compensation.type == "action_ref":
+        other = index.get(compensation.action_id or "")
+        if other is None or plan.nodes[other].type is not ActionType.TOOL_CALL:
+            return [f"compensation names '{compensation.action_id}', which is no tool call of the plan"]
+        return []
+    if compensation.type != "tool" or not compensation.tool:
+        return ["a compensation is {'type': 'tool', 'tool': …} or {'type': 'action_ref', 'action_id': …}"]
+    try:
+        references, escapes = find_references(compensation.parameters, index)
+    except KeyError as error:
+        return [f"compensation refers to '{error.args[0]}', which the plan does not have"]
+    if registry is None:
+        return []
+    entry = registry.get(compensation.tool)
+    if entry is None:
+        return [f"compensation: tool '{compensation.tool}' is not registered"]
+    # With references the values are known when it is due.
+    problems = [] if references else entry.validate(unescaped(compensation.parameters, escapes))
+    return [f"compensation: {text}" for text in problems]
+
+
+def declared_effects(node: Node) -> dict[str, Any]:
+    """Return the state keys that the action says it will set, with their values where the plan has them."""
+    if not node.writes:
+        return {}
+    action = node.action
+    if node.type is _STATE_WRITE:
+        key = node.key
+        filled_in = (node.references or node.escapes) and any(where[0] == "value" for where in _places(node))
+        return {key: UNKNOWN if filled_in else action.parameters.get("value")} if key is not None else {}
+    if node.type is not _TOOL_CALL:
+        return {}
+    return {**dict.fromkeys(action.write_set, UNKNOWN), **action.expected_effects}
+
+
+def _places(node: Node) -> Iterator[tuple[str | int, ...]]:
+    """Yield the places in the parameters that are filled in when the action runs."""
+    for reference in node.references:
+        yield reference.where
+    yield from node.escapes

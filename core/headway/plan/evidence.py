@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+from headway.plan.format import ActionType, Reversibility
 from headway.plan.graph import Plan
-from headway.plan.model import ActionType, Reversibility
 
 _TOOL_CALL = ActionType.TOOL_CALL
 _IRREVERSIBLE = Reversibility.IRREVERSIBLE

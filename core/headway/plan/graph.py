@@ -12,17 +12,20 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any
 
-from headway.errors import InvalidPlan
-from headway.plan.model import Action, ActionProposal, ActionType
+from headway.errors import InvalidInput, InvalidPlan, one_line
+from headway.plan.format import Action, ActionProposal, ActionType
 from headway.plan.references import Reference, find_references, state_key
 
 CYCLE_SHOWN = 20
 """How many actions of a cycle an error names."""
+
+BLOCK = 4096
+"""How many actions are looked for in one pass over the plan."""
 
 _TOOL_CALL = ActionType.TOOL_CALL
 _STATE_WRITE = ActionType.STATE_WRITE
@@ -30,6 +33,8 @@ _STATE_READ = ActionType.STATE_READ
 _ASSERTION = ActionType.ASSERTION
 
 _Edges = defaultdict[int, set[int]]
+_Pair = tuple[int, int]
+_Needs = Sequence[Sequence[int]]
 
 
 class Node:
@@ -265,3 +270,109 @@ def _cycle(nodes: list[Node], waiting: list[int]) -> list[str]:
     except CycleError as error:
         return [nodes[i].id for i in error.args[1]]
     raise AssertionError("nodes that wait for each other without a cycle")  # pragma: no cover
+
+
+def check_graph(proposal: ActionProposal, graph: dict[str, Any]) -> None:
+    """Raise :class:`InvalidInput` that names why ``graph``, as ``job_created`` records it, is not ``proposal``'s."""
+    ids = [action.id for action in proposal.actions]
+    index = {name: i for i, name in enumerate(ids)}
+    if len(index) != len(ids):
+        raise InvalidInput("the plan has an action id twice")
+    entries = graph.get("actions")
+    if not isinstance(entries, list) or [_id_of(entry) for entry in entries] != ids:
+        raise InvalidInput("the graph is not that of the plan: its actions are others")
+    level_of = _recorded_levels(graph.get("levels"), len(ids))
+    for i, entry in enumerate(entries):
+        for name in ("needs", "after"):
+            before = entry.get(name, [])
+            if not isinstance(before, list):
+                raise InvalidInput(f"the graph's '{name}' of action '{one_line(ids[i], 60)}' is no list")
+            for other in before:
+                j = index.get(other) if isinstance(other, str) else None
+                if j is None:
+                    raise InvalidInput(f"the graph's action '{one_line(ids[i], 60)}' waits for one that is not there")
+                if level_of[j] >= level_of[i]:
+                    raise InvalidInput(
+                        f"the graph's levels run action '{one_line(ids[i], 60)}' before what it waits for"
+                    )
+
+
+def _id_of(entry: object) -> object:
+    return entry.get("id") if isinstance(entry, dict) else None
+
+
+def _recorded_levels(levels: object, count: int) -> list[int]:
+    """Return the level of each action; every action must be in one level exactly, and no level empty."""
+    level_of = [-1] * count
+    if not isinstance(levels, list):
+        raise InvalidInput("the graph has no levels")
+    for number, level in enumerate(levels):
+        if not isinstance(level, list) or not level:
+            raise InvalidInput(f"level {number} of the graph is no list of actions")
+        for i in level:
+            if type(i) is not int or not 0 <= i < count or level_of[i] >= 0:
+                raise InvalidInput(f"level {number} of the graph names an action twice, or one that is not there")
+            level_of[i] = number
+    if -1 in level_of:
+        raise InvalidInput("the graph's levels leave an action out")
+    return level_of
+
+
+def indirect(plan: Plan, pairs: Iterable[_Pair], needs: _Needs | None = None) -> set[_Pair]:
+    """Return those of the ``pairs`` (action, other) where something that the action needs does itself need ``other``.
+
+    ``needs`` names what each action needs, where that is less than all that the graph says. Without pairs whose levels
+    leave room for a third between them, nothing is looked at.
+    """
+    edges = needs if needs is not None else [node.needs for node in plan.nodes]
+    level = [node.level for node in plan.nodes]
+    asked = [(action, other) for action, other in pairs if level[action] > level[other] + 1 and edges[action]]
+    asked.sort(key=lambda pair: level[pair[1]])
+    found: set[_Pair] = set()
+    for block in _blocks(asked):
+        last = max(level[action] for action, _ in block)
+        found |= _pass(plan.levels[level[block[0][1]] + 1 : last], block, edges)
+    return found
+
+
+def closest_needs(plan: Plan) -> list[Sequence[int]]:
+    """Return, per action, its needs without those that another of them implies."""
+    several = (node for node in plan.nodes if len(node.needs) > 1)
+    implied = indirect(plan, ((node.index, need) for node in several for need in node.needs))
+    if not implied:
+        return [node.needs for node in plan.nodes]
+    return [[need for need in node.needs if (node.index, need) not in implied] for node in plan.nodes]
+
+
+def _blocks(pairs: list[_Pair]) -> Iterator[list[_Pair]]:
+    """Yield the pairs in turn, as many as have :data:`BLOCK` others among them."""
+    block: list[_Pair] = []
+    others: set[int] = set()
+    for pair in pairs:
+        if pair[1] not in others and len(others) == BLOCK:
+            yield block
+            block, others = [], set()
+        others.add(pair[1])
+        block.append(pair)
+    if block:
+        yield block
+
+
+def _pass(levels: list[list[int]], block: list[_Pair], edges: _Needs) -> set[_Pair]:
+    """Return the pairs of ``block`` that hold; ``levels`` are those between the first other and the last action."""
+    mark = {other: 1 << bit for bit, other in enumerate(dict.fromkeys(other for _, other in block))}
+    reached: dict[int, int] = {}
+    for level in levels:
+        for i in level:
+            bits = 0
+            for need in edges[i]:
+                bits |= reached.get(need, 0) | mark.get(need, 0)
+            if bits:
+                reached[i] = bits
+    beyond: dict[int, int] = {}
+    for action, _ in block:
+        if action not in beyond:
+            beyond[action] = 0
+            for need in edges[action]:
+                beyond[action] |= reached.get(need, 0)
+    return {(action, other) for action, other in block if beyond[action] & mark[other]}

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from pydantic import ValidationError
 
+from headway.arguments import expect
 from headway.errors import InvalidPlan, one_line
-from headway.jsonvalue import encode_exact, too_deep
-from headway.plan.model import ActionProposal
+from headway.jsonvalue import encode_exact, json_problem, too_deep
+from headway.plan.format import ActionProposal
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest plan taken, in bytes of JSON."""
 
 MAX_DEPTH = 64
 """The deepest nesting of arrays and objects taken."""
+
+_NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
 
 def parse_proposal(raw: bytes | str | Mapping[str, Any]) -> ActionProposal:
@@ -76,3 +80,45 @@ def _explain(error: ValidationError) -> str:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     place = f"a key of {place}" if of_key else place or "plan"
     return one_line(f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}{more}", 500)
+
+
+def as_proposal(plan: object) -> ActionProposal:
+    """Return the proposal that ``plan`` is, or holds as JSON (see :func:`parse_proposal`).
+
+    The values of a proposal made in Python must be JSON, nested at most 64 deep. Raises :class:`InvalidPlan` where they
+    are not, and for any other type.
+    """
+    if not isinstance(plan, ActionProposal):
+        return parse_proposal(plan)  # type: ignore[arg-type] # refused there
+    problem = json_problem(_free_values(plan), MAX_DEPTH)
+    if problem is not None:
+        raise InvalidPlan(f"the plan is not JSON: {problem}")
+    return plan
+
+
+def _free_values(proposal: ActionProposal) -> list[Any]:
+    """Return the values of ``proposal`` that may hold anything."""
+    values: list[Any] = [proposal.source, proposal.timestamp, proposal.context]
+    for action in proposal.actions:
+        values.append(action.tool)
+        if action.parameters:
+            values.append(action.parameters)
+        if action.expected_effects or action.metadata:
+            values += (action.expected_effects, action.metadata)
+        for precondition in action.preconditions:
+            values += (precondition.operator, precondition.value, precondition.description)
+        for assumption in action.assumptions:
+            values += (assumption.expected_value, assumption.read_version)
+        if (undo := action.compensation) is not None:
+            values += (undo.type, undo.tool, undo.action_id, undo.parameters)
+    return values
+
+
+def as_state(state: object) -> Mapping[str, Any]:
+    """Return a state to look at, empty for None; :class:`InvalidInput` for what is no mapping of texts."""
+    if state is None:
+        return _NO_STATE
+    found: Mapping[str, Any] = expect(state, Mapping, "a state")
+    for key in found:
+        expect(key, str, "a key of a state")
+    return found

@@ -8,23 +8,27 @@ that ``verify`` shows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from headway.errors import InvalidPlan, as_line
 from headway.numbers import whole_number
-from headway.plan.checks import UNKNOWN, check_assertion, check_precondition, check_shape, check_tool
-from headway.plan.compensation import check_compensation
-from headway.plan.effects import declared_effects
+from headway.plan.checks import (
+    UNKNOWN,
+    check_assertion,
+    check_compensation,
+    check_precondition,
+    check_shape,
+    check_tool,
+    declared_effects,
+)
 from headway.plan.evidence import CHECKS, Evidence, evidence_of
-from headway.plan.given import given_plan, given_state
-from headway.plan.graph import Node, Plan, compile_plan
-from headway.plan.hints import repetitions, write_conflicts
-from headway.plan.model import ActionProposal, ActionType, FailureBehavior, InvocationMode
-from headway.plan.named_tools import is_tool, registry_of
-from headway.plan.permissions import permissions
+from headway.plan.format import ActionProposal, ActionType, FailureBehavior, InvocationMode
+from headway.plan.graph import Node, Plan, compile_plan, indirect
+from headway.plan.parse import as_proposal, as_state
+from headway.plan.toolset import is_tool, registry_of
 from headway.tools.schema import ToolSchema
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 _TOOL_CALL = ActionType.TOOL_CALL
 _ASSERTION = ActionType.ASSERTION
 _ONE_SHOT = InvocationMode.ONE_SHOT
+
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class Issue(msgspec.Struct):
@@ -87,8 +93,8 @@ def verify(
     ``tools`` is a registry, or names; ``schemas`` adds parameter schemas to names. ``max_actions`` warns about a
     plan with more. Runs nothing and changes nothing. Raises :class:`InvalidInput` for what is no plan or no JSON.
     """
-    given_plan(proposal)
-    known = given_state(state)
+    proposal = as_proposal(proposal)
+    known = as_state(state)
     registry = registry_of(tools, schemas)
     if max_actions is not None:
         whole_number(max_actions, "max_actions", 0)
@@ -228,3 +234,61 @@ def _unmet(node: Node, state: Mapping[str, Any]) -> list[Issue]:
         found.append(("assertions", text))
     severity = "warning" if action.failure_behavior is FailureBehavior.SKIP else "error"
     return [Issue(text, severity, node.id, check) for check, text in found]
+
+
+def permissions(plan: Plan, registry: ToolRegistry | None) -> Iterator[tuple[str, str, str]]:
+    """Yield (severity, action id, text) for calls and compensations whose tool has a permission other than allow."""
+    if registry is None or not registry.restricted:
+        return
+    for node in plan.nodes:
+        for prefix, tool in _called(node):
+            entry = registry.get(tool)
+            if entry is not None and entry.permission == "deny":
+                yield "error", node.id, f"{prefix}tool '{tool}' is denied by its permission"
+            elif entry is not None and entry.permission == "ask":
+                yield "info", node.id, f"{prefix}tool '{tool}' asks for permission: it needs a grant of full_access"
+
+
+def _called(node: Node) -> Iterator[tuple[str, str]]:
+    if node.type is ActionType.TOOL_CALL and node.tool:
+        yield "", node.tool
+    undo = node.action.compensation
+    if undo is not None and undo.tool:
+        yield "compensation: ", undo.tool
+
+
+def repetitions(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield (action id, text) for tool calls that stand more than once in the plan, the same to the letter."""
+    seen: dict[bytes, Node] = {}
+    more: dict[bytes, list[Node]] = {}
+    for node in plan.nodes:
+        if node.type is _TOOL_CALL and not node.references:
+            call = _encode((node.tool, node.action.parameters))
+            if seen.setdefault(call, node) is not node:
+                more.setdefault(call, []).append(node)
+    for nodes in more.values():
+        tool, count = nodes[-1].tool, len(nodes) + 1
+        if count == 2:
+            yield nodes[-1].id, f"duplicate tool call: {tool} (2x)"
+        else:
+            yield nodes[-1].id, f"repeated identical tool call: {tool} ({count}x) — likely loop"
+
+
+def write_conflicts(plan: Plan) -> list[list[str]]:
+    """Return ``[action, action, key]`` for neighbouring writers of a key where the later does not need the earlier."""
+    last: dict[str, int] = {}
+    found: list[tuple[int, int, str]] = []
+    for node in plan.nodes:
+        if not node.writes:
+            continue
+        needs = frozenset(node.needs)
+        for key in node.writes:
+            before = last.get(key)
+            if before is not None and before not in needs:
+                found.append((node.index, before, key))
+            last[key] = node.index
+    if not found:
+        return []
+    declared = indirect(plan, ((i, before) for i, before, _ in found))
+    ids = [node.id for node in plan.nodes]
+    return [[ids[before], ids[i], key] for i, before, key in found if (i, before) not in declared]

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from headway.plan.format import Action, ActionType
 from headway.plan.graph import Node, Plan, reads
-from headway.plan.model import Action, ActionType
 from headway.plan.verify import Issue
 from headway.policy.call import PolicyCall
 from headway.policy.engine import PolicyEngine

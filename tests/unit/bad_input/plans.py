@@ -6,7 +6,7 @@ from typing import Any
 
 import headway
 from headway import Action, ActionProposal, Precondition, ToolRegistry, ToolSchema
-from headway.plan.model import Assumption, Compensation
+from headway.plan.format import Assumption, Compensation
 from tests.unit.bad_input.kit import Made, New
 
 ACTION: dict[str, Any] = {

@@ -20,7 +20,7 @@ from headway import (
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
 from headway.limits.bucket import TokenBucket
-from headway.plan.result import ActionResult, ActionStatus
+from headway.plan.results import ActionResult, ActionStatus
 from headway.testing import ScriptedProvider, VirtualClock
 from headway.tools.workspace import Workspace
 from tests.unit.bad_input.kit import Made, New, build

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from headway.events.views import ActionView, JobRow, LevelView, RunView
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.results import ActionStatus, ErrorCode
 from headway.testing import VirtualClock
 from headway_console.cli.following import result_lines
 from headway_console.cli.progress import ProgressLine, progress_text

@@ -14,7 +14,7 @@ from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.recording import Recording, check
 from headway.events.views import BudgetView, JobRow, RunView
-from headway.plan.result import ErrorCode
+from headway.plan.results import ErrorCode
 
 NAMES = ("cancelled-run", "failing-run", "good-run")
 

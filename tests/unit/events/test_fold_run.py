@@ -3,7 +3,7 @@
 from headway.events.event import Event
 from headway.events.fold import clone, fold
 from headway.events.views import JobRow, RunView
-from headway.plan.result import ROLLED_BACK, ActionStatus, CostSummary, ErrorCode
+from headway.plan.results import ROLLED_BACK, ActionStatus, CostSummary, ErrorCode
 from tests.unit.events.builders import Log, put
 
 

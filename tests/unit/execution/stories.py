@@ -17,7 +17,7 @@ from headway import CancellationToken, EventLog, ProposalResult, Runtime
 from headway.errors import InvalidPlan
 from headway.plan.graph import Plan, compile_plan
 from headway.plan.parse import parse_proposal
-from headway.plan.result import ActionResult
+from headway.plan.results import ActionResult
 from headway.store.log import StoreLog
 from headway.testing import VirtualClock
 from headway.testing.clock import settle

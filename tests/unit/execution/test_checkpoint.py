@@ -22,7 +22,7 @@ from headway.events.views import StateView
 from headway.home import Home
 from headway.jobs.checkpoint_file import RuntimeCheckpoint, write_checkpoint
 from headway.learning.trajectory_store import TrajectoryStore
-from headway.plan.result import ActionResult, ActionStatus, ErrorCode
+from headway.plan.results import ActionResult, ActionStatus, ErrorCode
 from headway.store.log import StoreLog
 from headway.testing import settle
 from tests.unit.execution.kit import bookings, call, events_of, runtime, write

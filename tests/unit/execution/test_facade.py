@@ -21,7 +21,7 @@ from headway.learning.distill import DeterministicDistiller
 from headway.learning.memory import Memgine
 from headway.learning.trajectory import Trajectory
 from headway.learning.trajectory_store import TrajectoryStore
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.results import ActionStatus, ErrorCode
 from headway.policy.capabilities import CapabilitySet
 from headway.policy.engine import PolicyEngine
 from headway.testing import ScriptedProvider, VirtualClock

@@ -6,7 +6,7 @@ import asyncio
 
 import headway
 from headway.events import kinds
-from headway.plan.result import ROLLED_BACK, ActionStatus, ErrorCode
+from headway.plan.results import ROLLED_BACK, ActionStatus, ErrorCode
 from headway.testing import VirtualClock
 from tests.unit.execution.kit import call, events_of, runtime, write
 

@@ -19,7 +19,7 @@ from headway.events.fold import fold_all
 from headway.events.log import EventLog
 from headway.events.views import StateView
 from headway.execution.level import Level
-from headway.plan.result import ErrorCode
+from headway.plan.results import ErrorCode
 from headway.testing import VirtualClock
 from headway.tools.decorator import entry_of
 from tests.unit.execution.kit import call, events_of, runtime, write

@@ -10,7 +10,7 @@ import headway
 from headway import CapabilitySet, PermissionGrant, Runtime, Tier, ToolResult
 from headway.errors import InvalidInput
 from headway.events import kinds
-from headway.plan.result import ErrorCode
+from headway.plan.results import ErrorCode
 from tests.unit.execution.kit import call, events_of, runtime, write
 
 

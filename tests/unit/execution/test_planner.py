@@ -10,12 +10,12 @@ import pytest
 
 import headway
 from headway import CancellationToken
+from headway.analysis.scoring import PlannerConfig, ToolFeedback
 from headway.errors import InvalidInput, InvalidPlan
 from headway.events import kinds
 from headway.jobs.candidates import _steps
 from headway.learning.trajectory_store import TrajectoryStore
-from headway.plan.result import ErrorCode, ReplanStep
-from headway.plan.score import PlannerConfig, ToolFeedback
+from headway.plan.results import ErrorCode, ReplanStep
 from headway.testing import settle
 from tests.unit.execution.kit import call, events_of, runtime, write
 

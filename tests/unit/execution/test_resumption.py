@@ -6,7 +6,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.execution.resumption import resumption_of
-from headway.plan.result import ErrorCode
+from headway.plan.results import ErrorCode
 from tests.unit.events.builders import Log, put
 
 

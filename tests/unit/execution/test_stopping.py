@@ -11,7 +11,7 @@ import headway
 from headway import CancellationToken, CostBudget
 from headway.events import kinds
 from headway.execution.environment import KILL_GRACE_S
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.results import ActionStatus, ErrorCode
 from headway.testing import VirtualClock
 from tests.unit.execution.kit import call, events_of, runtime, write
 

@@ -14,7 +14,7 @@ from headway.events import kinds
 from headway.events.fold import fold_all
 from headway.events.views import JobRow, RunView
 from headway.limits.budget import CostBudget
-from headway.plan.result import ErrorCode
+from headway.plan.results import ErrorCode
 from headway.testing import VirtualClock
 from tests.unit.execution.kit import Gate, call, events_of, runtime, write
 

@@ -13,7 +13,7 @@ import headway
 from headway import ProposalResult, Runtime, ToolEntry, ToolSchema, parse_proposal, simulate, verify
 from headway.events import kinds
 from headway.events.event import Event
-from headway.plan.result import ErrorCode
+from headway.plan.results import ErrorCode
 from headway.plan.verify import Issue, VerifyReport
 
 STATE_CHECKS = {"assertions", "preconditions", "state_dependencies"}

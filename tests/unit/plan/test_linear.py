@@ -18,8 +18,8 @@ from headway import (
     transaction_check,
     verify,
 )
-from headway.plan.equivalence import equivalent
-from headway.plan.model import ActionProposal
+from headway.analysis.equivalence import equivalent
+from headway.plan.format import ActionProposal
 from headway.plan.parse import parse_proposal
 from tests.unit.plan.test_graph import call, read, write
 

@@ -16,7 +16,7 @@ from headway.events import kinds as k
 from headway.events.checkpoint import Checkpoint, CheckpointInfo
 from headway.events.event import Event
 from headway.home import Home
-from headway.plan.result import ActionResult, ActionStatus
+from headway.plan.results import ActionResult, ActionStatus
 from headway.store.log import StoreLog
 from headway.store.migrate import LATEST
 from headway.store.reader import StoreReader

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from headway.client.wire import JobAnswer
 from headway.errors import Conflict
 from headway.events.views import JobRow, RunView
-from headway.plan.result import ProposalResult
+from headway.plan.results import ProposalResult
 from headway_bridge.operator.answers import answer
 from headway_bridge.operator.bodies import ReasonBody, SubmitBody, read_body, read_plan, text
 from headway_bridge.operator.context import Op, Who

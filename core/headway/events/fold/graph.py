@@ -7,7 +7,7 @@ from typing import Any
 from headway.events.event import Event
 from headway.events.fold.values import action_status, integer_or_none, mapping, sequence, text, text_or_none, texts
 from headway.events.views import ActionView, LevelView
-from headway.plan.result import FINAL
+from headway.plan.results import FINAL
 
 
 def actions_of(event: Event) -> list[ActionView]:

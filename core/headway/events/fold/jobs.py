@@ -9,7 +9,7 @@ from headway.events.event import Event
 from headway.events.fold.graph import actions_of, finished_results, levels_done_before, levels_of
 from headway.events.fold.values import action_status, mapping, text, text_or_none, texts
 from headway.events.views import JobRow, JobsView
-from headway.plan.result import ActionStatus
+from headway.plan.results import ActionStatus
 
 
 def fold_jobs(view: JobsView, event: Event) -> None:

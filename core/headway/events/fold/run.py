@@ -25,7 +25,7 @@ from headway.events.fold.values import (
     texts,
 )
 from headway.events.views import ActionView, RunView
-from headway.plan.result import ROLLED_BACK, ActionStatus
+from headway.plan.results import ROLLED_BACK, ActionStatus
 
 _RATE_LIMIT = "rate_limit:"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from headway.plan.result import ActionStatus, CostSummary, ErrorCode
+from headway.plan.results import ActionStatus, CostSummary, ErrorCode
 
 _LARGEST = 2**53
 _CODES = {str(code): code for code in ErrorCode}

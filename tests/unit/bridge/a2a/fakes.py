@@ -17,9 +17,9 @@ from headway.events.fold import fold_all
 from headway.events.log import EventLog
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, RunView
+from headway.plan.format import ActionProposal, new_id
 from headway.plan.graph import Plan
-from headway.plan.model import ActionProposal, new_id
-from headway.plan.result import CostSummary
+from headway.plan.results import CostSummary
 from headway.plan.verify import Issue, admit, refuse
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.schema import ToolSchema

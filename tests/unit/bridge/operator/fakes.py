@@ -18,8 +18,8 @@ from headway.events.subscription import Subscription
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 from headway.home import Home
 from headway.jobs.info import Snapshot
+from headway.plan.format import ActionProposal, new_id
 from headway.plan.graph import compile_plan
-from headway.plan.model import ActionProposal, new_id
 from headway.plan.verify import Issue, VerifyReport
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.schema import ToolSchema

@@ -31,7 +31,7 @@ from headway.errors import (
     Unavailable,
 )
 from headway.home import Home
-from headway.plan.model import Action, ActionProposal, ActionType
+from headway.plan.format import Action, ActionProposal, ActionType
 from headway.plan.verify import Issue
 from headway.testing import VirtualClock
 from headway_bridge.listeners import UnixListener

@@ -9,7 +9,7 @@ import pytest
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
-from headway.plan.result import ProposalResult
+from headway.plan.results import ProposalResult
 from headway_bridge.operator.bodies import MAX_BODY
 from tests.unit.bridge.operator.fakes import CHECKPOINT, FakeEngine
 

@@ -9,7 +9,7 @@ from textual.app import App, ComposeResult
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import ActionView, BucketView, BudgetRow, LevelView
-from headway.plan.result import ActionStatus, ErrorCode
+from headway.plan.results import ActionStatus, ErrorCode
 from headway_console.glyphs import ASCII, UNICODE, Look, action_look
 from headway_console.model import ConsoleModel
 from headway_console.playback import parse_place

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from headway.plan.model import ActionProposal
+from headway.analysis.scoring import score_proposal
+from headway.analysis.transaction import transaction_check
+from headway.plan.format import ActionProposal
 from headway.plan.parse import parse_proposal
-from headway.plan.score import score_proposal
-from headway.plan.transaction import transaction_check
 from headway.plan.verify import verify
 from headway.state import StateStore
 from tests.unit.plan.test_graph import call, read, write

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
+from headway.analysis.labels import labels_of, links_of, roles_of
+from headway.analysis.likeness import alike
+from headway.analysis.simulation import walk
 from headway.arguments import expect, expect_many
 from headway.plan.checks import UNKNOWN, equal
-from headway.plan.effects import walk
-from headway.plan.given import given_plan, given_state
+from headway.plan.format import ActionProposal
 from headway.plan.graph import Plan, compile_plan, reads, writes
-from headway.plan.labels import labels_of, links_of, roles_of
-from headway.plan.likeness import alike
-from headway.plan.model import ActionProposal
+from headway.plan.parse import as_proposal, as_state
 
 
 class Equivalence(msgspec.Struct):
@@ -33,8 +33,7 @@ def equivalent(a: ActionProposal, b: ActionProposal, states: Iterable[Mapping[st
     one, and one where every key that either plan reads or writes is 1. Of many actions that do the same it may be too
     long to tell which serves whom: then the answer is no, and the difference that they cannot be told apart.
     """
-    given_plan(a)
-    given_plan(b)
+    a, b = as_proposal(a), as_proposal(b)
     samples = _samples(states) if states is not None else [{}, dict.fromkeys(_keys(a, b), 1)]
     differences: list[str] = []
     for number, state in enumerate(samples):
@@ -49,7 +48,7 @@ def equivalent(a: ActionProposal, b: ActionProposal, states: Iterable[Mapping[st
 
 
 def _samples(states: object) -> list[Mapping[str, Any]]:
-    return [given_state(expect(state, Mapping, "a state")) for state in expect_many(states, "states")]
+    return [as_state(expect(state, Mapping, "a state")) for state in expect_many(states, "states")]
 
 
 def _keys(*proposals: ActionProposal) -> list[str]:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headway.analysis.montecarlo import simulate_monte_carlo
+from headway.analysis.schedule import analyze_schedule
+from headway.analysis.simulation import simulate
 from headway.errors import InvalidInput, InvalidPlan
-from headway.plan.model import ActionProposal
-from headway.plan.montecarlo import simulate_monte_carlo
+from headway.plan.format import ActionProposal
 from headway.plan.parse import parse_proposal
-from headway.plan.schedule import analyze_schedule
-from headway.plan.simulate import simulate
 from headway.plan.verify import verify
 from tests.unit.plan.test_graph import assertion, call, write
 

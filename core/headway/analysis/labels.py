@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 
-from headway.plan.graph import Node, Plan, reads, writes
-from headway.plan.model import Compensation
-from headway.plan.reach import closest_needs
+from headway.plan.format import Compensation
+from headway.plan.graph import Node, Plan, closest_needs, reads, writes
 from headway.plan.references import find_references
 
 _NAMES_ONLY = {"id", "dependencies", "metadata", "state_dependencies", "read_set", "write_set"}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from headway.plan.checks import UNKNOWN
-from headway.plan.effects import Step, walk
-from headway.plan.given import given_plan, given_state
-from headway.plan.graph import Node, compile_plan
-from headway.plan.model import ActionProposal
+from headway.plan.checks import UNKNOWN, check_assertion, check_state, declared_effects
+from headway.plan.format import ActionProposal, ActionType, FailureBehavior
+from headway.plan.graph import Node, Plan, compile_plan
+from headway.plan.parse import as_proposal, as_state
+
+_ASSERTION = ActionType.ASSERTION
 
 
 class SimulatedAction(msgspec.Struct, omit_defaults=True):
@@ -54,8 +55,8 @@ def simulate(proposal: ActionProposal, state: Mapping[str, Any] | None = None) -
     ``failure_behavior`` is skip: then nothing stays. The actions are in list order. Raises
     :class:`headway.errors.InvalidPlan` for a plan without a graph.
     """
-    start: dict[str, Any] = dict(given_state(state))
-    plan = compile_plan(given_plan(proposal), start)
+    start: dict[str, Any] = dict(as_state(state))
+    plan = compile_plan(as_proposal(proposal), start)
     steps = list(walk(plan, start))
     aborting = next((step.node for step in steps if step.aborts), None)
     now = start.copy()
@@ -81,3 +82,56 @@ def _outcome(step: Step, aborting: Node | None) -> SimulatedAction:
     needed = step.blocked_by
     reasons = step.problems if needed is None else [f"needs action '{needed}', which is blocked"]
     return SimulatedAction(node.id, node.level, "blocked", reasons)
+
+
+def _problems(node: Node, state: Mapping[str, Any]) -> list[str]:
+    """Return the tests on state that fail when the action is to run; an assertion is made once the others hold."""
+    problems = check_state(node, state)
+    if not problems and node.type is _ASSERTION and (text := check_assertion(node, state)):
+        problems.append(text)
+    return problems
+
+
+class Step:
+    """One action of a walk: ``problems`` are the tests on state that fail before it, ``effects`` what it lands."""
+
+    __slots__ = ("blocked_by", "effects", "node", "problems")
+
+    def __init__(self, node: Node, problems: list[str], blocked_by: str | None, effects: dict[str, Any]) -> None:
+        self.node = node
+        self.problems = problems
+        self.blocked_by = blocked_by
+        self.effects = effects
+
+    @property
+    def lands(self) -> bool:
+        """Whether nothing keeps the action from running."""
+        return not self.problems and self.blocked_by is None
+
+    @property
+    def aborts(self) -> bool:
+        """Whether the run ends here: a test fails before an action that is not to be skipped then."""
+        return bool(self.problems) and self.node.action.failure_behavior is not FailureBehavior.SKIP
+
+
+def walk(plan: Plan, state: Mapping[str, Any]) -> Iterator[Step]:
+    """Yield a step per action, in order of execution, past aborts too; ``state`` is what the first level sees.
+
+    An action that is blocked lands nothing, and blocks those that need it: by id, by reference or as their writer.
+    """
+    now = dict(state)
+    blocked: set[int] = set()
+    for level in plan.levels:
+        changes: dict[str, Any] = {}
+        for i in level:
+            node = plan.nodes[i]
+            blocker = next((plan.nodes[n].id for n in node.needs if n in blocked), None)
+            problems = _problems(node, now) if blocker is None else []
+            step = Step(node, problems, blocker, {})
+            if step.lands:
+                step.effects = declared_effects(node)
+                changes.update(step.effects)
+            else:
+                blocked.add(i)
+            yield step
+        now.update(changes)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headway.analysis import likeness
+from headway.analysis.equivalence import Equivalence, equivalent
+from headway.analysis.likeness import alike
+from headway.analysis.optimization import optimize
 from headway.errors import InvalidInput, InvalidPlan
-from headway.plan import likeness
-from headway.plan.equivalence import Equivalence, equivalent
-from headway.plan.likeness import alike
-from headway.plan.model import ActionProposal
-from headway.plan.optimize import optimize
+from headway.plan.format import ActionProposal
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import verify
 from tests.unit.plan.test_graph import call, plans, read, write

@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 
-from headway.plan.given import given_plan, given_state
-from headway.plan.graph import Node, Plan, compile_plan
-from headway.plan.model import Action, ActionProposal
-from headway.plan.reach import indirect
+from headway.plan.format import Action, ActionProposal
+from headway.plan.graph import Node, Plan, compile_plan, indirect
+from headway.plan.parse import as_proposal, as_state
 
 
 class Removal(msgspec.Struct):
@@ -37,7 +36,8 @@ def optimize(proposal: ActionProposal, state: Mapping[str, Any] | None = None) -
     its failure would skip the action all the same. ``state`` (None: empty) is what the plan is to run on; some plans
     have a cycle without it. ``proposal`` itself is not changed.
     """
-    plan = compile_plan(given_plan(proposal), given_state(state))
+    proposal = as_proposal(proposal)
+    plan = compile_plan(proposal, as_state(state))
     lasting = [_lasting_needs(plan, node) for node in plan.nodes]
     named = {node.id: node.index for node in plan.nodes}
     implied = indirect(plan, _named_pairs(plan, named), lasting)

@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 
 from headway.plan.checks import equal
-from headway.plan.given import given_plan, given_state
-from headway.plan.graph import Node, compile_plan, reads
-from headway.plan.model import ActionProposal
-from headway.plan.reach import indirect
+from headway.plan.format import ActionProposal
+from headway.plan.graph import Node, compile_plan, indirect, reads
+from headway.plan.parse import as_proposal, as_state
 from headway.state import StateStore
 
 
@@ -34,8 +33,8 @@ def transaction_check(
     something else. Needs count through any number of actions. stale_assumption: the state no longer is what the plan
     was made under. Only neighbours in the list of a key's writers are compared.
     """
-    known = state if isinstance(state, StateStore) else given_state(state)
-    plan = compile_plan(given_plan(proposal), known)
+    known = state if isinstance(state, StateStore) else as_state(state)
+    plan = compile_plan(as_proposal(proposal), known)
     needs = [frozenset(node.needs) for node in plan.nodes]
     found: list[tuple[TransactionConflict, tuple[int, int] | None]] = []
     writer: dict[str, Node] = {}

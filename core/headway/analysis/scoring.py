@@ -14,9 +14,9 @@ import msgspec
 from headway.arguments import expect, expect_many
 from headway.errors import one_line
 from headway.numbers import number_between, whole_number
+from headway.plan.format import ActionProposal, ActionType
 from headway.plan.graph import writes
-from headway.plan.model import ActionProposal, ActionType
-from headway.plan.named_tools import registry_of
+from headway.plan.toolset import registry_of
 from headway.plan.verify import VerifyReport, verify
 
 if TYPE_CHECKING:

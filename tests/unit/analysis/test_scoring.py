@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from headway.analysis.scoring import PlannerConfig, ToolFeedback, rank_proposals, score_proposal
 from headway.errors import InvalidInput
 from headway.plan.parse import parse_proposal
-from headway.plan.score import PlannerConfig, ToolFeedback, rank_proposals, score_proposal
 from headway.plan.verify import verify
 from tests.unit.execution.kit import call as made
 from tests.unit.execution.kit import write

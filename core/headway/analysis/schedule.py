@@ -12,9 +12,9 @@ import msgspec
 from headway.arguments import expect
 from headway.errors import InvalidInput
 from headway.numbers import number_between, whole_number
-from headway.plan.given import given_plan, given_state
+from headway.plan.format import ActionProposal
 from headway.plan.graph import Plan, compile_plan
-from headway.plan.model import ActionProposal
+from headway.plan.parse import as_proposal, as_state
 
 _ROUNDING = 1e-9
 """Slack that is less than this part of the critical path is what adding up in two directions makes."""
@@ -57,7 +57,7 @@ def analyze_schedule(
         whole_number(max_concurrency, "max_concurrency", 1)
     durations = expect({} if durations_ms is None else durations_ms, Mapping, "durations_ms")
     number_between(default_ms, "default_ms", 0, math.inf)
-    plan = compile_plan(given_plan(proposal), given_state(state))
+    plan = compile_plan(as_proposal(proposal), as_state(state))
     times = [_time(node.id, node.tool, durations, default_ms) for node in plan.nodes]
     serial_ms = _total(times)
     order = [i for level in plan.levels for i in level]

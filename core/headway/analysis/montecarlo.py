@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
+from headway.analysis.simulation import walk
 from headway.arguments import expect
 from headway.errors import InvalidInput
 from headway.numbers import number_between, whole_number
-from headway.plan.effects import walk
-from headway.plan.given import given_plan, given_state
+from headway.plan.format import ActionProposal, ActionType, FailureBehavior
 from headway.plan.graph import Plan, compile_plan
-from headway.plan.model import ActionProposal, ActionType, FailureBehavior
+from headway.plan.parse import as_proposal, as_state
 
 MAX_TRIALS = 1_000_000
 
@@ -54,10 +54,10 @@ def simulate_monte_carlo(
         raise InvalidInput(f"trials must be at most {MAX_TRIALS:,}")
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise InvalidInput("seed must be a whole number")
-    start = dict(given_state(state))
+    start = dict(as_state(state))
     rates = expect({} if success_rates is None else success_rates, Mapping, "success_rates")
     number_between(default_rate, "default_rate", 0, 1)
-    plan = compile_plan(given_plan(proposal), start)
+    plan = compile_plan(as_proposal(proposal), start)
     lands = {step.node.index: step.lands for step in walk(plan, start)}
     chances = [_chance(plan, i, rates, default_rate) if lands[i] else 0.0 for i in range(len(plan.nodes))]
     draw = random.Random(seed).random  # noqa: S311 - a simulation, not a secret
