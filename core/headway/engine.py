@@ -242,7 +242,7 @@ class Engine:
         proposal = as_proposal(proposal)
         _optional(context_id, "a context id")
         state = await self._scheduler.state(context_id) if context_id else StateStore()
-        return verify(proposal, state.snapshot(), self.registry)
+        return verify(proposal, state.raw(), self.registry)
 
     async def submit(
         self,
@@ -297,7 +297,7 @@ class Engine:
         async with self._scheduler.hold(spec.scope, fresh=spec.context_id is None) as scope:
             self._ready_for_work()
             try:
-                plan = admission.check(self.env, proposal, scope.state.snapshot(), refused)
+                plan = admission.check(self.env, proposal, scope.state.raw(), refused)
             except InvalidPlan as error:
                 if not record_rejected:
                     raise
@@ -508,7 +508,7 @@ class Engine:
         prior = [by_id.get(node.id) for node in plan.nodes]
         async with self._scheduler.hold(spec.scope, fresh=True) as scope:
             self._ready_for_work()
-            scope.state.replace(state.snapshot())
+            scope.state.replace(state.raw())
             await self._enqueue(event, LiveJob(spec, plan, prior, checkpoint.spent), scope, rest)
         return await self.row(job_id)
 

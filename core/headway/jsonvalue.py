@@ -6,6 +6,7 @@ Tool outputs, effects and state values pass here once. What comes out is plain, 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -72,6 +73,16 @@ def copy_json(value: Any) -> Any:
         return msgspec.json.decode(msgspec.json.encode(value))
     except RecursionError:
         raise InvalidInput("the value is nested too deep") from None
+
+
+def copy_value(value: Any) -> Any:
+    """Return a copy of a JSON value; itself if it is neither a list nor an object, which nobody can change."""
+    return copy_json(value) if isinstance(value, dict | list) else value
+
+
+def copy_members(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a dict of the same JSON values, its lists and objects copied."""
+    return {key: copy_json(value) if isinstance(value, dict | list) else value for key, value in values.items()}
 
 
 def too_deep(value: Any, most: int) -> bool:

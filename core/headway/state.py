@@ -1,8 +1,9 @@
 """State: the keys and JSON values that actions read and write.
 
-One store is the state of one scope (a thread, a job, or an embedded runtime). The mapping that :meth:`snapshot`
-returns never changes afterwards: a commit replaces it. So a level's snapshot costs nothing; and as both share what did
-not change (see :class:`headway.layered.Layered`), a commit costs little more than the keys it changes.
+One store is the state of one scope (a thread, a job, or an embedded runtime). Nothing but a commit changes it: readers
+get copies of lists and objects, and a commit takes copies. The mapping beneath never changes, a commit replaces it. So
+a snapshot costs nothing; and as both share what did not change (see :class:`headway.layered.Layered`), a commit costs
+little more than the keys it changes.
 """
 
 from __future__ import annotations
@@ -12,10 +13,51 @@ from typing import Any
 
 from headway.arguments import expect, expect_many
 from headway.errors import InvalidInput
-from headway.jsonvalue import to_json
+from headway.jsonvalue import copy_json, copy_members, copy_value, to_json
 from headway.layered import Layered
 
 _NEVER = (0, 0)
+_MISSING = object()
+
+
+class StateSnapshot(Mapping[str, Any]):
+    """A state at one moment, read-only; what a reader does to a list or an object is done to a copy of its own.
+
+    A value is copied when it is first asked for; later it is the same object.
+    """
+
+    __slots__ = ("_copies", "_values")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self._copies: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        value = self._values[key]
+        if not isinstance(value, dict | list):
+            return value
+        if key not in self._copies:
+            self._copies[key] = copy_json(value)
+        return self._copies[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed([*self._values])
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def copy(self) -> dict[str, Any]:
+        """Return a dict of the same keys and values that shares nothing with the state."""
+        return copy_members(self._values)
+
+    def __repr__(self) -> str:
+        return f"StateSnapshot({len(self)} keys)"  # without the values: a repr ends in logs
 
 
 class StateStore:
@@ -30,11 +72,12 @@ class StateStore:
             self.replace(values)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of ``key``, or ``default``. Treat it as read-only."""
-        return self._values.get(_name(key), default)
+        """Return the value of ``key``, a copy if it is a list or an object; or ``default``."""
+        value = self._values.get(_name(key), _MISSING)
+        return default if value is _MISSING else copy_value(value)
 
     def __getitem__(self, key: str) -> Any:
-        return self._values[key]
+        return copy_value(self._values[key])
 
     def __contains__(self, key: object) -> bool:
         return key in self._values
@@ -67,8 +110,12 @@ class StateStore:
             keys.append(key)
         return keys[::-1]
 
-    def snapshot(self) -> Layered:
+    def snapshot(self) -> StateSnapshot:
         """Return the state as it is now: a read-only mapping that later changes do not touch."""
+        return StateSnapshot(self._values)
+
+    def raw(self) -> Layered:
+        """Return the state as it is now without copies, for the executor, which changes none of its values."""
         return self._values
 
     def set(self, key: str, value: Any) -> None:
@@ -98,7 +145,7 @@ class StateStore:
         self._commit({state_key(key): _change(change) for key, change in changes.items()})
 
     def _commit(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Apply changes that were checked, without copying them."""
+        """Apply changes that were checked, and whose values are nobody else's."""
         if not changes:
             return
         self._values = self._values.changed(changes)
@@ -109,9 +156,8 @@ class StateStore:
 
     def undo_of(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the changes that would bring ``keys`` back to what they are now."""
-        values = self._values
         return {
-            key: {"op": "set", "value": values[key]} if key in values else {"op": "delete"}
+            key: {"op": "set", "value": self[key]} if key in self._values else {"op": "delete"}
             for key in map(_name, expect_many(keys, "keys"))
         }
 

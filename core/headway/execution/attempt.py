@@ -19,14 +19,14 @@ from headway.execution import stop as stops
 from headway.execution.environment import KILL_GRACE_S
 from headway.execution.progress import Progress
 from headway.execution.slot import Slot
-from headway.jsonvalue import copy_json, to_json
+from headway.jsonvalue import copy_members, to_json
 from headway.limits.reuse import Lead
 from headway.numbers import timeout_s, whole_number
 from headway.plan.format import FailureBehavior
 from headway.plan.results import ActionStatus, ErrorCode, tokens_of
-from headway.state import state_key
+from headway.state import StateSnapshot, state_key
 from headway.tools.chunks import ChunkEvents
-from headway.tools.context import StateView, ToolContext, ToolResult
+from headway.tools.context import ToolContext, ToolResult
 from headway.tools.threads import ThreadCall
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Attempts:
         slot.begun = entry.is_async
         call: asyncio.Future[Any]
         try:
-            parameters = _fresh(slot.parameters)
+            parameters = copy_members(slot.parameters)  # the tool's own: no other attempt, action or plan sees changes
             context = None
             if entry.context_param is not None:
                 context = self._context(slot)
@@ -191,7 +191,7 @@ class Attempts:
             idempotency_key=f"{run.job_id}:{node.id}",
             cancel=run.token,
             deadline=slot.started + timeout_s(timeout_ms) if timeout_ms is not None else None,
-            state=StateView(self.level.snapshot),
+            state=StateSnapshot(self.level.snapshot),
             workspace=self.env.workspace,
             clock=self.env.clock,
             progress=slot.progress.report,
@@ -355,11 +355,6 @@ class Attempts:
             attempts=slot.attempt,
             terminal=terminal,
         )
-
-
-def _fresh(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters that are the tool's own: what it does to them touches no other attempt, action or plan."""
-    return {key: copy_json(value) if isinstance(value, dict | list) else value for key, value in parameters.items()}
 
 
 def amounts_of(usage: dict[str, Any], cost: int | None) -> dict[str, int]:

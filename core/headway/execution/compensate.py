@@ -32,7 +32,7 @@ from headway.plan.format import Action, ActionType, Compensation, Reversibility
 from headway.plan.graph import Node
 from headway.plan.references import find_references
 from headway.plan.results import ActionResult, ActionStatus
-from headway.tools.context import StateView, ToolContext
+from headway.tools.context import ToolContext
 
 if TYPE_CHECKING:
     from headway.execution.run import Run
@@ -183,7 +183,7 @@ class Undoing:
         if entry is None:
             raise ToolError(f"tool '{tool}' is not registered")
         problems = entry.validate(parameters, quote=False)
-        problems = problems or ask_policies(self._run, node, parameters, self._run.state.snapshot(), tool)
+        problems = problems or ask_policies(self._run, node, parameters, self._run.state.raw(), tool)
         if problems:
             raise ToolError("; ".join(problems))
         return entry
@@ -242,7 +242,7 @@ class Undoing:
             node.id,
             idempotency_key=f"{run.job_id}:{node.id}:compensation",
             cancel=run.token,
-            state=StateView(run.state.snapshot()),
+            state=run.state.snapshot(),
             workspace=self._env.workspace,
             clock=self._env.clock,
         )

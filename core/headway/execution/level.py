@@ -49,7 +49,7 @@ class Level:
         self.attempts = Attempts(self)
         self.spending = Spending(self)
         self._waker: asyncio.Future[None] | None = None
-        self.snapshot = run.state.snapshot()  # what every action of the level sees
+        self.snapshot = run.state.raw()  # what every action of the level sees
         self._slots = run.env.max_concurrency
         if run.env.concurrency == "car" and any(n.action.failure_behavior is FailureBehavior.ABORT for n in todo):
             self._slots = 1

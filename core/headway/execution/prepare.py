@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from headway.errors import InvalidInput
 from headway.events import kinds
-from headway.jsonvalue import MAX_VALUE_BYTES, copy_json, encode_json, to_json
+from headway.jsonvalue import MAX_VALUE_BYTES, copy_json, copy_value, encode_json, to_json
 from headway.plan.checks import check_state, failed_assertion
 from headway.plan.format import ActionType
 from headway.plan.graph import Node
@@ -96,7 +96,7 @@ def state_operation(slot: Slot, state: Mapping[str, Any]) -> tuple[Any, dict[str
         except InvalidInput as error:
             raise Refused(error.message, ErrorCode.VALIDATION) from None
         return f"written: {key}", {key: {"op": "set", "value": value}}
-    value = state.get(key)
+    value = copy_value(state.get(key))
     if node.type is ActionType.STATE_READ:
         return value, {}
     text = failed_assertion(key, parameters["expected"], state)

@@ -251,7 +251,7 @@ class Run:
 
     def _apply(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         if changes:
-            self.state._commit(changes)
+            self.state.apply(changes)  # copies: events and results hold these values too
             self.commits += 1
 
     def _emit_rollback(self, undone: list[str]) -> None:

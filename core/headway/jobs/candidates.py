@@ -82,7 +82,7 @@ def _best(
 
     Asked anew before each: a run that was stopped rather than aborted has left its changes.
     """
-    ranked = rank_proposals(plans, config, feedback, state=runs.state.snapshot(), tools=runs.env.registry)
+    ranked = rank_proposals(plans, config, feedback, state=runs.state.raw(), tools=runs.env.registry)
     return next((score.index for score in ranked if score.valid and _refusal(plans[score.index], runs) is None), None)
 
 
@@ -92,7 +92,7 @@ def _refusal(plan: ActionProposal, runs: Runs, unmet: Sequence[Issue] = ()) -> I
     ``verify``, by which plans are ranked, does not know the gates: capabilities, and what was granted.
     """
     try:
-        admission.check(runs.env, plan, runs.state.snapshot(), unmet)
+        admission.check(runs.env, plan, runs.state.raw(), unmet)
     except InvalidPlan as error:
         return error
     return None
@@ -100,7 +100,7 @@ def _refusal(plan: ActionProposal, runs: Runs, unmet: Sequence[Issue] = ()) -> I
 
 async def _rejected(plan: ActionProposal, session: str | None, runs: Runs) -> ProposalResult:
     """Refuse a plan for all that is against it, the state included, which admission would leave to its run."""
-    report = verify(plan, runs.state.snapshot(), runs.env.registry)
+    report = verify(plan, runs.state.raw(), runs.env.registry)
     unmet = [issue for issue in report.issues if issue.severity == "error" and issue.check in STATE_CHECKS]
     error = _refusal(plan, runs, unmet)
     assert error is not None, "verify and admission have nothing against it"

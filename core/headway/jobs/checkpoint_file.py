@@ -72,7 +72,7 @@ class RuntimeCheckpoint(msgspec.Struct, omit_defaults=True, forbid_unknown_field
 
 def state_of(run: Run | None, state: StateStore) -> dict[str, Any]:
     """Return a copy of the state that a checkpoint holds; ``run`` is working on it, if there is one."""
-    values = state.snapshot().copy()
+    values = state.raw().copy()
     if run is not None and _is_undone(run):
         apply_changes(values, run._before)
     copied: dict[str, Any] = copy_json(values)
@@ -214,7 +214,7 @@ def plan_to_go_on(checkpoint: RuntimeCheckpoint) -> tuple[Plan, dict[str, Any]]:
         result = results.get(node.id)
         if result is not None and node.level not in committed and not result.rolled_back:
             state.apply(result.state_changes)
-    return plan, state.snapshot().copy()
+    return plan, state.raw().copy()
 
 
 def missing_tools(checkpoint: RuntimeCheckpoint, registry: ToolRegistry) -> list[str]:

@@ -214,7 +214,7 @@ async def _ask(callback: Ask, context: ReplanContext) -> ActionProposal | None:
 def _check(plan: ActionProposal, config: ReplanConfig, env: Environment, state: StateStore) -> None:
     if not config.verify_before_execute:
         return
-    report = verify(plan, state.snapshot(), env.registry)
+    report = verify(plan, state.raw(), env.registry)
     if not report.valid:
         first = next(issue for issue in report.issues if issue.severity == "error")
         raise HeadwayError(f"the new plan is not valid: {first.message}")
@@ -234,7 +234,7 @@ def _context(proposal: ActionProposal, result: ProposalResult, state: StateStore
         attempt,
         proposal.model_copy(deep=True),
         failed,
-        copy_json(dict(state.snapshot())),
+        state.snapshot().copy(),
         _apart(result),
     )
 

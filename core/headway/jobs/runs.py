@@ -167,7 +167,7 @@ class Runs:
         spec = self._spec(proposal, call.session)
         kept = admission.proposal_json(proposal)
         try:
-            plan = admission.check(self.env, proposal, self.state.snapshot())
+            plan = admission.check(self.env, proposal, self.state.raw())
         except InvalidPlan as error:
             return await self.rejected(proposal, call.session, error)
         if takes_turn:

@@ -17,7 +17,7 @@ import msgspec
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.log import EventLog
-from headway.jsonvalue import MAX_VALUE_BYTES
+from headway.jsonvalue import MAX_VALUE_BYTES, copy_members, copy_value
 from headway.plan.checks import equal
 from headway.state import StateStore
 
@@ -51,9 +51,9 @@ class Recorded:
         """Record what differs in ``state``; return what ``job_created`` must carry: nothing, or the whole state."""
         if self._is_of(state) and self._revision == state.revision:
             return {}
-        now = state.snapshot()
+        now = state.raw()
         if self.values is None:
-            first, *more = parts(now.copy())
+            first, *more = parts(copy_members(now))
             if not more:
                 return {"state": first}
             told = [committed(self.scope, setting(first), whole=True)]
@@ -71,7 +71,7 @@ class Recorded:
 
     def note(self, state: StateStore) -> None:
         """Take note that the log has all of ``state`` as it is now."""
-        self.values, self._store, self._revision = state.snapshot(), weakref.ref(state), state.revision
+        self.values, self._store, self._revision = state.raw(), weakref.ref(state), state.revision
 
     def forget(self) -> None:
         """Take note that other code changed the state during a run: the next one records it whole."""
@@ -90,7 +90,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any], keys: Iterab
             if key in before:
                 changes[key] = {"op": "delete"}
         elif key not in before or not equal(before[key], after[key]):
-            changes[key] = {"op": "set", "value": after[key]}
+            changes[key] = {"op": "set", "value": copy_value(after[key])}
     return changes
 
 

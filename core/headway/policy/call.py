@@ -9,6 +9,8 @@ import msgspec
 
 from headway.arguments import expect
 from headway.errors import InvalidInput
+from headway.jsonvalue import copy_members
+from headway.state import StateSnapshot
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -23,7 +25,7 @@ class PolicyCall(msgspec.Struct, frozen=True, gc=False):
     session that the run belongs to, ``principal`` who asked for it. ``now`` is the clock's monotonic time in seconds,
     on which rate limits count.
 
-    The mappings are shared with the runtime: read them only.
+    The mappings may be shared with the runtime; a policy written in Python gets the call :meth:`apart`.
     """
 
     action_id: str
@@ -37,6 +39,15 @@ class PolicyCall(msgspec.Struct, frozen=True, gc=False):
     principal: str | None = None
     now: float = 0.0
     effects: Mapping[str, Any] = _NOTHING
+
+    def apart(self) -> PolicyCall:
+        """Return this call with lists and objects of its own: what is done to them changes no state and no action."""
+        return msgspec.structs.replace(
+            self,
+            parameters=copy_members(self.parameters),
+            state=StateSnapshot(self.state),
+            effects=copy_members(self.effects),
+        )
 
     def __repr__(self) -> str:
         # Without the values: a repr ends in logs.

@@ -212,7 +212,7 @@ class Function:
         self.function = function
 
     def check(self, call: PolicyCall) -> Sequence[str]:
-        answer: Any = self.function(call)
+        answer: Any = self.function(call.apart())
         if answer is None or answer is True:
             return ()
         if answer is False:

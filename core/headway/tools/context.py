@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from headway.arguments import expect, shown_value
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, one_line
-from headway.jsonvalue import copy_json, to_json
+from headway.jsonvalue import to_json
 from headway.numbers import is_finite
 
 _NO_STATE: Mapping[str, Any] = MappingProxyType({})
@@ -48,39 +48,6 @@ ChunkSink = Callable[["ToolContext", Any], object]
 """Takes ``(context, chunk)``, the chunk as JSON that is its own; called on the thread that the tool runs on."""
 
 
-class StateView(Mapping[str, Any]):
-    """The state as a tool sees it: what the tool does to a list or an object is done to a copy of its own.
-
-    A value is copied when it is first asked for; later it is the same object.
-    """
-
-    __slots__ = ("_copies", "_values")
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
-        self._copies: dict[str, Any] = {}
-
-    def __getitem__(self, key: str) -> Any:
-        value = self._values[key]
-        if not isinstance(value, dict | list):
-            return value
-        if key not in self._copies:
-            self._copies[key] = copy_json(value)
-        return self._copies[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"StateView({len(self._values)} keys)"
-
-
 class ToolContext:
     """One call of one tool. A parameter annotated ``ToolContext`` receives it; every field has a default, for tests.
 
@@ -96,8 +63,8 @@ class ToolContext:
     ``deadline``
         Seconds on ``clock`` at which the attempt times out, None without a time limit; see :meth:`remaining`.
     ``state``
-        The state as it was when the level started, read-only: lists and objects in it are copies. Changes go into
-        ``ToolResult.effects``.
+        The state as it was when the level started, read-only: lists and objects in it are copies (a
+        :class:`~headway.state.StateSnapshot`). Changes go into ``ToolResult.effects``.
     ``workspace``
         The folder that file tools work in, None if there is none.
     """

@@ -125,6 +125,107 @@ async def test_what_a_caller_does_to_a_result_touches_neither_log_nor_state() ->
     assert (succeeded["w"]["state_changes"]["k"]["value"], succeeded["r"]["output"]) == ([1], [1])
 
 
+LIST = {"k": [1], "l": [{"deep": 1}]}
+
+
+async def assert_still(made: Runtime) -> None:
+    """Fail unless the state is :data:`LIST`, for who asks it and for a run."""
+    reads = [{"id": key, "type": "state_read", "parameters": {"key": key}} for key in LIST]
+    result = await made.execute({"actions": reads})
+    assert made.state.snapshot() == {key: result[key].output for key in LIST} == LIST
+
+
+async def test_what_a_reader_of_the_log_does_to_an_event_changes_no_state() -> None:
+    made, _ = runtime()
+    plan = [write("w", "k", [1]), write("v", "l", [{"deep": 1}])]
+    reads = [{"id": "r", "type": "state_read", "parameters": {"key": "k"}, "dependencies": ["w"]}]
+    checks = [{"id": "c", "type": "assertion", "parameters": {"key": "l", "expected": [{"deep": 1}]}}]
+    assert (await made.execute({"actions": plan + reads + checks})).ok
+    made.state.set("k", [1])  # what is set between runs is in the log too
+    await assert_still(made)
+    for event in await made.log.read():
+        spoil(event.data)
+    await assert_still(made)
+
+
+async def test_a_state_that_is_told_whole_is_not_the_one_in_the_log() -> None:
+    first, _ = runtime()
+    assert (await first.execute({"actions": [call("a")]})).ok
+    made, _ = runtime(state=LIST, log=first.log, scope="other")
+    await assert_still(made)
+    for event in await made.log.read():
+        spoil(event.data)
+    await assert_still(made)
+
+
+async def test_a_rolled_back_value_is_not_the_one_in_the_log() -> None:
+    made, _ = runtime(state=LIST)
+    failing = call("f", "boom", dependencies=["w"])
+    assert not (await made.execute({"actions": [write("w", "k", [2]), failing]})).ok
+    for event in await made.log.read():
+        spoil(event.data)
+    await assert_still(made)
+
+
+async def test_what_a_policy_does_to_its_call_changes_no_state_and_no_action() -> None:
+    made, _ = runtime(state=LIST)
+    seen: list[Any] = []
+
+    @headway.tool
+    async def take(items: list[int]) -> list[int]:
+        return items
+
+    def policy(asked: headway.PolicyCall) -> None:
+        seen.append(asked.action_id)
+        spoil(dict(asked.state))
+        spoil(dict(asked.parameters))
+        spoil(dict(asked.effects))
+
+    made.register_tool(take)
+    made.policies.register("spoils", policy)
+    plan = [call("t", "take", parameters={"items": [1]}, expected_effects={"m": [1]}), write("w", "n", [1])]
+    result = await made.execute({"actions": plan})
+    assert (result["t"].output, sorted(seen)) == ([1], ["t", "w"])
+    assert made.state.snapshot() == {**LIST, "m": [1], "n": [1]}
+
+
+async def test_what_a_replan_callback_does_to_its_context_changes_no_state() -> None:
+    made, _ = runtime(state=LIST)
+
+    seen: list[dict[str, Any]] = []
+
+    async def callback(context: headway.ReplanContext) -> None:
+        seen.append(context.state)
+        spoil(context.state)
+
+    made.set_replan_callback(callback)
+    made.set_replan_config(headway.ReplanConfig(max_replans=1))
+    assert not (await made.execute({"actions": [call("f", "boom")]})).ok
+    assert len(seen) == 1
+    await assert_still(made)
+
+
+async def test_what_is_done_to_a_checkpoint_changes_no_state() -> None:
+    made, _ = runtime(state=LIST)
+    assert (await made.execute({"actions": [write("w", "k", [1])]})).ok
+    checkpoint = made.save_checkpoint()
+    made.restore_checkpoint(checkpoint)
+    spoil(checkpoint.state)
+    await assert_still(made)
+
+
+def spoil(value: Any) -> None:
+    """Add something to every list and object in ``value``."""
+    if isinstance(value, list):
+        for item in value:
+            spoil(item)
+        value.append("spoilt")
+    elif isinstance(value, dict):
+        for item in [*value.values()]:
+            spoil(item)
+        value["spoilt"] = True
+
+
 async def test_the_last_progress_is_told_before_the_end() -> None:
     clock = VirtualClock(autojump=True)
     made, _ = runtime(clock=clock)
