@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from headway.errors import InvalidInput
+from headway.state import StateSnapshot
 from headway.testing import VirtualClock
-from headway.tools.context import StateView, ToolContext, ToolResult
+from headway.tools.context import ToolContext, ToolResult
 
 
 def test_defaults_suit_a_test_of_a_tool() -> None:
@@ -73,7 +74,7 @@ def test_chunks_reach_the_sink_as_json_of_their_own() -> None:
 
 def test_a_view_of_the_state_copies_what_could_be_changed_when_it_is_asked_for() -> None:
     values: dict[str, Any] = {"list": [1, {"deep": [2]}], "object": {"a": 1}, "n": 5, "none": None}
-    view = StateView(values)
+    view = StateSnapshot(values)
     view["list"].append(2)
     view["list"][1]["deep"].append(3)
     view.get("object")["a"] = 2
@@ -81,8 +82,8 @@ def test_a_view_of_the_state_copies_what_could_be_changed_when_it_is_asked_for()
     assert (view["list"], view["object"]) == ([1, {"deep": [2, 3]}, 2], {"a": 2})  # it stays the tool's own
     assert (view["n"], view["none"], view.get("x"), "n" in view, "x" in view) == (5, None, None, True, False)
     assert (list(view), len(view)) == (["list", "object", "n", "none"], 4)
-    assert repr(view) == "StateView(4 keys)"
-    assert StateView(values)["object"] == {"a": 1}
+    assert repr(view) == "StateSnapshot(4 keys)"
+    assert StateSnapshot(values)["object"] == {"a": 1}
     with pytest.raises(KeyError):
         view["x"]
     with pytest.raises(TypeError):
