@@ -171,6 +171,26 @@ async def test_a_compensation_that_ends_within_the_grace_has_timed_out_all_the_s
     assert first.data["duration_ms"] == second.data["duration_ms"] == 600
 
 
+async def test_a_compensation_that_timed_out_has_timed_out_though_a_kill_comes_in_its_grace() -> None:
+    shop, token = Shop(), CancellationToken()
+
+    async def slow() -> str:
+        try:
+            await shop.clock.sleep(9)
+        except asyncio.CancelledError:
+            await shop.clock.sleep(0.5)
+        return "late"
+
+    shop.add(slow)
+    plan = aborts(call("a", "charge", timeout_ms=100, **undone_by("slow")))
+    running = asyncio.create_task(shop.made.execute_with_cancel(plan, token))
+    await shop.clock.advance(0.2)
+    token.kill("enough")
+    await shop.clock.advance(0.41)
+    assert running.done()
+    assert await shop.told(*ENDS) == [(kinds.COMPENSATION_FAILED, "a", "timed out after 100 ms")]
+
+
 async def test_a_thread_that_undoes_is_left_behind_at_once() -> None:
     shop, release, started = Shop(), threading.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -56,6 +56,19 @@ async def test_cars_concurrency_runs_a_level_with_an_abort_action_one_by_one() -
     assert (await made.execute({"actions": skips}))["b"].status is ActionStatus.SUCCEEDED
 
 
+async def test_one_abort_action_is_enough_for_cars_concurrency() -> None:
+    for concurrency, together in (("car", False), ("level", True)):
+        made, gate = runtime(concurrency=concurrency)
+        actions = [call("a", "gate", failure_behavior="skip"), call("b", "gate", failure_behavior="abort")]
+        running = asyncio.create_task(made.execute({"actions": actions}))
+        await gate.started.get()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert gate.started.empty() is not together
+        gate.open.set()
+        assert (await running).ok
+
+
 async def test_skip_goes_on_and_skips_what_depends_on_it() -> None:
     made, _ = runtime()
     plan = {

@@ -247,3 +247,84 @@ async def test_the_last_progress_is_told_before_the_end() -> None:
         told = [e.data for e in events if e.kind == kinds.ACTION_PROGRESS]
         assert told == [{"current": 1, "total": 5}, last]
         assert events[-1].kind in kinds.TERMINAL_ACTION
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+async def test_what_a_tool_does_to_its_parameters_touches_no_other_call(threaded: bool) -> None:
+    made, _ = runtime(clock=VirtualClock(autojump=not threaded))
+    seen: list[Any] = []
+
+    def take(items: list[Any], box: dict[str, Any], attempt: int) -> str:
+        seen.append((list(items), dict(box["in"])))
+        items.append("stray")
+        box["in"]["stray"] = True
+        if len(seen) == 1 and not threaded:
+            raise RuntimeError("once more")
+        return "taken"
+
+    @headway.tool
+    async def taking(items: list[Any], box: dict[str, Any]) -> str:
+        return take(items, box, 1)
+
+    @headway.tool(name="taking")
+    def taking_in_a_thread(items: list[Any], box: dict[str, Any]) -> str:
+        return take(items, box, 1)
+
+    @headway.tool
+    async def source() -> list[Any]:
+        return [1]
+
+    made.register_tool(taking_in_a_thread if threaded else taking)
+    made.register_tool(source)
+    plan = headway.parse_proposal(
+        {
+            "actions": [
+                call("s", "source"),
+                call("a", "taking", parameters={"items": [1], "box": {"in": {}}}, failure_behavior="retry"),
+                call("b", "taking", parameters={"items": "$s.output", "box": {"in": {}}}, dependencies=["a"]),
+                call("c", "taking", parameters={"items": "$s.output", "box": {"in": {}}}, dependencies=["b"]),
+            ]
+        }
+    )
+    result = await made.execute(plan)
+    assert result.ok
+    assert seen == [([1], {})] * (3 if threaded else 4)
+    assert plan.actions[1].parameters == {"items": [1], "box": {"in": {}}}
+    assert result["s"].output == [1]
+    assert (await made.execute(plan)).ok
+    assert seen[-1] == ([1], {})
+
+
+async def test_what_a_compensation_does_to_its_parameters_touches_no_other_call() -> None:
+    made, _ = runtime()
+    seen: list[Any] = []
+
+    @headway.tool
+    async def source() -> list[Any]:
+        return [1]
+
+    @headway.tool
+    async def undo(items: list[Any], box: dict[str, Any]) -> None:
+        seen.append((list(items), dict(box["in"])))
+        items.append("stray")
+        box["in"]["stray"] = True
+
+    made.register_tool(source)
+    made.register_tool(undo)
+    undone = {"type": "tool", "tool": "undo", "parameters": {"items": "$s.output", "box": {"in": {}}}}
+    fields = {"reversibility": "compensable", "compensation": undone, "dependencies": ["s"]}
+    plan = headway.parse_proposal(
+        {
+            "actions": [
+                call("s", "source"),
+                call("a", **fields),
+                call("b", **fields, parameters={"x": 1}),
+                call("f", "boom", dependencies=["a", "b"]),
+            ]
+        }
+    )
+    for _ in range(2):
+        result = await made.execute(plan)
+        assert result.outcome == "aborted"
+    assert seen == [([1], {})] * 4
+    assert result["s"].output == [1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 import headway
 from headway.events import kinds
 from headway.events.fold import fold_all
@@ -143,3 +145,31 @@ async def test_a_limit_that_is_removed_is_removed_from_the_view() -> None:
     assert not made.remove_rate_limit("echo")
     assert [e.data["bucket"] for e in await events_of(made, kinds.LIMIT_REMOVED)] == ["echo"]
     assert fold_all(LimitsView(), await made.log.read()).buckets == {}
+
+
+@pytest.mark.parametrize("shared", ["kept", "in flight"])
+async def test_a_result_that_the_tools_schema_refuses_is_given_to_nobody_else(shared: str) -> None:
+    made, gate = runtime()
+    calls: list[int] = []
+
+    @headway.tool(returns={"type": "integer"})
+    async def number() -> object:
+        calls.append(len(calls))
+        if shared == "in flight" and len(calls) == 1:
+            await gate("number")
+        return "none" if len(calls) == 1 else 7
+
+    made.register_tool(number)
+    made.enable_tool_cache("number", 100)
+    actions = [call(name, "number", failure_behavior="skip") for name in "ab"]
+    if shared == "kept":
+        first = (await made.execute({"actions": actions[:1]}))["a"]
+        second = (await made.execute({"actions": actions[1:]}))["b"]
+    else:
+        running = asyncio.create_task(made.execute({"actions": actions}))
+        await gate.started.get()
+        gate.open.set()
+        result = await running
+        first, second = result["a"], result["b"]
+    assert (first.status, first.error_code) == ("skipped", "validation")
+    assert (second.status, second.output, len(calls)) == ("succeeded", 7, 2)

@@ -192,6 +192,33 @@ async def test_a_coroutine_that_ignores_the_kill_is_left_behind_after_the_grace(
     release.set()
 
 
+async def test_a_call_that_timed_out_has_timed_out_though_a_kill_comes_in_its_grace() -> None:
+    clock = VirtualClock()
+    made, _ = runtime(clock=clock)
+    release = asyncio.Event()
+
+    @headway.tool
+    async def stubborn() -> str:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        return "late"
+
+    made.register_tool(stubborn)
+    token = CancellationToken()
+    plan = {"actions": [call("s", "stubborn", timeout_ms=100)]}
+    run = asyncio.create_task(made.execute_with_cancel(plan, token))
+    await clock.advance(0.1)
+    token.kill("enough")
+    await clock.advance(KILL_GRACE_S)
+    result = await run
+    assert (result.status, result.outcome) == ("cancelled", "killed")
+    assert (result["s"].error_code, result["s"].error) == (ErrorCode.TIMEOUT, "timed out after 100 ms")
+    release.set()
+
+
 async def test_timeout_bounds_one_attempt_and_is_retried() -> None:
     clock = VirtualClock(autojump=True)
     made, _ = runtime(clock=clock)

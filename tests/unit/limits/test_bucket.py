@@ -112,6 +112,19 @@ async def test_a_token_that_is_given_back_goes_to_the_first_in_line() -> None:
     assert granted == ["a", "b"]
 
 
+async def test_a_token_that_is_there_is_the_first_waiters_before_he_has_heard_of_it() -> None:
+    clock = VirtualClock()
+    bucket = TokenBucket("t", 1, 100.0, clock)
+    assert bucket.take()
+    granted: list[str] = []
+    bucket.wait(lambda _: granted.append("a"))
+    bucket.give_back()
+    assert (bucket.tokens, granted) == (1.0, [])
+    assert not bucket.take()
+    await clock.advance(0)
+    assert granted == ["a"]
+
+
 async def test_a_new_limit_frees_who_waits_in_the_same_order_and_gives_nothing_for_free() -> None:
     clock = VirtualClock()
     limiter = RateLimiter(clock)

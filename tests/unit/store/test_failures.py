@@ -127,6 +127,41 @@ async def test_it_tries_again_by_itself_each_second(tmp_path: Path) -> None:
     await log.close()
 
 
+async def test_a_commit_that_arrived_though_it_failed_is_made_once(tmp_path: Path) -> None:
+    armed: list[str] = []
+
+    class Late(sqlite3.Connection):
+        """A connection whose statements take effect and then fail, once armed."""
+
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+            done = super().execute(sql, parameters)
+            if armed and sql.startswith(armed[0]):
+                armed.clear()
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                raise error
+            return done
+
+    def connect(path: Path) -> sqlite3.Connection:
+        open_for_writing(path).close()
+        return sqlite3.connect(path, isolation_level=None, factory=Late)
+
+    home = Home(tmp_path)
+    log = await StoreLog.open(home, connect=connect)
+    try:
+        armed.append("INSERT")  # of a lone event: the statement is the transaction
+        assert await log.write(Event("a")) == 1
+        assert armed == []
+        armed.append("COMMIT")  # of events that change the caches, in a transaction with these
+        run = whole_run()
+        assert await log.write(*run) == 1 + len(run)
+        assert (armed, log.full, log.pending) == ([], False, 0)
+        assert await log.write(Event("b")) == 2 + len(run)
+    finally:
+        await log.close()
+    assert await _on_disk(home) == ["a", *(event.kind for event in run), "b"]
+
+
 async def test_another_error_is_a_store_error(tmp_path: Path) -> None:
     disk = Disk()
     disk.code = sqlite3.SQLITE_IOERR

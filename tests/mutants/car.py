@@ -1,6 +1,6 @@
 """Run the tests that docs/car-compat.md names against runtimes that lack what they are named for.
 
-``python -m tests.mutants``: for each row, the method does nothing (one that builds: also nothing but return the
+``python -m tests.mutants.car``: for each row, the method does nothing (one that builds: also nothing but return the
 runtime), or the field is one that nobody else knows, and the test is run; prints one line of JSON per row, ``[name,
 killed]``. A mutant that no test kills is a promise untested.
 """

@@ -1,0 +1,693 @@
+"""The mutants, and for each the tests of which one must fail."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One fault: in ``file``, below ``core/headway``, ``fragment``, which it has once, becomes ``replacement``."""
+
+    name: str
+    file: str
+    fragment: str
+    replacement: str
+    tests: tuple[str, ...]
+
+
+RUNS = "tests/unit/runtime/"
+LIMITS = "tests/unit/limits/"
+PLANS = "tests/unit/plan/"
+STORE = "tests/unit/store/"
+WHOLE = "tests/integration/"
+
+EXECUTION = [
+    Mutant(
+        "a result that the tool's schema refuses is kept all the same",
+        "runtime/attempt.py",
+        """        problem = slot.entry.output_problem(output) if slot.entry is not None else None
+        if problem is not None:
+            text =""",
+        """        if isinstance(slot.reuse, Lead):
+            slot.reuse.succeed(output, confirmed, artifacts)
+        problem = slot.entry.output_problem(output) if slot.entry is not None else None
+        if problem is not None:
+            text =""",
+        (RUNS + "test_reuse.py",),
+    ),
+    Mutant(
+        "a tool gets the plan's own parameters",
+        "runtime/attempt.py",
+        "parameters = _fresh(slot.parameters)",
+        "parameters = dict(slot.parameters)",
+        (RUNS + "test_own_values.py",),
+    ),
+    Mutant(
+        "a compensation gets the plan's own parameters",
+        "runtime/undo_call.py",
+        "parameters = copy_json(parameters)",
+        "parameters = dict(parameters)",
+        (RUNS + "test_own_values.py",),
+    ),
+    Mutant(
+        "a kill overwrites the timeout that came before it",
+        "runtime/attempt.py",
+        "slot.cut = slot.cut or why",
+        "slot.cut = why",
+        (RUNS + "test_stopping.py",),
+    ),
+    Mutant(
+        "a kill overwrites the timeout of a compensation",
+        "runtime/undo_call.py",
+        "self._cut = self._cut or why",
+        "self._cut = why",
+        (RUNS + "test_compensation.py",),
+    ),
+    Mutant(
+        "CAR's rule asks that all actions of a level abort",
+        "runtime/level.py",
+        'if run.env.concurrency == "car" and any(',
+        'if run.env.concurrency == "car" and all(',
+        (RUNS + "test_failing.py",),
+    ),
+    Mutant(
+        "CAR's rule holds for every runtime",
+        "runtime/level.py",
+        'if run.env.concurrency == "car" and any(',
+        "if any(",
+        (RUNS + "test_failing.py",),
+    ),
+    Mutant(
+        "an interrupted compensation always repeats",
+        "runtime/compensate.py",
+        "if node.index in run.undoing and not self._may_repeat(node.action, tool, named):",
+        "if False:",
+        (WHOLE + "test_resume_compensation.py",),
+    ),
+    Mutant(
+        "an interrupted compensation never repeats",
+        "runtime/compensate.py",
+        "return declared or undone.idempotent or (named is not None and named.idempotent)",
+        "return False",
+        (WHOLE + "test_resume_compensation.py",),
+    ),
+    Mutant(
+        "a run returns before its end is committed",
+        "runtime/run.py",
+        """            unlisten()
+        await self.env.log.flush()
+""",
+        """            unlisten()
+""",
+        (STORE + "test_acknowledged.py",),
+    ),
+    Mutant(
+        "an attempt starts before it is on disk that it will",
+        "runtime/level.py",
+        "await self.env.log.write(*events)",
+        "self.env.log.append(*events)",
+        (STORE + "test_acknowledged.py",),
+    ),
+    Mutant(
+        "a compensation starts before it is on disk that it will",
+        "runtime/compensate.py",
+        "            await self._committed()\n",
+        "",
+        (STORE + "test_acknowledged.py",),
+    ),
+    Mutant(
+        "policies are not asked of a further attempt",
+        "runtime/level.py",
+        "if slot.again and not self._allowed_again(slot):",
+        "if False:",
+        ("tests/unit/policy/test_engine.py", RUNS + "test_failing.py"),
+    ),
+    Mutant(
+        "one retry more than max_retries",
+        "runtime/attempt.py",
+        "and slot.attempt <= action.max_retries",
+        "and slot.attempt <= action.max_retries + 1",
+        (RUNS + "test_failing.py",),
+    ),
+    Mutant(
+        "a tool that goes on after its timeout is tried again",
+        "runtime/attempt.py",
+        "            and not slot.abandoned\n",
+        "",
+        (RUNS + "test_failing.py", RUNS + "test_stopping.py"),
+    ),
+    Mutant(
+        "a retry starts though the run stops",
+        "runtime/attempt.py",
+        "            and not self.run.stopping\n",
+        "",
+        (RUNS + "test_stopping.py", RUNS + "test_cancels.py"),
+    ),
+    Mutant(
+        "backoff does not grow",
+        "runtime/attempt.py",
+        "BACKOFF_S * 2.0 ** min(slot.attempt - 1, 32)",
+        "BACKOFF_S",
+        (RUNS + "test_failing.py",),
+    ),
+    Mutant(
+        "backoff has no cap",
+        "runtime/attempt.py",
+        "delay = min(BACKOFF_CAP_S, BACKOFF_S * 2.0 ** min(slot.attempt - 1, 32))",
+        "delay = BACKOFF_S * 2.0 ** min(slot.attempt - 1, 32)",
+        (RUNS + "test_failing.py",),
+    ),
+    Mutant(
+        "a terminal error is answered by the failure behaviour",
+        "runtime/attempt.py",
+        "terminal = isinstance(error, TerminalToolError)",
+        "terminal = False",
+        (RUNS + "test_failing.py",),
+    ),
+    Mutant(
+        "effects that a tool confirmed do not beat the declared ones",
+        "runtime/attempt.py",
+        "effects = effects if confirmed is None else confirmed",
+        "effects = effects",
+        (RUNS + "test_facade.py", RUNS + "test_own_values.py"),
+    ),
+    Mutant(
+        "a tool may set keys beyond the capabilities",
+        "runtime/attempt.py",
+        "beyond = self.env.gates.effects_denied(confirmed) if confirmed else None",
+        "beyond = None",
+        (RUNS + "test_own_values.py",),
+    ),
+    Mutant(
+        "actions see the changes of their own level",
+        "runtime/level.py",
+        "output, changes = state_operation(slot, self.snapshot)",
+        "output, changes = state_operation(slot, self.snapshot)\n                run._apply(changes)",
+        (RUNS + "test_determinism.py", RUNS + "test_model.py", RUNS + "test_facade.py"),
+    ),
+    Mutant(
+        "an action runs though a dependency did not succeed",
+        "runtime/run.py",
+        "if result is None or result.status is not ActionStatus.SUCCEEDED:",
+        "if result is None:",
+        (RUNS + "test_failing.py", RUNS + "test_model.py"),
+    ),
+    Mutant(
+        "an abort does not roll the state back",
+        "runtime/run.py",
+        "        self._apply(self._before)\n",
+        "",
+        (RUNS + "test_failing.py", RUNS + "test_model.py"),
+    ),
+    Mutant(
+        "a second level's values are rolled back to",
+        "runtime/run.py",
+        "self._before.update(self.state.undo_of(key for key in merged if key not in self._before))",
+        "self._before.update(self.state.undo_of(merged))",
+        (RUNS + "test_failing.py", RUNS + "test_model.py", RUNS + "test_facade.py"),
+    ),
+    Mutant(
+        "an abort overrules a cancel that came first",
+        "runtime/run.py",
+        "        if not self.stopping:\n            self.stop = stop\n",
+        "        self.stop = stop\n",
+        (RUNS + "test_stopping.py", RUNS + "test_cancels.py"),
+    ),
+    Mutant(
+        "a cancel with nothing left to skip completes the job",
+        "runtime/run.py",
+        """        if self.token.is_cancelled():
+            self._stop_requested()
+        if self.stop is not None and self.stop.rolls_back:
+            self._roll_back()""",
+        """        if self.stop is not None and self.stop.rolls_back:
+            self._roll_back()""",
+        (RUNS + "test_stopping.py", RUNS + "test_cancels.py"),
+    ),
+    Mutant(
+        "compensations run in the order of the actions",
+        "runtime/compensate.py",
+        "return due[::-1]",
+        "return due",
+        (RUNS + "test_compensation.py",),
+    ),
+    Mutant(
+        "what took an equal call's result is compensated too",
+        "runtime/compensate.py",
+        "and (result.attempts > 0 or node.type is not ActionType.TOOL_CALL)",
+        "",
+        (RUNS + "test_compensation.py",),
+    ),
+    Mutant(
+        "a compensation is not counted in the budget",
+        "runtime/compensate.py",
+        '{"tool_calls": 1, "duration_ms": round(seconds * 1000), **used}',
+        "{}",
+        (RUNS + "test_compensation.py", RUNS + "test_budgets.py"),
+    ),
+    Mutant(
+        "a compensation waits for no token",
+        "runtime/compensate.py",
+        "        if bucket.take():\n            granted(0.0)\n            return\n",
+        "        granted(0.0)\n        return\n",
+        (RUNS + "test_compensation.py",),
+    ),
+    Mutant(
+        "policies are not asked of a compensation",
+        "runtime/compensate.py",
+        "problems = problems or ask_policies(self._run, node, parameters, self._run.state.snapshot(), tool)",
+        "pass",
+        (RUNS + "test_compensation.py", "tests/unit/policy/test_engine.py"),
+    ),
+    Mutant(
+        "a kill lets compensations run on",
+        "runtime/compensate.py",
+        """        if self._run.token.is_killed():
+            raise ToolError(self._killed())""",
+        "        return",
+        (RUNS + "test_compensation.py",),
+    ),
+    Mutant(
+        "a call cut off by a restart always runs again",
+        "runtime/run.py",
+        "(self.stopping or (tried.cut_off and not node.action.idempotent))",
+        "self.stopping",
+        (WHOLE + "test_resume.py",),
+    ),
+    Mutant(
+        "a call cut off by a restart never runs again",
+        "runtime/run.py",
+        "(self.stopping or (tried.cut_off and not node.action.idempotent))",
+        "(self.stopping or tried.cut_off)",
+        (WHOLE + "test_resume.py",),
+    ),
+    Mutant(
+        "attempts before a restart do not count",
+        "runtime/level.py",
+        "slot.attempt, slot.error, slot.code, slot.duration = tried",
+        "_, slot.error, slot.code, slot.duration = tried",
+        (WHOLE + "test_resume.py", WHOLE + "test_resume_stops.py"),
+    ),
+    Mutant(
+        "a token that was taken for no call is lost",
+        "runtime/level.py",
+        "            bucket.give_back()\n            data = bucket.statistics()\n            if data",
+        "            data = bucket.statistics()\n            if data",
+        (RUNS + "test_tokens.py",),
+    ),
+    Mutant(
+        "a waiter for a token holds its place after the run stopped",
+        "runtime/level.py",
+        "                slot.parked.cancel()\n                slot.waited",
+        "                slot.waited",
+        (RUNS + "test_tokens.py", RUNS + "test_stopping.py", RUNS + "test_cancels.py"),
+    ),
+    Mutant(
+        "a job of another workspace is resumed",
+        "jobs/revival.py",
+        'if started.data.get("workspace") != _text(workspace):',
+        "if False:",
+        (WHOLE + "test_resume.py",),
+    ),
+    Mutant(
+        "a level takes more than its slots",
+        "runtime/level.py",
+        "free = self._slots - len(self.attempts.in_flight)",
+        "free = self._slots",
+        (RUNS + "test_facade.py", RUNS + "test_failing.py"),
+    ),
+]
+
+LIMIT = [
+    Mutant(
+        "a newcomer overtakes the line of a bucket",
+        "limits/bucket.py",
+        "        if self.waiters:\n            return False\n        self._refill()",
+        "        self._refill()",
+        (LIMITS + "test_bucket.py",),
+    ),
+    Mutant(
+        "a bucket fills beyond its capacity",
+        "limits/bucket.py",
+        "self._tokens = min(float(self.capacity), self._tokens + gained)",
+        "self._tokens = self._tokens + gained",
+        (LIMITS + "test_bucket.py",),
+    ),
+    Mutant(
+        "a bucket fills at the pace of one token an interval",
+        "limits/bucket.py",
+        "gained = (now - self._at) * self.capacity / self.interval_s",
+        "gained = (now - self._at) / self.interval_s",
+        (LIMITS + "test_bucket.py",),
+    ),
+    Mutant(
+        "a changed limit gives a full bucket",
+        "limits/bucket.py",
+        "self._tokens = self.tokens * capacity / self.capacity",
+        "self._tokens = float(capacity)",
+        (LIMITS + "test_bucket.py",),
+    ),
+    Mutant(
+        "a removed limit forgets who waits",
+        "limits/bucket.py",
+        "        bucket.release()\n        return True",
+        "        return True",
+        (LIMITS + "test_bucket.py", RUNS + "test_tokens.py"),
+    ),
+    Mutant(
+        "a callback that raises keeps the others in line",
+        "limits/bucket.py",
+        """        try:
+            self._serve()
+        finally:
+            self._arm()""",
+        """        self._serve()
+        self._arm()""",
+        (LIMITS + "test_bucket.py",),
+    ),
+    Mutant(
+        "reservations of others do not count",
+        "limits/budget.py",
+        "if wanted and held + wanted > left:",
+        "if wanted and wanted > left:",
+        (LIMITS + "test_budget.py", RUNS + "test_budgets.py"),
+    ),
+    Mutant(
+        "an estimate that does not fit starts beside others",
+        "limits/budget.py",
+        "fits = fits and not behind and (alone or (estimate is not None and held + estimate <= left))",
+        "fits = fits and not behind",
+        (LIMITS + "test_budget.py", RUNS + "test_budgets.py"),
+    ),
+    Mutant(
+        "a newcomer overtakes the line of a budget",
+        "limits/budget.py",
+        "return self._ask(amounts, behind=self._first() is not None)",
+        "return self._ask(amounts, behind=False)",
+        (LIMITS + "test_budget.py",),
+    ),
+    Mutant(
+        "what was reserved is never given back",
+        "limits/budget.py",
+        "            self.reserved[name] -= reserved.get(name, 0)\n",
+        "",
+        (LIMITS + "test_budget.py", RUNS + "test_budgets.py"),
+    ),
+    Mutant(
+        "a resumed run's budget starts anew",
+        "limits/budget.py",
+        "                self.spent[name] = amount\n",
+        "                pass\n",
+        (LIMITS + "test_budget.py", WHOLE + "test_runtime_resume.py"),
+    ),
+    Mutant(
+        "a budget warns at each call",
+        "limits/budget.py",
+        "                self._warned.add(name)\n",
+        "",
+        (LIMITS + "test_budget.py",),
+    ),
+    Mutant(
+        "the order of parameters makes another call",
+        "limits/flight.py",
+        'encoded = encode(params, "the parameters", "sorted")',
+        'encoded = encode(params, "the parameters")',
+        (LIMITS + "test_cache.py", LIMITS + "test_idempotency.py"),
+    ),
+    Mutant(
+        "calls of other tools share results",
+        "limits/flight.py",
+        'return f"{tool}:{hashlib.sha256(encoded).hexdigest()}"',
+        'return f"{hashlib.sha256(encoded).hexdigest()}"',
+        (LIMITS + "test_cache.py",),
+    ),
+    Mutant(
+        "results are kept for ever",
+        "limits/results.py",
+        "return self._clock.now() - entry.since >= self._lifetime(entry.tool)",
+        "return False",
+        (LIMITS + "test_cache.py",),
+    ),
+    Mutant(
+        "the most recently used result is dropped first",
+        "limits/results.py",
+        "            self._drop(next(iter(self._entries)))\n            self._evictions",
+        "            self._drop(next(reversed(self._entries)))\n            self._evictions",
+        (LIMITS + "test_cache.py",),
+    ),
+    Mutant(
+        "a failure is shared with who waits",
+        "limits/reuse.py",
+        """        try:
+            for flight in self._flights:
+                flight.succeed(output, effects, artifacts)
+        finally:
+            self.fail()""",
+        """        for flight in self._flights:
+            flight.succeed(output, effects, artifacts)""",
+        (LIMITS + "test_cache.py", LIMITS + "test_idempotency.py", RUNS + "test_reuse.py"),
+    ),
+    Mutant(
+        "a compensated call's result is reused",
+        "limits/reuse.py",
+        "            store.forget(tool, params)",
+        "            pass",
+        (LIMITS + "test_idempotency.py", RUNS + "test_compensation.py"),
+    ),
+]
+
+PLAN = [
+    Mutant(
+        "a read binds to the first writer before it",
+        "plan/graph.py",
+        "needs[reader].add(writers[position - 1])",
+        "needs[reader].add(writers[0])",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "a read of a key in the state waits for a later writer",
+        "plan/graph.py",
+        "_bind(node.index, writers[key], key not in state_keys, needs, after)",
+        "_bind(node.index, writers[key], True, needs, after)",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "not_exists waits for the writer that makes it fail",
+        "plan/graph.py",
+        "_bind(node.index, writers[precondition.key], False, needs, after)",
+        "_bind(node.index, writers[precondition.key], True, needs, after)",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "a reader does not precede the next writer",
+        "plan/graph.py",
+        "        after[writers[position]].add(reader)\n",
+        "        pass\n",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "writers of one key have no order",
+        "plan/graph.py",
+        "                after[later].add(earlier)\n",
+        "                pass\n",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "a reference is no dependency",
+        "plan/graph.py",
+        "        needs.update(reference.source for reference in node.references)\n",
+        "",
+        (PLANS + "test_graph.py", RUNS + "test_facade.py"),
+    ),
+    Mutant(
+        "assumptions order nothing",
+        "plan/graph.py",
+        "        keys += [assumption.key for assumption in action.assumptions]\n",
+        "        pass\n",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "of two actions with one id the first wins",
+        "plan/graph.py",
+        "if index.setdefault(node.id, node.index) != node.index:",
+        "if index.setdefault(node.id, node.index) < 0:",
+        (PLANS + "test_graph.py", PLANS + "test_verify.py"),
+    ),
+    Mutant(
+        "true equals 1",
+        "plan/checks.py",
+        "        if isinstance(a, bool) or isinstance(b, bool):\n            return False\n",
+        "",
+        (PLANS + "test_verify.py", PLANS + "test_agreement.py", "tests/unit/test_jsonvalue.py"),
+    ),
+    Mutant(
+        "gte is gt",
+        "plan/checks.py",
+        '"gte": (_compare(lambda a, b: a >= b)',
+        '"gte": (_compare(lambda a, b: a > b)',
+        (PLANS + "test_verify.py", PLANS + "test_agreement.py"),
+    ),
+    Mutant(
+        "exists holds for a key that is not there",
+        "plan/checks.py",
+        """return f"key '{key}' does not exist" if value is MISSING else None""",
+        "return None",
+        (PLANS + "test_verify.py", PLANS + "test_agreement.py"),
+    ),
+    Mutant(
+        "a doubled dollar stays doubled",
+        "plan/references.py",
+        "        place[last] = place[last][1:]\n",
+        "",
+        (PLANS + "test_graph.py", PLANS + "test_agreement.py", RUNS + "test_facade.py"),
+    ),
+    Mutant(
+        "a path into an output is not followed",
+        "plan/references.py",
+        'path = tuple(match["path"].split(".")) if match["path"] else ()',
+        "path = ()",
+        (PLANS + "test_graph.py", RUNS + "test_facade.py"),
+    ),
+    Mutant(
+        "verify lets warnings make a plan invalid",
+        "plan/verify.py",
+        'valid=not any(issue.severity == "error" for issue in issues)',
+        "valid=not issues",
+        (PLANS + "test_verify.py",),
+    ),
+    Mutant(
+        "effects of skipped checks are forgotten",
+        "plan/verify.py",
+        "        if changes:\n            now.update(changes)\n",
+        "",
+        (PLANS + "test_verify.py",),
+    ),
+]
+
+STORED = [
+    Mutant(
+        "a commit is on disk only sometimes",
+        "store/connect.py",
+        'connection.execute("PRAGMA synchronous = FULL")',
+        'connection.execute("PRAGMA synchronous = NORMAL")',
+        (STORE + "test_acknowledged.py",),
+    ),
+    Mutant(
+        "a commit that arrived despite an error is made again",
+        "store/writer.py",
+        "return bool(chunk) and _last_seq(connection) == self._last_seq + len(chunk)",
+        "return False",
+        (STORE + "test_failures.py",),
+    ),
+    Mutant(
+        "a commit that failed counts as made",
+        "store/writer.py",
+        "return bool(chunk) and _last_seq(connection) == self._last_seq + len(chunk)",
+        "return bool(chunk)",
+        (STORE + "test_failures.py",),
+    ),
+    Mutant(
+        "a write is acknowledged when it is handed over",
+        "store/log.py",
+        """        self._hand_over()
+        await self._until(self._appended)
+        return packed[-1].event.seq
+
+    async def flush""",
+        """        self._hand_over()
+        return packed[-1].event.seq
+
+    async def flush""",
+        (STORE + "test_acknowledged.py", STORE + "test_log.py"),
+    ),
+    Mutant(
+        "a refused commit loses its events",
+        "store/writer.py",
+        "                self._post(self._listener.refused, store_error(error, self._path), self._taken)\n"
+        "                return False\n",
+        "                self._post(self._listener.refused, store_error(error, self._path), self._taken)\n"
+        "                self._backlog.clear()\n                return False\n",
+        (STORE + "test_failures.py",),
+    ),
+    Mutant(
+        "one bad event stops all",
+        "store/writer.py",
+        "chunk = [_mended(packed) for packed in chunk]",
+        "pass",
+        (STORE + "test_failures.py",),
+    ),
+    Mutant(
+        "the size of a large value is not looked at",
+        "store/codec.py",
+        "if len(body) > most:",
+        "if False:",
+        (STORE + "test_blobs.py",),
+    ),
+    Mutant(
+        "a value that looks like a reference acts as one",
+        "store/codec.py",
+        "if len(body) > BLOB_BYTES or is_reference(value):",
+        "if len(body) > BLOB_BYTES:",
+        (STORE + "test_blobs.py",),
+    ),
+    Mutant(
+        "a blob that others need goes with a pruned job",
+        "store/prune.py",
+        '"DELETE FROM blobs WHERE hash = ? AND hash NOT IN (SELECT hash FROM blob_refs)"',
+        '"DELETE FROM blobs WHERE hash = ?"',
+        (STORE + "test_blobs.py", STORE + "test_prune.py"),
+    ),
+    Mutant(
+        "a scope's state goes with its pruned jobs",
+        "store/prune.py",
+        '        connection.execute(_SET_BASE, ("state", *base))\n',
+        "",
+        (STORE + "test_prune.py",),
+    ),
+    Mutant(
+        "a job that a checkpoint needs is pruned",
+        "store/prune.py",
+        "    AND job_id NOT IN (SELECT job_id FROM checkpoints WHERE job_id IS NOT NULL)\n",
+        "",
+        (STORE + "test_prune.py",),
+    ),
+    Mutant(
+        "prune starts with the newest jobs",
+        "store/prune.py",
+        "    ORDER BY first_seq LIMIT 100\n",
+        "    ORDER BY first_seq DESC LIMIT 100\n",
+        (STORE + "test_prune.py",),
+    ),
+    Mutant(
+        "prune takes jobs that run",
+        "store/prune.py",
+        "    WHERE finished_ms IS NOT NULL AND finished_ms <= ?\n",
+        "    WHERE coalesce(finished_ms, 0) <= ?\n",
+        (STORE + "test_prune.py",),
+    ),
+    Mutant(
+        "a reader takes a row of a job for the present one",
+        "store/queries.py",
+        "        current = yield from _up_to_date(JobRow(*row))\n        found.append(current)",
+        "        found.append(JobRow(*row))",
+        (STORE + "test_views.py", STORE + "test_reader.py"),
+    ),
+    Mutant(
+        "a run's view forgets the events after its snapshot",
+        "store/queries.py",
+        "    after = int(rows[0][0]) if rows else 0\n    while True:\n"
+        "        page = yield from events(after, before=min(end, _END - 1) + 1, job_id=job_id, limit=PAGE)",
+        "    after = int(rows[0][0]) + 1 if rows else 0\n    while True:\n"
+        "        page = yield from events(after, before=min(end, _END - 1) + 1, job_id=job_id, limit=PAGE)",
+        (STORE + "test_views.py",),
+    ),
+    Mutant(
+        "caches of another log are believed",
+        "store/caches.py",
+        "if folded is None or folded > last_seq or _emptied(connection):",
+        "if folded is None:",
+        (STORE + "test_views.py",),
+    ),
+]
+
+MUTANTS = [*EXECUTION, *LIMIT, *PLAN, *STORED]
