@@ -20,12 +20,12 @@ from headway.config import Config
 from headway.engine import Engine
 from headway.events import kinds
 from headway.events.event import Event
+from headway.home import Home
 from headway.store.connect import open_for_writing
-from headway.store.home import Home
 from headway.store.log import StoreLog
 from headway.tools.decorator import entry_of
 from headway.tools.registry import ToolEntry
-from tests.unit.runtime.kit import Gate, call, write
+from tests.unit.execution.kit import Gate, call, write
 
 T = TypeVar("T")
 
