@@ -19,7 +19,7 @@ from benchmarks._pace import PACE
 from benchmarks.peers._serve import Cpu, peak_rss_mb, serve
 from headway import ActionProposal, EventLog, Runtime, parse_proposal, verify
 from headway.home import Home
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 
 
 @headway.tool

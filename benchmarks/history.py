@@ -22,10 +22,9 @@ from benchmarks._pace import PACE, SLOWED, TRIES, loop
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.home import Home
-from headway.store.codec import COLUMNS, Row, pack, to_row
-from headway.store.connect import close_writer, open_for_writing
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store import StoreLog, StoreReader
+from headway.store.sqlite.codec import COLUMNS, Row, pack, to_row
+from headway.store.sqlite.connect import close_writer, open_for_writing
 
 JOBS = 20_000
 ACTIONS = 23

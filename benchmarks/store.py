@@ -20,11 +20,10 @@ from benchmarks._pace import FEWEST, PACE, Round, loop, sync
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.home import Home
-from headway.store.codec import pack, to_row
-from headway.store.connect import close_writer, open_for_writing
-from headway.store.insert import insert_rows
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store import StoreLog, StoreReader
+from headway.store.sqlite.codec import pack, to_row
+from headway.store.sqlite.connect import close_writer, open_for_writing
+from headway.store.sqlite.insert import insert_rows
 
 ROUNDS = 5
 BAR_PRODUCERS = 20

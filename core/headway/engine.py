@@ -44,9 +44,7 @@ from headway.plan.parse import as_proposal, parse_proposal
 from headway.plan.verify import Issue, VerifyReport, verify
 from headway.policy.gates import Gates
 from headway.state import StateStore
-from headway.store.lock import HomeLock
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store import HomeLock, StoreLog, StoreReader
 from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
 from headway.tools.loader import load_tool_files

@@ -29,7 +29,7 @@ from headway.events.event import Event
 from headway.home import Home
 from headway.plan.format import ActionProposal, new_id
 from headway.plan.parse import parse_proposal
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 from headway.tools.decorator import entry_of
 
 SUBMITTERS = 4

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from headway.home import Home
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 
 CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES", "20"))
 
@@ -21,7 +21,7 @@ import asyncio, os, sys
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.home import Home
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 
 GRAPH = {"actions": [{"id": "a"}], "levels": [[0]]}
 

@@ -18,7 +18,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
 from headway.home import Home
-from headway.store.reader import StoreReader
+from headway.store import StoreReader
 from headway_bridge.listeners import bind_tcp
 from tests.integration.daemon_process import running, start
 

@@ -18,8 +18,8 @@ from headway.engine import Engine
 from headway.errors import LogFull
 from headway.events import kinds
 from headway.home import Home
-from headway.store.connect import open_for_writing
-from headway.store.log import RETRY_S, StoreLog
+from headway.store.sqlite.connect import open_for_writing
+from headway.store.sqlite.log import RETRY_S, StoreLog
 from headway.testing import VirtualClock, settle
 from headway.tools.decorator import entry_of
 from tests.unit.execution.kit import Gate, call, write

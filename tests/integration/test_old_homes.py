@@ -26,8 +26,7 @@ from headway.events.fold import fold, fold_all
 from headway.events.recording import Recording, check
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 from headway.home import Home
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store import StoreLog, StoreReader
 from headway.tools.decorator import entry_of
 from headway_console.cli import main
 from headway_console.sources import ReplaySource

@@ -17,7 +17,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.home import Home
 from headway.plan.results import ActionStatus
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 from headway.tools.decorator import entry_of
 from headway.tools.registry import ToolRegistry
 from tests.unit.execution.kit import call, write

@@ -23,7 +23,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.home import Home
 from headway.plan.results import ActionResult, ActionStatus, ErrorCode
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 from tests.integration.test_resume import die_after, in_flight
 from tests.integration.test_same_views import Stepping
 from tests.unit.execution.kit import call, write

@@ -18,7 +18,7 @@ from headway.events.event import Event
 from headway.home import Home
 from headway.jobs.history import History
 from headway.plan.results import ActionStatus, ErrorCode
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 from tests.integration.test_resume import die_after
 from tests.unit.execution.kit import call, write
 

@@ -17,7 +17,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.home import Home
 from headway.plan.results import ErrorCode
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 from tests.integration.test_resume import PLAN, die_after, in_flight, tools
 from tests.unit.execution.kit import call, write
 

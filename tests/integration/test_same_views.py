@@ -19,8 +19,7 @@ from headway.events.recording import Recording, write_recording
 from headway.events.subscription import Subscription
 from headway.events.views import BudgetView, JobsView, LimitsView, RunView
 from headway.home import Home
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store import StoreLog, StoreReader
 from headway_console.sources import ReplaySource
 from headway_console.sources.folded import Folded
 from headway_console.sources.recording import RecordingIndex

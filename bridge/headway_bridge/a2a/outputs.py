@@ -6,7 +6,7 @@ import msgspec
 
 from headway.errors import NotFound
 from headway.events.views import ActionView, RunView
-from headway.store.codec import is_reference
+from headway.store import is_reference
 from headway_bridge.a2a.engine import TaskEngine
 
 

@@ -10,13 +10,13 @@ from headway.errors import Unavailable
 
 if TYPE_CHECKING:
     from headway.home import Home
-    from headway.store.reader import StoreReader
+    from headway.store import StoreReader
 
 
 @asynccontextmanager
 async def open_store(home: Home) -> AsyncIterator[StoreReader]:
     """Open the store read-only; :class:`Unavailable` if the home has none yet."""
-    from headway.store.reader import StoreReader
+    from headway.store import StoreReader
 
     if not home.db.exists():
         raise Unavailable(f"there is no store in {home}; headway run and headway up make one")

@@ -19,7 +19,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import RunView
 from headway.home import Home
-from headway.store.reader import StoreReader
+from headway.store import StoreReader
 from headway_console.source import Commands, Item, Link, Snapshot
 from headway_console.sources.heartbeat import Heartbeat
 

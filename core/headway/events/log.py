@@ -7,7 +7,8 @@ committed), and where :meth:`EventLog.read` finds the events that the bounded ta
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,23 @@ from headway.events.kinds import JOB_CREATED, RECORDER_GAP, TERMINAL_JOB
 from headway.events.subscription import Subscription
 from headway.numbers import MOST, whole_number
 
+MAX_EVENTS = 100_000
+"""How many events a log in memory keeps unless told otherwise: some 50 MB, the events of 40,000 actions."""
+
 _SLACK = 4  # a log sheds when it holds a quarter more than it keeps
+
+
+class LogStatistics(msgspec.Struct, frozen=True):
+    """Figures of a log: events it holds in memory, those it has ``dropped`` from there, the bound, who waits for news.
+
+    ``max_events`` is None where there is no bound. What a durable log drops from memory is on disk.
+    """
+
+    events: int
+    dropped: int
+    last_seq: int
+    max_events: int | None
+    waiting: int
 
 
 class EventLog:
@@ -28,25 +45,35 @@ class EventLog:
     All methods belong to one thread; with subscribers waiting, to the thread of their event loop. ``append`` needs no
     loop otherwise. "Acknowledged" means appended here, committed to disk in the durable log.
 
-    With ``max_events`` only so many are kept, and all from the start of the newest job on, or of an older one that has
-    not ended: for a program that runs for long. Who asks for what is gone gets a ``recorder_gap`` event instead.
+    ``max_events`` are kept, and all from the start of the newest job on, or of an older one that has not ended; the
+    oldest go first. Who asks for what is gone gets a ``recorder_gap`` event that counts it, :meth:`statistics` and a
+    job that is :class:`headway.errors.NotFound` say so too. ``max_events=None`` keeps all.
+
+    ``store`` is the log's :class:`headway.store.Store` once :func:`headway.store.store_of` has made one.
 
     For subclasses: ``_tail`` holds the newest committed events, ``_tail_after`` the seq just before its first;
     ``tail_limit`` bounds it (0 = it holds everything), ``last_seq`` is where an existing log goes on.
     """
 
     def __init__(
-        self, *, clock: Clock = SYSTEM_CLOCK, last_seq: int = 0, tail_limit: int = 0, max_events: int | None = None
+        self,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        last_seq: int = 0,
+        tail_limit: int = 0,
+        max_events: int | None = MAX_EVENTS,
     ) -> None:
         self.clock = clock_of(clock)
         self._time_ms = clock.time_ms
         self._last_seq = whole_number(last_seq, "last_seq", 0)
         self._tail: list[Event] = []
-        self._tail_after = last_seq
+        self._tail_after = self._began_after = last_seq
         self._tail_limit = whole_number(tail_limit, "tail_limit", 0)
         self._keep = None if max_events is None else whole_number(max_events, "max_events", 1)
         self._shed_at = None if max_events is None else max_events + max_events // _SLACK
         self._shed_ms = 0
+        self.store: Any = None
+        self.on_shed: Callable[[int], None] | None = None
         self._closed = False
         self._waiting: dict[Subscription, None] = {}
         self._woken_seq = last_seq
@@ -61,6 +88,11 @@ class EventLog:
     def closed(self) -> bool:
         """Whether the log has ended."""
         return self._closed
+
+    def statistics(self) -> LogStatistics:
+        """Return how much is held and how much was let go of."""
+        dropped = self._tail_after - self._began_after
+        return LogStatistics(len(self._tail), dropped, self._last_seq, self._keep, len(self._waiting))
 
     def append(self, *events: Event) -> None:
         """Put events at the end of the log, in order, and return at once.
@@ -113,7 +145,7 @@ class EventLog:
         check_question(after, kinds, limit)
         start = max(0, after - self._tail_after)
         found: list[Event] = []
-        if after < self._tail_after and self._keep is not None and kinds is None and limit:
+        if after < self._tail_after and self._tail_after > self._began_after and kinds is None and limit:
             gone = {"dropped": self._tail_after - after}
             found.append(Event(RECORDER_GAP, gone, seq=self._tail_after, ts=self._shed_ms))
         if job_id is None and kinds is None:
@@ -174,10 +206,20 @@ class EventLog:
             elif event.kind in TERMINAL_JOB:
                 unfinished.pop(event.job_id, None)
         surplus = min([len(self._tail) - self._keep, newest, *unfinished.values()])
+        self.shed(self._tail_after + surplus)
+        self._shed_at = len(self._tail) + max(1, self._keep // _SLACK)
+
+    def shed(self, upto: int) -> int:
+        """Let go of the events up to seq ``upto``, and return how many; :attr:`on_shed` is told first."""
+        surplus = min(upto, self._last_seq) - self._tail_after
+        if surplus <= 0:
+            return 0
+        if self.on_shed is not None:
+            self.on_shed(self._tail_after + surplus)
         del self._tail[:surplus]
         self._tail_after += surplus
         self._shed_ms = self._time_ms()
-        self._shed_at = len(self._tail) + max(1, self._keep // _SLACK)
+        return surplus
 
     def _end(self) -> None:
         """Mark the log closed and wake every subscription, so that each can come to its end."""

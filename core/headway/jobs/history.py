@@ -22,7 +22,7 @@ from headway.events.views import JobRow, RunView
 from headway.execution.resumption import resumption_of
 from headway.jobs.transitions import TRANSITIONS, JobStatus
 from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus
-from headway.store.reader import StoreReader
+from headway.store import StoreReader
 
 RECENT_JOBS = 20
 """How many jobs a list of all checkpoints looks at."""

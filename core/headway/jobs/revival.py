@@ -25,7 +25,7 @@ from headway.plan.graph import Node, Plan, plan_from_graph
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import Issue
 from headway.policy.gates import COMPENSATION, Gates
-from headway.store.reader import StoreReader
+from headway.store import StoreReader
 from headway.tools.registry import ToolRegistry
 
 

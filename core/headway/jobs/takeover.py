@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from headway.events.views import JobRow
     from headway.policy.gates import Gates
-    from headway.store.reader import StoreReader
+    from headway.store import StoreReader
     from headway.tools.registry import ToolRegistry
 
 ON_RESTART = ("resume", "fail")
@@ -25,7 +25,7 @@ ON_RESTART = ("resume", "fail")
 
 async def unfinished(log: EventLog, scope: str) -> list[str]:
     """Return the ids of the jobs of ``scope`` that have no end, oldest first; none in a log in memory."""
-    from headway.store.log import StoreLog
+    from headway.store import StoreLog
 
     if not isinstance(log, StoreLog):
         return []
@@ -61,7 +61,7 @@ async def close(log: EventLog, job_id: str) -> ProposalResult:
 
 
 async def _reader(log: EventLog) -> StoreReader:
-    from headway.store.log import StoreLog
+    from headway.store import StoreLog
 
     if not isinstance(log, StoreLog):
         raise Conflict("a log in memory holds no job of an earlier process: give the runtime a StoreLog")

@@ -1,1 +1,84 @@
-"""The store: one SQLite file a home, one writer thread, any number of readers."""
+"""The store: where a log's events are kept, and how they are read back.
+
+:class:`~headway.store.protocol.Store` is what the rest of Headway uses; :func:`store_of` gives the one of a log,
+:func:`open_store` and :func:`open_reader` that of a home. Which implementation it is, memory or ``sqlite``, nobody
+outside this package names. Implementations are imported on first use: a log in memory needs no SQLite.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headway.store.memory import MemoryStore
+from headway.store.protocol import Claim, Reader, Statistics, Store
+
+if TYPE_CHECKING:
+    from headway.clock import Clock
+    from headway.events.log import EventLog
+    from headway.home import Home
+    from headway.store.sqlite.codec import is_reference
+    from headway.store.sqlite.lock import HomeLock
+    from headway.store.sqlite.log import StoreLog
+    from headway.store.sqlite.reader import StoreReader
+
+_LAZY = {
+    "HomeLock": "sqlite.lock",
+    "StoreLog": "sqlite.log",
+    "StoreReader": "sqlite.reader",
+    "is_reference": "sqlite.codec",
+}
+
+__all__ = [
+    "Claim",
+    "HomeLock",
+    "MemoryStore",
+    "Reader",
+    "Statistics",
+    "Store",
+    "StoreLog",
+    "StoreReader",
+    "is_reference",
+    "open_reader",
+    "open_store",
+    "store_of",
+]
+
+
+def store_of(log: EventLog) -> Store:
+    """Return the store of a log, in memory or durable: always the same object for the same log."""
+    if log.store is None:
+        log.store = MemoryStore(log)
+    store: Store = log.store
+    return store
+
+
+async def open_store(home: Home, *, clock: Clock | None = None, lock: HomeLock | None = None) -> Store:
+    """Open the store of ``home`` for writing, making it if it is not there; its ``close`` gives the home back.
+
+    Raises :class:`headway.errors.HomeLocked`, :class:`headway.errors.StoreTooNew`,
+    :class:`headway.errors.StoreUnreadable` or another :class:`headway.errors.StoreError`; then nothing stays open.
+    """
+    from headway.clock import SYSTEM_CLOCK
+    from headway.store.sqlite.log import StoreLog as Log
+
+    return store_of(await Log.open(home, clock=clock or SYSTEM_CLOCK, lock=lock))
+
+
+async def open_reader(home: Home) -> Reader:
+    """Open the store of ``home`` read-only, from any process, while another one may write to it.
+
+    Raises :class:`headway.errors.NotFound` if there is none, else as :func:`open_store`.
+    """
+    from headway.store.sqlite.reader import StoreReader as Opened
+
+    return await Opened.open(home.db)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    found = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = found
+    return found

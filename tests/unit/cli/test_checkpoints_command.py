@@ -8,7 +8,7 @@ import pytest
 
 from headway.home import Home
 from headway.jobs.history import RECENT_JOBS
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 from headway_console.cli import main
 from tests.unit.store.runs import whole_run
 

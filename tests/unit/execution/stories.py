@@ -18,7 +18,7 @@ from headway.errors import InvalidPlan
 from headway.plan.graph import Plan, compile_plan
 from headway.plan.parse import parse_proposal
 from headway.plan.results import ActionResult
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 from headway.testing import VirtualClock
 from headway.testing.clock import settle
 from tests.unit.execution.kit import call, write

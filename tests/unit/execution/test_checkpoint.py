@@ -23,7 +23,7 @@ from headway.home import Home
 from headway.jobs.checkpoint_file import RuntimeCheckpoint, write_checkpoint
 from headway.learning.trajectory_store import TrajectoryStore
 from headway.plan.results import ActionResult, ActionStatus, ErrorCode
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 from headway.testing import settle
 from tests.unit.execution.kit import bookings, call, events_of, runtime, write
 

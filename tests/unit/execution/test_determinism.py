@@ -24,8 +24,7 @@ from headway.events.event import Event
 from headway.home import Home
 from headway.plan.graph import compile_plan
 from headway.plan.parse import parse_proposal
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store import StoreLog, StoreReader
 from headway.testing import VirtualClock
 from tests.unit.execution.model import told
 from tests.unit.execution.stories import Stage, Story, World, stories

@@ -15,7 +15,7 @@ from headway.events import kinds
 from headway.events.fold import fold_all
 from headway.events.views import StateView
 from headway.home import Home
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 from tests.unit.execution.kit import call, events_of, runtime, write
 
 READ = {"actions": [{"id": "r", "type": "state_read", "parameters": {"key": "k"}}]}

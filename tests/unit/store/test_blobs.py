@@ -12,9 +12,9 @@ from headway.events import kinds as k
 from headway.events.event import Event
 from headway.home import Home
 from headway.jsonvalue import MAX_VALUE_BYTES
-from headway.store.codec import BLOB_BYTES, is_reference
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store.sqlite.codec import BLOB_BYTES, is_reference
+from headway.store.sqlite.log import StoreLog
+from headway.store.sqlite.reader import StoreReader
 from headway.testing import VirtualClock
 from tests.unit.store.runs import created, numbered, whole_run
 

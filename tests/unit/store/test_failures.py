@@ -17,9 +17,9 @@ import pytest
 from headway.errors import LogFull, StoreError, StoreUnreadable
 from headway.events.event import Event
 from headway.home import Home
-from headway.store.connect import open_for_writing
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store.sqlite.connect import open_for_writing
+from headway.store.sqlite.log import StoreLog
+from headway.store.sqlite.reader import StoreReader
 from headway.testing import VirtualClock, settle
 from tests.unit.store.runs import names, numbered, whole_run
 
@@ -73,7 +73,7 @@ async def _on_disk(home: Home) -> list[str]:
 
 async def _thread_rests(log: StoreLog) -> None:
     """Wait until the writer's thread has looked at everything and its answers have arrived."""
-    await log._in_writer(lambda work: None)
+    await log.in_writer(lambda work: None)
     await settle()
 
 
@@ -209,8 +209,8 @@ async def test_closing_on_a_full_disk_says_what_is_lost(tmp_path: Path) -> None:
 
 
 async def test_failures_at_any_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headway.store.caches.FLUSH_EVERY", 20)
-    monkeypatch.setattr("headway.store.longviews.LONG", 10)
+    monkeypatch.setattr("headway.store.sqlite.caches.FLUSH_EVERY", 20)
+    monkeypatch.setattr("headway.store.sqlite.longviews.LONG", 10)
     disk = Disk()
     log = await StoreLog.open(Home(tmp_path), clock=VirtualClock(), connect=disk.connect)
     events = [event for n in range(60) for event in whole_run(f"j{n}", 3, scope=f"s{n % 4}")]
@@ -260,7 +260,7 @@ async def test_caches_that_fail_do_not_stop_the_log(
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr("headway.store.caches.fold", fail)
+        patch.setattr("headway.store.sqlite.caches.fold", fail)
         log = await StoreLog.open(Home(tmp_path))
         await log.write(*whole_run("j"))
         await log.close()
@@ -389,8 +389,8 @@ _TRY = """
 import asyncio, sys
 from headway.errors import StoreError
 from headway.home import Home
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store.sqlite.log import StoreLog
+from headway.store.sqlite.reader import StoreReader
 
 async def main():
     home = Home(sys.argv[1])

@@ -9,13 +9,13 @@ import pytest
 
 from headway.errors import HomeLocked, StoreUnreadable
 from headway.home import Home
-from headway.store.lock import HomeLock, held_here
-from headway.store.log import StoreLog
+from headway.store.sqlite.lock import HomeLock, held_here
+from headway.store.sqlite.log import StoreLog
 
 _HOLD = """
 import sys
 from headway.home import Home
-from headway.store.lock import HomeLock
+from headway.store.sqlite.lock import HomeLock
 lock = HomeLock(Home(sys.argv[1]))
 lock.acquire()
 print("held", flush=True)

@@ -13,9 +13,9 @@ import pytest
 from headway.errors import InvalidInput, StoreError
 from headway.events.event import Event
 from headway.home import Home
-from headway.store.insert import insert_rows, one_statement
-from headway.store.log import TAIL, StoreLog
-from headway.store.reader import StoreReader
+from headway.store.sqlite.insert import insert_rows, one_statement
+from headway.store.sqlite.log import TAIL, StoreLog
+from headway.store.sqlite.reader import StoreReader
 from headway.testing import VirtualClock
 from tests.unit.store.runs import names, numbered
 
@@ -190,8 +190,8 @@ _NO_CLOSE = """
 import asyncio, sys
 from headway.events.event import Event
 from headway.home import Home
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store.sqlite.log import StoreLog
+from headway.store.sqlite.reader import StoreReader
 
 async def main():
     log = await StoreLog.open(Home(sys.argv[1]))

@@ -8,9 +8,9 @@ import pytest
 from headway.errors import StoreTooNew
 from headway.events.views import JobRow
 from headway.home import Home
-from headway.store.connect import APPLICATION_ID, open_for_writing
-from headway.store.log import StoreLog
-from headway.store.migrate import LATEST, migrate, migrations
+from headway.store.sqlite.connect import APPLICATION_ID, open_for_writing
+from headway.store.sqlite.log import StoreLog
+from headway.store.sqlite.migrate import LATEST, migrate, migrations
 
 
 def _schema(connection: sqlite3.Connection) -> set[tuple[str, str]]:
@@ -34,7 +34,7 @@ def test_from_every_version(start: int) -> None:
 def test_a_step_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     broken = (*migrations(), "CREATE TABLE more (a); CREATE TABLE meta (a);")
-    monkeypatch.setattr("headway.store.migrate.migrations", lambda: broken)
+    monkeypatch.setattr("headway.store.sqlite.migrate.migrations", lambda: broken)
     with pytest.raises(sqlite3.OperationalError):
         migrate(connection, to=len(broken))
     assert connection.execute("PRAGMA user_version").fetchone() == (LATEST,)

@@ -14,9 +14,9 @@ from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.views import BudgetView, JobsView
 from headway.home import Home
-from headway.store.log import StoreLog
-from headway.store.prune import DAY_MS
-from headway.store.reader import StoreReader
+from headway.store.sqlite.log import StoreLog
+from headway.store.sqlite.prune import DAY_MS
+from headway.store.sqlite.reader import StoreReader
 from headway.testing import VirtualClock
 from tests.unit.store.runs import created, numbered, whole_run
 
@@ -80,7 +80,7 @@ async def test_by_size_the_oldest_go_first(log: StoreLog, reader: StoreReader) -
 async def test_a_large_job_goes_in_small_transactions(
     log: StoreLog, reader: StoreReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headway.store.prune.CHUNK", 20)
+    monkeypatch.setattr("headway.store.sqlite.prune.CHUNK", 20)
     await log.write(*whole_run("large", 100), *whole_run("small", 3))
     assert (await log.prune(keep_days=0))["events"] == len(whole_run("x", 100)) + len(whole_run("x", 3))
     assert [event.kind for event in await reader.events()] == [k.STORE_PRUNED] * 2
@@ -91,8 +91,8 @@ async def test_a_prune_that_was_killed_is_finished_by_the_next(tmp_path: Path, m
     log = await StoreLog.open(home, clock=VirtualClock())
     await log.write(*whole_run("large", 100), created("b"))
     with monkeypatch.context() as patch:
-        patch.setattr("headway.store.prune.CHUNK", 20)
-        patch.setattr("headway.store.prune._finish_one", lambda connection: False)
+        patch.setattr("headway.store.sqlite.prune.CHUNK", 20)
+        patch.setattr("headway.store.sqlite.prune._finish_one", lambda connection: False)
         await log.prune(keep_days=0)
     await log.close()
     log = await StoreLog.open(home, clock=VirtualClock())

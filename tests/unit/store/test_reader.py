@@ -17,9 +17,9 @@ from headway.events.checkpoint import Checkpoint, CheckpointInfo
 from headway.events.event import Event
 from headway.home import Home
 from headway.plan.results import ActionResult, ActionStatus
-from headway.store.log import StoreLog
-from headway.store.migrate import LATEST
-from headway.store.reader import StoreReader
+from headway.store.sqlite.log import StoreLog
+from headway.store.sqlite.migrate import LATEST
+from headway.store.sqlite.reader import StoreReader
 from headway.testing.clock import settle
 from tests.unit.store.runs import created, names, numbered, whole_run
 
@@ -62,7 +62,7 @@ async def test_a_store_at_rest_is_read_without_a_trace(tmp_path: Path) -> None:
 
 
 async def test_an_older_schema_is_for_the_writer_to_mend(log: StoreLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headway.store.reader.LATEST", LATEST + 1)
+    monkeypatch.setattr("headway.store.sqlite.reader.LATEST", LATEST + 1)
     with pytest.raises(StoreUnreadable, match="older schema"):
         await StoreReader.open(log.home.db)
 
@@ -204,7 +204,7 @@ async def test_saved_checkpoints(log: StoreLog, reader: StoreReader) -> None:
 
 _READ = """
 import asyncio, sys
-from headway.store.reader import StoreReader
+from headway.store.sqlite.reader import StoreReader
 from headway.testing.clock import settle
 async def main():
     reader = await StoreReader.open(sys.argv[1])

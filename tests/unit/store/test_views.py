@@ -17,8 +17,8 @@ from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
 from headway.home import Home
-from headway.store.log import StoreLog
-from headway.store.reader import StoreReader
+from headway.store.sqlite.log import StoreLog
+from headway.store.sqlite.reader import StoreReader
 from headway.testing import event_stream
 from tests.unit.store.runs import created, whole_run
 
@@ -96,9 +96,9 @@ def test_snapshot_and_tail_are_the_whole_fold(
     seed: int, flush_every: int, long: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("headway.store.caches.FLUSH_EVERY", flush_every)
-        patch.setattr("headway.store.longviews.LONG", long)
-        patch.setattr("headway.store.queries.PAGE", 20)
+        patch.setattr("headway.store.sqlite.caches.FLUSH_EVERY", flush_every)
+        patch.setattr("headway.store.sqlite.longviews.LONG", long)
+        patch.setattr("headway.store.sqlite.queries.PAGE", 20)
         asyncio.run(_write_in_pieces(Home(tmp_path_factory.mktemp("home")), _stream(seed), random.Random(seed)))
 
 

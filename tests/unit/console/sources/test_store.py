@@ -19,7 +19,7 @@ from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 from headway.home import Home
-from headway.store.log import StoreLog
+from headway.store import StoreLog
 from headway.testing import VirtualClock, event_stream
 from headway_bridge.listeners import UnixListener
 from headway_console.model import ConsoleModel

@@ -10,7 +10,7 @@ from importlib.resources import files
 @cache
 def migrations() -> tuple[str, ...]:
     """Return the SQL of every migration; the first one (index 0) brings the schema from version 0 to 1."""
-    folder = files("headway.store") / "schema"
+    folder = files("headway.store.sqlite") / "schema"
     named = sorted((f.name, f) for f in folder.iterdir() if f.name.endswith(".sql"))
     numbers = [int(name.partition("_")[0]) for name, _ in named]
     if numbers != list(range(1, len(named) + 1)):

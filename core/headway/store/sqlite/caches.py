@@ -17,13 +17,14 @@ import msgspec
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.fold import fold
+from headway.events.fold.table import BUDGET_KINDS, LIMIT_KINDS
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView
-from headway.store import queries
-from headway.store.longviews import LongViews
-from headway.store.queries import BUDGET_KINDS, LIMIT_KINDS, drive
+from headway.store.sqlite import queries
+from headway.store.sqlite.longviews import LongViews
+from headway.store.sqlite.queries import drive
 
 if TYPE_CHECKING:
-    from headway.store.writer import Work
+    from headway.store.sqlite.writer import Work
 
 FLUSH_EVERY = 1000
 """After how many events everything that changed is written."""

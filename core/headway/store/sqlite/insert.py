@@ -11,7 +11,7 @@ import sqlite3
 from functools import cache
 from itertools import chain
 
-from headway.store.codec import COLUMNS, Row
+from headway.store.sqlite.codec import COLUMNS, Row
 
 _EXACT = 32
 _SIZES = (256, 128, 64, _EXACT)

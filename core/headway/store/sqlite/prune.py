@@ -18,13 +18,13 @@ import msgspec
 
 from headway.events import kinds as k
 from headway.events.event import Event
-from headway.store import queries
-from headway.store.codec import pack, to_row
-from headway.store.insert import insert_rows
-from headway.store.queries import drive
+from headway.store.sqlite import queries
+from headway.store.sqlite.codec import pack, to_row
+from headway.store.sqlite.insert import insert_rows
+from headway.store.sqlite.queries import drive
 
 if TYPE_CHECKING:
-    from headway.store.writer import Work
+    from headway.store.sqlite.writer import Work
 
 CHUNK = 500
 """About how many events one step deletes."""

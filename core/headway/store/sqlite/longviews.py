@@ -17,8 +17,8 @@ from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.views import JobRow, RunView, StateView
-from headway.store import queries
-from headway.store.queries import drive
+from headway.store.sqlite import queries
+from headway.store.sqlite.queries import drive
 
 LONG = 1000
 """How many events make a run long, or a scope's last snapshot old."""

@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from headway.errors import NotFound
-from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.fold import fold, fold_all
+from headway.events.fold.table import BUDGET_KINDS, LIMIT_KINDS
 from headway.events.views import BudgetRow, BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
-from headway.store.codec import COLUMNS, Row, fill, from_row, needed_blobs
+from headway.store.protocol import Statistics
+from headway.store.sqlite.codec import COLUMNS, Row, fill, from_row, needed_blobs
 
 T = TypeVar("T")
 Query = tuple[str, tuple[Any, ...]]
@@ -28,18 +29,6 @@ PAGE = 2000
 """How many events are fetched at once while folding."""
 
 JOB_COLUMNS = ", ".join(JobRow.__struct_fields__)
-LIMIT_KINDS = frozenset(
-    {k.LIMIT_CONFIGURED, k.RATE_LIMIT_WAIT, k.RATE_LIMIT_GRANT, k.RATE_LIMIT_RETURNED, k.LIMIT_REMOVED}
-    | {k.COMPENSATION_FAILED}
-    | k.TERMINAL_ACTION
-    | k.TERMINAL_JOB
-)
-"""The kinds that a :class:`LimitsView` depends on."""
-BUDGET_KINDS = frozenset(
-    {k.JOB_CREATED, k.BUDGET_SET, k.BUDGET_RESERVED, k.BUDGET_SETTLED, k.BUDGET_WARNING, k.BUDGET_EXHAUSTED}
-)
-"""The kinds that a :class:`BudgetView` depends on."""
-
 _END = 2**63 - 1
 _run = msgspec.json.Decoder(RunView)
 _state = msgspec.json.Decoder(StateView)
@@ -132,10 +121,17 @@ def job_row(job_id: str) -> Steps[JobRow | None]:
 def job(job_id: str) -> Steps[JobRow]:
     """Answer a job's row as of now. Raises :class:`NotFound`."""
     row = yield from job_row(job_id)
-    if row is None:
+    if row is not None and row.finished:
+        return row
+    view = JobsView({job_id: row} if row is not None else {}, row.last_seq if row is not None else 0)
+    while True:
+        page = yield from events(view.last_seq, job_id=job_id, limit=PAGE)
+        fold_all(view, page)
+        if len(page) < PAGE:
+            break
+    if job_id not in view.jobs:
         raise NotFound(f"there is no job '{job_id}'")
-    found = yield from _up_to_date(row)
-    return found
+    return view.jobs[job_id]
 
 
 def jobs(status: str | None, limit: int, before: int | None) -> Steps[list[JobRow]]:
@@ -155,6 +151,17 @@ def jobs(status: str | None, limit: int, before: int | None) -> Steps[list[JobRo
     for row in rows:
         current = yield from _up_to_date(JobRow(*row))
         found.append(current)
+    return found
+
+
+def unfinished() -> Steps[list[JobRow]]:
+    """Answer every job that has no end, oldest first."""
+    rows = yield "SELECT job_id FROM unfinished ORDER BY seq", ()
+    found = []
+    for (job_id,) in rows:
+        row = yield from job(job_id)
+        if not row.finished:  # it ended while this was read
+            found.append(row)
     return found
 
 
@@ -296,3 +303,37 @@ def state_view(scope: str, upto: int | None = None) -> Steps[StateView]:
         if len(rows) < 10 * PAGE:
             return view
         after = int(rows[-1][0])
+
+
+# -- everything --------------------------------------------------------------------------------------------------------
+
+
+def log_views() -> Steps[dict[str, Any]]:
+    """Answer every view over the whole log by its name. Ask inside one read transaction."""
+    jobs = yield from jobs_view()
+    limits = yield from limits_view()
+    budgets = yield from budget_view()
+    return {"jobs": jobs, "limits": limits, "budgets": budgets}
+
+
+def statistics() -> Steps[Statistics]:
+    """Answer figures of the store. Ask inside one read transaction."""
+    count, first, last = (yield "SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM events", ())[0]
+    jobs = (yield "SELECT count(*) FROM jobs", ())[0][0]
+    open_jobs = yield from unfinished()
+    folded = (yield from folded_seq()) or 0
+    pages = (yield "PRAGMA page_count", ())[0][0]
+    free = (yield "PRAGMA freelist_count", ())[0][0]
+    size = (yield "PRAGMA page_size", ())[0][0]
+    return Statistics(
+        kind="sqlite",
+        events=count,
+        first_seq=first,
+        last_seq=last,
+        dropped=last - count,
+        jobs=jobs,
+        unfinished=len(open_jobs),
+        pending=0,
+        folded=folded,
+        bytes=(pages - free) * size,
+    )

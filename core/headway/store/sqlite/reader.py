@@ -21,16 +21,19 @@ from headway.errors import InvalidInput, NotFound, StoreError, StoreUnreadable, 
 from headway.events import kinds as k
 from headway.events.checkpoint import Checkpoint, CheckpointInfo
 from headway.events.event import Event
+from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
-from headway.store import queries
-from headway.store.codec import LAZY, is_reference
-from headway.store.connect import BUSY_MS, check_readable, judge_identity, reader_uri, store_error
-from headway.store.migrate import LATEST
+from headway.store.checkpoints import decode_checkpoint
+from headway.store.protocol import Statistics
+from headway.store.sqlite import queries
+from headway.store.sqlite.codec import LAZY, is_reference
+from headway.store.sqlite.connect import BUSY_MS, check_readable, judge_identity, reader_uri, store_error
+from headway.store.sqlite.migrate import LATEST
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from headway.store.queries import Steps
+    from headway.store.sqlite.queries import Steps
 
 T = TypeVar("T")
 
@@ -164,6 +167,10 @@ class StoreReader:
         """Return a job's row; :class:`NotFound` if there is no such job."""
         return await self._ask(queries.job(job_id))
 
+    async def unfinished(self) -> list[JobRow]:
+        """Return the jobs that have not reached a terminal status, oldest first."""
+        return await self._ask(queries.unfinished())
+
     async def proposal(self, job_id: str) -> dict[str, Any]:
         """Return the proposal that a job was made for; :class:`NotFound` if there is no such job."""
         found = await self.events(job_id=job_id, kinds=[k.JOB_CREATED], limit=1, resolve=True)
@@ -178,6 +185,22 @@ class StoreReader:
         """Return all jobs, oldest first."""
         async with self._transaction():
             return await self._answer(queries.jobs_view())
+
+    async def snapshot(self, job_id: str | None = None) -> Snapshot:
+        """Return every view of the table, and one job's run if asked for, all as of one seq.
+
+        Raises :class:`NotFound` if there is no such job.
+        """
+        async with self._transaction():
+            views = await self._answer(queries.log_views())
+            run = await self._answer(queries.run_view(job_id)) if job_id is not None else None
+        seq = views["jobs"].last_seq
+        return Snapshot(seq, runs={run.job.job_id: run} if run is not None else None, **views)
+
+    async def statistics(self) -> Statistics:
+        """Return figures of the store."""
+        async with self._transaction():
+            return await self._answer(queries.statistics())
 
     async def limits_view(self) -> LimitsView:
         """Return every token bucket."""
@@ -222,10 +245,7 @@ class StoreReader:
         rows = await self._rows("SELECT body FROM checkpoints WHERE id = ?", (checkpoint_id,))
         if not rows:
             raise NotFound(f"there is no checkpoint '{checkpoint_id}'")
-        try:
-            return msgspec.json.decode(rows[0][0], type=Checkpoint)
-        except msgspec.DecodeError as error:
-            raise StoreUnreadable(f"checkpoint '{checkpoint_id}' cannot be read: {error}") from None
+        return decode_checkpoint(checkpoint_id, rows[0][0])
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -23,11 +23,12 @@ from typing import Any, Protocol
 import msgspec
 
 from headway.errors import HeadwayError, StoreError, describe
+from headway.events import kinds as k
 from headway.events.event import Event
-from headway.store.caches import Caches
-from headway.store.codec import Packed, Row, to_row
-from headway.store.connect import close_writer, open_for_writing, store_error
-from headway.store.insert import insert_rows, one_statement
+from headway.store.sqlite.caches import Caches
+from headway.store.sqlite.codec import Packed, Row, to_row
+from headway.store.sqlite.connect import close_writer, open_for_writing, store_error
+from headway.store.sqlite.insert import insert_rows, one_statement
 
 BATCH = 500
 """The most events in one transaction."""
@@ -69,6 +70,8 @@ class Work:
 class Close:
     """The last thing handed over."""
 
+
+_EDGES = frozenset({k.JOB_CREATED}) | k.TERMINAL_JOB
 
 _NOT_HELD = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.IntegrityError)
 """What SQLite raises for a value that a column cannot hold."""
@@ -226,13 +229,16 @@ class Writer:
             if packed.blobs is not None or packed.also is not None:
                 plain = False
         due = self._caches.fold(connection, events, mended=mended)
-        if plain and not due and one_statement(len(rows)):  # a statement alone is a transaction
+        edges = [event for event in events if event.kind in _EDGES]
+        if plain and not due and not edges and one_statement(len(rows)):  # a statement alone is a transaction
             insert_rows(connection, rows)
             return
         connection.execute("BEGIN IMMEDIATE")
         insert_rows(connection, rows)
         if not plain:
             _insert_more(connection, chunk)
+        for event in edges:
+            _note_edge(connection, event)
         if due:
             self._caches.flush(connection, seq)
         connection.execute("COMMIT")
@@ -298,6 +304,16 @@ def _insert_more(connection: sqlite3.Connection, chunk: list[Packed]) -> None:
             )
         for statement, row in packed.also or ():
             connection.execute(statement, row)
+
+
+def _note_edge(connection: sqlite3.Connection, event: Event) -> None:
+    """Keep the index of unfinished jobs true to the events of this transaction."""
+    if event.kind == k.JOB_CREATED:
+        if event.job_id is not None:
+            sql = "INSERT OR REPLACE INTO unfinished (job_id, seq) VALUES (?, ?)"
+            connection.execute(sql, (event.job_id, event.seq))
+    else:
+        connection.execute("DELETE FROM unfinished WHERE job_id = ?", (event.job_id,))
 
 
 def _undo(connection: sqlite3.Connection) -> None:

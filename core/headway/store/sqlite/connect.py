@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from headway.errors import LogFull, NotFound, StoreError, StoreTooNew, StoreUnreadable, one_line
-from headway.store.migrate import LATEST, migrate
+from headway.store.sqlite.migrate import LATEST, migrate
 
 APPLICATION_ID = int.from_bytes(b"HDWY", "big")
 """What the file's header says it is (set by the first migration)."""

@@ -1,7 +1,7 @@
 """The durable log: what is acknowledged is on disk.
 
-:class:`StoreLog` is an :class:`~headway.events.log.EventLog` whose events a :class:`~headway.store.writer.Writer`
-commits. The loop's side encodes, hands over at most once a turn of the loop, and wakes readers once a commit.
+:class:`StoreLog` is an :class:`~headway.events.log.EventLog` whose events a writer's thread commits. The loop's side
+encodes, hands over at most once a turn of the loop, and wakes readers once a commit.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ import msgspec
 
 from headway.clock import SYSTEM_CLOCK, Clock, TimerHandle
 from headway.errors import HomeLocked, InvalidInput, LogFull, StoreError
-from headway.events import kinds as k
 from headway.events.event import Event, refuse_malformed
 from headway.events.log import EventLog, check_question
-from headway.store import prune as retention
-from headway.store.caches import rebuild
-from headway.store.codec import Packed, pack
-from headway.store.connect import open_for_writing
-from headway.store.lock import HomeLock, held_here
-from headway.store.reader import StoreReader
-from headway.store.writer import RETRY, Close, Connect, Task, Writer
+from headway.store.checkpoints import checkpoint_saved
+from headway.store.sqlite import prune as retention
+from headway.store.sqlite.caches import rebuild
+from headway.store.sqlite.codec import Packed, pack
+from headway.store.sqlite.connect import open_for_writing
+from headway.store.sqlite.lock import HomeLock, held_here
+from headway.store.sqlite.reader import StoreReader
+from headway.store.sqlite.store import SqliteStore
+from headway.store.sqlite.writer import RETRY, Close, Connect, Task, Writer
 
 if TYPE_CHECKING:
     from headway.events.checkpoint import Checkpoint
@@ -61,7 +62,7 @@ class StoreLog(EventLog):
     """
 
     def __init__(self, home: Home, lock: HomeLock, own_lock: bool, *, clock: Clock, backlog: int) -> None:
-        super().__init__(clock=clock, tail_limit=TAIL)
+        super().__init__(clock=clock, tail_limit=TAIL, max_events=None)
         self.home = home
         self._lock = lock
         self._own_lock = own_lock
@@ -107,7 +108,8 @@ class StoreLog(EventLog):
         log = cls(home, lock, own, clock=clock, backlog=backlog)
         log._writer = Writer(home.db, log._loop, log, connect)
         try:
-            log._last_seq = log._tail_after = log._woken_seq = await log._writer.start()
+            log._last_seq = log._tail_after = log._began_after = log._woken_seq = await log._writer.start()
+            log.store = SqliteStore(log)
         except BaseException:
             log._writer.put(Close())  # for a cancelled opening: the thread may just have come up
             log._writer.ended.add_done_callback(lambda _: log._unlock())
@@ -241,21 +243,10 @@ class StoreLog(EventLog):
     async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
         """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""
         info, keys = checkpoint.info, len(checkpoint.state)
-        data: dict[str, Any] = {
-            "checkpoint_id": info.checkpoint_id,
-            "scope": info.scope,
-            "at_seq": info.seq,
-            "keys": keys,
-            "kind": info.kind,
-        }
-        if info.name is not None:
-            data["name"] = info.name
-        if by:
-            data["by"] = by
         body = msgspec.json.encode(checkpoint).decode()
         row = (info.checkpoint_id, info.kind, info.scope, info.job_id, info.name, info.seq, info.created_ms)
         also = [(_SAVE_CHECKPOINT, (*row, keys, info.done, info.total, body))]
-        packed = self._take([Event(k.CHECKPOINT_SAVED, data, info.job_id)], also)
+        packed = self._take([checkpoint_saved(checkpoint, by)], also)
         self._hand_over()
         await self._until(self._appended)
         return packed[-1].event.seq
@@ -263,21 +254,23 @@ class StoreLog(EventLog):
     async def prune(self, *, keep_days: float | None = None, max_bytes: int | None = None) -> dict[str, Any]:
         """Delete finished jobs that ended over ``keep_days`` ago, and the oldest while the store is over ``max_bytes``.
 
-        Returns ``{"jobs": [ids], "events": count, "bytes": size of the store now}``. See :mod:`headway.store.prune`.
+        Returns ``{"jobs": [ids], "events": count, "bytes": size of the store now}``.
         """
         now_ms = self.clock.time_ms()
         limits = retention.Limits(keep_days, max_bytes)
         report = retention.Report()
         more = True
         while more:  # one small step at a time, so that appended events get their turn
-            more = await self._in_writer(lambda work: retention.step(work, limits, report, now_ms))
+            more = await self.in_writer(lambda work: retention.step(work, limits, report, now_ms))
+        self.store.live.forget(report.jobs)
         return report.as_dict()
 
     async def rebuild_caches(self) -> None:
         """Delete every cache and fold the log anew; appends wait meanwhile."""
-        await self._in_writer(rebuild)
+        await self.in_writer(rebuild)
 
-    async def _in_writer(self, function: Any) -> Any:
+    async def in_writer(self, function: Any) -> Any:
+        """Call ``function(work)`` in the writer's thread, between two transactions, and return its answer."""
         if self._closing is not None or self._dead:
             raise StoreError("the event log is closed")
         self._hand_over()
@@ -340,6 +333,8 @@ class StoreLog(EventLog):
             self._problem = None
             self._cancel_timer()
         self._publish(events)
+        if len(self._tail) >= 2 * TAIL:
+            self.store.live.let_go(self._tail[TAIL].seq)
         waiters = self._waiters
         while waiters and waiters[0][0] <= count:
             _, done = waiters.popleft()

@@ -1,0 +1,336 @@
+"""The store of a log in memory: the same questions, answered by folding what the log holds.
+
+Events are filed by job and by scope when somebody asks, so appending costs nothing more. When a bounded log sheds its
+oldest events, the views over the whole log and the states of shared scopes keep what those amounted to; jobs whose
+beginning is gone are gone.
+"""
+
+from __future__ import annotations
+
+import copy
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headway.errors import InvalidInput, NotFound, one_line
+from headway.events import kinds as k
+from headway.events.event import Event
+from headway.events.fold import clone, fold_all
+from headway.events.fold.table import STATE_KINDS, log_views
+from headway.events.log import EventLog, check_question
+from headway.events.snapshot import Snapshot
+from headway.events.subscription import Subscription
+from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
+from headway.jsonvalue import copy_json
+from headway.numbers import number_between
+from headway.store.checkpoints import checkpoint_saved, decode_checkpoint
+from headway.store.claims import check_names, lease_ms, next_claim, renewed
+from headway.store.live import LiveJobs
+from headway.store.protocol import Claim, Statistics
+
+if TYPE_CHECKING:
+    from headway.events.checkpoint import Checkpoint, CheckpointInfo
+
+DAY_MS = 86_400_000
+
+_PRIVATE = "job:"
+_seq = attrgetter("seq")
+
+
+class MemoryStore:
+    """The :class:`~headway.store.protocol.Store` of an :class:`EventLog` in memory; :func:`store_of` makes it."""
+
+    def __init__(self, log: EventLog) -> None:
+        self.log = log
+        self.live = LiveJobs(log, bounded=False)
+        self._views: dict[str, Any] = {row.name: row.empty() for row in log_views()}
+        self._scope_of: dict[str, str] = {}
+        self._scopes: dict[str, list[Event]] = {}
+        self._bases: dict[str, StateView] = {}
+        self._checkpoints: dict[str, tuple[CheckpointInfo, bytes]] = {}
+        self._claims: dict[str, Claim] = {}
+        log.on_shed = self._shed
+
+    # -- the log -----------------------------------------------------------------------------------------------------
+
+    def append(self, *events: Event) -> None:
+        """Append a batch of events: see :meth:`EventLog.append`."""
+        self.log.append(*events)
+
+    async def write(self, *events: Event) -> int:
+        """Append a batch of events and return the seq of the last one."""
+        return await self.log.write(*events)
+
+    async def flush(self) -> int:
+        """Return the last seq: all is committed."""
+        return await self.log.flush()
+
+    def subscribe(self, after: int = 0, *, job_id: str | None = None) -> Subscription:
+        """Follow the log: see :meth:`EventLog.subscribe`."""
+        return self.log.subscribe(after, job_id=job_id)
+
+    async def close(self) -> None:
+        """End the log. Closing twice is harmless."""
+        await self.log.close()
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    async def last_seq(self) -> int:
+        """Return the seq of the last event; 0 when there is none."""
+        return self.log.last_seq
+
+    async def events(
+        self,
+        after: int = 0,
+        job_id: str | None = None,
+        kinds: Collection[str] | None = None,
+        limit: int = 1000,
+        before: int | None = None,
+        resolve: bool = False,
+    ) -> list[Event]:
+        """Return events: see :meth:`Reader.events`. Those that a bounded log has shed are not among them."""
+        check_question(after, kinds, limit)
+        held = self.log._tail if job_id is None else self.live.events(job_id) or []
+        start = bisect_right(held, after, key=_seq)
+        stop = len(held) if before is None else bisect_left(held, before, key=_seq)
+        if kinds is None:
+            part = held[start:stop]
+            return part[:limit] if before is None else part[max(0, len(part) - limit) :]
+        places = range(start, stop) if before is None else range(stop - 1, start - 1, -1)
+        found: list[Event] = []
+        for place in places:
+            if len(found) >= limit:
+                break
+            if held[place].kind in kinds:
+                found.append(held[place])
+        return found if before is None else found[::-1]
+
+    async def event(self, seq: int) -> Event:
+        """Return one event; :class:`NotFound` if there is none of that seq."""
+        found = await self.events(seq - 1, before=seq + 1, limit=1)
+        if not found:
+            raise NotFound(f"there is no event {seq}")
+        return found[0]
+
+    async def resolve(self, value: Any) -> Any:
+        """Return ``value`` itself: nothing is kept elsewhere."""
+        return value
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+
+    async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
+        """Return jobs, newest first: see :meth:`Reader.jobs`."""
+        found: list[JobRow] = []
+        for row in reversed(self._jobs().values()):
+            if len(found) >= limit:
+                break
+            if (status is None or row.status == status) and (before is None or row.first_seq < before):
+                found.append(copy.copy(row))
+        return found
+
+    async def job(self, job_id: str) -> JobRow:
+        """Return a job's row; :class:`NotFound` if there is no such job."""
+        row = self._jobs().get(job_id)
+        if row is None:
+            raise self._no_job(job_id)
+        return copy.copy(row)
+
+    async def unfinished(self) -> list[JobRow]:
+        """Return the jobs that have not reached a terminal status, oldest first."""
+        return [copy.copy(row) for row in self._jobs().values() if not row.finished]
+
+    async def proposal(self, job_id: str) -> dict[str, Any]:
+        """Return the proposal that a job was made for; :class:`NotFound` if there is no such job."""
+        found = await self.events(job_id=job_id, kinds=[k.JOB_CREATED], limit=1)
+        if not found:
+            raise self._no_job(job_id)
+        proposal: dict[str, Any] = copy_json(found[0].data.get("proposal") or {})
+        return proposal
+
+    def _jobs(self) -> dict[str, JobRow]:
+        self._catch_up()
+        view: JobsView = self._views["jobs"]
+        return view.jobs
+
+    def _no_job(self, job_id: str) -> NotFound:
+        dropped = self.log.statistics().dropped
+        gone = f": the log in memory has let go of its first {dropped} events" if dropped else ""
+        return NotFound(f"there is no job '{one_line(job_id, 200)}'{gone}")
+
+    # -- views -------------------------------------------------------------------------------------------------------
+
+    async def jobs_view(self) -> JobsView:
+        """Return all jobs, oldest first."""
+        return JobsView({job_id: copy.copy(row) for job_id, row in self._jobs().items()}, self.log.last_seq)
+
+    async def limits_view(self) -> LimitsView:
+        """Return every token bucket."""
+        self._catch_up()
+        view: LimitsView = clone(self._views["limits"])
+        return view
+
+    async def budget_view(self) -> BudgetView:
+        """Return every budget."""
+        self._catch_up()
+        view: BudgetView = clone(self._views["budgets"])
+        return view
+
+    async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
+        """Return a run as it is, or as it was at seq ``upto``; :class:`NotFound` if there was no such job."""
+        self._catch_up()
+        run = self.live.run(job_id, upto)
+        if run is None or run.job.first_seq == 0:
+            raise self._no_job(job_id)
+        return run
+
+    async def scope_state(self, scope: str, upto: int | None = None) -> dict[str, Any]:
+        """Return the state of a scope as it is, or as it was at seq ``upto``; empty for one that nobody used."""
+        self._catch_up()
+        base = self._bases.get(scope)
+        view = clone(base) if base is not None else StateView(scope)
+        events = self._scopes.get(scope, [])
+        fold_all(view, events if upto is None else (event for event in events if event.seq <= upto))
+        return clone(view).state
+
+    async def snapshot(self, job_id: str | None = None) -> Snapshot:
+        """Return every view of the table, and one job's run if asked for, all as of the last event."""
+        run = await self.run_view(job_id) if job_id is not None else None
+        self._catch_up()
+        views = {name: clone(view) for name, view in self._views.items()}
+        return Snapshot(self.log.last_seq, runs={run.job.job_id: run} if run is not None else None, **views)
+
+    # -- checkpoints -------------------------------------------------------------------------------------------------
+
+    async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
+        """Return the checkpoints that were saved, of a job, a scope or all, oldest first."""
+        infos = [
+            copy.copy(info)
+            for info, _ in self._checkpoints.values()
+            if (job_id is None or info.job_id == job_id) and (scope is None or info.scope == scope)
+        ]
+        return sorted(infos, key=_seq)
+
+    async def checkpoint(self, checkpoint_id: str) -> Checkpoint:
+        """Return a saved checkpoint, whole; :class:`NotFound` if there is none of that id."""
+        found = self._checkpoints.get(checkpoint_id)
+        if found is None:
+            raise NotFound(f"there is no checkpoint '{one_line(checkpoint_id, 200)}'")
+        return decode_checkpoint(checkpoint_id, found[1])
+
+    async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
+        """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""
+        body = msgspec.json.encode(checkpoint)
+        seq = await self.log.write(checkpoint_saved(checkpoint, by))
+        info = msgspec.structs.replace(checkpoint.info, keys=len(checkpoint.state))
+        self._checkpoints[info.checkpoint_id] = (info, body)
+        return seq
+
+    # -- claims ------------------------------------------------------------------------------------------------------
+
+    async def claim(self, name: str, owner: str, lease_s: float) -> Claim:
+        """Claim a name for a time: see :meth:`Store.claim`."""
+        check_names(name, owner)
+        made = next_claim(self._claims.get(name), name, owner, lease_ms(lease_s), self.log.clock.time_ms())
+        self._claims[name] = made
+        return made
+
+    async def renew(self, claim: Claim, lease_s: float) -> Claim:
+        """Extend a claim; :class:`headway.errors.Conflict` if it is lost."""
+        made = renewed(self._claims.get(claim.name), claim, lease_ms(lease_s), self.log.clock.time_ms())
+        self._claims[claim.name] = made
+        return made
+
+    async def release(self, claim: Claim) -> None:
+        """Give a claim back; one that is lost already is left as it is."""
+        last = self._claims.get(claim.name)
+        if last is not None and last.token == claim.token:
+            self._claims[claim.name] = msgspec.structs.replace(last, until_ms=0)
+
+    # -- administration ----------------------------------------------------------------------------------------------
+
+    async def prune(self, *, keep_days: float | None = None, max_bytes: int | None = None) -> dict[str, Any]:
+        """Let go of the oldest finished jobs, up to the first that is younger, not finished or has a checkpoint.
+
+        A log in memory has no size in bytes: ``max_bytes`` raises :class:`InvalidInput` (``max_events`` bounds it).
+        """
+        if max_bytes is not None:
+            raise InvalidInput("a log in memory has no size in bytes: bound it with max_events")
+        if keep_days is None:
+            return {"jobs": [], "events": 0, "bytes": 0}
+        number_between(keep_days, "keep_days", 0, 1e6)
+        cutoff = self.log.clock.time_ms() - int(keep_days * DAY_MS)
+        kept = {info.job_id for info, _ in self._checkpoints.values()}
+        end, gone = self.log.last_seq, []
+        for row in self._jobs().values():
+            if row.finished_ms is None or row.finished_ms > cutoff or row.job_id in kept:
+                end = min(end, row.first_seq - 1)
+        for row in self._jobs().values():
+            if row.last_seq > end and row.first_seq <= end:  # half of it would go
+                end = row.first_seq - 1
+        gone = [row.job_id for row in self._jobs().values() if row.last_seq <= end]
+        if not gone:
+            return {"jobs": [], "events": 0, "bytes": 0}
+        count = self.log.shed(end)
+        await self.log.write(Event(k.STORE_PRUNED, {"jobs": gone, "events": count, "reason": "keep_days"}))
+        return {"jobs": gone, "events": count, "bytes": 0}
+
+    async def statistics(self) -> Statistics:
+        """Return figures of the log."""
+        jobs = self._jobs()
+        log = self.log.statistics()
+        return Statistics(
+            kind="memory",
+            events=log.events,
+            first_seq=self.log._tail[0].seq if log.events else 0,
+            last_seq=self.log.last_seq,
+            dropped=log.dropped,
+            jobs=len(jobs),
+            unfinished=sum(not row.finished for row in jobs.values()),
+            pending=0,
+            folded=self.log.last_seq,
+            bytes=0,
+        )
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        """File and fold what came since the last question."""
+        news = self.live.news()
+        if not news:
+            return
+        for row in log_views():
+            fold_all(self._views[row.name], news)
+        for event in news:
+            if event.kind not in STATE_KINDS:
+                continue
+            scope = event.data.get("scope") if event.job_id is None else None
+            if event.job_id is not None:
+                if event.kind == k.JOB_CREATED:
+                    self._scope_of[event.job_id] = str(event.data.get("scope") or "")
+                scope = self._scope_of.get(event.job_id)
+            if isinstance(scope, str):
+                self._scopes.setdefault(scope, []).append(event)
+
+    def _shed(self, upto: int) -> None:
+        """Keep what the events up to seq ``upto``, which are about to go, amounted to."""
+        self._catch_up()
+        for scope, events in list(self._scopes.items()):
+            cut = bisect_right(events, upto, key=_seq)
+            if not cut:
+                continue
+            if cut < len(events) or not scope.startswith(_PRIVATE):
+                self._bases[scope] = fold_all(self._bases.get(scope) or StateView(scope), events[:cut])
+                self._scopes[scope] = events[cut:]
+            else:
+                del self._scopes[scope]
+                self._bases.pop(scope, None)
+        for job_id in self.live.cut(upto):
+            row = self._views["jobs"].jobs.get(job_id)
+            if row is not None and row.first_seq <= upto:
+                self._scope_of.pop(job_id, None)
+                for table_row in log_views():
+                    if table_row.parts is not None:
+                        getattr(self._views[table_row.name], table_row.parts).pop(job_id, None)

@@ -1,0 +1,169 @@
+"""The protocol of a store: a log's events, and everything that is read from them.
+
+:class:`Reader` is the half that any process may use, :class:`Store` adds the half of the one writer. Every
+implementation passes one conformance suite (``tests/unit/store/test_conformance.py``). Seqs are gap-free as long as
+nothing is pruned; everything returned was committed when it was asked for. A view or a row that was returned belongs
+to the caller, an event to all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from headway.events.checkpoint import Checkpoint, CheckpointInfo
+    from headway.events.event import Event
+    from headway.events.log import EventLog
+    from headway.events.subscription import Subscription
+    from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The right of ``owner`` to something by ``name``, until ``until_ms`` (ms since 1970) unless it is renewed.
+
+    ``token`` is a fencing token: each new claim of the name has a greater one, also after a release. Who holds an
+    older one has lost the right, whatever it believes.
+    """
+
+    name: str
+    owner: str
+    token: int
+    until_ms: int
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """Figures of a store.
+
+    ``events`` are those kept, ``dropped`` those let go of by pruning or by the bound of a log in memory. ``bytes`` is
+    the size of the pages in use, 0 in memory; ``pending`` counts appended events that are not committed; ``folded`` is
+    the seq up to which the caches of views are whole.
+    """
+
+    kind: str
+    events: int
+    first_seq: int
+    last_seq: int
+    dropped: int
+    jobs: int
+    unfinished: int
+    pending: int
+    folded: int
+    bytes: int
+
+
+class Reader(Protocol):
+    """The reading half of a store."""
+
+    async def last_seq(self) -> int:
+        """Return the seq of the last committed event; 0 when there is none."""
+
+    async def events(
+        self,
+        after: int = 0,
+        job_id: str | None = None,
+        kinds: Collection[str] | None = None,
+        limit: int = 1000,
+        before: int | None = None,
+        resolve: bool = False,
+    ) -> list[Event]:
+        """Return up to ``limit`` events with ``seq > after``, oldest first, of one job and some kinds.
+
+        With ``before``, the newest ``limit`` of those with ``seq < before``: a page further back. Large outputs and
+        proposals may be references unless ``resolve``.
+        """
+
+    async def event(self, seq: int) -> Event:
+        """Return one event; :class:`headway.errors.NotFound` if there is none of that seq."""
+
+    async def resolve(self, value: Any) -> Any:
+        """Return the large value that ``value`` refers to; an event's data with its references replaced; else itself.
+
+        Raises :class:`headway.errors.NotFound` for a reference to something that is gone.
+        """
+
+    async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
+        """Return jobs, newest first, of one status or of all; ``before`` is the ``first_seq`` of the last one seen."""
+
+    async def job(self, job_id: str) -> JobRow:
+        """Return a job's row; :class:`headway.errors.NotFound` if there is no such job."""
+
+    async def unfinished(self) -> list[JobRow]:
+        """Return the jobs that have not reached a terminal status, oldest first; always all of them."""
+
+    async def proposal(self, job_id: str) -> dict[str, Any]:
+        """Return the proposal that a job was made for; :class:`headway.errors.NotFound` if there is no such job."""
+
+    async def jobs_view(self) -> JobsView:
+        """Return all jobs, oldest first."""
+
+    async def limits_view(self) -> LimitsView:
+        """Return every token bucket."""
+
+    async def budget_view(self) -> BudgetView:
+        """Return every budget."""
+
+    async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
+        """Return a run as it is, or as it was at seq ``upto``; :class:`headway.errors.NotFound` if there was none.
+
+        Large outputs may be references unless ``resolve``.
+        """
+
+    async def scope_state(self, scope: str, upto: int | None = None) -> dict[str, Any]:
+        """Return the state of a scope as it is, or as it was at seq ``upto``; empty for one that nobody used."""
+
+    async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
+        """Return the checkpoints that were saved (not the ends of levels), of a job, a scope or all, oldest first."""
+
+    async def checkpoint(self, checkpoint_id: str) -> Checkpoint:
+        """Return a saved checkpoint, whole; :class:`headway.errors.NotFound` if there is none of that id."""
+
+    async def statistics(self) -> Statistics:
+        """Return figures: how much is kept, how far the caches are."""
+
+    async def close(self) -> None:
+        """Let go of everything; a store ends its log. Closing twice is harmless."""
+
+
+class Store(Reader, Protocol):
+    """The store of one log, whose only writer is this process. Used on one event loop."""
+
+    @property
+    def log(self) -> EventLog:
+        """The log whose events this store keeps."""
+
+    def append(self, *events: Event) -> None:
+        """Put a batch of events at the end, all or none, and return at once; they are committed soon."""
+
+    async def write(self, *events: Event) -> int:
+        """Append a batch of events, wait until they are committed and return the seq of the last one."""
+
+    async def flush(self) -> int:
+        """Wait until everything appended so far is committed; return the last seq."""
+
+    def subscribe(self, after: int = 0, *, job_id: str | None = None) -> Subscription:
+        """Follow the log from just after seq ``after``: replay, then live, no gap, no duplicate."""
+
+    async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
+        """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""
+
+    async def claim(self, name: str, owner: str, lease_s: float) -> Claim:
+        """Claim ``name`` for ``lease_s`` seconds.
+
+        Raises :class:`headway.errors.Conflict` while another owner's lease runs. The owner's own claim is replaced by
+        a new one with a greater token.
+        """
+
+    async def renew(self, claim: Claim, lease_s: float) -> Claim:
+        """Extend a claim to ``lease_s`` seconds from now; :class:`headway.errors.Conflict` if it is lost."""
+
+    async def release(self, claim: Claim) -> None:
+        """Give a claim back; one that is lost already is left as it is."""
+
+    async def prune(self, *, keep_days: float | None = None, max_bytes: int | None = None) -> dict[str, Any]:
+        """Delete finished jobs that ended over ``keep_days`` ago, and the oldest while the store is over ``max_bytes``.
+
+        Returns ``{"jobs": [ids], "events": count, "bytes": size of the store now}``.
+        """

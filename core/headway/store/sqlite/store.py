@@ -1,0 +1,168 @@
+"""The store of a durable log: its writer, its reader and what is in memory, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headway.store.live import LiveJobs
+from headway.store.protocol import Claim, Statistics
+from headway.store.sqlite import claims
+
+if TYPE_CHECKING:
+    from headway.events.checkpoint import Checkpoint, CheckpointInfo
+    from headway.events.event import Event
+    from headway.events.snapshot import Snapshot
+    from headway.events.subscription import Subscription
+    from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+    from headway.store.sqlite.log import StoreLog
+    from headway.store.sqlite.reader import StoreReader
+
+
+class SqliteStore:
+    """The :class:`~headway.store.protocol.Store` of a :class:`StoreLog`, which makes it.
+
+    A job that began in this process and still runs, or ended a short while ago, is answered from memory; everything
+    else is asked of the file, through the log's own reader.
+    """
+
+    def __init__(self, log: StoreLog) -> None:
+        self.log = log
+        self.live = LiveJobs(log, bounded=True)
+
+    async def _reader(self) -> StoreReader:
+        return await self.log.reader()
+
+    # -- the log -----------------------------------------------------------------------------------------------------
+
+    def append(self, *events: Event) -> None:
+        """Append a batch of events: see :meth:`StoreLog.append`."""
+        self.log.append(*events)
+
+    async def write(self, *events: Event) -> int:
+        """Append a batch of events and wait until they are on disk: see :meth:`StoreLog.write`."""
+        return await self.log.write(*events)
+
+    async def flush(self) -> int:
+        """Wait until everything appended so far is on disk; return the last seq."""
+        return await self.log.flush()
+
+    def subscribe(self, after: int = 0, *, job_id: str | None = None) -> Subscription:
+        """Follow the log: see :meth:`headway.events.log.EventLog.subscribe`."""
+        return self.log.subscribe(after, job_id=job_id)
+
+    async def close(self) -> None:
+        """End the log, its writer and its reader: see :meth:`StoreLog.close`."""
+        await self.log.close()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    async def last_seq(self) -> int:
+        """Return the seq of the last committed event; 0 when there is none."""
+        return self.log.last_seq
+
+    async def events(
+        self,
+        after: int = 0,
+        job_id: str | None = None,
+        kinds: Collection[str] | None = None,
+        limit: int = 1000,
+        before: int | None = None,
+        resolve: bool = False,
+    ) -> list[Event]:
+        """Return committed events: see :meth:`Reader.events`."""
+        if job_id is not None and before is None and not resolve:
+            held = self.live.events(job_id)
+            if held is not None:
+                found = [event for event in held if event.seq > after and (kinds is None or event.kind in kinds)]
+                return found[: max(0, limit)]
+        return await (await self._reader()).events(after, job_id, kinds, limit, before, resolve)
+
+    async def event(self, seq: int) -> Event:
+        """Return one event; :class:`headway.errors.NotFound` if there is none of that seq."""
+        return await (await self._reader()).event(seq)
+
+    async def resolve(self, value: Any) -> Any:
+        """Return the large value that ``value`` refers to: see :meth:`Reader.resolve`."""
+        return await (await self._reader()).resolve(value)
+
+    async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
+        """Return jobs, newest first: see :meth:`Reader.jobs`."""
+        return await (await self._reader()).jobs(status, limit, before)
+
+    async def job(self, job_id: str) -> JobRow:
+        """Return a job's row; :class:`headway.errors.NotFound` if there is no such job."""
+        row = self.live.row(job_id)
+        return row if row is not None else await (await self._reader()).job(job_id)
+
+    async def unfinished(self) -> list[JobRow]:
+        """Return the jobs that have not reached a terminal status, oldest first."""
+        return await (await self._reader()).unfinished()
+
+    async def proposal(self, job_id: str) -> dict[str, Any]:
+        """Return the proposal that a job was made for; :class:`headway.errors.NotFound` if there is no such job."""
+        return await (await self._reader()).proposal(job_id)
+
+    async def jobs_view(self) -> JobsView:
+        """Return all jobs, oldest first."""
+        return await (await self._reader()).jobs_view()
+
+    async def limits_view(self) -> LimitsView:
+        """Return every token bucket."""
+        return await (await self._reader()).limits_view()
+
+    async def budget_view(self) -> BudgetView:
+        """Return every budget."""
+        return await (await self._reader()).budget_view()
+
+    async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
+        """Return a run: see :meth:`Reader.run_view`."""
+        run = self.live.run(job_id, upto)
+        if run is None or run.job.first_seq == 0 or resolve:
+            return await (await self._reader()).run_view(job_id, upto, resolve=resolve)
+        return run
+
+    async def scope_state(self, scope: str, upto: int | None = None) -> dict[str, Any]:
+        """Return the state of a scope as it is, or as it was at seq ``upto``; empty for one that nobody used."""
+        return await (await self._reader()).scope_state(scope, upto)
+
+    async def snapshot(self, job_id: str | None = None) -> Snapshot:
+        """Return every view of the table, and one job's run if asked for, all as of one seq."""
+        return await (await self._reader()).snapshot(job_id)
+
+    async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
+        """Return the checkpoints that were saved, of a job, a scope or all, oldest first."""
+        return await (await self._reader()).checkpoints(job_id, scope)
+
+    async def checkpoint(self, checkpoint_id: str) -> Checkpoint:
+        """Return a saved checkpoint, whole; :class:`headway.errors.NotFound` if there is none of that id."""
+        return await (await self._reader()).checkpoint(checkpoint_id)
+
+    async def statistics(self) -> Statistics:
+        """Return figures of the file and of what waits to be written to it."""
+        found = await (await self._reader()).statistics()
+        return msgspec.structs.replace(found, pending=self.log.pending)
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
+        """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""
+        return await self.log.save_checkpoint(checkpoint, by)
+
+    async def claim(self, name: str, owner: str, lease_s: float) -> Claim:
+        """Claim a name for a time: see :meth:`Store.claim`."""
+        return await claims.claim(self.log, name, owner, lease_s)
+
+    async def renew(self, claim: Claim, lease_s: float) -> Claim:
+        """Extend a claim; :class:`headway.errors.Conflict` if it is lost."""
+        return await claims.renew(self.log, claim, lease_s)
+
+    async def release(self, claim: Claim) -> None:
+        """Give a claim back; one that is lost already is left as it is."""
+        await claims.release(self.log, claim)
+
+    async def prune(self, *, keep_days: float | None = None, max_bytes: int | None = None) -> dict[str, Any]:
+        """Delete finished jobs: see :meth:`StoreLog.prune`."""
+        return await self.log.prune(keep_days=keep_days, max_bytes=max_bytes)
