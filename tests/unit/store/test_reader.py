@@ -62,7 +62,7 @@ async def test_a_store_at_rest_is_read_without_a_trace(tmp_path: Path) -> None:
 
 
 async def test_an_older_schema_is_for_the_writer_to_mend(log: StoreLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headway.store.sqlite.reader.LATEST", LATEST + 1)
+    monkeypatch.setattr("headway.store.sqlite.reader.OLDEST", LATEST + 1)
     with pytest.raises(StoreUnreadable, match="older schema"):
         await StoreReader.open(log.home.db)
 

@@ -21,6 +21,9 @@ def migrations() -> tuple[str, ...]:
 LATEST = len(migrations())
 """The schema version of this Headway."""
 
+OLDEST = 2
+"""The oldest schema version that readers, who never change a file, understand."""
+
 
 def migrate(connection: sqlite3.Connection, to: int = LATEST) -> int:
     """Bring the schema up to version ``to``; return the version it had.

@@ -156,7 +156,11 @@ def jobs(status: str | None, limit: int, before: int | None) -> Steps[list[JobRo
 
 def unfinished() -> Steps[list[JobRow]]:
     """Answer every job that has no end, oldest first."""
-    rows = yield "SELECT job_id FROM unfinished ORDER BY seq", ()
+    indexed = yield "SELECT 1 FROM sqlite_master WHERE name = 'unfinished'", ()
+    if indexed:
+        rows = yield "SELECT job_id FROM unfinished ORDER BY seq", ()
+    else:  # schema 2, whose rows have the status of their last event
+        rows = yield "SELECT job_id FROM jobs WHERE finished_ms IS NULL ORDER BY first_seq", ()
     found = []
     for (job_id,) in rows:
         row = yield from job(job_id)

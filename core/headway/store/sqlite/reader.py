@@ -28,7 +28,7 @@ from headway.store.protocol import Statistics
 from headway.store.sqlite import queries
 from headway.store.sqlite.codec import LAZY, is_reference
 from headway.store.sqlite.connect import BUSY_MS, check_readable, judge_identity, reader_uri, store_error
-from headway.store.sqlite.migrate import LATEST
+from headway.store.sqlite.migrate import LATEST, OLDEST
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -81,9 +81,9 @@ class StoreReader:
             values.append(int(rows[0][0]))
         application, version, tables = values
         judge_identity(self.path, application, version, tables, empty_ok=False)
-        if version < LATEST:
+        if version < OLDEST:
             raise StoreUnreadable(
-                f"the store {self.path} has the older schema {version}, this Headway reads {LATEST}:"
+                f"the store {self.path} has the older schema {version}, this Headway reads {OLDEST} to {LATEST}:"
                 " it is brought up to date when it is next written to"
             )
 
