@@ -21,8 +21,8 @@ from headway.engine import Engine
 from headway.events import kinds
 from headway.events.event import Event
 from headway.home import Home
-from headway.store.connect import open_for_writing
-from headway.store.log import StoreLog
+from headway.store.sqlite.connect import open_for_writing
+from headway.store.sqlite.log import StoreLog
 from headway.tools.decorator import entry_of
 from headway.tools.registry import ToolEntry
 from tests.unit.execution.kit import Gate, call, write
