@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from headway.errors import InvalidInput, one_line
 
@@ -94,6 +95,20 @@ class CancellationToken:
             listeners = list(self._listeners.values())
         for callback in listeners:
             callback()
+
+
+class LeftBehind(set["asyncio.Future[Any]"]):
+    """Tasks that were cancelled and do not end: kept alive until they do, so that nothing warns about them."""
+
+    def add(self, future: asyncio.Future[Any]) -> None:
+        """Keep a task until it ends; what it ends with is of no matter any more."""
+        super().add(future)
+        future.add_done_callback(self._ended)
+
+    def _ended(self, future: asyncio.Future[Any]) -> None:
+        self.discard(future)
+        if not future.cancelled():
+            future.exception()  # seen
 
 
 def soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

@@ -1,41 +1,36 @@
-"""Attempts: calling the tool, waiting for its end, and what its end means.
+"""Attempts: calls in flight, and the meaning of their ends.
 
-A coroutine tool becomes a task, a sync tool a call in one of our daemon threads. Both end in :meth:`Attempts._ended`
-whatever happens: result, error, timeout, kill. A coroutine that ignores its cancellation is left behind after a
-grace; a thread cannot be stopped and is left behind at once. What is left behind is never retried.
+The dispatcher calls the tools; whatever happens to a call, its end comes to :meth:`Attempts._ended`. A call that was
+abandoned may still run, and is never retried.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from headway.errors import TerminalToolError, describe
+from headway.dispatch.protocol import Call, CallRequest, Cause, Surroundings
+from headway.errors import TerminalToolError, ToolError, describe
 from headway.events import kinds
 from headway.execution import stop as stops
-from headway.execution.environment import KILL_GRACE_S
-from headway.execution.progress import Progress
 from headway.execution.slot import Slot
-from headway.jsonvalue import copy_members, to_json
+from headway.jsonvalue import to_json
 from headway.limits.reuse import Lead
-from headway.numbers import timeout_s, whole_number
+from headway.numbers import whole_number
 from headway.plan.format import FailureBehavior
 from headway.plan.results import ActionStatus, ErrorCode, tokens_of
-from headway.state import StateSnapshot, state_key
-from headway.tools.chunks import ChunkEvents
-from headway.tools.context import ToolContext, ToolResult
-from headway.tools.threads import ThreadCall
+from headway.state import state_key
+from headway.tools.context import ToolResult
 
 if TYPE_CHECKING:
     from headway.execution.level import Level
 
 BACKOFF_S = 0.1
 BACKOFF_CAP_S = 10.0
-_TICK_S = 0.001
 _RETRYABLE = (ErrorCode.TOOL_ERROR, ErrorCode.TIMEOUT)
+SELF_CANCELLED = "the tool cancelled itself"
 
 
 class Attempts:
@@ -45,158 +40,70 @@ class Attempts:
         self.level = level
         self.run = level.run_
         self.env = level.env
-        self.in_flight: dict[Slot, None] = {}
+        self.in_flight: dict[Call, Slot] = {}
         self.ended: deque[Slot] = deque()
+        self._surroundings = Surroundings(level.run_.token, level.snapshot, level.env.workspace)
 
     # -- start and end of a call ---------------------------------------------------------------------------------
 
     def start(self, slot: Slot) -> None:
         """Call the tool. Its ``action_executing`` event is committed."""
-        entry, clock = slot.entry, self.env.clock
+        entry, node = slot.entry, slot.node
         assert entry is not None
         slot.token = False
-        slot.cut, slot.abandoned = None, False
-        self.in_flight[slot] = None
-        slot.started = clock.now()
-        slot.begun = entry.is_async
-        call: asyncio.Future[Any]
-        try:
-            parameters = copy_members(slot.parameters)  # the tool's own: no other attempt, action or plan sees changes
-            context = None
-            if entry.context_param is not None:
-                context = self._context(slot)
-                parameters = {**parameters, entry.context_param: context}
-            if entry.is_async:
-                call = asyncio.get_running_loop().create_task(entry.call(**parameters))
-            else:
-                call = self.env.threads.submit(self._in_thread, slot, context, partial(entry.call, **parameters))
-        except Exception as error:  # noqa: BLE001 - a tool may raise anything
-            call = asyncio.get_running_loop().create_future()
-            call.set_exception(error)
-        slot.call = call
-        call.add_done_callback(partial(self._ended, slot))
-        timeout_ms = slot.node.action.timeout_ms
-        if timeout_ms is not None:
-            slot.timer = clock.call_later(timeout_s(timeout_ms), self._expired, slot)
+        request = CallRequest(
+            entry,
+            slot.parameters,
+            on_end=self._ended,
+            job_id=self.run.job_id,
+            action_id=node.id,
+            attempt=slot.attempt,
+            timeout_ms=node.action.timeout_ms,
+            surroundings=self._surroundings,
+            report=partial(self._report, slot, slot.attempt) if entry.context_param is not None else None,
+        )
+        call = slot.call = self.env.dispatcher.call(request)
+        self.in_flight[call] = slot
         if self.run.token.is_killed():
-            self._cut_off(slot, ErrorCode.KILLED)
+            self.env.dispatcher.kill(call)
 
-    def _in_thread(self, slot: Slot, context: ToolContext | None, call: Callable[[], Any]) -> Any:
-        """Make a sync call, in its thread. Its time begins here: waiting for a thread is not the tool's."""
-        slot.started = self.env.clock.now()
-        timeout_ms = slot.node.action.timeout_ms
-        if context is not None and timeout_ms is not None:
-            context.deadline = slot.started + timeout_s(timeout_ms)
-        slot.begun = True
-        return call()
+    def _report(self, slot: Slot, attempt: int, kind: str, data: dict[str, Any]) -> None:
+        self.run.emit(kind, data, node=slot.node, attempt=attempt)
 
-    def _ended(self, slot: Slot, call: asyncio.Future[Any]) -> None:
-        if slot.call is not call or slot not in self.in_flight:
-            return
-        slot.ended = self.env.clock.now()
-        del self.in_flight[slot]
-        if slot.timer is not None:
-            slot.timer.cancel()
-            slot.timer = None
-        if slot.progress is not None:
-            slot.progress.close()
-            slot.progress = None
-        if slot.chunks is not None:
-            slot.chunks.close()
-            slot.chunks = None
-        self.ended.append(slot)
-        self.level.wake()
-
-    def _expired(self, slot: Slot) -> None:
-        timeout = timeout_s(slot.node.action.timeout_ms or 0)
-        waits = not slot.begun and not self.env.threads.stuck
-        left = timeout if waits else slot.started + timeout - self.env.clock.now()
-        if left > _TICK_S:  # it waited for its thread
-            slot.timer = self.env.clock.call_later(left, self._expired, slot)
-            return
-        slot.timer = None
-        self._cut_off(slot, ErrorCode.TIMEOUT)
+    def _ended(self, call: Call) -> None:
+        slot = self.in_flight.pop(call, None)
+        if slot is not None:
+            self.ended.append(slot)
+            self.level.wake()
 
     def withdraw(self) -> None:
-        """Take back the calls that still wait for a thread: their tools have not begun, and now never will."""
-        for slot in list(self.in_flight):
-            if isinstance(slot.call, ThreadCall) and slot.call.withdraw():
-                slot.cut = ErrorCode.CANCELED
+        """Take back the calls whose tools have not begun: now they never will."""
+        for call in list(self.in_flight):
+            self.env.dispatcher.cancel(call, self.run.token.reason)
 
     def kill(self) -> None:
         """Cut off everything in flight."""
-        for slot in list(self.in_flight):
-            self._cut_off(slot, ErrorCode.KILLED)
+        for call in list(self.in_flight):
+            self.env.dispatcher.kill(call)
 
     def give_up(self, text: str, code: ErrorCode, launching: list[Slot]) -> None:
         """Cut off and leave behind everything in flight; fail it, and what was about to start, with ``code``."""
-        for slot in list(self.in_flight):
-            call = slot.call
-            assert call is not None
-            if not call.done():
-                slot.cut = code
-                call.cancel()
-                self.env.leave_behind(call)
-            self._ended(slot, call)
-        cut = [slot for slot in self.ended if slot.cut is code]
-        self.ended = deque(slot for slot in self.ended if slot.cut is not code)
+        for call in list(self.in_flight):
+            self.env.dispatcher.kill(call, now=True)
+        cut = [slot for slot in self.ended if _cause(slot) is Cause.KILLED]
+        self.ended = deque(slot for slot in self.ended if _cause(slot) is not Cause.KILLED)
         try:
-            self.settle_ended()  # what ended by itself keeps its own outcome
+            self.settle_ended()  # what ended by itself, or by its time limit, keeps its own outcome
         except Exception:  # noqa: BLE001 - what could not be settled is why all this ends
             cut.extend(self.ended)
         self.ended.clear()
         for slot in cut:
-            slot.duration += max(0.0, slot.ended - slot.started)
+            slot.duration += slot.call.seconds if slot.call is not None else 0.0
         for slot in (*cut, *launching):
             self.level.return_token(slot)
             self.level.spending.settle(slot, 0.0)
             if self.run.results[slot.node.index] is None:
                 self.fail(slot, text, code)
-
-    def _cut_off(self, slot: Slot, why: ErrorCode) -> None:
-        """Cancel the call; leave it behind if it does not end within the grace (a thread: at once).
-
-        One that has just ended by itself keeps its outcome, though the level has not heard of it yet.
-        """
-        call, entry = slot.call, slot.entry
-        if call is None or call.done() or entry is None:
-            return
-        slot.cut = slot.cut or why
-        if entry.is_async:
-            call.cancel()
-            if slot.timer is not None:
-                slot.timer.cancel()
-            slot.timer = self.env.clock.call_later(KILL_GRACE_S, self._leave_behind, slot, call)
-        else:
-            slot.abandoned = True
-            call.cancel()
-
-    def _leave_behind(self, slot: Slot, call: asyncio.Future[Any]) -> None:
-        slot.timer = None
-        slot.abandoned = True
-        self.env.leave_behind(call)
-        self._ended(slot, call)
-
-    def _context(self, slot: Slot) -> ToolContext:
-        run, node, attempt = self.run, slot.node, slot.attempt
-        timeout_ms = node.action.timeout_ms
-        slot.chunks = ChunkEvents(
-            self.env.clock, lambda data: run.emit(kinds.ACTION_CHUNK, data, node=node, attempt=attempt)
-        )
-        slot.progress = Progress(run, node, attempt)
-        return ToolContext(
-            job_id=run.job_id,
-            action_id=node.id,
-            attempt=slot.attempt,
-            idempotency_key=f"{run.job_id}:{node.id}",
-            cancel=run.token,
-            deadline=slot.started + timeout_s(timeout_ms) if timeout_ms is not None else None,
-            state=StateSnapshot(self.level.snapshot),
-            workspace=self.env.workspace,
-            clock=self.env.clock,
-            progress=slot.progress.report,
-            chunks=slot.chunks.report,
-        )
 
     # -- what the end means --------------------------------------------------------------------------------------
 
@@ -207,31 +114,26 @@ class Attempts:
             self.ended.popleft()
 
     def _settle(self, slot: Slot) -> None:
-        if slot.cut is ErrorCode.CANCELED:
-            self._withdrawn(slot)
-            return
-        seconds = max(0.0, slot.ended - slot.started)
-        slot.duration += seconds
         call = slot.call
         assert call is not None
-        if slot.cut is ErrorCode.KILLED:
-            self.level.spending.settle(slot, seconds)
+        if call.cause is Cause.WITHDRAWN:
+            self._withdrawn(slot)
+            return
+        seconds = call.seconds
+        slot.duration += seconds
+        error = call.error
+        if call.cause is None and error is None:
+            self._returned(slot, seconds, call.value)
+            return
+        self.level.spending.settle(slot, seconds)
+        if call.cause is Cause.KILLED:
             self.fail(slot, f"killed: {self.run.token.kill_reason}", ErrorCode.KILLED)
-        elif slot.cut is ErrorCode.TIMEOUT:
-            self.level.spending.settle(slot, seconds)
-            text = f"timed out after {slot.node.action.timeout_ms} ms"
-            self._failed(slot, text, ErrorCode.TIMEOUT)
-        elif call.cancelled():
-            self.level.spending.settle(slot, seconds)
-            self._failed(slot, "the tool cancelled itself", ErrorCode.TOOL_ERROR)
+        elif call.cause is Cause.TIMEOUT:
+            self._failed(slot, f"timed out after {slot.node.action.timeout_ms} ms", ErrorCode.TIMEOUT)
+        elif error is None or isinstance(error, asyncio.CancelledError):
+            self._failed(slot, SELF_CANCELLED, ErrorCode.TOOL_ERROR)
         else:
-            error = call.exception()
-            if error is None:
-                self._returned(slot, seconds, call.result())
-            else:
-                self.level.spending.settle(slot, seconds)
-                terminal = isinstance(error, TerminalToolError)
-                self._failed(slot, describe(error), ErrorCode.TOOL_ERROR, terminal)
+            self._failed(slot, describe(error), ErrorCode.TOOL_ERROR, isinstance(error, TerminalToolError))
 
     def _withdrawn(self, slot: Slot) -> None:
         """Settle a call that was taken back before its tool began: this attempt made no call."""
@@ -312,7 +214,7 @@ class Attempts:
             action.failure_behavior is FailureBehavior.RETRY
             and code in _RETRYABLE
             and slot.attempt <= action.max_retries
-            and not slot.abandoned
+            and not (slot.call is not None and slot.call.abandoned)
             and not self.run.stopping
         )
 
@@ -355,6 +257,21 @@ class Attempts:
             attempts=slot.attempt,
             terminal=terminal,
         )
+
+
+def _cause(slot: Slot) -> Cause | None:
+    return slot.call.cause if slot.call is not None else None
+
+
+def recordable(tool: str, value: Any, used: dict[str, int]) -> Any:
+    """Return the output in what a compensation returned, as JSON, and put into ``used`` what the call used."""
+    try:
+        if isinstance(value, ToolResult):
+            used.update(amounts_of(to_json(dict(value.usage)), value.cost))
+            value = value.output
+        return to_json(value)
+    except Exception as error:  # noqa: BLE001 - a tool may return anything, and what it returns may raise anything
+        raise ToolError(f"tool '{tool}' returned what cannot be recorded: {describe(error)}") from None
 
 
 def amounts_of(usage: dict[str, Any], cost: int | None) -> dict[str, int]:

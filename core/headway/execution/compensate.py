@@ -20,19 +20,19 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from headway.cancellation import soon
+from headway.dispatch.protocol import Call, CallRequest, Cause, Surroundings
 from headway.errors import StoreError, ToolError, describe
 from headway.events import kinds
 from headway.execution import stop as stops
+from headway.execution.attempt import SELF_CANCELLED, recordable
 from headway.execution.prepare import Refused, ask_policies, fill_in
 from headway.execution.resumption import CUT_OFF
-from headway.execution.undo_call import UndoCall, recordable
 from headway.limits.bucket import TokenBucket, Waiter
 from headway.limits.flight import call_key
 from headway.plan.format import Action, ActionType, Compensation, Reversibility
 from headway.plan.graph import Node
 from headway.plan.references import find_references
 from headway.plan.results import ActionResult, ActionStatus
-from headway.tools.context import ToolContext
 
 if TYPE_CHECKING:
     from headway.execution.run import Run
@@ -106,7 +106,7 @@ class Undoing:
         self._run = run
         self._env = run.env
         self._index = {node.id: node.index for node in run.plan.nodes}
-        self._call: UndoCall | None = None
+        self._call: Call | None = None
         self._place: Waiter | None = None  # in the line of a bucket
         self._turn: asyncio.Future[None] | None = None
         self._token_of: TokenBucket | None = None  # held for the call that is to come
@@ -237,28 +237,45 @@ class Undoing:
     async def _made(self, node: Node, entry: ToolEntry, parameters: dict[str, Any]) -> Any:
         """Make the call, count what it used and return its output."""
         run = self._run
-        context = ToolContext(
-            run.job_id,
-            node.id,
-            idempotency_key=f"{run.job_id}:{node.id}:compensation",
-            cancel=run.token,
-            state=run.state.snapshot(),
-            workspace=self._env.workspace,
-            clock=self._env.clock,
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        request = CallRequest(
+            entry,
+            parameters,
+            on_end=lambda _: None if ended.done() else ended.set_result(None),
+            job_id=run.job_id,
+            action_id=node.id,
+            timeout_ms=node.action.timeout_ms or TIMEOUT_MS,
+            surroundings=Surroundings(run.token, run.state.raw(), self._env.workspace),
+            compensates=True,
         )
-        call = self._call = UndoCall(self._env, entry, parameters, context, node.action.timeout_ms or TIMEOUT_MS)
+        call = self._call = self._env.dispatcher.call(request)
         self._token_of = None
         used: dict[str, int] = {}
         try:
-            output = recordable(entry.name, await call.result(), used)
-        except (Exception, asyncio.CancelledError):
+            try:
+                await ended
+            except asyncio.CancelledError:
+                self._env.dispatcher.kill(call, now=True)
+                raise
+            output = recordable(entry.name, self._value(call), used)
+        finally:
             self._spend(node, entry.name, call.seconds, used)
-            raise
-        self._spend(node, entry.name, call.seconds, used)
         problem = entry.output_problem(output)
         if problem is not None:
             raise ToolError(f"tool '{entry.name}' returned what its schema does not allow: {problem}")
         return output
+
+    def _value(self, call: Call) -> Any:
+        """Return what the tool returned; raise what it raised, or :class:`ToolError` if the call was cut off."""
+        if call.cause is Cause.TIMEOUT:
+            raise ToolError(f"timed out after {call.request.timeout_ms} ms")
+        if call.cause is not None:
+            raise ToolError(self._killed())
+        if isinstance(call.error, asyncio.CancelledError):
+            raise ToolError(SELF_CANCELLED)
+        if call.error is not None:
+            raise call.error
+        return call.value
 
     def _spend(self, node: Node, tool: str, seconds: float, used: dict[str, int]) -> None:
         """Count a call in the budget, whether or not there was anything left of it, and note what such a call uses."""
@@ -279,7 +296,7 @@ class Undoing:
         if not self._run.token.is_killed():
             return
         if self._call is not None:
-            self._call.cut_off(self._killed())
+            self._env.dispatcher.kill(self._call)
         if self._place is not None:
             self._place.cancel()
         self._go_on()

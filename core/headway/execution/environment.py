@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from headway.arguments import expect, expect_one_of, path_of
+from headway.cancellation import LeftBehind
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of, rfc3339
+from headway.dispatch.local import LocalDispatcher
+from headway.dispatch.protocol import dispatcher_of
 from headway.events.log import EventLog
 from headway.limits.bucket import RateLimiter
 from headway.limits.cache import ResultCache
@@ -21,12 +23,14 @@ from headway.tools.threads import DaemonThreads
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILL_GRACE_S = 1.0
-"""How long a cancelled coroutine may take to end before it is left behind."""
+    from headway.dispatch.protocol import Dispatcher
 
 
 class Environment:
-    """Log, clock, tools, limits, caches and threads. ``concurrency`` is "level", or "car" for CAR's rule."""
+    """Log, clock, tools, limits, caches and the dispatcher. ``concurrency`` is "level", or "car" for CAR's rule.
+
+    Tools are called through ``dispatcher``: by default in this process, blocking ones in ``threads``.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Environment:
         workspace: Path | None = None,
         results: ResultCache | None = None,
         gates: Gates | None = None,
+        dispatcher: Dispatcher | None = None,
     ) -> None:
         expect_one_of(concurrency, ("level", "car"), "concurrency")
         self.clock = clock_of(clock)
@@ -52,9 +57,11 @@ class Environment:
         self.gates = gates if gates is not None else Gates()
         self.max_concurrency = whole_number(max_concurrency, "max_concurrency", 1)
         self.threads = DaemonThreads(max_concurrency)
+        self.left_behind = LeftBehind()
+        local = LocalDispatcher(self.clock, self.threads, self.left_behind)
+        self.dispatcher: Dispatcher = local if dispatcher is None else dispatcher_of(dispatcher)
         self.concurrency = concurrency
         self.workspace = None if workspace is None else path_of(workspace, "workspace")
-        self.left_behind: set[asyncio.Future[object]] = set()
         self._second = -1
         self._prefix = ""
 
@@ -64,13 +71,3 @@ class Environment:
         if second != self._second:
             self._second, self._prefix = second, rfc3339(second * 1000)[:-4]
         return f"{self._prefix}{millis:03d}Z"
-
-    def leave_behind(self, future: asyncio.Future[object]) -> None:
-        """Keep a call that does not end alive until it does, so that nothing warns about it."""
-        self.left_behind.add(future)
-        future.add_done_callback(self._ended)
-
-    def _ended(self, future: asyncio.Future[object]) -> None:
-        self.left_behind.discard(future)
-        if not future.cancelled():
-            future.exception()  # seen: its attempt was settled long ago

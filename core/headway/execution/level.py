@@ -46,10 +46,10 @@ class Level:
         self.launching: list[Slot] = []  # their action_executing is being committed
         self.ready: deque[Slot] = deque()  # granted a token, or back from backoff
         self.parked: dict[Slot, None] = {}  # waiting for a token or for the end of a backoff
+        self.snapshot = run.state.raw()  # what every action of the level sees
         self.attempts = Attempts(self)
         self.spending = Spending(self)
         self._waker: asyncio.Future[None] | None = None
-        self.snapshot = run.state.raw()  # what every action of the level sees
         self._slots = run.env.max_concurrency
         if run.env.concurrency == "car" and any(n.action.failure_behavior is FailureBehavior.ABORT for n in todo):
             self._slots = 1

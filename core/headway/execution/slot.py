@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from headway.clock import TimerHandle
@@ -12,11 +11,10 @@ from headway.plan.graph import Node
 from headway.plan.results import ErrorCode
 
 if TYPE_CHECKING:
-    from headway.execution.progress import Progress
+    from headway.dispatch.protocol import Call
     from headway.limits.bucket import Waiter
     from headway.limits.budget import Place
     from headway.limits.reuse import Asking
-    from headway.tools.chunks import ChunkEvents
     from headway.tools.registry import ToolEntry
 
 
@@ -24,27 +22,19 @@ class Slot:
     """An action that has left the queue: prepared, parked, in flight, or ended and not yet settled."""
 
     __slots__ = (
-        "abandoned",
         "again",
         "attempt",
-        "begun",
         "call",
-        "chunks",
         "code",
-        "cut",
         "duration",
-        "ended",
         "entry",
         "error",
         "node",
         "parameters",
         "parked",
         "parked_at",
-        "progress",
         "reserved",
         "reuse",
-        "started",
-        "timer",
         "token",
         "waited",
     )
@@ -54,22 +44,14 @@ class Slot:
         self.entry: ToolEntry | None = None
         self.parameters: dict[str, Any] = {}
         self.attempt = 0
-        self.begun = False  # the tool's own code runs; false while a sync call waits for its thread
-        self.started = 0.0
-        self.ended = 0.0
         self.duration = 0.0  # seconds inside the tool, all attempts
         self.waited = 0.0  # seconds in rate limits, the budget's line and backoff
         self.token = False  # holds a token of its bucket for the coming attempt
         self.reserved: dict[str, int] = {}  # budget held for the coming or present attempt
         self.reuse: Hit | Lead | None = None  # the result there was, or the duty to make the call for others too
-        self.call: asyncio.Future[Any] | None = None
-        self.timer: TimerHandle | None = None
+        self.call: Call | None = None  # of the present attempt
         self.parked: Waiter | Place | Asking | TimerHandle | None = None
         self.parked_at = 0.0
-        self.progress: Progress | None = None  # of the present attempt
-        self.chunks: ChunkEvents | None = None  # of the present attempt
-        self.cut: ErrorCode | None = None  # why the call was cut off: timeout, killed or interrupted
-        self.abandoned = False
         self.again = False  # waits for a further attempt, of which the policies have not been asked
         self.error: str | None = None  # of the attempt before
         self.code: ErrorCode | None = None

@@ -192,7 +192,7 @@ async def _unless_cancelled(work: Coroutine[Any, Any, T], cancel: CancellationTo
         unlisten()
         if not task.done():
             task.cancel()
-            env.leave_behind(task)
+            env.left_behind.add(task)
     if not task.done():
         raise HeadwayError(f"{CANCELED_PREFIX}{cancel.reason}")
     if task.cancelled():

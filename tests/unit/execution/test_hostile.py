@@ -170,7 +170,7 @@ async def test_a_call_that_ends_in_the_moment_of_its_timeout_keeps_its_result() 
     waiting = made.execute_with_cancel({"actions": [call("a", "odd")]}, token := headway.CancellationToken())
     running = asyncio.create_task(waiting)
     await clock.advance(0.005)
-    task = next(task for task in asyncio.all_tasks() if "odd" in repr(task.get_coro()))
+    task = next(task for task in asyncio.all_tasks() if "_drive" in repr(task.get_coro()))
     task.add_done_callback(lambda _: None)
     clock.call_later(0.005, lambda: asyncio.get_running_loop().call_soon(kill_when_done))
 

@@ -9,8 +9,8 @@ import pytest
 
 import headway
 from headway import CancellationToken, CostBudget
+from headway.dispatch.protocol import KILL_GRACE_S
 from headway.events import kinds
-from headway.execution.environment import KILL_GRACE_S
 from headway.plan.results import ActionStatus, ErrorCode
 from headway.testing import VirtualClock
 from tests.unit.execution.kit import call, events_of, runtime, write
@@ -340,7 +340,7 @@ async def test_waiting_for_a_thread_is_not_the_tools_time() -> None:
     clock = VirtualClock()
     made, _ = runtime(max_concurrency=1, clock=clock)
     other, _ = runtime(max_concurrency=1, clock=clock)
-    other._env.threads = made._env.threads  # two jobs of one engine share its threads
+    other._env.dispatcher = made._env.dispatcher  # two jobs of one engine share its threads
     first_in, first_out = threading.Event(), threading.Event()
 
     @headway.tool

@@ -1,0 +1,1 @@
+"""Dispatch: the one way to a tool."""
