@@ -18,13 +18,14 @@ from textual.timer import Timer
 
 from headway.clock import SYSTEM_CLOCK
 from headway.errors import HeadwayError, one_line
+from headway.events.snapshot import Snapshot
 from headway_console.actions import ACTIONS, Act
 from headway_console.model import ConsoleModel
 from headway_console.palette import ConsoleCommands
 from headway_console.playback import Playback
 from headway_console.resources import themes
 from headway_console.screens.main import MainScreen
-from headway_console.source import Item, Link, Snapshot, Source
+from headway_console.source import Item, Link, Source
 from headway_console.steering import QuitChoice, Steering
 from headway_console.theme import DARK, load_themes
 from headway_console.widgets.colors import with_states

@@ -7,13 +7,15 @@ the events, the source's time, the size and the theme, and on nothing else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold
+from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
-from headway_console.source import Item, Snapshot
+from headway_console.source import Item
 
 MAX_EVENTS = 200_000
 """The most events listed; older ones are counted, and still in the store."""
@@ -34,9 +36,7 @@ class ConsoleModel:
         self.now_ms = now_ms
         self.version = 0
         self.epoch = 0
-        self.jobs = JobsView()
-        self.limits = LimitsView()
-        self.budgets = BudgetView()
+        self._views = Snapshot()
         self.runs: dict[str, RunView] = {}
         self.events: list[Event] = []
         self.first = 0
@@ -50,6 +50,31 @@ class ConsoleModel:
         self._live: dict[str, None] = {}
         self._finished: deque[str] = deque()
         self._unknown: set[str] = set()
+
+    @property
+    def jobs(self) -> JobsView:
+        """All jobs."""
+        return self._views.jobs
+
+    @property
+    def limits(self) -> LimitsView:
+        """Every token bucket."""
+        return self._views.limits
+
+    @property
+    def budgets(self) -> BudgetView:
+        """Every budget."""
+        return self._views.budgets
+
+    @property
+    def views(self) -> Mapping[str, Any]:
+        """Every view over the whole log, by its name in the table of views."""
+        return self._views.views
+
+    @property
+    def complete(self) -> bool:
+        """Whether the lists hold every job: not while a store that lost its caches folds its log anew."""
+        return self._views.complete
 
     # -- events in -----------------------------------------------------------------------------------------------
 
@@ -78,7 +103,7 @@ class ConsoleModel:
         self.version += 1
 
     def _restart(self, snapshot: Snapshot) -> None:
-        self.jobs, self.limits, self.budgets = snapshot.jobs, snapshot.limits, snapshot.budgets
+        self._views = snapshot
         self.runs = dict(snapshot.runs)
         self.events = list(snapshot.events)
         self.first = 0
@@ -92,16 +117,17 @@ class ConsoleModel:
         self.epoch += 1
 
     def _fold(self, events: Iterable[Event]) -> None:
-        runs, jobs, limits, budgets = self.runs, self.jobs, self.limits, self.budgets
+        runs = self.runs
         listed = self.events
+        fresh = []
         for event in events:
             if event.seq and event.seq <= self.last_seq:
                 continue  # told twice
             self.last_seq = event.seq or self.last_seq
-            listed.append(event)
-            jobs = fold(jobs, event)
-            limits = fold(limits, event)
-            budgets = fold(budgets, event)
+            fresh.append(event)
+        listed += fresh
+        self._views.fold_log(fresh)
+        for event in fresh:
             job_id = event.job_id
             if job_id is None:
                 continue
@@ -119,7 +145,6 @@ class ConsoleModel:
             runs[job_id] = fold(run, event)
             if kind in kinds.TERMINAL_JOB:
                 self._remember_finished(job_id)
-        self.jobs, self.limits, self.budgets = jobs, limits, budgets
         if listed:
             self.last_ts = listed[-1].ts
         if len(listed) > self._max_events * 1.1:

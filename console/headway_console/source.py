@@ -21,33 +21,21 @@ from typing import Any, Protocol
 import msgspec
 
 from headway.events.event import Event
-from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+from headway.events.snapshot import Snapshot
+from headway.events.views import JobRow, RunView
 
 SPEEDS: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0)
 """The speeds that a replay offers, slowest first."""
 
 
-class Snapshot(msgspec.Struct):
-    """A fresh start: whoever follows forgets what it knew and goes on from these views.
-
-    A source sends one first if it does not begin at seq 1 (``Snapshot()`` means "from the beginning"), and another one
-    whenever it goes back in time (a replay that seeks) or has lost its place. The receiver owns the views from then
-    on. ``events`` are the newest events up to ``seq``, oldest first: they are listed, not folded. ``older`` counts the
-    events before them that are not listed. ``runs`` holds the runs worth following from the start (the live ones);
-    others are asked for with :meth:`Source.run`.
-    """
-
-    seq: int = 0
-    jobs: JobsView = msgspec.field(default_factory=JobsView)
-    limits: LimitsView = msgspec.field(default_factory=LimitsView)
-    budgets: BudgetView = msgspec.field(default_factory=BudgetView)
-    runs: dict[str, RunView] = msgspec.field(default_factory=dict)
-    events: list[Event] = msgspec.field(default_factory=list)
-    older: int = 0
-
-
 Item = Snapshot | list[Event]
-"""What :meth:`Source.batches` yields: a fresh start, or the next events in seq order (never empty)."""
+"""What :meth:`Source.batches` yields: a fresh start, or the next events in seq order (never empty).
+
+A fresh start says: forget what you knew and continue from these views. A source sends one first if it does not begin
+at seq 1 (``Snapshot()`` means "from the beginning"), and another one whenever it goes back in time (a replay that
+seeks) or has lost its place. Its ``runs`` are those worth following from the start (the live ones); others are asked
+for with :meth:`Source.run`.
+"""
 
 
 class Link(msgspec.Struct, frozen=True):

@@ -21,13 +21,13 @@ from headway.events import kinds
 from headway.events.checkpoint import Checkpoint, CheckpointInfo, StateDiff, diff_states, kept_results
 from headway.events.event import Event
 from headway.events.fold import fold
+from headway.events.snapshot import Snapshot
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, RunView
 from headway.execution.environment import Environment
 from headway.jobs import admission
 from headway.jobs.closing import WHY, closing_events
 from headway.jobs.history import History
-from headway.jobs.info import Snapshot
 from headway.jobs.live import LiveJob
 from headway.jobs.policy_files import PolicyFiles
 from headway.jobs.revival import CannotGoOn, revive
@@ -44,7 +44,7 @@ from headway.plan.parse import as_proposal, parse_proposal
 from headway.plan.verify import Issue, VerifyReport, verify
 from headway.policy.gates import Gates
 from headway.state import StateStore
-from headway.store import HomeLock, StoreLog, StoreReader
+from headway.store import HomeLock, StoreLog, StoreReader, store_of
 from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
 from headway.tools.loader import load_tool_files
@@ -395,12 +395,7 @@ class Engine:
 
     async def snapshot(self, job_id: str | None = None) -> Snapshot:
         """Return all views, and one job's run."""
-        run = await self.reader.run_view(job_id) if job_id is not None else None
-        jobs = await self.reader.jobs_view()
-        limits = await self.reader.limits_view()
-        budgets = await self.reader.budget_view()
-        seq = min(view.last_seq for view in (jobs, limits, budgets))
-        return Snapshot(seq, jobs, limits, budgets, run)
+        return await store_of(self.log).snapshot(job_id)
 
     def subscribe(self, after: int = 0, job_id: str | None = None) -> Subscription:
         """Follow the log from just after ``after``."""

@@ -24,13 +24,13 @@ from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.events.fold import fold, fold_all
 from headway.events.recording import Recording, check
+from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 from headway.home import Home
 from headway.store import StoreLog, StoreReader
 from headway.tools.decorator import entry_of
 from headway_console.cli import main
 from headway_console.sources import ReplaySource
-from headway_console.sources.folded import Folded
 from tests.fixtures.tools import LARGE, Shop
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -287,13 +287,13 @@ async def test_a_recording_is_played_to_the_same_views() -> None:
     await source.open()
     items = source.batches()
     source.seek(source.last_seq)
-    folded = Folded()
+    folded = Snapshot()
     while folded.seq < source.last_seq:
         item = await anext(items)
         if isinstance(item, list):
             folded.fold(item)
         else:
-            folded = Folded(item.seq, item.jobs, item.limits, item.budgets, item.runs)
+            folded = item
     await items.aclose()  # type: ignore[attr-defined]  # every async generator has it
     await source.close()
     agrees(said(folded.runs), then["runs"])

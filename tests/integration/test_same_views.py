@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from headway import CancellationToken, CostBudget, Runtime, ToolContext, ToolError, ToolResult
 from headway.events.event import Event
 from headway.events.recording import Recording, write_recording
+from headway.events.snapshot import Snapshot
 from headway.events.subscription import Subscription
 from headway.events.views import BudgetView, JobsView, LimitsView, RunView
 from headway.home import Home
 from headway.store import StoreLog, StoreReader
 from headway_console.sources import ReplaySource
-from headway_console.sources.folded import Folded
 from headway_console.sources.recording import RecordingIndex
 
 
@@ -139,7 +139,7 @@ async def test_live_replayed_and_stored(
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home")
         log = await StoreLog.open(home, clock=Stepping())
-        live = Folded()
+        live = Snapshot()
         following = asyncio.create_task(follow(log.subscribe(), live))
         await run_all(log, runs, limited)
         stored = await read_back(home, live)
@@ -152,7 +152,7 @@ async def test_live_replayed_and_stored(
 
         path = Path(folder) / "r.jsonl"
         write_recording(path, "the same", events, redacted=False)
-        again = Folded()
+        again = Snapshot()
         again.fold(Recording(path))
         assert views_of(again) == stored
         assert await replayed(path, random.Random(seed)) == stored
@@ -186,12 +186,12 @@ async def pull(subscription: Subscription, token: CancellationToken, after: int 
             return
 
 
-async def follow(subscription: Subscription, folded: Folded) -> None:
+async def follow(subscription: Subscription, folded: Snapshot) -> None:
     async for batch in subscription:
         folded.fold(batch)
 
 
-async def read_back(home: Home, live: Folded) -> Views:
+async def read_back(home: Home, live: Snapshot) -> Views:
     """What a reader of the store says."""
     async with await StoreReader.open(home.db) as reader:
         jobs = await reader.jobs_view()
@@ -212,13 +212,13 @@ async def replayed(path: Path, rng: random.Random) -> Views:
         source.seek(rng.randint(0, source.last_seq))
     source.seek(0)
     source.seek(source.last_seq)
-    folded = Folded()
+    folded = Snapshot()
     while folded.seq < source.last_seq:
         item = await anext(items)
         if isinstance(item, list):
             folded.fold(item)
         else:
-            folded = Folded(item.seq, item.jobs, item.limits, item.budgets, item.runs)
+            folded = item
     await items.aclose()  # type: ignore[attr-defined]  # every async generator has it
     await source.close()
     return views_of(folded)
@@ -236,5 +236,5 @@ async def every_place(home: Home, path: Path, events: list[Event]) -> None:
     index.close()
 
 
-def views_of(folded: Folded) -> Views:
+def views_of(folded: Snapshot) -> Views:
     return Views(folded.jobs, folded.limits, folded.budgets, folded.runs)

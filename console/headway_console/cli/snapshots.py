@@ -12,19 +12,16 @@ if TYPE_CHECKING:
 
 async def print_snapshot(home: Home, *, as_json: bool) -> None:
     """Print the views of the store as they stand: all as JSON, or the jobs in words."""
-    from headway.jobs.info import Snapshot
     from headway_console.cli.reading import open_store
 
     async with open_store(home) as reader:
-        jobs = await reader.jobs_view()
-        limits = await reader.limits_view()
-        budgets = await reader.budget_view()
+        snapshot = await reader.snapshot()
     if as_json:
-        seq = min(view.last_seq for view in (jobs, limits, budgets))
-        write_json(Snapshot(seq, jobs, limits, budgets))
+        write_json(snapshot.to_dict())
         return
-    if not jobs.jobs:
+    jobs = snapshot.jobs.jobs
+    if not jobs:
         say("no jobs")
-    for job in jobs.jobs.values():
+    for job in jobs.values():
         settled = job.succeeded + job.failed + job.skipped + job.rejected
         say(f"{job.job_id} {job.status}: {settled}/{job.actions} actions: {job.title}")

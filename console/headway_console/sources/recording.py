@@ -20,8 +20,8 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.recording import LINE_LIMIT, read_header
+from headway.events.snapshot import Snapshot
 from headway.events.views import JobRow, RunView
-from headway_console.sources.folded import Folded
 
 SPACING = 1000
 """Events between two kept views, as long as there is room."""
@@ -34,8 +34,7 @@ _TAIL = 64 * 1024  # from the file's end, where its last event is looked for fir
 
 _event = msgspec.json.Decoder(Event).decode
 _events = msgspec.json.Decoder(Event).decode_lines
-_folded = msgspec.msgpack.Decoder(Folded).decode
-_pack = msgspec.msgpack.Encoder().encode
+_FOLD_AT = 500  # events folded together
 
 
 class RecordingIndex:
@@ -64,7 +63,8 @@ class RecordingIndex:
         self._spacing = spacing
         self._kept_bytes = kept_bytes
         self._kept: list[tuple[int, bytes]] = []
-        self._now = Folded()
+        self._now = Snapshot()
+        self._unfolded: list[Event] = []
         self._lines: Iterator[bytes] = iter(())
         self._rest: list[bytes] = []
         self._line = 1  # lines read, the header is the first
@@ -166,7 +166,9 @@ class RecordingIndex:
             self._jobs.setdefault(event.job_id, array("Q")).append(self.count)
         self._starts.append(self._at)
         self._ends.append(self._at + length)
-        self._now.fold((event,))
+        self._unfolded.append(event)
+        if len(self._unfolded) == _FOLD_AT:
+            self._fold()
         self.count += 1
         if event.kind == kinds.LEVEL_FINISHED:
             self.level_ends.append(self.count)
@@ -179,10 +181,16 @@ class RecordingIndex:
         self.duration_ms = self.times[-1] if self.count else 0
         self._lines = iter(())
         self._rest = []
-        self._now = Folded()
+        self._unfolded = []
+        self._now = Snapshot()
+
+    def _fold(self) -> None:
+        self._now.fold(self._unfolded)
+        self._unfolded = []
 
     def _keep(self) -> None:
-        self._kept.append((self.count, _pack(self._now)))
+        self._fold()
+        self._kept.append((self.count, self._now.pack()))
         while len(self._kept) > 1 and sum(len(packed) for _, packed in self._kept) > self._kept_bytes:
             self._spacing *= 2
             self._kept = [(count, packed) for count, packed in self._kept if count % self._spacing == 0]
@@ -218,7 +226,7 @@ class RecordingIndex:
         start = self._starts[first]
         return os.pread(self._fd, self._ends[last] - start, start)
 
-    def views(self, number: int) -> Folded:
+    def views(self, number: int) -> Snapshot:
         """Return the views after the first ``number`` events; they are the caller's."""
         folded, start = self._kept_before(number)
         folded.fold(self.read(start, number))
@@ -242,13 +250,13 @@ class RecordingIndex:
             run = fold(run, event)
         return run
 
-    def _kept_before(self, number: int) -> tuple[Folded, int]:
+    def _kept_before(self, number: int) -> tuple[Snapshot, int]:
         """Return the last views kept at or before ``number``, and the number they were kept at."""
         place = bisect_right(self._kept, number, key=lambda kept: kept[0])
         if not place:
-            return Folded(), 0
+            return Snapshot(), 0
         count, packed = self._kept[place - 1]
-        return _folded(packed), count
+        return Snapshot.unpack(packed), count
 
 
 def _is_event(line: bytes) -> bool:

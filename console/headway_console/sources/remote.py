@@ -10,8 +10,9 @@ from headway.client import OperatorClient
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import NotFound, Unavailable
 from headway.events.event import Event
+from headway.events.snapshot import Snapshot
 from headway.events.views import RunView
-from headway_console.source import Commands, Item, Link, Snapshot
+from headway_console.source import Commands, Item, Link
 from headway_console.sources.heartbeat import Heartbeat
 
 LISTED = 2000
@@ -129,15 +130,10 @@ class RemoteSource:
         found = await self._client.events(max(0, views.seq - LISTED), limit=LISTED)
         events: list[Event] = [event for event in found if event.seq <= views.seq]
         self._seq = views.seq
-        return Snapshot(
-            seq=views.seq,
-            jobs=views.jobs,
-            limits=views.limits,
-            budgets=views.budgets,
-            runs=runs,
-            events=events,
-            older=events[0].seq - 1 if events else 0,
-        )
+        views.runs = runs
+        views.events = events
+        views.older = events[0].seq - 1 if events else 0
+        return views
 
     async def _pause(self, seconds: float) -> None:
         """Wait; return at once when the source is closed."""

@@ -270,7 +270,10 @@ class ReplaySource:
     def _start_at(self, number: int) -> Item:
         index = self._opened
         older = max(0, number - LISTED)
-        return index.views(number).snapshot(index.read(older, number), older)
+        snapshot = index.views(number)
+        snapshot.events = index.read(older, number)
+        snapshot.older = older
+        return snapshot
 
     def _stop_at_end(self) -> None:
         if self._at_end and self._playhead.playing:

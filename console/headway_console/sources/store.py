@@ -17,10 +17,11 @@ from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import NotFound, StoreError, Unavailable
 from headway.events import kinds
 from headway.events.event import Event
+from headway.events.snapshot import Snapshot
 from headway.events.views import RunView
 from headway.home import Home
 from headway.store import StoreReader
-from headway_console.source import Commands, Item, Link, Snapshot
+from headway_console.source import Commands, Item, Link
 from headway_console.sources.heartbeat import Heartbeat
 
 POLL_S = 1 / 15
@@ -185,27 +186,21 @@ class StoreSource:
                         return
 
     async def _snapshot(self, reader: StoreReader) -> Snapshot:
-        """Return a fresh start. Its views may already hold events after its seq: the fold knows them again."""
-        seq = await reader.last_seq()
-        jobs = await reader.jobs_view()
-        running = [row.job_id for row in jobs.jobs.values() if not row.finished]
+        """Return a fresh start."""
+        snapshot = await reader.snapshot()
+        running = [row.job_id for row in snapshot.jobs.jobs.values() if not row.finished]
         runs: dict[str, RunView] = {}
         for job_id in running[-RUNS:]:
             run = await self.run(job_id)
             if run is not None:
                 runs[job_id] = run
-        events = await reader.events(before=seq + 1, limit=LISTED)
-        self._seq = seq
+        events = await reader.events(before=snapshot.seq + 1, limit=LISTED)
+        self._seq = snapshot.seq
         self._running = set(running)
-        return Snapshot(
-            seq=seq,
-            jobs=jobs,
-            limits=await reader.limits_view(),
-            budgets=await reader.budget_view(),
-            runs=runs,
-            events=events,
-            older=events[0].seq - 1 if events else 0,
-        )
+        snapshot.runs = runs
+        snapshot.events = events
+        snapshot.older = events[0].seq - 1 if events else 0
+        return snapshot
 
     async def _readable(self) -> StoreReader:
         if self._reader is None:

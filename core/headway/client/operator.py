@@ -18,9 +18,9 @@ from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, InvalidPlan, StoreError, Unavailable, one_line
 from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
+from headway.events.snapshot import Snapshot
 from headway.events.views import JobRow, RunView
 from headway.home import Home, check_private
-from headway.jobs.info import Snapshot
 from headway.plan.parse import MAX_BYTES
 from headway.plan.results import ProposalResult
 from headway.plan.verify import VerifyReport
@@ -89,7 +89,7 @@ class OperatorClient:
 
     async def snapshot(self, job_id: str | None = None) -> Snapshot:
         """Return the views as of one seq; with a job id, that run too (:class:`NotFound`)."""
-        return await self._ask("GET", "/snapshot", Snapshot, query={"job": job_id})
+        return Snapshot.answered(await self._ask("GET", "/snapshot", msgspec.Raw, query={"job": job_id}))
 
     async def events(self, after: int = 0, job_id: str | None = None, limit: int = 1000) -> list[Event]:
         """Return up to ``limit`` events (at most 10,000) with ``seq > after``, oldest first."""

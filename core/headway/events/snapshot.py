@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import msgspec
 
 from headway.events import kinds
 from headway.events.event import Event
+from headway.events.fold import fold
 from headway.events.fold.table import VIEWS, log_views
 from headway.events.views import BudgetView, JobsView, LimitsView, RunView
 
@@ -77,14 +78,12 @@ class Snapshot:
 
     def fold(self, events: Iterable[Event]) -> None:
         """Take in the next events, in seq order. Runs are followed from their start; the last few finished stay."""
-        steps = [(self.views[row.name], row.fold, row.kinds) for row in log_views()]
-        runs, fold_run = self.runs, VIEWS["run"].fold
+        events = list(events)
+        self.fold_log(events)
+        row = VIEWS["run"]
+        runs = self.runs
         for event in events:
-            self.seq = event.seq
             kind = event.kind
-            for view, step, depends in steps:
-                if depends is None or kind in depends:
-                    step(view, event)
             job_id = event.job_id
             if job_id is None:
                 if kind == kinds.STORE_PRUNED:
@@ -94,12 +93,22 @@ class Snapshot:
             if run is None:
                 if kind != kinds.JOB_CREATED:
                     continue  # let go before, or begun before this log did
-                run = runs[job_id] = VIEWS["run"].empty(job_id)
-            fold_run(run, event)
+                run = runs[job_id] = row.empty(job_id)
+            fold(run, event)
             if kind in kinds.TERMINAL_JOB:
                 self._let_go()
-        for view, _, _ in steps:
-            view.last_seq = self.seq
+
+    def fold_log(self, events: Sequence[Event]) -> None:
+        """Fold the next events on the views over the whole log, and on nothing else."""
+        if not events:
+            return
+        for row in log_views():
+            view, step, depends = self.views[row.name], row.fold, row.kinds
+            for event in events:
+                if (depends is None or event.kind in depends) and not 0 < event.seq <= view.last_seq:
+                    step(view, event)
+            view.last_seq = max(view.last_seq, events[-1].seq)
+        self.seq = events[-1].seq
 
     def _let_go(self) -> None:
         finished = [job_id for job_id, run in self.runs.items() if run.job.finished]
@@ -129,7 +138,7 @@ class Snapshot:
         return cls(seq, runs=runs, complete=complete, **decoded)
 
     @classmethod
-    def answered(cls, body: bytes) -> Snapshot:
+    def answered(cls, body: bytes | msgspec.Raw) -> Snapshot:
         """Return the snapshot of an operator API's answer; views that this version does not know are left out."""
         fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         views = {

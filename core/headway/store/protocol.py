@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from headway.events.checkpoint import Checkpoint, CheckpointInfo
     from headway.events.event import Event
     from headway.events.log import EventLog
+    from headway.events.snapshot import Snapshot
     from headway.events.subscription import Subscription
     from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 
@@ -113,6 +114,12 @@ class Reader(Protocol):
 
     async def scope_state(self, scope: str, upto: int | None = None) -> dict[str, Any]:
         """Return the state of a scope as it is, or as it was at seq ``upto``; empty for one that nobody used."""
+
+    async def snapshot(self, job_id: str | None = None) -> Snapshot:
+        """Return every view of the table, and one job's run if asked for, all as of one seq.
+
+        Raises :class:`headway.errors.NotFound` if there is no such job.
+        """
 
     async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
         """Return the checkpoints that were saved (not the ends of levels), of a job, a scope or all, oldest first."""

@@ -14,10 +14,10 @@ from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.log import EventLog
+from headway.events.snapshot import Snapshot
 from headway.events.subscription import Subscription
-from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+from headway.events.views import JobRow, JobsView, RunView
 from headway.home import Home
-from headway.jobs.info import Snapshot
 from headway.plan.format import ActionProposal, new_id
 from headway.plan.graph import compile_plan
 from headway.plan.verify import Issue, VerifyReport
@@ -79,8 +79,9 @@ class FakeEngine:
     async def snapshot(self, job_id: str | None = None) -> Snapshot:
         run = None if job_id is None else await self.run(job_id)
         events = await self.log.read(limit=10**9)
-        views = (fold_all(JobsView(), events), fold_all(LimitsView(), events), fold_all(BudgetView(), events))
-        return Snapshot(self.log.last_seq, *views, run)
+        snapshot = Snapshot(runs={run.job.job_id: run} if run is not None else None)
+        snapshot.fold_log(events)
+        return snapshot
 
     def subscribe(self, after: int = 0, job_id: str | None = None) -> Subscription:
         return self.log.subscribe(after, job_id=job_id)

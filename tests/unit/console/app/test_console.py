@@ -14,13 +14,14 @@ from headway.events import kinds
 from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
 from headway.events.fold import fold_all
+from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobsView
 from headway_console.app import HeadwayConsole, QuitChoice
 from headway_console.screens.dialog import ChoiceDialog
 from headway_console.screens.help import HelpScreen
 from headway_console.screens.main import MainScreen
 from headway_console.screens.restore import CheckpointList, RestoreDialog
-from headway_console.source import Link, Snapshot
+from headway_console.source import Link
 from headway_console.widgets.filter_bar import FilterBar
 from tests.unit.console.app.fakes import FakeCommands, FakeSource, console_on, painted, recorded, run_of
 

@@ -5,10 +5,10 @@ import random
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import clone, fold_all
+from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView
 from headway.testing import event_stream
 from headway_console.model import ConsoleModel
-from headway_console.source import Snapshot
 from tests.unit.console.app.fakes import recorded, run_of
 
 
@@ -69,8 +69,11 @@ def test_a_snapshot_replaces_everything() -> None:
     jobs, limits, budgets = (fold_all(view, half) for view in (JobsView(), LimitsView(), BudgetView()))
     job_id = next(iter(jobs.jobs))
     run = run_of(half, job_id)
-    known.feed(Snapshot(90, jobs, limits, budgets, {job_id: run}, half[80:], 80))  # type: ignore[arg-type]
-    assert known.epoch == 1
+    start = Snapshot(
+        90, jobs=jobs, limits=limits, budgets=budgets, runs={job_id: run}, events=half[80:], older=80, complete=False
+    )
+    known.feed(start)
+    assert (known.epoch, known.complete) == (1, False)
     assert (known.last_seq, known.older, len(known.events)) == (90, 80, 10)
     known.feed(events[90:])
     assert known.run == run_of(events, job_id)

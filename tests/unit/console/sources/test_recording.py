@@ -13,9 +13,9 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.recording import write_recording
+from headway.events.snapshot import Snapshot
 from headway.events.views import JobRow, RunView
 from headway.testing import event_stream
-from headway_console.sources.folded import Folded
 from headway_console.sources.recording import RecordingIndex
 
 
@@ -28,8 +28,8 @@ def opened(path: Path, events: list[Event], spacing: int = 7, kept_bytes: int = 
     return index
 
 
-def folded(events: list[Event]) -> Folded:
-    views = Folded()
+def folded(events: list[Event]) -> Snapshot:
+    views = Snapshot()
     views.fold(events)
     return views
 
@@ -169,7 +169,7 @@ def test_lines_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
 def test_no_events(tmp_path: Path) -> None:
     index = opened(tmp_path / "r.jsonl", [])
     assert (index.count, index.complete, index.last_seq, index.duration_ms, index.damage) == (0, True, 0, 0, "")
-    assert index.views(0) == Folded()
+    assert index.views(0) == Snapshot()
     index.close()
 
 

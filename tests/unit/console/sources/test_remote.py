@@ -12,11 +12,11 @@ from headway.errors import NotFound, Unavailable
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.log import EventLog
+from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
-from headway.jobs.info import Snapshot as Views
 from headway.testing import VirtualClock, event_stream, settle
 from headway_console.model import ConsoleModel
-from headway_console.source import Item, Snapshot, Source
+from headway_console.source import Item, Source
 from headway_console.sources import RemoteSource
 from headway_console.sources.memory import folded_run
 from headway_console.sources.remote import FOLLOWED, LISTED
@@ -48,15 +48,12 @@ class Daemon:
         self.up()
         return DaemonStatus("0", 1, "/home", "http://x", 0, self.log.last_seq)
 
-    async def snapshot(self) -> Views:
+    async def snapshot(self) -> Snapshot:
         self.up()
         events = await self.log.read(limit=10**9)
-        return Views(
-            events[-1].seq if events else 0,
-            fold_all(JobsView(), events),
-            fold_all(LimitsView(), events),
-            fold_all(BudgetView(), events),
-        )
+        views = Snapshot()
+        views.fold_log(events)
+        return views
 
     async def events(self, after: int = 0, job_id: str | None = None, limit: int = 1000) -> list[Event]:
         self.up()

@@ -16,11 +16,12 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.recording import Recording, write_recording
+from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 from headway.testing import VirtualClock, event_stream, settle
 from headway_console.model import ConsoleModel
 from headway_console.resources import recordings
-from headway_console.source import SPEEDS, Item, Snapshot, Source
+from headway_console.source import SPEEDS, Item, Source
 from headway_console.sources import ReplaySource
 from headway_console.sources.replay import BATCH, LISTED, MAX_SPEED
 

@@ -17,13 +17,14 @@ from headway.errors import NotFound, StoreUnreadable
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold_all
+from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 from headway.home import Home
 from headway.store import StoreLog
 from headway.testing import VirtualClock, event_stream
 from headway_bridge.listeners import UnixListener
 from headway_console.model import ConsoleModel
-from headway_console.source import Item, Snapshot, Source
+from headway_console.source import Item, Source
 from headway_console.sources import StoreSource
 from headway_console.sources.heartbeat import SILENCE_S
 from headway_console.sources.store import LISTED
