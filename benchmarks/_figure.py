@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Bar(NamedTuple):
@@ -49,6 +49,10 @@ def at_least(limit: float) -> Bar:
     return Bar(limit, at_least=True)
 
 
+WIDTH = 66
+"""The columns that the names of a table take."""
+
+
 def lines(figures: Iterable[Figure]) -> list[str]:
     """Return the table: a line a figure, and under it a line a rival, with the rival's multiple of the figure."""
     rows: list[tuple[str, float | None, str]] = []
@@ -60,9 +64,8 @@ def lines(figures: Iterable[Figure]) -> list[str]:
             else:
                 ratio = f"{figure.unit}  ({_ratio(rival, figure):,.2f} x ours)" if figure.value else figure.unit
                 rows.append((f"    {rival.name}", rival.value, ratio))
-    width = max((len(what) for what, _, _ in rows), default=0)
     return [
-        f"  {what:<{width}}  {'-' if value is None else f'{value:,.2f}':>12} {rest}".rstrip()
+        f"  {what:<{WIDTH}}  {'-' if value is None else f'{value:,.2f}':>12} {rest}".rstrip()
         for what, value, rest in rows
     ]
 
@@ -82,6 +85,14 @@ def as_json(figure: Figure) -> dict[str, object]:
             for rival in figure.rivals
         ]
     return shown
+
+
+def figure_of(shown: dict[str, Any]) -> Figure:
+    """Return the figure that :func:`as_json` showed."""
+    bar = shown.get("bar")
+    rivals = tuple(Rival(peer["name"], peer["value"], peer.get("why", "")) for peer in shown.get("peers", ()))
+    held = Bar(bar["limit"], bar["at_least"]) if bar is not None else None
+    return Figure(shown["what"], shown["value"], shown["unit"], held, rivals, shown.get("slowed", False))
 
 
 def missed(figures: Iterable[Figure]) -> list[Figure]:

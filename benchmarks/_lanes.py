@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks._figure import Bar, Figure, Rival
-from benchmarks._pace import PACE, Round
+from benchmarks._pace import CASE_S, PACE, Round
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ROOT / ".venv-peers"
-START_S = 120.0
-ANSWER_S = 180.0
+START_S = 60.0
+ANSWER_S = 60.0
 BREATH_S = 0.3
 """How long the next round waits after one that does not count."""
 
@@ -137,11 +137,16 @@ class Lanes:
         rounds: int = 7,
         slow: int = 7,
         fresh: bool = False,
-    ) -> Figure:
-        """Measure a case in all lanes by turns, until each has ``rounds`` that count; return the medians.
+        seconds: float = CASE_S,
+        against: tuple[Peer, Bar] | None = None,
+    ) -> Iterator[Figure]:
+        """Measure a case in all lanes by turns, until each has ``rounds`` that count; yield the medians.
 
         A peer needs no more than ``slow`` rounds. ``fresh`` takes new processes each round, whose pace is no matter.
+        No round begins after ``seconds``. With ``against`` a second row follows: how many times what that peer needs
+        Headway needs, the median over the rounds that they made in turn.
         """
+        PACE.case(seconds)
         made: dict[Peer, list[Round]] = {peer: [] for peer in (OURS, *peers)}
         wanted = {peer: rounds if peer is OURS else min(rounds, slow) for peer in made}
         why: dict[Peer, str] = {}
@@ -159,8 +164,13 @@ class Lanes:
             Rival(self._lanes[peer].name, None if peer in why else PACE.median(made[peer]), why.get(peer, ""))
             for peer in peers
         )
-        slowed = not fresh and any(not PACE.steady(got) for peer, got in made.items() if peer not in why)
-        return Figure(what, PACE.median(made[OURS]), unit, bar, rivals, slowed)
+        slowed = not fresh and any(PACE.slowed(got, wanted[peer]) for peer, got in made.items() if peer not in why)
+        yield Figure(what, PACE.median(made[OURS]), unit, bar, rivals, slowed)
+        if against is not None and against[0] not in why:
+            peer, limit = against
+            pairs = list(zip(made[OURS], made[peer], strict=False))
+            ratios = [Round(ours.value / theirs.value, max(ours.pace, theirs.pace)) for ours, theirs in pairs]
+            yield Figure(f"{what}, against {peer.name}", PACE.median(ratios), "times", limit, (), slowed)
 
     def close(self) -> None:
         """End all lanes."""

@@ -120,7 +120,7 @@ async def _aged(new: Opened, events: int, count: int) -> float:
         made = runtime(log)
         while log.last_seq < events:
             await made.execute(parse_proposal(plan))
-        return await PACE.ratio_async(lambda: _cost(made, parse_proposal(plan)), first, 7)
+        return await PACE.ratio_async(lambda: _cost(made, parse_proposal(plan)), first, 3)
 
 
 async def _wall(tool: str, count: int) -> float:

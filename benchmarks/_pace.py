@@ -22,6 +22,10 @@ TRIES = 3
 """How many rounds are made, at most, for each that is to count."""
 
 
+CASE_S = 5.0
+"""How long the rounds of one case may take, in seconds of wall time."""
+
+
 class Round(NamedTuple):
     """One measured value, and the slower of the loops beside it, in seconds."""
 
@@ -57,6 +61,24 @@ class Pace:
         self.best = min(loop() for _ in range(20))
         self.made = 0
         self.left_out = 0
+        self._end = self._until = float("inf")
+
+    def end_within(self, seconds: float) -> None:
+        """Let all that is measured from now on end in ``seconds`` of wall time, as far as rounds can be left out."""
+        self._end = self._until = time.monotonic() + seconds
+
+    def case(self, seconds: float = CASE_S) -> None:
+        """Begin a case: its rounds end after ``seconds`` of wall time, but for the first."""
+        self._until = min(self._end, time.monotonic() + seconds)
+
+    @property
+    def over(self) -> bool:
+        """Whether the time for everything is over."""
+        return time.monotonic() >= self._end
+
+    def slowed(self, rounds: Sequence[Round], wanted: int) -> bool:
+        """Whether too few of the rounds that were wanted count."""
+        return len(self.steady(rounds)) < min(wanted, FEWEST)
 
     def steady(self, rounds: Sequence[Round]) -> list[float]:
         """Return the values of the rounds that count."""
@@ -84,6 +106,15 @@ class Pace:
             value = work()
             made.append(self.note(Round(value, max(before, loop()))))
         return self.median(made)
+
+    def best_of(self, work: Callable[[], float], rounds: int = 5, seconds: float = 2.0) -> float:
+        """Return the least that ``work`` measures in some rounds, of which none begins after ``seconds``."""
+        self.case(seconds)
+        best = work()
+        for _ in range(rounds - 1):
+            if time.monotonic() < self._until:
+                best = min(best, work())
+        return best
 
     async def measure_async(self, work: Callable[[], Awaitable[float]], rounds: int) -> float:
         """Do what :meth:`measure` does with a coroutine function."""
@@ -115,7 +146,9 @@ class Pace:
         return await self.measure_async(pair, rounds)
 
     def enough(self, made: Sequence[Round], wanted: int) -> bool:
-        """Whether so many of the rounds count, or too many were made."""
+        """Whether so many of the rounds count, too many were made, or the time of the case is over."""
+        if made and time.monotonic() >= self._until:
+            return True
         return len(made) >= TRIES * wanted or len(self.steady(made)) >= wanted
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from benchmarks._figure import Figure
+from benchmarks._pace import PACE
 from headway.events.critical_path import critical_path
 from headway.events.event import Event
 from headway.events.fold import clone, fold, fold_all
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
 from headway.testing import event_stream
+
+SECONDS = 10
 
 _VIEWS: dict[str, Callable[[], Any]] = {
     "JobsView": JobsView,
@@ -26,14 +29,15 @@ _VIEWS: dict[str, Callable[[], Any]] = {
 }
 
 
-def _best_us(work: Callable[[], object], per: int, rounds: int = 7) -> float:
+def _best_us(work: Callable[[], object], per: int) -> float:
     """Return the CPU time of the fastest round, in µs for each of ``per`` pieces."""
-    times = []
-    for _ in range(rounds):
+
+    def once() -> float:
         began = time.process_time()
         work()
-        times.append(time.process_time() - began)
-    return min(times) / per * 1e6
+        return time.process_time() - began
+
+    return PACE.best_of(once, rounds=7) / per * 1e6
 
 
 def _wide_run(actions: int) -> list[Event]:
@@ -64,36 +68,28 @@ def _one_by_one(events: list[Event]) -> RunView:
     return view
 
 
+def _empty() -> RunView:
+    return RunView(JobRow("job"))
+
+
 def _folded(make: Callable[[], Any], events: list[Event]) -> object:
     return fold_all(make(), events)
 
 
-def run() -> list[Figure]:
+def run() -> Iterator[Figure]:
     """Measure; return the figures."""
     events = event_stream(random.Random(1), jobs=60, actions=40)
-    rows = [
-        Figure(f"fold into {name}", _best_us(partial(_folded, make, events), len(events)), "µs/event")
-        for name, make in _VIEWS.items()
-    ]
+    for name, make in _VIEWS.items():
+        yield Figure(f"fold into {name}", _best_us(partial(_folded, make, events), len(events)), "µs/event")
     wide = _wide_run(1000)
     view = fold_all(RunView(JobRow("job")), wide)
     assert view.job.succeeded == 1000
     assert view.job.status == "completed"
     created = wide[:1]
-    rows += [
-        Figure(
-            "fold_all, one run of 1,000 actions",
-            _best_us(lambda: fold_all(RunView(JobRow("job")), wide), len(wide)),
-            "µs/event",
-        ),
-        Figure("fold one by one, the same", _best_us(lambda: _one_by_one(wide), len(wide)), "µs/event"),
-        Figure(
-            "job_created with 1,000 actions",
-            _best_us(lambda: fold_all(RunView(JobRow("job")), created), 1000),
-            "µs/action",
-        ),
-        Figure("clone a run of 1,000 actions", _best_us(lambda: clone(view), 1000), "µs/action"),
-        Figure("encode it as JSON", _best_us(lambda: msgspec.json.encode(view), 1000), "µs/action"),
-        Figure("critical path", _best_us(lambda: critical_path(view, 0), 1000), "µs/action"),
-    ]
-    return rows
+    one = len(wide)
+    yield Figure("fold_all, one run of 1,000 actions", _best_us(lambda: _folded(_empty, wide), one), "µs/event")
+    yield Figure("fold one by one, the same", _best_us(lambda: _one_by_one(wide), one), "µs/event")
+    yield Figure("job_created with 1,000 actions", _best_us(lambda: _folded(_empty, created), 1000), "µs/action")
+    yield Figure("clone a run of 1,000 actions", _best_us(lambda: clone(view), 1000), "µs/action")
+    yield Figure("encode it as JSON", _best_us(lambda: msgspec.json.encode(view), 1000), "µs/action")
+    yield Figure("critical path", _best_us(lambda: critical_path(view, 0), 1000), "µs/action")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from benchmarks._figure import Figure
+from benchmarks._pace import PACE
 from headway.policy import CapabilitySet, PermissionGrant, PolicyCall, PolicyEngine, load_policies
+
+SECONDS = 20
 
 _ROUNDS = 7
 _CALLS = 2000
@@ -27,13 +30,14 @@ _CALL = PolicyCall(
 
 def _best_us(work: Callable[[], object]) -> float:
     """Return the CPU time of one call in the fastest round, in µs."""
-    times = []
-    for _ in range(_ROUNDS):
+
+    def once() -> float:
         began = time.process_time()
         for _ in range(_CALLS):
             work()
-        times.append(time.process_time() - began)
-    return min(times) / _CALLS * 1e6
+        return time.process_time() - began
+
+    return PACE.best_of(once, rounds=_ROUNDS, seconds=1.0) / _CALLS * 1e6
 
 
 def _from_files(text: str) -> PolicyEngine:
@@ -88,16 +92,12 @@ def _engines() -> dict[str, PolicyEngine]:
     }
 
 
-def run() -> list[Figure]:
+def run() -> Iterator[Figure]:
     """Measure; return the figures."""
-    rows = []
     for what, engine in _engines().items():
         assert engine.check(_CALL) == []
-        rows.append(Figure(f"check, {what}", _best_us(partial(engine.check, _CALL)), "µs/action"))
+        yield Figure(f"check, {what}", _best_us(partial(engine.check, _CALL)), "µs/action")
     capabilities = CapabilitySet(allowed_tools=frozenset({"fetch"}), allowed_state_keys=frozenset({"key1"}))
     grant = PermissionGrant("full_access")
-    rows += [
-        Figure("capabilities.check", _best_us(lambda: capabilities.check(_CALL)), "µs/action"),
-        Figure("grant.check", _best_us(lambda: grant.check(_CALL, None)), "µs/action"),
-    ]
-    return rows
+    yield Figure("capabilities.check", _best_us(lambda: capabilities.check(_CALL)), "µs/action")
+    yield Figure("grant.check", _best_us(lambda: grant.check(_CALL, None)), "µs/action")

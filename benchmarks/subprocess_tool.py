@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from benchmarks._figure import Figure
 from headway.tools.context import ToolContext
 from headway.tools.shell import shell_tool
 from headway.tools.subprocess import SubprocessTool
 from headway.tools.workspace import Workspace
+
+SECONDS = 20
 
 _CHILD = """
 import sys, json
@@ -41,36 +44,37 @@ async def _measure(call: Callable[[], Awaitable[object]], calls: int, at_once: i
     return (time.perf_counter() - wall) / made * 1e6, (time.process_time() - cpu) / made * 1e6
 
 
-async def _all() -> list[Figure]:
-    rows: list[Figure] = []
+async def _all() -> AsyncIterator[Figure]:
     tool = SubprocessTool([sys.executable, "-IS", "-c", _CHILD], name="bench")
     large = "x" * 100_000
     for name, calls, at_once, params in (
-        ("subprocess: one after the other", 5000, 1, _PARAMS),
-        ("subprocess: 64 in flight", 20_000, 64, _PARAMS),
-        ("subprocess: 100 kB there and back", 500, 1, {"text": large}),
+        ("subprocess: one after the other", 2000, 1, _PARAMS),
+        ("subprocess: 64 in flight", 10_000, 64, _PARAMS),
+        ("subprocess: 100 kB there and back", 300, 1, {"text": large}),
     ):
         wall, cpu = await _measure(lambda params=params: tool.call(**params), calls, at_once)  # type: ignore[misc]
-        rows += [Figure(name, wall, "µs/call"), Figure(name, cpu, "µs CPU/call")]
+        yield Figure(name, wall, "µs/call")
+        yield Figure(name, cpu, "µs CPU/call")
     await tool.aclose()
     with tempfile.TemporaryDirectory() as folder:
         shell = shell_tool(Workspace(folder), allow=["true"])
-        wall, cpu = await _measure(lambda: shell.call(command="true", ctx=ToolContext()), 500, 1)
-        rows += [
-            Figure("shell: a process a call (true)", wall, "µs/call"),
-            Figure("shell: a process a call", cpu, "µs CPU/call"),
-        ]
+        wall, cpu = await _measure(lambda: shell.call(command="true", ctx=ToolContext()), 200, 1)
+    yield Figure("shell: a process a call (true)", wall, "µs/call")
+    yield Figure("shell: a process a call", cpu, "µs CPU/call")
 
     async def peer() -> None:
         child = await asyncio.create_subprocess_exec("true", stdout=-1, stderr=-1)
         await child.communicate()
 
-    wall, cpu = await _measure(peer, 500, 1)
-    rows += [Figure("peer: asyncio.create_subprocess_exec (true)", wall, "µs/call")]
-    rows += [Figure("peer: asyncio.create_subprocess_exec", cpu, "µs CPU/call")]
-    return rows
+    wall, cpu = await _measure(peer, 200, 1)
+    yield Figure("peer: asyncio.create_subprocess_exec (true)", wall, "µs/call")
+    yield Figure("peer: asyncio.create_subprocess_exec", cpu, "µs CPU/call")
 
 
-def run() -> list[Figure]:
-    """Return the figures."""
-    return asyncio.run(_all())
+def run() -> Iterator[Figure]:
+    """Yield the figures as they come."""
+    with asyncio.Runner() as runner:
+        figures = _all()
+        with contextlib.suppress(StopAsyncIteration):
+            while True:
+                yield runner.run(anext(figures))

@@ -64,7 +64,7 @@ def aged(events: int, count: int) -> float:
     runtime = new()
     while runtime.event_count() < events:
         runtime.execute_proposal(text, _noop)
-    return PACE.ratio(lambda: cost(runtime), lambda: cost(new()), 7)
+    return PACE.ratio(lambda: cost(runtime), lambda: cost(new()), 3)
 
 
 def nap_sync(count: int) -> float:

@@ -1,4 +1,4 @@
-"""The floor: asyncio's own task group, one task an action, with neither plan nor log."""
+"""The floor: asyncio's own task group, one task an action, with neither plan nor log, nothing on disk."""
 
 from __future__ import annotations
 
@@ -77,6 +77,9 @@ if __name__ == "__main__":
             "flat": flat,
             "layers": layers,
             "chain": chain,
+            "durable_flat": flat,
+            "durable_layers": layers,
+            "durable_chain": chain,
             "growth": growth,
             "nap_async": nap_async,
             "nap_sync": nap_sync,
