@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from headway.arguments import expect, expect_one_of, path_of
 from headway.cancellation import LeftBehind
@@ -10,6 +10,7 @@ from headway.clock import SYSTEM_CLOCK, Clock, clock_of, rfc3339
 from headway.dispatch.local import LocalDispatcher
 from headway.dispatch.protocol import dispatcher_of
 from headway.events.log import EventLog
+from headway.execution.stages.approval import AllowAll, ApprovalPort
 from headway.limits.bucket import RateLimiter
 from headway.limits.cache import ResultCache
 from headway.limits.idempotency import IdempotencyCache
@@ -26,10 +27,31 @@ if TYPE_CHECKING:
     from headway.dispatch.protocol import Dispatcher
 
 
+class Versioned(Protocol):
+    """A set of rules."""
+
+    @property
+    def version(self) -> int:
+        """A number that grows with each change of the rules."""
+
+
+class Rules:
+    """All that may bring a rule into a run that is under way."""
+
+    def __init__(self, *holders: Versioned) -> None:
+        self._a, self._b, self._c, self._d = holders
+
+    @property
+    def version(self) -> int:
+        """A number that grows with each change of any rule."""
+        return self._a.version + self._b.version + self._c.version + self._d.version
+
+
 class Environment:
     """Log, clock, tools, limits, caches and the dispatcher. ``concurrency`` is "level", or "car" for CAR's rule.
 
-    Tools are called through ``dispatcher``: by default in this process, blocking ones in ``threads``.
+    Tools are called through ``dispatcher``: by default in this process, blocking ones in ``threads``. ``approvals`` is
+    asked before each action: by default it approves of all.
     """
 
     def __init__(
@@ -45,6 +67,7 @@ class Environment:
         results: ResultCache | None = None,
         gates: Gates | None = None,
         dispatcher: Dispatcher | None = None,
+        approvals: ApprovalPort | None = None,
     ) -> None:
         expect_one_of(concurrency, ("level", "car"), "concurrency")
         self.clock = clock_of(clock)
@@ -55,6 +78,8 @@ class Environment:
         self.reuse = Reuse(self.results, IdempotencyCache(clock))
         self.prices = Prices()
         self.gates = gates if gates is not None else Gates()
+        self.approvals: ApprovalPort = approvals if approvals is not None else AllowAll()
+        self.rules = Rules(self.gates.policies, self.approvals, self.results, self.limiter)
         self.max_concurrency = whole_number(max_concurrency, "max_concurrency", 1)
         self.threads = DaemonThreads(max_concurrency)
         self.left_behind = LeftBehind()

@@ -20,10 +20,11 @@ from headway.errors import InvalidInput, StoreError, as_line, describe
 from headway.events import kinds
 from headway.events.event import Event
 from headway.execution import stop as stops
-from headway.execution.compensate import compensate, leave_undone
+from headway.execution.compensation import compensate, leave_undone
 from headway.execution.environment import Environment
 from headway.execution.level import Level
 from headway.execution.resumption import Resumption, Tried
+from headway.execution.stages.table import Stages
 from headway.execution.stop import Stop
 from headway.limits.budget import BudgetMeter
 from headway.plan.format import ActionType, FailureBehavior
@@ -79,6 +80,7 @@ class Run:
         self.undoing: frozenset[int] = past.undoing if past is not None else frozenset()  # when a restart came
         self.refused: StoreError | None = None  # what the log said to an event: none came after it
         self._kill_logged = past is not None and past.kill_reason is not None
+        self.stages = Stages(self)
         self._before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
         self._thread = 0

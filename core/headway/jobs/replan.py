@@ -19,7 +19,8 @@ from headway.errors import HeadwayError, InvalidInput, describe
 from headway.events import kinds
 from headway.events.event import Event
 from headway.execution.environment import Environment
-from headway.execution.prepare import Refused, fill_in
+from headway.execution.parameters import fill_in
+from headway.execution.stages.stage import Refused
 from headway.jsonvalue import copy_json
 from headway.numbers import LONGEST_S, number_between, whole_number
 from headway.plan.format import ActionProposal

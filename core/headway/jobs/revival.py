@@ -15,7 +15,7 @@ import msgspec
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import JobRow
-from headway.execution.compensate import undoable
+from headway.execution.compensation import undoable
 from headway.execution.resumption import Resumption, resumption_of
 from headway.jobs.admission import JobSpec
 from headway.jobs.closing import WHY

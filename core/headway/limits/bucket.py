@@ -181,12 +181,14 @@ class RateLimiter:
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock_of(clock)
         self._buckets: dict[str, TokenBucket] = {}
+        self.version = 0  # grows when a tool gets its bucket, or loses it
 
     def set_limit(self, tool: str, max_calls: int, interval_secs: float) -> TokenBucket:
         """Give ``tool`` a full bucket, or change the one it has: see :meth:`TokenBucket.configure`."""
         bucket = self._buckets.get(plain(tool, "a tool's name"))
         if bucket is None:
             bucket = self._buckets[tool] = TokenBucket(tool, max_calls, interval_secs, self._clock)
+            self.version += 1
         else:
             bucket.configure(max_calls, interval_secs)
         return bucket
@@ -196,6 +198,7 @@ class RateLimiter:
         bucket = self._buckets.pop(expect(tool, str, "a tool's name"), None)
         if bucket is None:
             return False
+        self.version += 1
         bucket.release()
         return True
 

@@ -26,6 +26,7 @@ class ResultCache(ResultStore):
     ) -> None:
         super().__init__(clock, max_entries=max_entries, max_bytes=max_bytes)
         self._ttl: dict[str, float] = {}
+        self.version = 0  # grows when a tool's cache is enabled or disabled
 
     def enable(self, tool: str, ttl_secs: float) -> None:
         """Keep results of ``tool`` for ``ttl_secs`` seconds; 0 disables. A new time holds for what is kept already.
@@ -38,11 +39,18 @@ class ResultCache(ResultStore):
             self.disable(tool)
             return
         self._ttl[tool] = seconds
+        self.version += 1
 
     def disable(self, tool: str) -> bool:
         """Keep nothing more of ``tool`` and forget what is kept; return whether it was enabled."""
         self.forget(expect(tool, str, "a tool's name"))
+        self.version += 1
         return self._ttl.pop(tool, None) is not None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether results of any tool are kept."""
+        return bool(self._ttl)
 
     def enabled(self, tool: str | None) -> bool:
         """Return whether results of ``tool`` are kept."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ class Flight:
         self._store = store
         self._line: Line | None = line
 
-    def succeed(self, output: Any, effects: dict[str, Any] | None = None, artifacts: Sequence[Any] = ()) -> None:
+    def succeed(self, output: Any, effects: Mapping[str, Any] | None = None, artifacts: Sequence[Any] = ()) -> None:
         """Keep the result and hand it to everybody in line; harmless once the flight has ended.
 
         Raises ``InvalidInput`` for what is not JSON; the flight has then failed.

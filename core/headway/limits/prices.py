@@ -7,6 +7,9 @@ from collections.abc import Mapping
 PRICED = ("tokens", "usd_micros")
 """What a tool reports itself. A call that succeeded and said nothing of them used none."""
 
+UNPRICED = dict.fromkeys(PRICED, 0)
+"""The amounts of a call that succeeded and said nothing."""
+
 
 class Prices:
     """The largest amounts seen, by tool and dimension."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,9 +169,9 @@ class ResultStore:
         self._entries[key] = _Entry(tool, encoded, self._clock.now(), size)
         self._bytes += size
 
-    def _succeeded(self, line: Line, output: Any, effects: dict[str, Any] | None, artifacts: Sequence[Any]) -> None:
+    def _succeeded(self, line: Line, output: Any, effects: Mapping[str, Any] | None, artifacts: Sequence[Any]) -> None:
         try:
-            encoded = encode([output, effects, list(artifacts)], "the result")
+            encoded = encode([output, None if effects is None else dict(effects), list(artifacts)], "the result")
         except InvalidInput:
             line.leader = None
             self._next(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from headway.limits.cache import ResultCache
@@ -19,7 +19,7 @@ class Lead:
     def __init__(self, flights: list[Flight]) -> None:
         self._flights = flights
 
-    def succeed(self, output: Any, effects: dict[str, Any] | None = None, artifacts: Sequence[Any] = ()) -> None:
+    def succeed(self, output: Any, effects: Mapping[str, Any] | None = None, artifacts: Sequence[Any] = ()) -> None:
         """Keep the result and hand it to who waits. Raises ``InvalidInput`` for what is not JSON, kept nowhere."""
         try:
             for flight in self._flights:

@@ -44,6 +44,7 @@ class PolicyEngine:
         self._sessions: dict[str, tuple[Rule, ...]] = {}
         self._files: RuleSet | None = None
         self._idle = True
+        self.version = 0  # grows with each change of the rules
 
     @property
     def idle(self) -> bool:
@@ -186,6 +187,7 @@ class PolicyEngine:
         self._settle()
 
     def _settle(self) -> None:
+        self.version += 1
         self._idle = not (self._rules or self._sessions or (self._files is not None and self._files.rules))
 
 

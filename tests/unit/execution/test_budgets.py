@@ -16,7 +16,7 @@ from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.events.fold import fold_all
 from headway.events.views import BudgetView
-from headway.execution.attempt import amounts_of
+from headway.execution.outcome import amounts_of
 from headway.testing import ScriptedProvider, VirtualClock
 from tests.unit.execution.kit import call, events_of, runtime
 

@@ -15,7 +15,7 @@ from headway.errors import StoreError
 from headway.events import kinds
 from headway.events.fold import fold_all
 from headway.events.views import JobRow, LimitsView, RunView
-from headway.execution import compensate
+from headway.execution import compensation
 from headway.testing import VirtualClock
 from headway.testing.clock import settle
 from tests.unit.execution.kit import call, events_of, write
@@ -565,13 +565,13 @@ async def test_nothing_is_undone_that_the_log_would_not_know_of() -> None:
 
 async def test_a_plan_is_looked_through_once_however_much_there_is_to_undo(monkeypatch: pytest.MonkeyPatch) -> None:
     shop, seen = Shop(), []
-    real = compensate.find_references
+    real = compensation.find_references
 
     def noted(parameters: dict[str, Any], index: dict[str, int]) -> Any:
         seen.append(index)
         return real(parameters, index)
 
-    monkeypatch.setattr(compensate, "find_references", noted)
+    monkeypatch.setattr(compensation, "find_references", noted)
     actions = [call(f"a{i}", "charge", **undone_by("refund", x=f"$a{i}.output")) for i in range(20)]
     await shop.made.execute({"actions": [*actions, call("boom", "boom", dependencies=["a0"])]})
     assert len(seen) == len(shop.refunded) == 20

@@ -17,6 +17,7 @@ flight: it runs again if that does no harm, and has failed as ``interrupted`` if
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.cancellation import soon
@@ -24,19 +25,20 @@ from headway.dispatch.protocol import Call, CallRequest, Cause, Surroundings
 from headway.errors import StoreError, ToolError, describe
 from headway.events import kinds
 from headway.execution import stop as stops
-from headway.execution.attempt import SELF_CANCELLED, recordable
-from headway.execution.prepare import Refused, ask_policies, fill_in
+from headway.execution.attempt import SELF_CANCELLED
+from headway.execution.outcome import Unrecordable, read_outcome
+from headway.execution.parameters import fill_in
+from headway.execution.pending import PendingAction, PendingCompensation, State, Wait
 from headway.execution.resumption import CUT_OFF
-from headway.limits.bucket import TokenBucket, Waiter
+from headway.execution.stages.stage import End, Refused
 from headway.limits.flight import call_key
-from headway.plan.format import Action, ActionType, Compensation, Reversibility
+from headway.plan.format import Action, ActionType, Reversibility
 from headway.plan.graph import Node
 from headway.plan.references import find_references
 from headway.plan.results import ActionResult, ActionStatus
 
 if TYPE_CHECKING:
     from headway.execution.run import Run
-    from headway.tools.registry import ToolEntry
 
 TIMEOUT_MS = 30_000
 """How long a compensation may take whose action has no ``timeout_ms``."""
@@ -46,7 +48,7 @@ async def compensate(run: Run) -> None:
     """Undo what the aborted ``run`` did, as far as its plan says how and no record says that it was undone."""
     due = _due(run)
     if due:
-        await Undoing(run).undo(due)
+        await Compensations(run).undo(due)
 
 
 def leave_undone(run: Run, why: str) -> None:
@@ -99,17 +101,15 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-class Undoing:
-    """The compensations of one run: one at a time, each waiting for its token, its record and its call."""
+class Compensations:
+    """The compensations of one run: one at a time, each through the stages and the dispatcher as every call."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._env = run.env
         self._index = {node.id: node.index for node in run.plan.nodes}
         self._call: Call | None = None
-        self._place: Waiter | None = None  # in the line of a bucket
         self._turn: asyncio.Future[None] | None = None
-        self._token_of: TokenBucket | None = None  # held for the call that is to come
 
     async def undo(self, due: list[Node]) -> None:
         """Undo ``due``, in this order."""
@@ -127,20 +127,17 @@ class Undoing:
 
     async def _undo(self, node: Node) -> None:
         """Run one compensation, or record why it does not run."""
-        run, compensation = self._run, node.action.compensation
-        assert compensation is not None
+        run = self._run
         self._call = None
+        action: PendingCompensation | None = None
         try:
             self._refuse_if_killed()
-            tool, given, named = self._what(compensation)
-            if node.index in run.undoing and not self._may_repeat(node.action, tool, named):
-                raise ToolError(CUT_OFF)
-            parameters = fill_in(given, *find_references(given, self._index), run)
-            entry = self._checked(node, tool, parameters)
-            await self._take_token(node, tool)
-            run.emit(kinds.COMPENSATION_STARTED, {"tool": tool}, node=node)
+            action = self._pending(node)
+            await self._pass(action)
+            action.move(State.LAUNCHING)
+            run.emit(kinds.COMPENSATION_STARTED, {"tool": action.tool}, node=node)
             await self._committed()
-            output = await self._made(node, entry, parameters)
+            output = await self._made(action)
         except Refused as refusal:
             _failed(run, node, refusal.text, 0.0)
         except Exception as error:  # noqa: BLE001 - a tool may raise anything
@@ -148,7 +145,10 @@ class Undoing:
         else:
             self._succeeded(node, output)
         finally:
-            self._return_token(node)
+            if action is not None:
+                if action.state is not State.ENDED:  # no call was made
+                    run.stages.leave(action)
+                action.move(State.SETTLED)
 
     def _succeeded(self, node: Node, output: Any) -> None:
         run = self._run
@@ -164,12 +164,18 @@ class Undoing:
 
     # -- before the call -------------------------------------------------------------------------------------------
 
-    def _what(self, compensation: Compensation) -> tuple[str, dict[str, Any], Action | None]:
-        """Return the tool and the parameters, of the compensation or of the action that it names, and that action."""
-        if compensation.type != "action_ref":
-            return compensation.tool or "", compensation.parameters, None
-        named = self._run.plan.nodes[self._index[compensation.action_id or ""]].action
-        return named.tool or "", named.parameters, named
+    def _pending(self, node: Node) -> PendingCompensation:
+        """Return the call that undoes an action; refuse one that was cut off and might be made twice."""
+        compensation = node.action.compensation
+        assert compensation is not None
+        named: Action | None = None
+        tool, given = compensation.tool or "", compensation.parameters
+        if compensation.type == "action_ref":
+            named = self._run.plan.nodes[self._index[compensation.action_id or ""]].action
+            tool, given = named.tool or "", named.parameters
+        if node.index in self._run.undoing and not self._may_repeat(node.action, tool, named):
+            raise ToolError(CUT_OFF)
+        return PendingCompensation(node, tool, given, *find_references(given, self._index))
 
     def _may_repeat(self, undone: Action, tool: str, named: Action | None) -> bool:
         """Whether a compensation that may have taken effect can run again without doing more than once."""
@@ -177,52 +183,16 @@ class Undoing:
         declared = entry is not None and entry.schema.idempotent
         return declared or undone.idempotent or (named is not None and named.idempotent)
 
-    def _checked(self, node: Node, tool: str, parameters: dict[str, Any]) -> ToolEntry:
-        """Return the tool if it may be called with ``parameters``; raise :class:`ToolError` with the reasons if not."""
-        entry = self._env.registry.get(tool)
-        if entry is None:
-            raise ToolError(f"tool '{tool}' is not registered")
-        problems = entry.validate(parameters, quote=False)
-        problems = problems or ask_policies(self._run, node, parameters, self._run.state.raw(), tool)
-        if problems:
-            raise ToolError("; ".join(problems))
-        return entry
-
-    async def _take_token(self, node: Node, tool: str) -> None:
-        """Take a token of the tool's bucket, standing in its line like everybody; a kill ends the wait."""
-        run, bucket = self._run, self._env.limiter.get(tool)
-        if bucket is None:
-            return
-
-        def granted(waited: float) -> None:
-            run.emit(kinds.RATE_LIMIT_GRANT, {**bucket.statistics(), "waited_ms": _ms(waited)}, node=node)
-            self._token_of = bucket
-            self._go_on()
-
-        if bucket.take():
-            granted(0.0)
-            return
-        self._turn = asyncio.get_running_loop().create_future()
-        self._place = bucket.wait(granted)
-        data = bucket.statistics()
-        data["next_ms"] = data["at_ms"] + round(bucket.next_grant_s() * 1000)
-        run.emit(kinds.RATE_LIMIT_WAIT, data, node=node)
-        try:
-            await self._turn
-        finally:
-            self._place.cancel()
-            self._place = self._turn = None
-        self._refuse_if_killed()
-
-    def _return_token(self, node: Node) -> None:
-        """Give back the token of a call that was not made."""
-        bucket, self._token_of = self._token_of, None
-        if bucket is not None:
-            bucket.give_back()
-            data = bucket.statistics()
-            if data["waiters"]:
-                data["next_ms"] = data["at_ms"] + round(bucket.next_grant_s() * 1000)
-            self._run.emit(kinds.RATE_LIMIT_RETURNED, data, node=node)
+    async def _pass(self, action: PendingCompensation) -> None:
+        """Take a compensation through the stages, waiting where one parks it; a kill ends the wait."""
+        while not self._run.stages.enter(action, self):
+            self._turn = asyncio.get_running_loop().create_future()
+            try:
+                await self._turn
+            finally:
+                action.give_up_wait(self._env.clock.now())
+                self._turn = None
+            self._refuse_if_killed()
 
     async def _committed(self) -> None:
         """Wait until the log has it that the call starts: what nobody would know of must not be done."""
@@ -232,62 +202,62 @@ class Undoing:
             raise ToolError(stops.interrupted(error.message).here) from None
         self._refuse_if_killed()
 
+    # -- what stages ask for -----------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The state as it is before the roll-back."""
+        return self._run.state.raw()
+
+    def park(self, action: PendingAction, on: str, wait: Wait) -> None:
+        """Let the compensation wait."""
+        action.park(on, wait, self._env.clock.now())
+
+    def resume(self, action: PendingAction) -> None:
+        """Let the compensation go on."""
+        action.resume(self._env.clock.now())
+        self._go_on()
+
+    def refuse(self, action: PendingAction, refusal: Refused) -> None:
+        """End the wait of a compensation that may not run."""
+        self._go_on(refusal)
+
     # -- the call --------------------------------------------------------------------------------------------------
 
-    async def _made(self, node: Node, entry: ToolEntry, parameters: dict[str, Any]) -> Any:
+    async def _made(self, action: PendingCompensation) -> Any:
         """Make the call, count what it used and return its output."""
-        run = self._run
+        run, node, entry = self._run, action.node, action.entry
+        assert entry is not None
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         request = CallRequest(
             entry,
-            parameters,
+            action.parameters,
             on_end=lambda _: None if ended.done() else ended.set_result(None),
             job_id=run.job_id,
             action_id=node.id,
             timeout_ms=node.action.timeout_ms or TIMEOUT_MS,
-            surroundings=Surroundings(run.token, run.state.raw(), self._env.workspace),
+            surroundings=Surroundings(run.token, self.state, self._env.workspace),
             compensates=True,
         )
-        call = self._call = self._env.dispatcher.call(request)
-        self._token_of = None
-        used: dict[str, int] = {}
+        action.move(State.IN_FLIGHT)
+        call = self._call = action.call = self._env.dispatcher.call(request)
         try:
-            try:
-                await ended
-            except asyncio.CancelledError:
-                self._env.dispatcher.kill(call, now=True)
-                raise
-            output = recordable(entry.name, self._value(call), used)
+            await ended
+        except asyncio.CancelledError:
+            self._env.dispatcher.kill(call, now=True)
+            raise
         finally:
-            self._spend(node, entry.name, call.seconds, used)
+            action.move(State.ENDED)
+            output, used, error = _read(entry.name, call, f"killed: {run.token.kill_reason}")
+            if used:
+                self._env.prices.note(entry.name, used)
+            run.stages.leave(action, End(call.seconds, used))
+        if error is not None:
+            raise error
         problem = entry.output_problem(output)
         if problem is not None:
             raise ToolError(f"tool '{entry.name}' returned what its schema does not allow: {problem}")
         return output
-
-    def _value(self, call: Call) -> Any:
-        """Return what the tool returned; raise what it raised, or :class:`ToolError` if the call was cut off."""
-        if call.cause is Cause.TIMEOUT:
-            raise ToolError(f"timed out after {call.request.timeout_ms} ms")
-        if call.cause is not None:
-            raise ToolError(self._killed())
-        if isinstance(call.error, asyncio.CancelledError):
-            raise ToolError(SELF_CANCELLED)
-        if call.error is not None:
-            raise call.error
-        return call.value
-
-    def _spend(self, node: Node, tool: str, seconds: float, used: dict[str, int]) -> None:
-        """Count a call in the budget, whether or not there was anything left of it, and note what such a call uses."""
-        run, meter = self._run, self._run.meter
-        self._env.prices.note(tool, used)
-        if meter is None:
-            return
-        warned = meter.settle({}, {"tool_calls": 1, "duration_ms": round(seconds * 1000), **used})
-        run.emit(kinds.BUDGET_SETTLED, meter.statistics(), node=node)
-        for dimension in warned:
-            data = {"dimension": dimension, "spent": meter.spent[dimension], "limit": meter.limits[dimension]}
-            run.emit(kinds.BUDGET_WARNING, data, node=node)
 
     # -- stopping --------------------------------------------------------------------------------------------------
 
@@ -297,17 +267,33 @@ class Undoing:
             return
         if self._call is not None:
             self._env.dispatcher.kill(self._call)
-        if self._place is not None:
-            self._place.cancel()
         self._go_on()
 
-    def _go_on(self) -> None:
-        if self._turn is not None and not self._turn.done():
+    def _go_on(self, refusal: Refused | None = None) -> None:
+        if self._turn is None or self._turn.done():
+            return
+        if refusal is not None:
+            self._turn.set_exception(refusal)
+        else:
             self._turn.set_result(None)
 
     def _refuse_if_killed(self) -> None:
         if self._run.token.is_killed():
-            raise ToolError(self._killed())
+            raise ToolError(f"killed: {self._run.token.kill_reason}")
 
-    def _killed(self) -> str:
-        return f"killed: {self._run.token.kill_reason}"
+
+def _read(tool: str, call: Call, killed: str) -> tuple[Any, dict[str, int] | None, Exception | None]:
+    """Return the output of a call that has ended, what it used, and why it has failed."""
+    if call.cause is Cause.TIMEOUT:
+        return None, None, ToolError(f"timed out after {call.request.timeout_ms} ms")
+    if call.cause is not None:
+        return None, None, ToolError(killed)
+    if isinstance(call.error, Exception):
+        return None, None, call.error
+    if call.error is not None:
+        return None, None, ToolError(SELF_CANCELLED)
+    try:
+        outcome = read_outcome(tool, call.value)
+    except Unrecordable as error:
+        return None, error.used, error
+    return outcome.output, outcome.used, None
