@@ -40,7 +40,7 @@ from headway.limits.budget import CostBudget
 from headway.numbers import LONGEST_S, number_between, whole_number
 from headway.plan.format import ActionProposal, new_id
 from headway.plan.graph import plan_from_graph
-from headway.plan.parse import as_proposal, parse_proposal
+from headway.plan.parse import as_proposal, recorded_proposal
 from headway.plan.verify import Issue, VerifyReport, verify
 from headway.policy.gates import Gates
 from headway.state import StateStore
@@ -291,7 +291,7 @@ class Engine:
     async def _submit(
         self, spec: admission.JobSpec, proposal: ActionProposal, record_rejected: bool, refused: Sequence[Issue]
     ) -> JobRow:
-        kept = admission.proposal_json(proposal)
+        kept = proposal.to_dict()
         async with self._scheduler.hold(spec.scope, fresh=spec.context_id is None) as scope:
             self._ready_for_work()
             try:
@@ -475,7 +475,7 @@ class Engine:
             raise Conflict(f"checkpoint '{checkpoint_id}' is of a state, not of a job: there is no plan to go on with")
         if not checkpoint.graph:
             raise Conflict(f"job {parent} was rejected: there is no plan to go on with")
-        plan = plan_from_graph(parse_proposal(checkpoint.proposal), checkpoint.graph)
+        plan = plan_from_graph(recorded_proposal(checkpoint.proposal), checkpoint.graph)
         results = kept_results(checkpoint.results)
         state = StateStore(checkpoint.state)
         state.apply(checkpoint.pending)

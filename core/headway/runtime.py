@@ -47,8 +47,8 @@ from headway.jobs.turn import turn_of
 from headway.jsonvalue import to_json
 from headway.limits.bucket import RateLimiter
 from headway.limits.budget import CostBudget
-from headway.plan.format import ActionProposal, new_id
-from headway.plan.parse import as_proposal
+from headway.plan.format import new_id
+from headway.plan.parse import PlanLike, as_proposal
 from headway.plan.results import ProposalResult
 from headway.policy.engine import PolicyEngine
 from headway.policy.gates import Gates
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 SCOPE = "runtime"
 """What the log calls an embedded runtime's own ``state``, unless told otherwise."""
 
-Proposal = ActionProposal | Mapping[str, Any] | str | bytes
+Proposal = PlanLike
 """A plan: the model, or JSON that :func:`headway.parse_proposal` takes."""
 
 
@@ -365,7 +365,7 @@ class Runtime:
         )
         if run is not None:
             checkpoint.job_id = run.job_id
-            checkpoint.proposal = admission.proposal_json(run.plan.proposal)
+            checkpoint.proposal = run.plan.proposal.to_dict()
             checkpoint.graph = run.plan.to_json()
             checkpoint.results = results_of(run)
             checkpoint.committed = sorted(run.committed)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 import headway
 from headway.errors import HeadwayError
@@ -27,7 +26,6 @@ from tests.unit.bad_input.kit import (
     settled,
 )
 from tests.unit.bad_input.marks import mark_of
-from tests.unit.bad_input.plans import MODELS_OF_PLANS
 from tests.unit.bad_input.runtime import CLASSES, LIMITER
 from tests.unit.bad_input.table import CALLS, CONFLICTS, EXEMPT, SUBJECTS, UNTRIED, WAITS, callables
 from tests.unit.bad_input.values import FEW, HOSTILE
@@ -66,8 +64,6 @@ class Trial:
         before = mark_of(self._subject)
         try:
             await settled(called(function, given), self.name in WAITS)
-        except ValidationError as error:
-            return "refused" if self.name in MODELS_OF_PLANS else str(problem_of(error))
         except BaseException as error:  # noqa: BLE001 - that is what is looked for
             return problem_of(error) or ("refused" if mark_of(self._subject) == before else "changed something")
         self._subject = None

@@ -69,9 +69,8 @@ def _build(app: FastAPI) -> dict[str, Any]:
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
-    plan = ActionProposal.model_json_schema(ref_template="#/components/schemas/{model}")
-    components.update(plan.pop("$defs", {}))
-    components.update(_components, ActionProposal=plan)
+    _schema(ActionProposal)
+    components.update(_components)
     return schema
 
 

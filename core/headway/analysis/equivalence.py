@@ -15,7 +15,7 @@ from headway.arguments import expect, expect_many
 from headway.plan.checks import UNKNOWN, equal
 from headway.plan.format import ActionProposal
 from headway.plan.graph import Plan, compile_plan, reads, writes
-from headway.plan.parse import as_proposal, as_state
+from headway.plan.parse import PlanLike, as_proposal, as_state
 
 
 class Equivalence(msgspec.Struct):
@@ -25,7 +25,7 @@ class Equivalence(msgspec.Struct):
     differences: list[str]
 
 
-def equivalent(a: ActionProposal, b: ActionProposal, states: Iterable[Mapping[str, Any]] | None = None) -> Equivalence:
+def equivalent(a: PlanLike, b: PlanLike, states: Iterable[Mapping[str, Any]] | None = None) -> Equivalence:
     """Compare what two plans do on paper from each of ``states``.
 
     Equivalent are plans that run the same actions (type, tool, parameters, compensation, what they need and refer to)

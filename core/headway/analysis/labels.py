@@ -84,7 +84,7 @@ def _kind(*parts: Any) -> str:
 
 def _content(node: Node, links: list[_Link]) -> dict[str, Any]:
     """Return what the action does, everything blank that names another action."""
-    content = node.action.model_dump(mode="json", exclude=_NAMES_ONLY, exclude_defaults=True)
+    content: dict[str, Any] = {name: value for name, value in node.action.to_dict().items() if name not in _NAMES_ONLY}
     content["reads"] = sorted({*reads(node.action)})
     content["required"] = sorted({*node.reads})  # of what it reads, the keys that must be there
     content["writes"] = sorted({*writes(node.action)})

@@ -12,9 +12,9 @@ from headway.analysis.simulation import walk
 from headway.arguments import expect
 from headway.errors import InvalidInput
 from headway.numbers import number_between, whole_number
-from headway.plan.format import ActionProposal, ActionType, FailureBehavior
+from headway.plan.format import ActionType, FailureBehavior
 from headway.plan.graph import Plan, compile_plan
-from headway.plan.parse import as_proposal, as_state
+from headway.plan.parse import PlanLike, as_proposal, as_state
 
 MAX_TRIALS = 1_000_000
 
@@ -35,7 +35,7 @@ class MonteCarlo(msgspec.Struct):
 
 
 def simulate_monte_carlo(
-    proposal: ActionProposal,
+    proposal: PlanLike,
     state: Mapping[str, Any] | None = None,
     *,
     trials: int = 1000,

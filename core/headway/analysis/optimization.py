@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from headway.plan.format import Action, ActionProposal
 from headway.plan.graph import Node, Plan, compile_plan, indirect
-from headway.plan.parse import as_proposal, as_state
+from headway.plan.parse import PlanLike, as_proposal, as_state
 
 
 class Removal(msgspec.Struct):
@@ -29,7 +30,7 @@ class Optimized(msgspec.Struct):
     removed: list[Removal]
 
 
-def optimize(proposal: ActionProposal, state: Mapping[str, Any] | None = None) -> Optimized:
+def optimize(proposal: PlanLike, state: Mapping[str, Any] | None = None) -> Optimized:
     """Return ``proposal`` without repeated entries and without dependencies that others imply.
 
     A dependency is implied when another need of the action reaches it through needs alone, whatever the state: then
@@ -46,7 +47,7 @@ def optimize(proposal: ActionProposal, state: Mapping[str, Any] | None = None) -
         _lean(node, {name for name in node.action.dependencies if (node.index, named[name]) in implied}, plan, removed)
         for node in plan.nodes
     ]
-    return Optimized(proposal.model_copy(update={"actions": actions}), removed)
+    return Optimized(replace(proposal, actions=actions), removed)
 
 
 def _lasting_needs(plan: Plan, node: Node) -> Sequence[int]:
@@ -84,4 +85,4 @@ def _lean(node: Node, implied: set[str], plan: Plan, removed: list[Removal]) -> 
             kept.append(name)
     if len(kept) < len(action.dependencies):
         changes["dependencies"] = kept
-    return action.model_copy(update=changes) if changes else action
+    return replace(action, **changes) if changes else action

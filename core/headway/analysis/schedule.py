@@ -12,9 +12,8 @@ import msgspec
 from headway.arguments import expect
 from headway.errors import InvalidInput
 from headway.numbers import number_between, whole_number
-from headway.plan.format import ActionProposal
 from headway.plan.graph import Plan, compile_plan
-from headway.plan.parse import as_proposal, as_state
+from headway.plan.parse import PlanLike, as_proposal, as_state
 
 _ROUNDING = 1e-9
 """Slack that is less than this part of the critical path is what adding up in two directions makes."""
@@ -39,7 +38,7 @@ class Schedule(msgspec.Struct):
 
 
 def analyze_schedule(
-    proposal: ActionProposal,
+    proposal: PlanLike,
     durations_ms: Mapping[str, float] | None = None,
     *,
     default_ms: float = 1.0,

@@ -16,6 +16,7 @@ from headway.errors import one_line
 from headway.numbers import number_between, whole_number
 from headway.plan.format import ActionProposal, ActionType
 from headway.plan.graph import writes
+from headway.plan.parse import PlanLike, as_proposal
 from headway.plan.toolset import registry_of
 from headway.plan.verify import VerifyReport, verify
 
@@ -98,7 +99,7 @@ def score_proposal(
     warnings = sum(issue.severity == "warning" for issue in report.issues)
     conflicts = any(issue.check == "write_conflicts" for issue in report.issues)
     tools = [a.tool or "" for a in proposal.actions if a.type is ActionType.TOOL_CALL]
-    tokens = max(1, len(proposal.model_dump_json(exclude_defaults=True)) // 4)
+    tokens = max(1, len(proposal.to_json()) // 4)
     validity = 0.0
     if report.valid:
         validity = max(0.0, 1.0 - WARNING_COST * warnings - (config.conflict_penalty if conflicts else 0.0))
@@ -132,7 +133,7 @@ def score_proposal(
 
 
 def rank_proposals(
-    candidates: Sequence[ActionProposal],
+    candidates: Sequence[PlanLike],
     config: PlannerConfig | None = None,
     feedback: ToolFeedback | None = None,
     *,
@@ -144,7 +145,7 @@ def rank_proposals(
     ``valid`` is what ``verify`` says. What a runtime's capabilities and grants refuse besides, only the runtime knows:
     ``plan_and_execute`` passes over that too.
     """
-    expect_many(candidates, "candidates", Sequence)
+    plans = [as_proposal(candidate) for candidate in expect_many(candidates, "candidates", Sequence)]
     if config is not None:
         expect(config, PlannerConfig, "config")
     if feedback is not None:
@@ -152,7 +153,7 @@ def rank_proposals(
     known = registry_of(tools)
     scores = [
         score_proposal(candidate, verify(candidate, state, known), config, feedback, index)
-        for index, candidate in enumerate(candidates)
+        for index, candidate in enumerate(plans)
     ]
     return sorted(scores, key=lambda score: -score.score)
 

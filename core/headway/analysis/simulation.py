@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from headway.plan.checks import UNKNOWN, check_assertion, check_state, declared_effects
-from headway.plan.format import ActionProposal, ActionType, FailureBehavior
+from headway.plan.format import ActionType, FailureBehavior
 from headway.plan.graph import Node, Plan, compile_plan
-from headway.plan.parse import as_proposal, as_state
+from headway.plan.parse import PlanLike, as_proposal, as_state
 
 _ASSERTION = ActionType.ASSERTION
 
@@ -48,7 +48,7 @@ class Simulation(msgspec.Struct):
         return all(action.outcome == "lands" for action in self.actions)
 
 
-def simulate(proposal: ActionProposal, state: Mapping[str, Any] | None = None) -> Simulation:
+def simulate(proposal: PlanLike, state: Mapping[str, Any] | None = None) -> Simulation:
     """Return what ``proposal`` would do to ``state`` (None: empty) if every tool does what its action declares.
 
     What is blocked changes nothing. As in a run, an action whose own test fails aborts the whole unless its

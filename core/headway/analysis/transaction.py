@@ -8,9 +8,8 @@ from typing import Any
 import msgspec
 
 from headway.plan.checks import equal
-from headway.plan.format import ActionProposal
 from headway.plan.graph import Node, compile_plan, indirect, reads
-from headway.plan.parse import as_proposal, as_state
+from headway.plan.parse import PlanLike, as_proposal, as_state
 from headway.state import StateStore
 
 
@@ -24,7 +23,7 @@ class TransactionConflict(msgspec.Struct, omit_defaults=True):
 
 
 def transaction_check(
-    proposal: ActionProposal, state: StateStore | Mapping[str, Any] | None = None
+    proposal: PlanLike, state: StateStore | Mapping[str, Any] | None = None
 ) -> list[TransactionConflict]:
     """Return the conflicts of ``proposal``, in list order.
 

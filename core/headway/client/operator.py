@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from pydantic import BaseModel
 
 from headway.client.follow import Follower
 from headway.client.transport import Transport
@@ -21,11 +20,12 @@ from headway.events.event import Event
 from headway.events.snapshot import Snapshot
 from headway.events.views import JobRow, RunView
 from headway.home import Home, check_private
-from headway.plan.parse import MAX_BYTES
+from headway.plan.format import ActionProposal
+from headway.plan.parse import MAX_BYTES, PlanLike
 from headway.plan.results import ProposalResult
 from headway.plan.verify import VerifyReport
 
-Proposal = BaseModel | Mapping[str, Any] | bytes | str
+Proposal = PlanLike
 """A plan as the methods take it: a model, a mapping, or JSON, which travels byte for byte: numbers stay as they are."""
 
 PATIENCE_S = 15.0
@@ -212,8 +212,8 @@ def _segment(text: str) -> str:
 def _raw(proposal: Proposal) -> msgspec.Raw:
     """Return a plan as JSON, checked for syntax and size only: the daemon judges the rest."""
     try:
-        if isinstance(proposal, BaseModel):
-            data = proposal.model_dump_json().encode()
+        if isinstance(proposal, ActionProposal):
+            data = proposal.to_json().encode()
         elif isinstance(proposal, Mapping):
             data = msgspec.json.encode(proposal)
         else:

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from pydantic_core import PydanticSerializationError
 
-from headway.errors import InvalidInput, InvalidPlan, as_line, one_line
+from headway.errors import InvalidPlan, as_line, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.execution.environment import Environment
 from headway.jobs.checkpoint_file import RuntimeCheckpoint
 from headway.jobs.state_log import committed, parts, setting
-from headway.jsonvalue import to_json
 from headway.limits.bucket import TokenBucket
 from headway.plan.format import ActionProposal
 from headway.plan.graph import Plan
@@ -60,18 +58,6 @@ def check(env: Environment, proposal: ActionProposal, state: Mapping[str, Any], 
     if issues:
         raise refuse(issues)
     return plan
-
-
-def proposal_json(proposal: ActionProposal) -> dict[str, Any]:
-    """Return the proposal as the log keeps it: JSON, fields at their default left out."""
-    try:
-        dumped = proposal.model_dump(mode="json", exclude_defaults=True)
-        dumped.setdefault("id", proposal.id)
-        dumped.setdefault("timestamp", proposal.timestamp)
-        kept: dict[str, Any] = to_json(dumped)
-    except (PydanticSerializationError, InvalidInput, ValueError, RecursionError) as error:
-        raise InvalidPlan(f"the plan is not JSON: {one_line(str(error), 200)}") from None
-    return kept
 
 
 def title_of(proposal: ActionProposal) -> str:

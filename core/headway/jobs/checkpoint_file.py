@@ -28,7 +28,7 @@ from headway.jsonvalue import MAX_CHECKPOINT_BYTES, copy_json, encode_json, to_j
 from headway.limits.budget import DIMENSIONS
 from headway.numbers import whole_number
 from headway.plan.graph import Plan, check_graph, plan_from_graph
-from headway.plan.parse import parse_proposal
+from headway.plan.parse import recorded_proposal
 from headway.plan.results import FINAL, ROLLED_BACK, ActionResult, ActionStatus
 from headway.state import StateStore, state_key
 
@@ -171,7 +171,7 @@ def check(checkpoint: RuntimeCheckpoint) -> None:
 
 def plan_of(checkpoint: RuntimeCheckpoint) -> Plan:
     """Return the plan of a checkpoint that holds one; :class:`InvalidInput` for one that does not fit its graph."""
-    proposal = parse_proposal(checkpoint.proposal)
+    proposal = recorded_proposal(checkpoint.proposal)
     check_graph(proposal, checkpoint.graph)
     plan = plan_from_graph(proposal, checkpoint.graph)
     for node, entry in zip(plan.nodes, checkpoint.graph["actions"], strict=True):

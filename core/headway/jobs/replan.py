@@ -10,6 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -233,7 +234,7 @@ def _context(proposal: ActionProposal, result: ProposalResult, state: StateStore
     return ReplanContext(
         goal if isinstance(goal, str) else "",
         attempt,
-        proposal.model_copy(deep=True),
+        deepcopy(proposal),
         failed,
         state.snapshot().copy(),
         _apart(result),

@@ -22,7 +22,7 @@ from headway.jobs.closing import WHY
 from headway.jobs.history import History
 from headway.jobs.live import LiveJob
 from headway.plan.graph import Node, Plan, plan_from_graph
-from headway.plan.parse import parse_proposal
+from headway.plan.parse import recorded_proposal
 from headway.plan.verify import Issue
 from headway.policy.gates import COMPENSATION, Gates
 from headway.store import StoreReader
@@ -50,7 +50,7 @@ async def revive(
     if created is None or not created.data.get("graph"):
         raise CannotGoOn(f"{WHY}, and it has no graph to go on by")
     data = created.data
-    plan = plan_from_graph(parse_proposal(data["proposal"]), data["graph"])
+    plan = plan_from_graph(recorded_proposal(data["proposal"]), data["graph"])
     spec = JobSpec(
         row.job_id,
         row.scope,

@@ -73,7 +73,7 @@ class Runs:
     async def rejected(self, proposal: ActionProposal, session: str | None, error: InvalidPlan) -> ProposalResult:
         """Record that a plan is refused, as a job that never ran, and return its result."""
         spec = self._spec(proposal, session)
-        await self.env.log.write(*admission.rejection(spec, admission.proposal_json(proposal), error))
+        await self.env.log.write(*admission.rejection(spec, proposal.to_dict(), error))
         now = self.env.timestamp(self.env.clock.time_ms())
         return admission.rejected_result(spec.job_id, proposal, error, now)
 
@@ -165,7 +165,7 @@ class Runs:
     ) -> Run | ProposalResult:
         """Return the run of a plan that admission lets pass, its job created in the log; or the rejection."""
         spec = self._spec(proposal, call.session)
-        kept = admission.proposal_json(proposal)
+        kept = proposal.to_dict()
         try:
             plan = admission.check(self.env, proposal, self.state.raw())
         except InvalidPlan as error:

@@ -14,6 +14,7 @@ _TOOL_CALL = ActionType.TOOL_CALL
 _IRREVERSIBLE = Reversibility.IRREVERSIBLE
 
 CHECKS: dict[str, tuple[str, str, str]] = {
+    "format": ("structural", "the format knows every field", "what an ignored field was to say"),
     "graph": ("structural", "ids, dependencies and references resolve, there is no cycle", "that the order is meant"),
     "shape": ("structural", "state actions have their parameters, tool calls name a tool", "what the values mean"),
     "resource_bounds": ("structural", "the number of actions is within the limit", "time, tokens and money"),
@@ -70,7 +71,7 @@ def evidence_of(plan: Plan | None, found: Iterable[str], not_run: Collection[str
     """
     counts = Counter(found)
     if plan is None:
-        not_run = CHECKS.keys() - {"graph"}
+        not_run = CHECKS.keys() - {"format", "graph"}
     checks = [
         Check(name, tier, name not in not_run or counts[name] > 0, verifies, cannot, counts[name])
         for name, (tier, verifies, cannot) in CHECKS.items()

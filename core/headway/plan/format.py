@@ -1,22 +1,28 @@
 """The plan's wire format: proposals, actions and what hangs on them.
 
 Names, defaults and meanings are those of the Common Agent Runtime (CAR), so that a CAR proposal runs unchanged;
-``dependencies`` and ``$id.output`` references, which CAR documents, are honoured too. Unknown fields are ignored,
-as CAR does. These models live at the door: past :mod:`headway.plan.graph` the executor works on plain structures.
+``dependencies`` and ``$id.output`` references, which CAR documents, are honoured too. The format is strict: a field
+that it does not know is refused (see :func:`headway.plan.parse.parse_proposal`). Free data goes into ``metadata`` and
+``context``.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+import msgspec
+from msgspec import Meta
+
+from headway.errors import HeadwayError, InvalidPlan
+from headway.model import Model
 
 
 class ActionType(StrEnum):
-    """What an action does."""
+    """The kind of an action."""
 
     TOOL_CALL = "tool_call"
     STATE_WRITE = "state_write"
@@ -25,7 +31,7 @@ class ActionType(StrEnum):
 
 
 class FailureBehavior(StrEnum):
-    """What a failed action does to its run."""
+    """The effect of a failed action on its run."""
 
     ABORT = "abort"
     RETRY = "retry"
@@ -33,7 +39,7 @@ class FailureBehavior(StrEnum):
 
 
 class InvocationMode(StrEnum):
-    """Whether a tool call ends with its result or goes on behind a handle."""
+    """The end of a tool call: its result, a stream of chunks, or a handle that is polled."""
 
     ONE_SHOT = "one_shot"
     STREAMING = "streaming"
@@ -41,7 +47,7 @@ class InvocationMode(StrEnum):
 
 
 class Reversibility(StrEnum):
-    """How far the effect of an action can be taken back."""
+    """The extent to which the effect of an action can be undone."""
 
     REVERSIBLE = "reversible"
     COMPENSABLE = "compensable"
@@ -57,28 +63,29 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Id = Annotated[str, Field(min_length=1, max_length=256)]
-Key = Annotated[str, Field(min_length=1, max_length=1024)]
+Id = Annotated[str, Meta(min_length=1, max_length=256)]
+Key = Annotated[str, Meta(min_length=1, max_length=1024)]
+_Retries = Annotated[int, Meta(ge=0, le=1000)]
+_Milliseconds = Annotated[int, Meta(ge=1, le=2**53)]
+
+ActionTypeName = Literal["tool_call", "state_write", "state_read", "assertion"]
+FailureBehaviorName = Literal["abort", "retry", "skip"]
+InvocationModeName = Literal["one_shot", "streaming", "long_running"]
+ReversibilityName = Literal["reversible", "compensable", "irreversible"]
 
 
-def _name_or_none_of_them(value: object) -> str:
-    """Return ``value`` if it is a text: an enumeration that refuses anything else tries to show it, however deep."""
-    return value if isinstance(value, str) else ""
+class _Part(Model, frozen=True):
+    _refusal: ClassVar[type[HeadwayError]] = InvalidPlan
 
 
-_NAMED = BeforeValidator(_name_or_none_of_them)
-
-
-class _Model(BaseModel):
-    # Strict: "5" is no number and 1 is no boolean. Enumerations are read from their names.
-    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
-
-
-class Precondition(_Model):
+# gc=False: a plan holds JSON, which has no circles, and a wide one has many actions.
+class Precondition(_Part, frozen=True, kw_only=True, gc=False):
     """A test on one state key that must hold before the action starts.
 
     ``operator`` is one of eq, neq, gt, lt, gte, lte, exists, not_exists, contains; any other never holds.
     """
+
+    _noun: ClassVar[str] = "a precondition"
 
     key: Key
     operator: str = "eq"
@@ -86,57 +93,117 @@ class Precondition(_Model):
     description: str = ""
 
 
-class Assumption(_Model):
+class Assumption(_Part, frozen=True, kw_only=True, gc=False):
     """A state key that the plan was made under, with the value or the version seen then."""
+
+    _noun: ClassVar[str] = "an assumption"
 
     key: Key
     expected_value: Any = None
     read_version: int | None = None
 
 
-class Compensation(_Model):
+class Compensation(_Part, frozen=True, kw_only=True, gc=False):
     """How to undo a succeeded action when the run aborts: another tool call, or an action of the plan."""
+
+    _noun: ClassVar[str] = "a compensation"
 
     type: str = "tool"
     tool: str | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, Any] = {}
     action_id: str | None = None
 
 
-class Action(_Model):
-    """One node of the plan."""
+class Action(_Part, frozen=True, kw_only=True, gc=False):
+    """One node of the plan. Enumerated fields take a member or its name: ``Action(type="tool_call", tool="fetch")``."""
 
-    id: Id = Field(default_factory=new_id)
-    type: Annotated[ActionType, _NAMED] = Field(strict=False)
+    _noun: ClassVar[str] = "an action"
+
+    id: Id = msgspec.field(default_factory=new_id)
+    type: ActionType
     tool: str | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    dependencies: list[Id] = Field(default_factory=list)
-    preconditions: list[Precondition] = Field(default_factory=list)
-    expected_effects: dict[Key, Any] = Field(default_factory=dict)
-    state_dependencies: list[Key] = Field(default_factory=list)
-    read_set: list[Key] = Field(default_factory=list)
-    write_set: list[Key] = Field(default_factory=list)
-    assumptions: list[Assumption] = Field(default_factory=list)
-    invocation_mode: Annotated[InvocationMode, _NAMED] = Field(default=InvocationMode.ONE_SHOT, strict=False)
-    reversibility: Annotated[Reversibility, _NAMED] = Field(default=Reversibility.IRREVERSIBLE, strict=False)
+    parameters: dict[str, Any] = {}
+    dependencies: list[Id] = []
+    preconditions: list[Precondition] = []
+    expected_effects: dict[Key, Any] = {}
+    state_dependencies: list[Key] = []
+    read_set: list[Key] = []
+    write_set: list[Key] = []
+    assumptions: list[Assumption] = []
+    invocation_mode: InvocationMode = InvocationMode.ONE_SHOT
+    reversibility: Reversibility = Reversibility.IRREVERSIBLE
     compensation: Compensation | None = None
     idempotent: bool = False
-    max_retries: int = Field(default=3, ge=0, le=1000)
-    failure_behavior: Annotated[FailureBehavior, _NAMED] = Field(default=FailureBehavior.ABORT, strict=False)
-    timeout_ms: int | None = Field(default=None, ge=1, le=2**53)
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    max_retries: _Retries = 3
+    failure_behavior: FailureBehavior = FailureBehavior.ABORT
+    timeout_ms: _Milliseconds | None = None
+    metadata: dict[str, Any] = {}
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            type: ActionType | ActionTypeName,
+            id: str = ...,
+            tool: str | None = ...,
+            parameters: Mapping[str, Any] = ...,
+            dependencies: list[str] = ...,
+            preconditions: list[Precondition] = ...,
+            expected_effects: Mapping[str, Any] = ...,
+            state_dependencies: list[str] = ...,
+            read_set: list[str] = ...,
+            write_set: list[str] = ...,
+            assumptions: list[Assumption] = ...,
+            invocation_mode: InvocationMode | InvocationModeName = ...,
+            reversibility: Reversibility | ReversibilityName = ...,
+            compensation: Compensation | None = ...,
+            idempotent: bool = ...,
+            max_retries: int = ...,
+            failure_behavior: FailureBehavior | FailureBehaviorName = ...,
+            timeout_ms: int | None = ...,
+            metadata: Mapping[str, Any] = ...,
+        ) -> None: ...
+
+    def __repr__(self) -> str:
+        tool = f", tool={self.tool!r}" if self.tool is not None else ""
+        return f"Action(id={self.id!r}, type={self.type.value!r}{tool})"
 
 
-class ActionProposal(_Model):
-    """A plan: a list of actions whose order of execution follows from what they depend on."""
+class ActionProposal(_Part, frozen=True, kw_only=True, dict=True):
+    """A plan: a list of actions whose order of execution follows from what they depend on.
 
-    id: Id = Field(default_factory=new_id)
+    ``ignored`` names the fields that ``compat="car"`` left out, each with the id of its action (None: outside of any).
+    """
+
+    _noun: ClassVar[str] = "a plan"
+
+    id: Id = msgspec.field(default_factory=new_id)
     source: str = "unknown"
-    timestamp: str = Field(default_factory=_now)
+    timestamp: str = msgspec.field(default_factory=_now)
     actions: list[Action]
-    context: dict[str, Any] = Field(default_factory=dict)
+    context: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"ActionProposal(id={self.id!r}, {len(self.actions)} actions)"
+
+    @property
+    def ignored(self) -> tuple[tuple[str | None, str], ...]:
+        """The fields left out by ``compat="car"``: the action's id, and a line."""
+        found: tuple[tuple[str | None, str], ...] = self.__dict__.get("_ignored", ())
+        return found
 
     def rollback_contract(self) -> Reversibility:
         """Return the worst reversibility among the actions; an empty plan is reversible."""
         order = list(Reversibility)
         return max((a.reversibility for a in self.actions), key=order.index, default=Reversibility.REVERSIBLE)
+
+
+PARTS: dict[type[Model], dict[str, type[Model]]] = {
+    ActionProposal: {"actions": Action},
+    Action: {"preconditions": Precondition, "assumptions": Assumption, "compensation": Compensation},
+    Precondition: {},
+    Assumption: {},
+    Compensation: {},
+}
+"""The models of the format, each with those of its fields that hold further ones."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from pydantic import ValidationError
 
-from headway.arguments import expect
-from headway.errors import InvalidPlan, one_line
+from headway.arguments import expect, shown_value
+from headway.errors import InvalidInput, InvalidPlan, one_line
 from headway.jsonvalue import encode_exact, json_problem, too_deep
-from headway.plan.format import ActionProposal
+from headway.model import Model, explain, unknown_field
+from headway.plan.format import PARTS, ActionProposal
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest plan taken, in bytes of JSON."""
@@ -20,25 +20,99 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 64
 """The deepest nesting of arrays and objects taken."""
 
+_NESTED = frozenset({dict, list})
 _NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
 
-def parse_proposal(raw: bytes | str | Mapping[str, Any]) -> ActionProposal:
+PlanLike = ActionProposal | Mapping[str, Any] | str | bytes
+"""A plan in any form that :func:`as_proposal` takes."""
+
+Compat = Literal["car"]
+"""The systems whose plans are read by their own rules: CAR ignores fields that it does not know."""
+
+
+def parse_proposal(raw: bytes | str | Mapping[str, Any], *, compat: Compat | None = None) -> ActionProposal:
     """Return the proposal that ``raw`` holds: JSON as bytes or text, or the mapping it decodes to.
 
     Raises :class:`InvalidPlan` with one line that names the place (``actions[2].type``) when it is not JSON, over
-    8 MiB, nested deeper than 64, or does not have the fields of a proposal. Integers keep their exact value.
+    8 MiB, nested deeper than 64, or does not have the fields of a proposal: one is missing, of another type, or unknown
+    to the format (``unknown field "params": did you mean "parameters"?``). With ``compat="car"`` those are left out
+    instead, as CAR does, and the proposal's ``ignored`` names them. Integers keep their exact value.
     """
+    if compat not in (None, "car"):
+        raise InvalidInput(f"compat is 'car' or None, not {shown_value(compat)}")
     data = _encode(raw)
-    if len(data) > MAX_BYTES:
-        raise InvalidPlan(f"the plan is {len(data):,} bytes; the limit is {MAX_BYTES:,}")
-    value = decode_json(data)
-    if not isinstance(value, dict):
-        raise InvalidPlan("the plan is not a JSON object with an 'actions' list")
     try:
-        return ActionProposal.model_validate(value)
-    except ValidationError as error:
-        raise InvalidPlan(_explain(error)) from None
+        proposal = _decode(data)
+    except (RecursionError, msgspec.DecodeError, UnicodeDecodeError):
+        value = decode_json(data)
+        if not isinstance(value, dict):
+            raise InvalidPlan("the plan is not a JSON object with an 'actions' list") from None
+        unknown = list(_take_unknown(value, ActionProposal))
+        if unknown and compat is None:
+            more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+            raise InvalidPlan(f"{unknown[0][1]}{more}") from None
+        proposal = _convert(value)
+        ids = [action.id for action in proposal.actions]
+        proposal.__dict__["_ignored"] = tuple((None if i is None else ids[i], line) for i, line in unknown)
+    _refuse_depth(proposal)
+    return proposal
+
+
+def recorded_proposal(raw: bytes | str | Mapping[str, Any]) -> ActionProposal:
+    """Return a proposal out of a log, a checkpoint or a recording, fields that this version does not know left out."""
+    return parse_proposal(raw, compat="car")
+
+
+_decode = msgspec.json.Decoder(ActionProposal).decode
+
+
+def _convert(value: Any) -> ActionProposal:
+    try:
+        return msgspec.convert(value, ActionProposal)
+    except msgspec.ValidationError as error:
+        raise InvalidPlan(explain(error, ActionProposal)) from None
+
+
+def _take_unknown(
+    value: dict[str, Any], kind: type[Model], place: str = "", action: int | None = None
+) -> Iterator[tuple[int | None, str]]:
+    """Take out of ``value`` the fields that the format does not know; yield each as its action's index and a line."""
+    for name in [name for name in value if name not in kind.__struct_fields__]:
+        del value[name]
+        line = unknown_field(name, kind.__struct_fields__)
+        yield action, f"{place}: {line}" if place else line
+    for name, part in PARTS[kind].items():
+        held = value.get(name)
+        inside = f"{place}.{name}" if place else name
+        if isinstance(held, list):
+            for i, item in enumerate(held):
+                if isinstance(item, dict):
+                    at = i if kind is ActionProposal else action
+                    yield from _take_unknown(item, part, f"{inside}[{i}]", at)
+        elif isinstance(held, dict):
+            yield from _take_unknown(held, part, inside, action)
+
+
+def _refuse_depth(proposal: ActionProposal) -> None:
+    """Raise :class:`InvalidPlan` for a plan nested deeper than :data:`MAX_DEPTH`."""
+    shallow: list[Any] = [value for value in proposal.context.values() if type(value) in _NESTED]
+    middle: list[Any] = []
+    deep: list[Any] = []
+    for action in proposal.actions:
+        for held in (action.parameters, action.expected_effects, action.metadata):
+            if held:
+                middle += [value for value in held.values() if type(value) in _NESTED]
+        if action.preconditions:
+            deep += [precondition.value for precondition in action.preconditions]
+        if action.assumptions:
+            deep += [assumption.expected_value for assumption in action.assumptions]
+        if action.compensation is not None:
+            deep += action.compensation.parameters.values()
+    # each list counts as the level that its values stand in
+    for values, levels in ((shallow, MAX_DEPTH - 1), (middle, MAX_DEPTH - 3), (deep, MAX_DEPTH - 4)):
+        if values and too_deep(values, levels):
+            raise InvalidPlan(f"the plan is nested deeper than {MAX_DEPTH} levels")
 
 
 def decode_json(data: bytes) -> Any:
@@ -55,6 +129,13 @@ def decode_json(data: bytes) -> Any:
 
 
 def _encode(raw: bytes | str | Mapping[str, Any]) -> bytes:
+    data = _bytes_of(raw)
+    if len(data) > MAX_BYTES:
+        raise InvalidPlan(f"the plan is {len(data):,} bytes; the limit is {MAX_BYTES:,}")
+    return data
+
+
+def _bytes_of(raw: bytes | str | Mapping[str, Any]) -> bytes:
     if isinstance(raw, bytes | bytearray | memoryview):
         return bytes(raw)
     try:
@@ -69,27 +150,14 @@ def _encode(raw: bytes | str | Mapping[str, Any]) -> bytes:
     raise InvalidPlan(f"a plan is JSON or a mapping, not {type(raw).__name__}")
 
 
-def _explain(error: ValidationError) -> str:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    first = problems[0]
-    where = first["loc"]
-    of_key = where[-1:] == ("[key]",)  # then the key itself stands before it: it may be anything, and long
-    place = ""
-    for part in where[:-2] if of_key else where:
-        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    place = f"a key of {place}" if of_key else place or "plan"
-    return one_line(f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}{more}", 500)
-
-
-def as_proposal(plan: object) -> ActionProposal:
+def as_proposal(plan: object, *, compat: Compat | None = None) -> ActionProposal:
     """Return the proposal that ``plan`` is, or holds as JSON (see :func:`parse_proposal`).
 
     The values of a proposal made in Python must be JSON, nested at most 64 deep. Raises :class:`InvalidPlan` where they
     are not, and for any other type.
     """
     if not isinstance(plan, ActionProposal):
-        return parse_proposal(plan)  # type: ignore[arg-type] # refused there
+        return parse_proposal(plan, compat=compat)  # type: ignore[arg-type] # refused there
     problem = json_problem(_free_values(plan), MAX_DEPTH)
     if problem is not None:
         raise InvalidPlan(f"the plan is not JSON: {problem}")

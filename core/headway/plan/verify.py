@@ -27,7 +27,7 @@ from headway.plan.checks import (
 from headway.plan.evidence import CHECKS, Evidence, evidence_of
 from headway.plan.format import ActionProposal, ActionType, FailureBehavior, InvocationMode
 from headway.plan.graph import Node, Plan, compile_plan, indirect
-from headway.plan.parse import as_proposal, as_state
+from headway.plan.parse import Compat, PlanLike, as_proposal, as_state
 from headway.plan.toolset import is_tool, registry_of
 from headway.tools.schema import ToolSchema
 
@@ -82,28 +82,33 @@ class VerifyReport(msgspec.Struct):
 
 
 def verify(
-    proposal: ActionProposal,
+    proposal: PlanLike,
     state: Mapping[str, Any] | None = None,
     tools: ToolRegistry | Iterable[str] | None = None,
     max_actions: int | None = None,
     schemas: Iterable[ToolSchema] | None = None,
+    *,
+    compat: Compat | None = None,
 ) -> VerifyReport:
     """Check ``proposal`` against ``state`` (None: empty) and the ``tools`` there are (None: not checked).
 
     ``tools`` is a registry, or names; ``schemas`` adds parameter schemas to names. ``max_actions`` warns about a
-    plan with more. Runs nothing and changes nothing. Raises :class:`InvalidInput` for what is no plan or no JSON.
+    plan with more. ``compat="car"`` takes JSON with fields that the format does not know, and warns of them. Runs
+    nothing and changes nothing. Raises :class:`InvalidInput` for what is no plan or no JSON.
     """
-    proposal = as_proposal(proposal)
+    proposal = as_proposal(proposal, compat=compat)
     known = as_state(state)
     registry = registry_of(tools, schemas)
     if max_actions is not None:
         whole_number(max_actions, "max_actions", 0)
     not_run = _not_run(proposal, registry, max_actions)
+    ignored = [Issue(line, "warning", action_id, "format") for action_id, line in proposal.ignored]
     try:
         plan, issues = admit(proposal, known, registry)
     except InvalidPlan as error:
-        found = [issue.check for issue in error.issues]
-        return VerifyReport(False, list(error.issues), evidence=evidence_of(None, found, not_run))
+        issues = [*ignored, *error.issues]
+        return VerifyReport(False, issues, evidence=evidence_of(None, [issue.check for issue in issues], not_run))
+    issues = ignored + issues
     if max_actions is not None and len(plan.nodes) > max_actions:
         text = f"excessive actions: {len(plan.nodes)} (limit {max_actions})"
         issues.append(Issue(text, "warning", check="resource_bounds"))

@@ -65,16 +65,9 @@ def build(spec: Any, rig: Any) -> Any:
         fields = build(spec.fields, rig)
         try:
             return spec.kind(**fields)
-        except (HeadwayError, headway_validation_error()) as error:
+        except HeadwayError as error:
             raise Unmade from error
     return spec
-
-
-def headway_validation_error() -> type[Exception]:
-    """Return what the constructors of pydantic models raise."""
-    from pydantic import ValidationError
-
-    return ValidationError
 
 
 def places(spec: Any, at: Place = ()) -> Iterator[Place]:

@@ -71,8 +71,9 @@ def registry(_: Any) -> ToolRegistry:
 
 
 CALLS: dict[str, dict[str, Any]] = {
-    "parse_proposal": {"raw": PLAN},
+    "parse_proposal": {"raw": PLAN, "compat": "car"},
     "verify": {
+        "compat": "car",
         "proposal": PROPOSAL,
         "state": STATE,
         "tools": New(registry),
@@ -120,6 +121,11 @@ CALLS: dict[str, dict[str, Any]] = {
     "Action": MODELS,
     "ActionProposal": {**PLAN, "actions": [Made(Action, **WRITE)]},
     "ActionProposal.rollback_contract": {},
+    **{
+        f"{name}.{method}": {}
+        for name in ("Action", "ActionProposal", "Precondition", "ToolSchema")
+        for method in ("to_dict", "to_json")
+    },
     "ActionResult.apart": {},
     "Precondition": ACTION["preconditions"][0],
     "ToolSchema": {
@@ -141,11 +147,11 @@ MORE: list[tuple[str, dict[str, Any]]] = [
 ]
 """Further valid calls of the same."""
 
-MODELS_OF_PLANS = frozenset({"Action", "ActionProposal", "Precondition", "ToolSchema"})
-"""Pydantic models: their constructors may raise pydantic's own ``ValidationError``."""
-
 SUBJECTS: dict[str, Any] = {
     "ToolFeedback": lambda _: headway.ToolFeedback({"echo": 0.5}),
+    "Action": lambda _: Action(id="a", type="tool_call", tool="echo", parameters={"x": [1]}),
     "ActionProposal": lambda _: headway.parse_proposal(PLAN),
+    "Precondition": lambda _: Precondition(key="k", value=[1]),
+    "ToolSchema": lambda _: ToolSchema(name="t", parameters=SCHEMA),
     "ActionResult": lambda _: headway.ActionResult("a", headway.ActionStatus.SUCCEEDED, output=[1]),
 }

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from headway.errors import InvalidPlan
-from headway.plan.parse import MAX_BYTES, parse_proposal
+from headway.errors import InvalidInput, InvalidPlan
+from headway.plan.parse import MAX_BYTES, parse_proposal, recorded_proposal
 
 
 def test_integers_keep_their_value() -> None:
@@ -22,8 +22,8 @@ def test_bytes_text_and_mapping_are_the_same() -> None:
     assert parse_proposal(plan) == parse_proposal(text) == parse_proposal(text.encode())
 
 
-def test_unknown_fields_are_ignored_and_defaults_are_cars() -> None:
-    action = parse_proposal({"actions": [{"type": "tool_call", "tool": "t", "timeout": 5}], "x": 1}).actions[0]
+def test_defaults_are_cars() -> None:
+    action = parse_proposal({"actions": [{"type": "tool_call", "tool": "t"}]}).actions[0]
     assert (action.max_retries, action.failure_behavior, action.timeout_ms) == (3, "abort", None)
     assert len(action.id) == 12
 
@@ -35,20 +35,23 @@ def test_unknown_fields_are_ignored_and_defaults_are_cars() -> None:
         (b"\xff", "the plan is not valid JSON"),
         (b"[]", "the plan is not a JSON object"),
         (b"{}", "actions: field required"),
-        (b'{"actions":{}}', "actions: input should be a valid list"),
-        (b'{"actions":[{"type":"zap"}]}', "actions[0].type: input should be"),
+        (b'{"actions":{}}', "actions: expected array, got object"),
+        (
+            b'{"actions":[{"type":"zap"}]}',
+            "actions[0].type: 'zap' is none of tool_call, state_write, state_read, assertion",
+        ),
         (
             b'{"actions":[{"type":"tool_call","timeout_ms":"5"}]}',
-            "actions[0].timeout_ms: input should be a valid integer",
+            "actions[0].timeout_ms: expected int | null, got str",
         ),
         (b'{"actions":[{"type":"tool_call","failure_behavior":"replan"}]}', "actions[0].failure_behavior"),
         (
             b'{"actions":[{"type":"tool_call","expected_effects":{"":1}}]}',
-            "a key of actions[0].expected_effects: string should have at least 1 character",
+            "a key of actions[0].expected_effects: expected str of length >= 1",
         ),
         (
             b'{"actions":[{"type":"tool_call","expected_effects":{"' + b"k" * 1025 + b'":1}}]}',
-            "a key of actions[0].expected_effects: string should have at most 1024 characters",
+            "a key of actions[0].expected_effects: expected str of length <= 1024",
         ),
         (b'{"actions":[],"context":{"a":NaN}}', "the plan is not valid JSON"),
         (b"[" * 100_000, "nested deeper than 64"),
@@ -71,3 +74,82 @@ def test_bad_input_is_one_clear_line(raw: Any, text: str) -> None:
 def test_63_levels_inside_the_plan_are_taken() -> None:
     raw = b'{"actions":[],"context":{"x":' + b"[" * 62 + b"]" * 62 + b"}}"
     assert parse_proposal(raw).actions == []
+
+
+FULL = {
+    "actions": [
+        {
+            "id": "a",
+            "type": "tool_call",
+            "tool": "t",
+            "preconditions": [{"key": "k"}],
+            "assumptions": [{"key": "k"}],
+            "compensation": {"type": "tool", "tool": "undo"},
+        }
+    ]
+}
+
+UNKNOWN = [
+    ((), "acton", 'unknown field "acton": did you mean "actions"?', None),
+    ((), "x", 'unknown field "x"', None),
+    (("actions", 0), "params", 'actions[0]: unknown field "params": did you mean "parameters"?', "a"),
+    (("actions", 0), "timeout", 'actions[0]: unknown field "timeout": did you mean "timeout_ms"?', "a"),
+    (
+        ("actions", 0, "preconditions", 0),
+        "op",
+        'actions[0].preconditions[0]: unknown field "op"',
+        "a",
+    ),
+    (
+        ("actions", 0, "assumptions", 0),
+        "expected",
+        'actions[0].assumptions[0]: unknown field "expected": did you mean "expected_value"?',
+        "a",
+    ),
+    (("actions", 0, "compensation"), "args", 'actions[0].compensation: unknown field "args"', "a"),
+]
+
+
+def with_field(at: tuple[str | int, ...], name: str) -> dict[str, Any]:
+    plan: dict[str, Any] = json.loads(json.dumps(FULL))
+    place: Any = plan
+    for step in at:
+        place = place[step]
+    place[name] = {"any": "thing"}
+    return plan
+
+
+@pytest.mark.parametrize(("at", "name", "line", "action_id"), UNKNOWN)
+def test_an_unknown_field_is_refused_with_a_suggestion(
+    at: tuple[str | int, ...], name: str, line: str, action_id: str | None
+) -> None:
+    plan = with_field(at, name)
+    with pytest.raises(InvalidPlan) as caught:
+        parse_proposal(plan)
+    assert caught.value.message.startswith(line)
+    strict = parse_proposal({**FULL, "id": "p", "timestamp": "t"})
+    lenient = parse_proposal({**plan, "id": "p", "timestamp": "t"}, compat="car")
+    assert lenient == strict == recorded_proposal(json.dumps({**plan, "id": "p", "timestamp": "t"}))
+    assert strict.ignored == ()
+    [(who, text)] = lenient.ignored
+    assert (who, text) == (action_id, caught.value.message)
+
+
+def test_free_data_goes_into_metadata_context_and_values() -> None:
+    plan = with_field(("actions", 0), "metadata")
+    plan["context"] = {"anything": [{"x": 1}]}
+    plan["actions"][0]["parameters"] = {"nothing": {"known": 1}}
+    plan["actions"][0]["expected_effects"] = {"k": {"params": 1}}
+    assert parse_proposal(plan).to_dict()["actions"] == plan["actions"]
+
+
+def test_several_unknown_fields_are_counted() -> None:
+    with pytest.raises(InvalidPlan, match=r'^actions\[0\]: unknown field "params".* \(and 1 more\)$'):
+        parse_proposal({"actions": [{"type": "tool_call", "params": {}, "depends": []}]})
+
+
+def test_compat_car_refuses_all_else() -> None:
+    with pytest.raises(InvalidPlan, match=r"^actions\[0\]\.tool: expected str \| null, got int$"):
+        parse_proposal({"actions": [{"type": "tool_call", "params": {}, "tool": 5}]}, compat="car")
+    with pytest.raises(InvalidInput, match="compat is 'car' or None, not 'rac'"):
+        parse_proposal(FULL, compat="rac")  # type: ignore[arg-type] # on purpose

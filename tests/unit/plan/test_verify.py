@@ -300,3 +300,15 @@ async def test_capabilities_and_policies_see_the_key_that_is_written() -> None:
     refused = await made.execute({"actions": [call("e"), write("w", "$e.output")]})
     assert refused.outcome == "rejected"
     assert refused["w"].error == "the key of a state_write must be plain text, not a reference"
+
+
+def test_fields_that_compat_ignores_are_warnings() -> None:
+    raw = {"actions": [{"id": "a", "type": "tool_call", "tool": "t", "timeout": 5}], "x": 1}
+    report = verify(raw, tools=["t"], compat="car")
+    assert report.valid
+    assert [(issue.severity, issue.action_id, issue.message, issue.check) for issue in report.issues] == [
+        ("warning", None, 'unknown field "x"', "format"),
+        ("warning", "a", 'actions[0]: unknown field "timeout": did you mean "timeout_ms"?', "format"),
+    ]
+    cyclic = {"actions": [{"id": "a", "type": "tool_call", "tool": "t", "dependencies": ["a"], "x": 1}]}
+    assert [issue.check for issue in verify(cyclic, compat="car").issues] == ["format", "graph"]

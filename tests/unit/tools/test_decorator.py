@@ -146,7 +146,7 @@ def test_options() -> None:
         return n
 
     entry = entry_of(function, source="builtin")
-    assert entry.schema.model_dump(exclude_none=True) == {
+    assert entry.schema.to_dict() == {
         "name": "other",
         "description": "Does.",
         "parameters": schema,

@@ -24,7 +24,7 @@ async def tools(operator: Op) -> Response:
                 parameters=entry.schema.parameters,
                 returns=entry.schema.returns,
                 idempotent=entry.schema.idempotent,
-                rate_limit=None if entry.schema.rate_limit is None else entry.schema.rate_limit.model_dump(),
+                rate_limit=None if entry.schema.rate_limit is None else entry.schema.rate_limit.to_dict(),
                 source=entry.source,
                 permission=entry.permission,
                 category=entry.category,

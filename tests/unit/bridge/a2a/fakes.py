@@ -104,7 +104,7 @@ class FakeEngine:
             "context_id": context_id,
             "principal": principal,
             "origin": msgspec.json.decode(msgspec.json.encode(origin or {})),
-            "proposal": proposal.model_dump(mode="json"),
+            "proposal": proposal.to_dict(),
             "graph": plan.to_json() if plan is not None else {},
         }
         self._append(kinds.JOB_CREATED, data, job_id, proposal_id=proposal.id)

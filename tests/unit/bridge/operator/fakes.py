@@ -105,7 +105,7 @@ class FakeEngine:
             "context_id": about.get("context_id"),
             "source": about.get("source") or "",
             "title": about.get("title") or "",
-            "proposal": proposal.model_dump(mode="json"),
+            "proposal": proposal.to_dict(),
             "graph": compile_plan(proposal, ()).to_json(),
         }
         await self.log.write(
