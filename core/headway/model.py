@@ -13,7 +13,7 @@ import typing
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import msgspec
 
@@ -52,6 +52,10 @@ class Model(msgspec.Struct, metaclass=_Checking, frozen=True, forbid_unknown_fie
     """The error of a constructor."""
 
     _noun: ClassVar[str] = "the model"
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with other values in some fields, checked as the constructor checks them."""
+        return type(self)(**{name: getattr(self, name) for name in self.__struct_fields__} | changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain JSON data of its own, fields at their default left out.

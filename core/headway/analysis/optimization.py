@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from headway.plan.format import Action, ActionProposal
 from headway.plan.graph import Node, Plan, compile_plan, indirect
@@ -47,7 +46,7 @@ def optimize(proposal: PlanLike, state: Mapping[str, Any] | None = None) -> Opti
         _lean(node, {name for name in node.action.dependencies if (node.index, named[name]) in implied}, plan, removed)
         for node in plan.nodes
     ]
-    return Optimized(replace(proposal, actions=actions), removed)
+    return Optimized(proposal.replace(actions=actions), removed)
 
 
 def _lasting_needs(plan: Plan, node: Node) -> Sequence[int]:
@@ -85,4 +84,4 @@ def _lean(node: Node, implied: set[str], plan: Plan, removed: list[Removal]) -> 
             kept.append(name)
     if len(kept) < len(action.dependencies):
         changes["dependencies"] = kept
-    return replace(action, **changes) if changes else action
+    return action.replace(**changes) if changes else action

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
-
 from headway.arguments import expect, expect_many, plain
 from headway.tools.schema import ToolSchema
 
@@ -47,7 +45,7 @@ def _overlaid(tools: ToolRegistry, schemas: Iterable[ToolSchema]) -> ToolRegistr
         if known is None:
             copied.register(_named(given))
         else:
-            copied.register(replace(known, schema=structs.replace(known.schema, parameters=given.parameters)))
+            copied.register(replace(known, schema=known.schema.replace(parameters=given.parameters)))
     return copied
 
 

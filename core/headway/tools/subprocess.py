@@ -15,8 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
-
 from headway.arguments import path_of, plain
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import InvalidInput, ToolError, one_line
@@ -135,7 +133,7 @@ class SubprocessTool:
 
         schema = self.schema
         if name is not None:
-            schema = structs.replace(schema, name=_schema(name, "", None).name)
+            schema = schema.replace(name=name)
         return ToolEntry(
             schema=schema,
             call=self.call,

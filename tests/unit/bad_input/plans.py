@@ -124,7 +124,7 @@ CALLS: dict[str, dict[str, Any]] = {
     **{
         f"{name}.{method}": {}
         for name in ("Action", "ActionProposal", "Precondition", "ToolSchema")
-        for method in ("to_dict", "to_json")
+        for method in ("to_dict", "to_json", "replace")
     },
     "ActionResult.apart": {},
     "Precondition": ACTION["preconditions"][0],
