@@ -17,7 +17,7 @@ LOCK_OUT ?= $(VENV)/requirements.lock
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --group dev --quiet
 
-.PHONY: help setup run test crash fmt check lint types bench bench-peers lock lock-compile build clean
+.PHONY: help setup run test crash mutants fmt check lint types bench bench-peers lock lock-compile build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,17 +37,21 @@ $(STAMP): requirements.lock pyproject.toml
 run: $(STAMP) ## the console on a demo: headway up --demo
 	$(BIN)/headway up --demo
 
-test: $(STAMP) ## the tests; ARGS='-k name' is handed to pytest
-	$(BIN)/python -m pytest $(ARGS)
+# More workers than cores: many tests wait for a process or a terminal. A file's tests stay together.
+WORKERS ?= 4
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test: $(STAMP) ## the fast set of the tests; ARGS='-k name' is handed to pytest
+	$(PYTEST) $(ARGS)
 
 crash: $(STAMP) ## 1,000 kill -9 of a writer and of a process that runs jobs; HEADWAY_CRASH_CYCLES sets the number
 	HEADWAY_CRASH_CYCLES=$${HEADWAY_CRASH_CYCLES:-1000} $(BIN)/python -m pytest -s tests/crash $(ARGS)
 
-# More workers than cores: many tests wait for a process or a terminal. A file's tests stay together.
-WORKERS ?= 4
+check: lint types ## all that must pass: lint, formatting, types, layers, all tests with all of their cases
+	$(PYTEST) --long $(ARGS)
 
-check: lint types ## all that must pass: lint, formatting, types, layers, tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+mutants: $(STAMP) ## faults that the tests must find, one at a time; ARGS='bucket --workers 1' for some of them
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: $(STAMP) ## ruff check, ruff format --check, lint-imports
 	$(BIN)/ruff check .

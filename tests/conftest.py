@@ -1,4 +1,4 @@
-"""What every test shares: the async backend, hypothesis profiles, an environment without colour switches, a home."""
+"""What every test shares: the sets of tests, the async backend, hypothesis profiles, plain colours, a home."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import sizes
+
 if TYPE_CHECKING:
     from headway.home import Home
 
@@ -22,25 +24,56 @@ os.environ.pop("NO_COLOR", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# ci: the same examples every time, so a red build is red for its change. dev: new examples each run. Both print what
-# repeats a failure (the seed, as a `reproduce_failure` line).
-settings.register_profile(
-    "ci",
-    derandomize=True,
-    deadline=None,
-    database=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.register_profile("dev", deadline=None, print_blob=True)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
-settings.load_profile(PROFILE)
+
+EXAMPLES = 100
+"""How many examples hypothesis draws for a test that does not say it, in the long set."""
 
 
-def pytest_report_header() -> str:
-    """Say which examples hypothesis draws, so that a log alone tells how to repeat them."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--long``."""
+    parser.addoption("--long", action="store_true", help="run the long tests too, and all cases of the others")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the set, and the examples that hypothesis draws.
+
+    ci: the same examples every time, so a red build is red for its change. dev: new examples each run. Both print what
+    repeats a failure (the seed, as a ``reproduce_failure`` line).
+    """
+    if config.getoption("--long"):
+        os.environ[sizes.VARIABLE] = "1"
+    examples = EXAMPLES if sizes.long_set() else EXAMPLES // 3
+    slow = [HealthCheck.too_slow]
+    settings.register_profile(
+        "ci",
+        max_examples=examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=slow,
+    )
+    settings.register_profile("dev", max_examples=examples, deadline=None, print_blob=True, suppress_health_check=slow)
+    settings.load_profile(PROFILE)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests out of the fast set, and have the longest files begin first."""
+    if not sizes.long_set():
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def pytest_report_header() -> list[str]:
+    """Say which tests run and which examples hypothesis draws, so that a log alone tells how to repeat them."""
     drawn = "seed: derandomized, from each test's own name and source" if settings().derandomize else "seed: random"
-    return f"hypothesis profile: {PROFILE}, {drawn} (choose with HYPOTHESIS_PROFILE, repeat with --hypothesis-seed)"
+    chosen = "all tests, all cases" if sizes.long_set() else "the fast set; --long or make check runs all"
+    return [
+        f"set: {chosen}",
+        f"hypothesis profile: {PROFILE}, {drawn} (choose with HYPOTHESIS_PROFILE, repeat with --hypothesis-seed)",
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -158,6 +158,7 @@ def test_a_run_is_followed_and_cancelled(slow: Headway, opened: Open) -> None:
     assert_restored(console)
 
 
+@pytest.mark.long
 def test_checkpoints_restore_and_fork(slow: Headway, opened: Open) -> None:
     console = opened("up")
     console.wait_for("No run yet")
@@ -204,6 +205,7 @@ def test_checkpoints_restore_and_fork(slow: Headway, opened: Open) -> None:
     assert (now["added"], now["removed"], now["changed"]) == ({}, {}, {}), "the fork has a scope of its own"
 
 
+@pytest.mark.long
 def test_leaving_lets_the_runs_go_on(slow: Headway, opened: Open) -> None:
     console = opened("up")
     console.wait_for("No run yet")
@@ -229,6 +231,7 @@ def test_leaving_lets_the_runs_go_on(slow: Headway, opened: Open) -> None:
     assert slow.run("status", "--json").json["pid"] == status["pid"]
 
 
+@pytest.mark.long
 def test_leaving_stops_the_runs_even_if_a_tool_does_not_end(slow: Headway, opened: Open) -> None:
     console = opened("up")
     console.wait_for("No run yet")
@@ -249,6 +252,7 @@ def test_leaving_stops_the_runs_even_if_a_tool_does_not_end(slow: Headway, opene
     assert [actions[name]["status"] for name in ("second", "third")] == ["skipped", "skipped"]
 
 
+@pytest.mark.long
 def test_a_killed_daemon_is_noticed_by_the_console_that_started_it(slow: Headway, opened: Open) -> None:
     console = opened("up", size=(120, 30))
     console.wait_for("No run yet")
@@ -308,6 +312,7 @@ def test_a_run_of_another_process_is_followed_and_not_touched(slow: Headway, ope
     assert console.end() == 0
 
 
+@pytest.mark.long
 def test_it_fits_every_size_while_a_run_goes_on(slow: Headway, opened: Open) -> None:
     console = opened("up", size=(120, 40))
     console.wait_for("No run yet")

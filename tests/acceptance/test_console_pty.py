@@ -103,6 +103,7 @@ def test_run_cancel_restore_fork_and_leave(slow: Headway) -> None:
     assert sorted(row["status"] for row in rows) == ["cancelled", "cancelled"]
 
 
+@pytest.mark.long
 def test_a_killed_daemon_is_told_and_found_again(slow: Headway) -> None:
     with slow.start("serve", "--port", "0") as daemon:
         daemon.wait_for("serving A2A")

@@ -76,7 +76,7 @@ def test_up_says_why_the_daemon_did_not_start(headway: Headway) -> None:
 
 
 def test_up_says_that_the_port_is_taken(headway: Headway, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with headway.client.daemon() as status:
+    with headway.daemon() as status:
         port = status["url"].rpartition(":")[2]
         other = Headway(tmp_path_factory.mktemp("other"))
         done = other.run("up", "--detach", "--port", port)
@@ -85,7 +85,7 @@ def test_up_says_that_the_port_is_taken(headway: Headway, tmp_path_factory: pyte
 
 
 def test_a_run_goes_into_the_daemon(headway: Headway) -> None:
-    with headway.client.daemon() as status:
+    with headway.daemon() as status:
         done = headway.run("run", "-", "--json", stdin=plan(call("a")))
         assert (done.code, done.json["status"]) == (0, "completed")
         assert done.err == f"headway: running in the daemon (pid {status['pid']}), workspace {headway.here}\n"
@@ -99,7 +99,7 @@ def test_a_run_goes_into_the_daemon(headway: Headway) -> None:
 
 
 def test_a_second_daemon_is_refused(headway: Headway) -> None:
-    with headway.client.daemon() as status:
+    with headway.daemon() as status:
         done = headway.run("serve", "--port", "0")
         assert (done.code, done.out) == (2, "")
         assert f"process {status['pid']} is writing to it" in done.err
@@ -111,7 +111,7 @@ def test_ctrl_c_cancels_a_run_in_the_daemon(headway: Headway) -> None:
     (headway.here / "slow.json").write_text(
         plan(call("held", "hold", parameters={"name": "go"}), call("after", dependencies=["held"]))
     )
-    with headway.client.daemon(), headway.terminal("run", "slow.json") as running:
+    with headway.daemon(), headway.terminal("run", "slow.json") as running:
         running.wait_for("held 50%")
         running.type("\x03")
         running.wait_for("press Ctrl-C again to kill it")
@@ -128,7 +128,7 @@ def test_jobs_cancel(headway: Headway) -> None:
     (headway.here / "headway.toml").write_text("[tools]\npython = ['tools.py']\n")
     (headway.here / "tools.py").write_text(TOOLS)
     (headway.here / "slow.json").write_text(plan(call("held", "hold", parameters={"name": "go"})))
-    with headway.client.daemon(), headway.start("run", "slow.json", "--plain") as running:
+    with headway.daemon(), headway.start("run", "slow.json", "--plain") as running:
         running.wait_for("held: started")
         [row] = headway.run("jobs", "ls", "--status", "running", "--json").json
         soft = headway.run("jobs", "cancel", row["job_id"], "--reason", "enough", "--json")
@@ -165,7 +165,7 @@ def test_events_are_gap_free_json(headway: Headway) -> None:
 @pytest.mark.parametrize("with_daemon", [False, True], ids=["in process", "in the daemon"])
 def test_checkpoints(with_daemon: bool, headway: Headway) -> None:
     if with_daemon:
-        with headway.client.daemon():
+        with headway.daemon():
             _checkpoints(headway)
     else:
         _checkpoints(headway)

@@ -75,7 +75,7 @@ def test_large_outputs_are_whole(headway: Headway) -> None:
     (headway.here / "big.txt").write_text("x" * 300_000)
     text = plan(call("a", "read_file", parameters={"path": "big.txt"}))
     local = headway.run("run", "-", "--json", stdin=text).json
-    with headway.client.daemon():
+    with headway.daemon():
         remote = headway.run("run", "-", "--json", stdin=text).json
     shown = headway.run("jobs", "show", local["job_id"], "--json").json
     for action in (local["results"][0], remote["results"][0], shown["actions"][0]):

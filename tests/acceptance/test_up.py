@@ -34,7 +34,7 @@ def test_the_demo(headway: Headway) -> None:
 
 
 def test_a_daemon_that_was_there_stays(headway: Headway) -> None:
-    with headway.client.daemon() as status:
+    with headway.daemon() as status:
         with headway.terminal("up") as console:
             console.wait_for("quit")
             console.type("q")
@@ -47,6 +47,7 @@ def let_go(slow: Headway, running: Running) -> None:
     (slow.here / "go").touch()
 
 
+@pytest.mark.long
 def test_live_runs_go_on_or_stop(slow: Headway) -> None:
     try:
         with slow.terminal("up") as console:

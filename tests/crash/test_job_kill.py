@@ -28,8 +28,9 @@ from headway.engine import Engine
 from headway.events import kinds
 from headway.home import Home
 from tests.crash.job_runner import CHAIN, Death, Notes, Runner
+from tests.sizes import cases
 
-CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES", "200"))
+CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES") or cases(200))
 SEED = int(os.environ.get("HEADWAY_CRASH_SEED") or secrets.randbelow(2**32))
 LIVES_PER_SCOPES = 20  # then come new scopes, so that no state grows without end
 PATIENCE_S = 1.0  # for a life that was to kill itself at a moment that does not come

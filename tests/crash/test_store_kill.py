@@ -13,8 +13,9 @@ import pytest
 
 from headway.home import Home
 from headway.store import StoreLog
+from tests.sizes import cases
 
-CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES", "20"))
+CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES") or cases(40))
 
 _WRITER = """
 import asyncio, os, sys

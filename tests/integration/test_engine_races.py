@@ -12,11 +12,11 @@ import pytest
 
 import headway
 from headway.config import Config, load_config
+from headway.dispatch.protocol import KILL_GRACE_S
 from headway.engine import Engine
 from headway.errors import Conflict, LogFull
 from headway.events import kinds
 from headway.events.event import Event
-from headway.execution.environment import KILL_GRACE_S
 from headway.home import Home
 from headway.testing import VirtualClock
 from headway.tools.decorator import entry_of

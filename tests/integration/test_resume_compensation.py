@@ -26,6 +26,7 @@ from headway.plan.results import ActionResult, ActionStatus, ErrorCode
 from headway.store import StoreLog
 from tests.integration.test_resume import die_after, in_flight
 from tests.integration.test_same_views import Stepping
+from tests.sizes import cases
 from tests.unit.execution.kit import call, write
 
 ENDS = (kinds.COMPENSATION_SUCCEEDED, kinds.COMPENSATION_FAILED)
@@ -287,7 +288,7 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
     return {"actions": [*actions, boom, pays("last", "refund", dependencies=["boom"])]}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plan=plans(), place=st.floats(0, 1), slots=st.sampled_from([1, 64]), took_effect=st.booleans())
 async def test_a_resumed_abort_comes_out_as_one_that_was_not_interrupted(
     plan: dict[str, Any], place: float, slots: int, took_effect: bool

@@ -23,6 +23,7 @@ from headway.home import Home
 from headway.store import StoreLog, StoreReader
 from headway_console.sources import ReplaySource
 from headway_console.sources.recording import RecordingIndex
+from tests.sizes import cases
 
 
 class Stepping:
@@ -131,7 +132,7 @@ def budgets(draw: st.DrawFn) -> CostBudget | None:
 RUNS = st.lists(st.tuples(actions(), budgets(), st.none() | st.integers(0, 25)), min_size=1, max_size=3)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(120), suppress_health_check=[HealthCheck.too_slow])
 @given(runs=RUNS, limited=st.booleans(), seed=st.integers(0, 2**32))
 async def test_live_replayed_and_stored(
     runs: list[tuple[list[dict[str, Any]], CostBudget | None, int | None]], limited: bool, seed: int

@@ -19,6 +19,7 @@ from headway.errors import HeadwayError
 from headway.home import Home
 from headway.testing import VirtualClock
 from headway.tools.decorator import entry_of
+from tests.sizes import cases
 from tests.unit.bad_input.engine import CALLS, OPEN
 from tests.unit.bad_input.kit import Rig, Unmade, build, called, exchanged, line_problem, places, problem_of, settled
 from tests.unit.bad_input.marks import mark_of
@@ -199,7 +200,7 @@ PLANS = (
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=cases(320))
 @given(plan=PLANS)
 async def test_a_random_plan_is_refused_in_one_line_or_runs_to_an_end(plan: Any) -> None:
     runtime = Runtime(state={"k": 1}, clock=VirtualClock(autojump=True))

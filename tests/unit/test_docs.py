@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 
 
 def snippets() -> list[object]:
@@ -24,9 +27,28 @@ def snippets() -> list[object]:
     return found
 
 
+@pytest.fixture(scope="module")
+def python() -> Iterator[subprocess.Popen[str]]:
+    """A Python that runs snippets, each in a process of its own."""
+    command = [sys.executable, "-W", "error", "-m", "tests.unit.snippets"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
 @pytest.mark.parametrize("code", snippets())
-def test_a_snippet_runs(code: str, tmp_path: Path) -> None:
+def test_a_snippet_runs(code: str, tmp_path: Path, python: subprocess.Popen[str]) -> None:
     # Each alone, in an empty folder and with an empty home, as a reader would.
+    assert python.stdin is not None
+    assert python.stdout is not None
+    python.stdin.write(json.dumps({"code": code, "folder": str(tmp_path), "home": str(tmp_path / "home")}) + "\n")
+    python.stdin.flush()
+    assert json.loads(python.stdout.readline()) == {"code": 0, "stderr": ""}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("code", snippets())
+def test_a_snippet_runs_in_a_new_python(code: str, tmp_path: Path) -> None:
     environment = {**os.environ, "HEADWAY_HOME": str(tmp_path / "home"), "PYTHONWARNINGS": "error"}
     run = subprocess.run(
         [sys.executable, "-c", code],

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -34,10 +34,18 @@ class Run:
         return "requested"
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):  # bounds a failure only
             while len(self.told) < count:
                 self.changed.clear()
                 await self.changed.wait()
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Hear SIGHUP, which nohup has this process ignore."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 async def test_the_first_press_cancels_and_the_second_kills(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +105,13 @@ async def test_a_command_that_fails_is_told(capsys: pytest.CaptureFixture[str]) 
         await run.until(1)
         await asyncio.sleep(0)
     assert "headway: error: the daemon is gone" in capsys.readouterr().err
+
+
+async def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Interrupts(Run()):  # type: ignore[arg-type]
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 async def test_signals_are_given_back() -> None:

@@ -1,4 +1,4 @@
-"""Ten thousand cancels at random moments: whatever they meet, nothing is left, and the log tells all of it."""
+"""Thousands of cancels at random moments: whatever they meet, nothing is left, and the log tells all of it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from headway.events.fold import fold_all
 from headway.events.views import JobRow, RunView, StateView
 from headway.testing import VirtualClock
 from headway.testing.clock import settle
+from tests.sizes import cases
 from tests.unit.execution.kit import call, runtime, write
 from tests.unit.execution.test_hostile import left
 
-CANCELS = 10_000
+CANCELS = cases(10_000)
 GENERATION = 500  # cancels of one runtime's runs, so that no log grows without end
 TURNS = 100_000  # of the loop, in which a thread that was let go has returned
 LONGER_THAN_ANY_CALL_S = 5.0
@@ -273,8 +274,8 @@ def check_cancel(told: list[Event]) -> Counter[str]:
     return met
 
 
-@pytest.mark.timeout(180)
-async def test_ten_thousand_random_cancels_leave_nothing() -> None:
+@pytest.mark.timeout(600)
+async def test_thousands_of_random_cancels_leave_nothing() -> None:
     seed = int(os.environ.get("HEADWAY_CANCELS_SEED") or (1 if settings().derandomize else random.randrange(2**32)))
     print(f"HEADWAY_CANCELS_SEED={seed}")
     chance = random.Random(seed)
@@ -292,7 +293,7 @@ async def test_ten_thousand_random_cancels_leave_nothing() -> None:
     print(f"{cancels} cancels; jobs: {dict(ends)}; met: {dict(met)}")
     assert min(ends[kind] for kind in kinds.TERMINAL_JOB) > CANCELS / 100
     everything = ("line", "token", "backoff", "compensation", "equal call", "task", "nap", "fails", "stubborn", "talks")
-    assert min(met[what] for what in (*everything, "streams", "works", "holds")) >= 20
+    assert min(met[what] for what in (*everything, "streams", "works", "holds")) >= CANCELS / 500
 
 
 async def test_a_cancelled_task_and_a_kill_in_one_turn_leave_no_timer_of_a_compensation() -> None:

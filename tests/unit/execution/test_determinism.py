@@ -26,11 +26,12 @@ from headway.plan.graph import compile_plan
 from headway.plan.parse import parse_proposal
 from headway.store import StoreLog, StoreReader
 from headway.testing import VirtualClock
+from tests.sizes import cases
 from tests.unit.execution.model import told
 from tests.unit.execution.stories import Stage, Story, World, stories
 
-ON_DISK = 25  # stories
-IN_OTHER_PROCESSES = 40
+ON_DISK = cases(48)  # stories
+IN_OTHER_PROCESSES = cases(80)
 ROOT = Path(__file__).parents[3]
 
 

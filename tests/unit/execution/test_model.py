@@ -14,11 +14,12 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.views import JobRow, RunView, StateView
+from tests.sizes import cases
 from tests.unit.execution.kit import events_of
 from tests.unit.execution.model import told
 from tests.unit.execution.stories import Stage, Story, stories
 
-STORIES = 400
+STORIES = cases(400)
 
 
 @settings(max_examples=STORIES)

@@ -20,6 +20,7 @@ from headway.home import Home
 from headway.store.sqlite.log import StoreLog
 from headway.store.sqlite.reader import StoreReader
 from headway.testing import event_stream
+from tests.sizes import cases
 from tests.unit.store.runs import created, whole_run
 
 
@@ -90,7 +91,7 @@ def _unnumbered(events: list[Event]) -> list[Event]:
     return copies
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=cases(64), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), flush_every=st.sampled_from([1, 7, 40]), long=st.sampled_from([3, 15, 50]))
 def test_snapshot_and_tail_are_the_whole_fold(
     seed: int, flush_every: int, long: int, tmp_path_factory: pytest.TempPathFactory
