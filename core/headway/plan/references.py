@@ -1,4 +1,7 @@
-"""References: the ``$id.output`` texts of parameters that stand for the output of an action."""
+"""References: the ``$id.output`` texts of parameters that stand for the output of an action.
+
+An id may hold ``.output`` itself. Of the actions that a reference could mean, it means the one with the longest id.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import Any, NamedTuple
 
 from headway.jsonvalue import copy_json
 
-_REFERENCE = re.compile(r"\$(?P<id>.+?)\.output(?:\.(?P<path>.+))?", re.DOTALL)
+_REFERENCE = re.compile(r"\$.+?\.output(?:\..+)?", re.DOTALL)
+_OUTPUT = ".output"
 
 _NESTED = (dict, list)
 _NUMBERS = frozenset({int, float, bool, type(None)})
@@ -45,10 +49,33 @@ def find_references(
             elif child[1:2] == "$":
                 if _REFERENCE.fullmatch(child, 1):
                     escapes.append((*where, key))
-            elif (match := _REFERENCE.fullmatch(child)) is not None:
-                path = tuple(match["path"].split(".")) if match["path"] else ()
-                references.append(Reference((*where, key), index[match["id"]], path))
+            elif readings := readings_of(child):
+                name, path = next((reading for reading in readings if reading[0] in index), readings[-1])
+                references.append(Reference((*where, key), index[name], path))
     return tuple(references), tuple(escapes)
+
+
+def readings_of(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the ids and paths that ``text`` may mean as a reference, the longest id first; [] if it is none."""
+    readings: list[tuple[str, tuple[str, ...]]] = []
+    if not text.startswith("$"):
+        return readings
+    at = text.find(_OUTPUT, 2)
+    while at > 0:
+        rest = text[at + len(_OUTPUT) :]
+        if not rest:
+            readings.append((text[1:at], ()))
+        elif rest[0] == "." and len(rest) > 1:
+            readings.append((text[1:at], tuple(rest[1:].split("."))))
+        at = text.find(_OUTPUT, at + 1)
+    return readings[::-1]
+
+
+def value_at(parameters: Any, where: tuple[str | int, ...]) -> Any:
+    """Return what stands at a place in parameters."""
+    for step in where:
+        parameters = parameters[step]
+    return parameters
 
 
 def unescaped(parameters: dict[str, Any], escapes: Collection[tuple[str | int, ...]]) -> dict[str, Any]:

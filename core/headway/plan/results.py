@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from headway.jsonvalue import copy_json
+from headway.model import Record
 
 
 class ActionStatus(StrEnum):
@@ -59,7 +60,7 @@ ROLLED_BACK = "proposal aborted; state effects were rolled back; external effect
 
 
 # gc=False: a result holds JSON, which has no circles, and a wide plan makes many.
-class ActionResult(msgspec.Struct, omit_defaults=True, gc=False):
+class ActionResult(Record, omit_defaults=True, gc=False):
     """The outcome of one action.
 
     ``rejected`` = refused before dispatch; ``failed`` = dispatched and failed; ``skipped`` = never ran, or failed
@@ -85,6 +86,10 @@ class ActionResult(msgspec.Struct, omit_defaults=True, gc=False):
     artifacts: list[Any] = []
     usage: dict[str, Any] = {}
     cost: int | None = None
+
+    def __repr__(self) -> str:
+        error = f", error={self.error!r}" if self.error is not None else ""
+        return f"ActionResult(action_id={self.action_id!r}, status={self.status.value!r}{error})"
 
     def apart(self) -> ActionResult:
         """Return this result with lists and objects of its own; itself if it has none."""
@@ -169,7 +174,7 @@ class ReplanStep(msgspec.Struct, omit_defaults=True):
     rejection_reason: str | None = None
 
 
-class ProposalResult(msgspec.Struct, omit_defaults=True, dict=True):
+class ProposalResult(Record, omit_defaults=True, dict=True):
     """The outcome of a run: ``status`` is completed, failed or cancelled; ``outcome`` says why when that is not all.
 
     ``outcome``: rejected (refused at admission, see ``error``), aborted, budget_exhausted, interrupted, killed. After a

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headway.errors import InvalidPlan, as_line
+from headway.model import Record
 from headway.numbers import whole_number
 from headway.plan.checks import (
     UNKNOWN,
@@ -28,6 +29,7 @@ from headway.plan.evidence import CHECKS, Evidence, evidence_of
 from headway.plan.format import ActionProposal, ActionType, FailureBehavior, InvocationMode
 from headway.plan.graph import Node, Plan, compile_plan, indirect
 from headway.plan.parse import Compat, PlanLike, as_proposal, as_state
+from headway.plan.references import readings_of, value_at
 from headway.plan.toolset import is_tool, registry_of
 from headway.tools.schema import ToolSchema
 
@@ -42,7 +44,7 @@ _ONE_SHOT = InvocationMode.ONE_SHOT
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-class Issue(msgspec.Struct):
+class Issue(Record):
     """One finding. ``severity`` is error, warning or info; ``check`` names the check that found it.
 
     ``tier`` says how the check knows: structural, simulated or heuristic.
@@ -60,7 +62,7 @@ class Issue(msgspec.Struct):
             self.tier = CHECKS[self.check][0] if self.check in CHECKS else "structural"
 
 
-class VerifyReport(msgspec.Struct):
+class VerifyReport(Record):
     """What ``verify`` found.
 
     ``levels`` lists action ids in order of execution; empty when there is no graph. ``conflicts`` are ``[action,
@@ -113,6 +115,7 @@ def verify(
         text = f"excessive actions: {len(plan.nodes)} (limit {max_actions})"
         issues.append(Issue(text, "warning", check="resource_bounds"))
     issues += [Issue(text, severity, who, "permission") for severity, who, text in permissions(plan, registry)]
+    issues += [Issue(text, "warning", action_id, "graph") for action_id, text in _ambiguities(plan)]
     for action_id, text in repetitions(plan):
         issues.append(Issue(text, "warning", action_id, "loop_detection"))
     conflicts = write_conflicts(plan)
@@ -260,6 +263,20 @@ def _called(node: Node) -> Iterator[tuple[str, str]]:
     undo = node.action.compensation
     if undo is not None and undo.tool:
         yield "compensation: ", undo.tool
+
+
+def _ambiguities(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield (action id, text) for references that could mean another action, whose id is shorter."""
+    ids = {node.id for node in plan.nodes}
+    if not any(".output" in name for name in ids):
+        return
+    for node in plan.nodes:
+        for reference in node.references:
+            text = value_at(node.action.parameters, reference.where)
+            meant, *others = [name for name, _ in readings_of(text) if name in ids]
+            if others:
+                shorter = "' or '".join(others)
+                yield node.id, f"'{text}' is the output of '{meant}', not a part of that of '{shorter}'"
 
 
 def repetitions(plan: Plan) -> Iterator[tuple[str, str]]:

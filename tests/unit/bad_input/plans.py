@@ -127,6 +127,11 @@ CALLS: dict[str, dict[str, Any]] = {
         for method in ("to_dict", "to_json", "replace")
     },
     "ActionResult.apart": {},
+    **{
+        f"{name}.{method}": {}
+        for name in ("ActionResult", "Issue", "ProposalResult", "VerifyReport")
+        for method in ("to_dict", "to_json")
+    },
     "Precondition": ACTION["preconditions"][0],
     "ToolSchema": {
         "name": "t",
@@ -153,5 +158,8 @@ SUBJECTS: dict[str, Any] = {
     "ActionProposal": lambda _: headway.parse_proposal(PLAN),
     "Precondition": lambda _: Precondition(key="k", value=[1]),
     "ToolSchema": lambda _: ToolSchema(name="t", parameters=SCHEMA),
+    "Issue": lambda _: headway.Issue("a finding"),
+    "ProposalResult": lambda _: headway.ProposalResult("p", "j", "completed", [], headway.CostSummary()),
+    "VerifyReport": lambda _: headway.VerifyReport(True),
     "ActionResult": lambda _: headway.ActionResult("a", headway.ActionStatus.SUCCEEDED, output=[1]),
 }

@@ -203,3 +203,25 @@ def test_a_recorded_graph_gives_the_same_plan(actions: list[dict[str, object]]) 
     again = plan_from_graph(plan.proposal, plan.to_json())
     assert again.levels == plan.levels
     assert [(n.needs, n.after, n.level) for n in again.nodes] == [(n.needs, n.after, n.level) for n in plan.nodes]
+
+
+def test_ids_that_hold_output_can_be_referred_to() -> None:
+    plan = compiled(
+        call("a"),
+        call("a.output"),
+        call("x.output.y"),
+        call("b", parameters={"v": ["$a.output", "$a.output.output", "$a.output.output.k", "$a.output.k.output"]}),
+        call("c", parameters={"v": "$x.output.y.output.output.z"}),
+    )
+    assert [(reference.source, reference.path) for reference in plan.nodes[3].references] == [
+        (0, ()),
+        (1, ()),
+        (1, ("k",)),
+        (0, ("k", "output")),
+    ]
+    assert [(reference.source, reference.path) for reference in plan.nodes[4].references] == [(2, ("output", "z"))]
+
+
+@pytest.mark.parametrize("text", ["$.output", "$a.output.", "$a.outputs", "a.output", "$a", "$$a.output"])
+def test_texts_that_are_no_references(text: str) -> None:
+    assert compiled(call("a"), call("b", parameters={"v": text})).nodes[1].references == ()

@@ -312,3 +312,18 @@ def test_fields_that_compat_ignores_are_warnings() -> None:
     ]
     cyclic = {"actions": [{"id": "a", "type": "tool_call", "tool": "t", "dependencies": ["a"], "x": 1}]}
     assert [issue.check for issue in verify(cyclic, compat="car").issues] == ["format", "graph"]
+
+
+def test_a_reference_that_could_mean_two_actions_is_told() -> None:
+    raw = {
+        "actions": [
+            {"id": "a", "type": "tool_call", "tool": "t"},
+            {"id": "a.output", "type": "tool_call", "tool": "t", "parameters": {"n": 1}},
+            {"id": "b", "type": "tool_call", "tool": "t", "parameters": {"v": "$a.output.output.k", "w": "$a.output"}},
+        ]
+    }
+    report = verify(raw)
+    assert report.valid
+    assert [(issue.action_id, issue.severity, issue.message) for issue in report.issues] == [
+        ("b", "warning", "'$a.output.output.k' is the output of 'a.output', not a part of that of 'a'")
+    ]
