@@ -157,7 +157,8 @@ class Compensations:
         result.compensated = True
         run.emit(kinds.COMPENSATION_SUCCEEDED, {"output": output, "duration_ms": _ms(self._seconds())}, node=node)
         if node.type is ActionType.TOOL_CALL:  # who asks for such a call from now on must get a new one
-            self._env.reuse.forget(node.tool or "", _parameters(run, node))
+            for principal in {None, run.principal}:  # of a shared tool, or of this principal's
+                self._env.reuse.forget(node.tool or "", _parameters(run, node), principal)
 
     def _seconds(self) -> float:
         return self._call.seconds if self._call is not None else 0.0
@@ -208,6 +209,11 @@ class Compensations:
     def state(self) -> Mapping[str, Any]:
         """The state as it is before the roll-back."""
         return self._run.state.raw()
+
+    @property
+    def since(self) -> int:
+        """The present moment: no compensation shares a call."""
+        return self._env.reuse.moment()
 
     def park(self, action: PendingAction, on: str, wait: Wait) -> None:
         """Let the compensation wait."""

@@ -51,7 +51,8 @@ class Environment:
     """Log, clock, tools, limits, caches and the dispatcher. ``concurrency`` is "level", or "car" for CAR's rule.
 
     Tools are called through ``dispatcher``: by default in this process, blocking ones in ``threads``. ``approvals`` is
-    asked before each action: by default it approves of all.
+    asked before each action: by default it approves of all. ``reuse`` is "ttl", or "runtime" for CAR's rule: results of
+    idempotent actions are kept for as long as this environment lives.
     """
 
     def __init__(
@@ -68,14 +69,16 @@ class Environment:
         gates: Gates | None = None,
         dispatcher: Dispatcher | None = None,
         approvals: ApprovalPort | None = None,
+        reuse: str = "ttl",
     ) -> None:
         expect_one_of(concurrency, ("level", "car"), "concurrency")
+        expect_one_of(reuse, ("ttl", "runtime"), "reuse")
         self.clock = clock_of(clock)
         self.log = expect(log, EventLog, "log") if log is not None else EventLog(clock=clock)
         self.registry = expect(registry, ToolRegistry, "registry") if registry is not None else ToolRegistry()
         self.limiter = expect(limiter, RateLimiter, "limiter") if limiter is not None else RateLimiter(clock)
         self.results = results if results is not None else ResultCache(clock)
-        self.reuse = Reuse(self.results, IdempotencyCache(clock))
+        self.reuse = Reuse(self.results, IdempotencyCache(clock, keep=reuse == "runtime"))
         self.prices = Prices()
         self.gates = gates if gates is not None else Gates()
         self.approvals: ApprovalPort = approvals if approvals is not None else AllowAll()

@@ -40,6 +40,7 @@ class Level:
         self.todo = todo
         self.stages = run.stages
         self.state = run.state.raw()  # what every action of the level sees
+        self.since = run.env.reuse.moment()
         self.queue = deque(todo)
         self.ready: deque[PendingAction] = deque()  # back from a wait
         self.parked: dict[PendingAction, None] = {}
@@ -175,6 +176,8 @@ class Level:
         run.emit(kinds.ACTION_DEDUPLICATED, {"source": hit.source}, node=node)
         self.stages.leave(action, End())
         effects = node.action.expected_effects if hit.effects is None else hit.effects
+        if hit.kept and not self.env.reuse.idempotency.keep:  # they were written, and the state has moved on since
+            effects = {key: value for key, value in effects.items() if key not in self.state}
         changes = {key: {"op": "set", "value": copy_json(value)} for key, value in effects.items()}
         run.settle(
             node,

@@ -63,7 +63,9 @@ class ResultCache(ResultStore):
         """Return the seconds that results of ``tool`` are kept; None if they are not."""
         return self._ttl.get(expect(tool, str, "a tool's name"))
 
-    def begin(self, tool: str, params: dict[str, Any], callback: Answer) -> Hit | Flight | FlightWaiter | None:
+    def begin(
+        self, tool: str, params: dict[str, Any], callback: Answer, *, principal: str | None = None
+    ) -> Hit | Flight | FlightWaiter | None:
         """Ask for a call's result; None if the tool is not enabled: just call it.
 
         A :class:`Hit` is the result. A :class:`Flight` asks the caller to make the call and to tell how it ended. With
@@ -71,7 +73,7 @@ class ResultCache(ResultStore):
         with the hit, or with a flight if that call failed; ``.cancel()`` leaves the line.
         """
         expect_call(callback, "a waiter's callback")
-        return self._begin(call_key(tool, params), tool, callback) if self.enabled(tool) else None
+        return self._begin(call_key(tool, params, principal), tool, callback) if self.enabled(tool) else None
 
     def _lifetime(self, tool: str) -> float:
         return self._ttl.get(tool, 0.0)

@@ -1,8 +1,8 @@
 """One call at a time: who makes it, and who waits for what comes of it.
 
-A call is a tool and its parameters. Who asks for one that nobody has made gets a :class:`Flight` and makes it; who asks
-meanwhile stands in line as a :class:`FlightWaiter`. When the flight succeeds all of them get its result. When it fails
-nothing is kept and the first in line gets a flight of its own: a failure is never shared.
+A call is a tool and its parameters, on somebody's behalf. Who asks for one that nobody makes gets a :class:`Flight` and
+makes it; who asks meanwhile stands in line as a :class:`FlightWaiter`. When the flight succeeds all of them get its
+result. When it fails nothing is kept and the first in line gets a flight of its own: a failure is never shared.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headway.arguments import expect
 from headway.errors import InvalidInput, one_line
 from headway.jsonvalue import encode_exact
 
@@ -25,16 +26,19 @@ if TYPE_CHECKING:
 _log = logging.getLogger("headway.limits")
 
 
-def call_key(tool: str, params: dict[str, Any]) -> str:
-    """Return what stands for a call: the tool and a SHA-256 of its parameters, the same for every order of their keys.
+def call_key(tool: str, params: dict[str, Any], principal: str | None = None) -> str:
+    """Return the cache key of a call: the tool and a SHA-256 of its parameters, the same for every order of their keys.
 
-    1 and 1.0 differ, as they do in JSON. Raises ``InvalidInput`` for parameters that are not a JSON object.
+    With a ``principal`` it is the key of that principal's call. 1 and 1.0 differ, as they do in JSON. Raises
+    ``InvalidInput`` for parameters that are not a JSON object.
     """
     if not isinstance(tool, str):
         raise InvalidInput(f"a tool's name is text, not {type(tool).__name__}")
     if not isinstance(params, dict):
         raise InvalidInput(f"a call's parameters are an object, not {type(params).__name__}")
     encoded = encode(params, "the parameters", "sorted")
+    if principal is not None:
+        encoded = encode(expect(principal, str, "a principal"), "the principal") + encoded
     return f"{tool}:{hashlib.sha256(encoded).hexdigest()}"
 
 
@@ -43,13 +47,14 @@ class Hit:
     """A result that needed no call; the caller's own copy.
 
     ``effects`` are those the tool confirmed, None if the action's declared ones stand. ``source`` says who had it:
-    "cache" or "idempotency".
+    "cache" or "idempotency". ``kept`` is false for the result of a call that was in flight when it was asked for.
     """
 
     output: Any
     effects: dict[str, Any] | None
     artifacts: list[Any]
     source: str
+    kept: bool = True
 
 
 Answer = Callable[["Hit | Flight", float], object]
@@ -65,14 +70,22 @@ class Flight:
         self._store = store
         self._line: Line | None = line
 
-    def succeed(self, output: Any, effects: Mapping[str, Any] | None = None, artifacts: Sequence[Any] = ()) -> None:
+    def succeed(
+        self,
+        output: Any,
+        effects: Mapping[str, Any] | None = None,
+        artifacts: Sequence[Any] = (),
+        *,
+        kept: bool = False,
+    ) -> None:
         """Keep the result and hand it to everybody in line; harmless once the flight has ended.
 
-        Raises ``InvalidInput`` for what is not JSON; the flight has then failed.
+        ``kept`` says that no call was made: the result is one that was kept. Raises ``InvalidInput`` for what is not
+        JSON; the flight has then failed.
         """
         line, self._line = self._line, None
         if line is not None:
-            self._store._succeeded(line, output, effects, artifacts)
+            self._store._succeeded(line, output, effects, artifacts, kept)
 
     def fail(self) -> None:
         """Keep nothing and let the next in line make the call; harmless once the flight has ended."""
@@ -115,11 +128,12 @@ class FlightWaiter:
 class Line:
     """A call being made, and who waits for it."""
 
-    __slots__ = ("gone", "kept", "key", "leader", "serving", "tool", "waiters")
+    __slots__ = ("gone", "kept", "key", "leader", "number", "serving", "tool", "waiters")
 
-    def __init__(self, key: str, tool: str) -> None:
+    def __init__(self, key: str, tool: str, number: int) -> None:
         self.key = key
         self.tool = tool
+        self.number = number  # of the moment at which the call was asked for
         self.leader: Flight | None = None
         self.waiters: deque[FlightWaiter] = deque()
         self.gone = 0

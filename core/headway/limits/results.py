@@ -69,14 +69,16 @@ class ResultStore:
         self._misses = 0
         self._evictions = 0
 
-    def lookup(self, tool: str, params: dict[str, Any]) -> Hit | None:
+    def lookup(self, tool: str, params: dict[str, Any], *, principal: str | None = None) -> Hit | None:
         """Return the result of a call if it is kept, and count a hit or a miss."""
-        key = call_key(tool, params)
+        key = call_key(tool, params, principal)
         hit = self._find(key)
         self._misses += hit is None
         return hit
 
-    def forget(self, tool: str | None = None, params: dict[str, Any] | None = None) -> int:
+    def forget(
+        self, tool: str | None = None, params: dict[str, Any] | None = None, *, principal: str | None = None
+    ) -> int:
         """Drop what is kept of one call, of a tool, or of all; return how many results that were.
 
         Calls being made go on, and who waits for one gets its result. Of those, what is forgotten as a whole keeps
@@ -85,7 +87,7 @@ class ResultStore:
         if tool is None:
             keys = list(self._entries)
         elif params is not None:
-            keys = [key for key in (call_key(tool, params),) if key in self._entries]
+            keys = [key for key in (call_key(tool, params, principal),) if key in self._entries]
         else:
             keys = [key for key, entry in self._entries.items() if entry.tool == tool]
         if params is None:
@@ -118,9 +120,15 @@ class ResultStore:
         """Return for how many seconds results of ``tool`` are kept."""
         return math.inf
 
-    def _begin(self, key: str, tool: str, callback: Answer) -> Hit | Flight | FlightWaiter:
+    def _begin(
+        self, key: str, tool: str, callback: Answer, *, number: int = 0, since: int = 0
+    ) -> Hit | Flight | FlightWaiter:
+        """Ask for a call's result. ``number`` is that of this moment.
+
+        A call in flight that was asked for before ``since`` is too old to be shared: another one takes its place.
+        """
         line = self._lines.get(key)
-        if line is not None:
+        if line is not None and line.number >= since:
             waiter = FlightWaiter(line, callback, self._clock.now())
             line.waiters.append(waiter)
             return waiter
@@ -128,7 +136,7 @@ class ResultStore:
         if hit is not None:
             return hit
         self._misses += 1
-        line = self._lines[key] = Line(key, tool)
+        line = self._lines[key] = Line(key, tool, number)
         line.leader = Flight(self, line)
         return line.leader
 
@@ -142,10 +150,10 @@ class ResultStore:
         self._entries[key] = self._entries.pop(key)  # the most recently used is last
         return self._hit(entry.encoded)
 
-    def _hit(self, encoded: bytes) -> Hit:
+    def _hit(self, encoded: bytes, *, kept: bool = True) -> Hit:
         self._hits += 1
         output, effects, artifacts = msgspec.json.decode(encoded)
-        return Hit(output, effects, artifacts, self.source)
+        return Hit(output, effects, artifacts, self.source, kept)
 
     def _is_old(self, entry: _Entry) -> bool:
         return self._clock.now() - entry.since >= self._lifetime(entry.tool)
@@ -169,18 +177,21 @@ class ResultStore:
         self._entries[key] = _Entry(tool, encoded, self._clock.now(), size)
         self._bytes += size
 
-    def _succeeded(self, line: Line, output: Any, effects: Mapping[str, Any] | None, artifacts: Sequence[Any]) -> None:
+    def _succeeded(
+        self, line: Line, output: Any, effects: Mapping[str, Any] | None, artifacts: Sequence[Any], kept: bool
+    ) -> None:
         try:
             encoded = encode([output, None if effects is None else dict(effects), list(artifacts)], "the result")
         except InvalidInput:
             line.leader = None
             self._next(line)
             raise
-        self._lines.pop(line.key, None)
+        if self._lines.get(line.key) is line:
+            del self._lines[line.key]
         if line.kept:
             self._keep(line.key, line.tool, encoded)
         while (waiter := line.first()) is not None:
-            waiter._tell(self._hit(encoded), self._clock.now())
+            waiter._tell(self._hit(encoded, kept=kept), self._clock.now())
 
     def _next(self, line: Line) -> None:
         """Let the first in line make the call. A waiter may fail its flight at once: the loop then goes on here."""

@@ -52,6 +52,7 @@ class ToolOptions:
     category: str = "general"
     writes_files: bool = False
     estimate: Estimate | None = None
+    shared: bool = False
 
 
 @overload
@@ -72,6 +73,7 @@ def tool(
     category: str = "general",
     writes_files: bool = False,
     estimate: Estimate | None = None,
+    shared: bool = False,
 ) -> Callable[[F], F]: ...
 
 
@@ -81,7 +83,7 @@ def tool(function: Any = None, /, **options: Any) -> Any:
     ``name`` is the function's own without one, ``description`` its docstring, ``parameters`` the JSON Schema of its
     annotations (``{}`` lets anything pass). ``idempotent`` says that calling twice does no more than calling once.
     ``rate_limit`` is ``(max_calls, interval_secs)``. ``cache_ttl_secs``, ``returns``: see
-    :class:`~headway.tools.schema.ToolSchema`. ``permission``, ``category``, ``writes_files``: see
+    :class:`~headway.tools.schema.ToolSchema`. ``permission``, ``category``, ``writes_files``, ``shared``: see
     :class:`~headway.tools.registry.ToolEntry`. ``estimate`` is the most that a call uses, for budgets:
     ``{"tokens": 500, "usd_micros": 1000}``, or a function that makes that of the parameters.
 
@@ -143,6 +145,7 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
         writes_files=options.writes_files,
         check=conversion.problems if conversion.may_refuse else None,
         estimate=options.estimate,
+        shared=options.shared,
         mode="streaming" if streams else "one_shot",
     )
 

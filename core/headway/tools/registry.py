@@ -29,6 +29,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "permission": str,
     "category": str,
     "writes_files": bool,
+    "shared": bool,
     "mode": str,
 }
 
@@ -49,7 +50,8 @@ class ToolEntry:
 
     ``mode`` says how it makes its output: at once, in chunks, or behind a handle; all three are called the same way.
     ``aclose()`` lets go of what the tool holds (a process), for who takes the tool out of use. ``estimate`` is the most
-    that a call uses of a budget: see :data:`~headway.tools.estimate.Estimate`.
+    that a call uses of a budget: see :data:`~headway.tools.estimate.Estimate`. ``shared`` says that a call gives
+    everybody the same: a result that is kept serves all principals, not only the one on whose behalf it was made.
     """
 
     schema: ToolSchema
@@ -64,6 +66,7 @@ class ToolEntry:
     mode: Mode = "one_shot"
     aclose: Callable[[], Awaitable[None]] | None = None
     estimate: Estimate | None = None
+    shared: bool = False
     _check: ParameterCheck | None = field(default=None, init=False, repr=False)
     _returns: Validator | None = field(default=None, init=False, repr=False)
 

@@ -115,6 +115,7 @@ ENTRY = {
     "mode": "one_shot",
     "aclose": None,
     "estimate": {"tokens": 1},
+    "shared": True,
 }
 EVENT = Made(
     Event,
@@ -260,13 +261,13 @@ CALLS: dict[str, dict[str, Any]] = {
     "RuntimeCheckpoint": CHECKPOINT.fields,
     "RuntimeCheckpoint.remaining": {},
     "ResultCache": {"clock": New(lambda _: VirtualClock()), "max_entries": 10, "max_bytes": 1000},
-    "ResultCache.begin": {"tool": "t", "params": {"x": [1]}, "callback": New(lambda _: print)},
+    "ResultCache.begin": {"tool": "t", "params": {"x": [1]}, "callback": New(lambda _: print), "principal": "ada"},
     "ResultCache.disable": {"tool": "t"},
     "ResultCache.enable": {"tool": "t", "ttl_secs": 5.0},
     "ResultCache.enabled": {"tool": "t"},
-    "ResultCache.forget": {"tool": "t", "params": {"x": [1]}},
+    "ResultCache.forget": {"tool": "t", "params": {"x": [1]}, "principal": "ada"},
     "ResultCache.keys": {},
-    "ResultCache.lookup": {"tool": "t", "params": {"x": [1]}},
+    "ResultCache.lookup": {"tool": "t", "params": {"x": [1]}, "principal": "ada"},
     "ResultCache.statistics": {},
     "ResultCache.ttl": {"tool": "t"},
     "CapabilitySet": {

@@ -80,6 +80,7 @@ OPTIONS: dict[str, Any] = {
     "category": "general",
     "writes_files": False,
     "estimate": {"tokens": 1},
+    "shared": True,
 }
 
 CALLS: dict[str, dict[str, Any]] = {

@@ -58,7 +58,7 @@ class Model:
     queue: list[int] = field(default_factory=list)  # as listed, not looked at yet
     ready: list[int] = field(default_factory=list)  # back from a wait
     lines: dict[str, list[int]] = field(default_factory=dict)  # who waits for an equal call that is being made
-    kept: dict[str, Any] = field(default_factory=dict)  # results of such calls
+    shared: dict[int, Any] = field(default_factory=dict)  # results of such calls, for who waited
     spent_until: dict[str, int] = field(default_factory=dict)  # when a tool's bucket would be full again
     made: Counter[str] = field(default_factory=Counter)
     starts: list[tuple[int, str, int]] = field(default_factory=list)
@@ -177,9 +177,9 @@ class Model:
         """Look for an equal call, then take a token; False if the action has its result, or waits."""
         course, action, tool = self.course[i], self.plan.nodes[i].action, self.plan.nodes[i].tool or ""
         if course.key is not None and not course.leads:
-            if course.key in self.kept:
+            if i in self.shared:
                 course.used = 0
-                self._succeed(i, self.kept[course.key], action.expected_effects)
+                self._succeed(i, self.shared[i], action.expected_effects)
             elif course.key in self.lines:
                 course.since = self.now
                 self.lines[course.key].append(i)
@@ -225,8 +225,8 @@ class Model:
         self.changes[i] = changes
         self.ends[i] = End("succeeded", None, None, output, tuple(changes), course.attempts, course.waited, course.used)
         if course.leads and course.key is not None:
-            self.kept[course.key] = output
             for other in self.lines.pop(course.key, ()):
+                self.shared[other] = output
                 self._waited(other)
 
     def _end(self, i: int, status: str, code: str, text: str | None, always_aborts: bool = False) -> None:

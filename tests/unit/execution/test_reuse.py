@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 import headway
+from headway import CancellationToken
 from headway.events import kinds
 from headway.events.fold import fold_all
 from headway.events.views import LimitsView
+from headway.execution.environment import Environment
+from headway.execution.run import Run
+from headway.plan.graph import compile_plan
 from headway.testing import VirtualClock
-from tests.unit.execution.kit import call, events_of, runtime
+from headway.tools.decorator import entry_of
+from tests.unit.execution.kit import call, events_of, runtime, write
 
 
 def counting(made: headway.Runtime) -> list[Any]:
@@ -38,7 +43,7 @@ async def test_a_cached_result_is_used_until_its_time_is_over() -> None:
     first, second = await made.execute(plan), await made.execute(plan)
     assert first["a"].output == second["a"].output == {"n": 1}
     assert (second["a"].attempts, second["a"].duration_ms, second.cost.tool_calls) == (0, 0.0, 1)
-    assert second["a"].state_changes == {"n": {"op": "set", "value": 1}}
+    assert second["a"].state_changes == {}, "a reused result writes its effects no second time"
     assert (made.result_cache.statistics().hits, len(made.result_cache)) == (1, 1)
     (event,) = await events_of(made, kinds.ACTION_DEDUPLICATED)
     assert event.data == {"source": "cache"}
@@ -57,6 +62,125 @@ async def test_identical_idempotent_actions_are_called_once_even_at_once() -> No
     assert [r.attempts for r in result.results] == [1, 0, 0, 0, 0]
     assert calls == [0]
     assert made.result_cache.statistics().entries == 0
+
+
+def reader(made: headway.Runtime) -> dict[str, str]:
+    """Register tools that read and write a file that is a dictionary."""
+    files = {"f": "old"}
+
+    @headway.tool(idempotent=True)
+    async def read(name: str = "f") -> str:
+        return files[name]
+
+    @headway.tool
+    async def put(text: str, name: str = "f") -> None:
+        files[name] = text
+
+    made.register_tool(read)
+    made.register_tool(put)
+    return files
+
+
+READ_WRITE_READ = {
+    "actions": [
+        call("first", "read", idempotent=True),
+        call("write", "put", parameters={"text": "new"}, dependencies=["first"]),
+        call("second", "read", idempotent=True, dependencies=["write"]),
+    ]
+}
+
+
+async def test_a_read_after_a_write_sees_what_was_written() -> None:
+    made, _ = runtime()
+    files = reader(made)
+    result = await made.execute(READ_WRITE_READ)
+    assert (result["first"].output, result["second"].output, result["second"].attempts) == ("old", "new", 1)
+    files["f"] = "newer"
+    assert (await made.execute(READ_WRITE_READ))["first"].output == "newer"
+    assert not await events_of(made, kinds.ACTION_DEDUPLICATED)
+
+
+async def test_by_cars_rule_it_sees_what_was_there_before() -> None:
+    made, _ = runtime()
+    made._env.reuse.idempotency.keep = True  # what Environment(reuse="runtime") sets
+    reader(made)
+    result = await made.execute(READ_WRITE_READ)
+    assert (result["first"].output, result["second"].output, result["second"].attempts) == ("old", "old", 0)
+
+
+def test_an_environment_knows_two_rules_of_reuse() -> None:
+    assert [Environment(reuse=rule).reuse.idempotency.keep for rule in ("ttl", "runtime")] == [False, True]
+    with pytest.raises(headway.InvalidInput, match="reuse"):
+        Environment(reuse="always")
+
+
+async def test_a_run_that_has_written_shares_no_read_of_before() -> None:
+    """Two runs of one environment: one reads for long, the other writes and then reads the same."""
+    clock = VirtualClock(autojump=True)
+    env = Environment(clock=clock)
+    files = {"f": "old"}
+
+    @headway.tool
+    async def read() -> str:
+        found = files["f"]
+        await clock.sleep(10)
+        return found
+
+    @headway.tool
+    async def put() -> None:
+        files["f"] = "new"
+
+    for function in (read, put):
+        env.registry.register(entry_of(function))
+    long = {"actions": [call("r", "read", idempotent=True)]}
+    both = {"actions": [call("w", "put"), call("r", "read", idempotent=True, dependencies=["w"])]}
+    at_once = {"actions": [call("r", "read", idempotent=True), call("s", "read", idempotent=True)]}
+    runs = [
+        Run(env, name, compile_plan(headway.parse_proposal(plan)), headway.StateStore(), CancellationToken())
+        for name, plan in (("long", long), ("both", both), ("at_once", at_once))
+    ]
+    first, second, third = await asyncio.gather(*(run.execute() for run in runs))
+    assert (first["r"].output, second["r"].output) == ("old", "new")
+    assert [r.attempts for r in third.results] == [1, 0]
+
+
+async def test_a_cached_result_serves_the_principal_it_was_made_for() -> None:
+    env = Environment()
+    calls: list[str] = []
+
+    @headway.tool(cache_ttl_secs=60)
+    async def mail() -> int:
+        calls.append("mail")
+        return len(calls)
+
+    @headway.tool(shared=True)
+    async def news() -> int:
+        calls.append("news")
+        return len(calls)
+
+    for function in (mail, news):
+        env.registry.register(entry_of(function))
+        env.results.enable(function.__name__, 60)
+    plan = headway.parse_proposal({"actions": [call("m", "mail"), call("n", "news", dependencies=["m"])]})
+    for principal in ("ada", "bob", "ada", None):
+        token = CancellationToken()
+        run = Run(env, "job", compile_plan(plan), headway.StateStore(), token, principal=principal)
+        assert (await run.execute()).ok
+    assert calls == ["mail", "news", "mail", "mail"]
+
+
+async def test_a_reused_result_overwrites_nothing_and_still_makes_what_was_not_there() -> None:
+    made, _ = runtime()
+    counting(made)
+    made.enable_tool_cache("count", 60)
+    plan = {"actions": [call("a", "count"), {**write("w", "n", "mine"), "dependencies": ["a"]}]}
+    await made.execute(plan)
+    again = await made.execute({"actions": [call("a", "count")]})
+    assert (again["a"].output, again["a"].state_changes, made.state["n"]) == ({"n": 1}, {}, "mine")
+    made.state.delete("n")  # as in another scope, that has never seen it
+    needs = {"actions": [call("a", "count", write_set=["n"]), call("b", state_dependencies=["n"])]}
+    assert (await made.execute(needs)).ok
+    assert made.state["n"] == 1
 
 
 async def test_others_are_called_each_time() -> None:

@@ -21,23 +21,66 @@ def never(found: object, waited: float) -> None:
     raise AssertionError("was not to be called")
 
 
-def made(*cached: str) -> tuple[Reuse, VirtualClock]:
+def made(*cached: str, keep: bool = False) -> tuple[Reuse, VirtualClock]:
+    """Return both caches; ``keep`` gives CAR's rule."""
     clock = VirtualClock()
     results = ResultCache(clock)
     for tool in cached:
         results.enable(tool, 10)
-    return Reuse(results, IdempotencyCache(clock)), clock
+    return Reuse(results, IdempotencyCache(clock, keep=keep)), clock
 
 
-async def test_what_was_done_is_not_done_again_however_long_ago() -> None:
+async def test_by_cars_rule_what_was_done_is_not_done_again_however_long_ago() -> None:
     clock = VirtualClock()
-    cache = IdempotencyCache(clock)
+    cache = IdempotencyCache(clock, keep=True)
     flight = cache.begin("t", {"a": 1, "b": 2}, never)
     assert isinstance(flight, Flight)
     flight.succeed({"n": 1}, {"k": 1})
     await clock.advance(1e8)
     assert cache.begin("t", {"b": 2, "a": 1}, never) == Hit({"n": 1}, {"k": 1}, [], "idempotency")
     assert cache.keys() == [call_key("t", {"a": 1, "b": 2})]
+
+
+def test_a_result_is_kept_for_nobody_who_asks_later() -> None:
+    cache, told = IdempotencyCache(VirtualClock()), []
+    flight = cache.begin("t", {}, never)
+    assert isinstance(flight, Flight)
+    cache.begin("t", {}, lambda found, _: told.append(found))
+    flight.succeed({"n": 1}, {"k": 1})
+    assert told == [Hit({"n": 1}, {"k": 1}, [], "idempotency", kept=False)]
+    assert (cache.keys(), len(cache)) == ([], 0)
+    assert isinstance(cache.begin("t", {}, never), Flight)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_equal_calls_of_different_principals_are_not_equal(cached: bool) -> None:
+    reuse, _ = made(*("t" for _ in range(cached)))
+    for principal in ("ada", "bob", None):
+        lead = reuse.begin("t", {"x": 1}, never, idempotent=not cached, principal=principal)
+        assert isinstance(lead, Lead)
+        if cached:
+            lead.succeed(principal)
+    if cached:
+        assert [reuse.results.lookup("t", {"x": 1}, principal=name) for name in ("bob", None)] == [
+            Hit("bob", None, [], "cache"),
+            Hit(None, None, [], "cache"),
+        ]
+        reuse.forget("t", {"x": 1}, "bob")
+        assert reuse.results.lookup("t", {"x": 1}, principal="bob") is None
+        assert reuse.results.lookup("t", {"x": 1}, principal="ada") is not None
+    assert call_key("t", {}, '"') != call_key("t", {}) != call_key("t", {}, "a")
+
+
+def test_a_call_in_flight_is_shared_with_who_could_have_made_it_and_with_nobody_else() -> None:
+    reuse, _ = made()
+    since = reuse.moment()
+    lead = reuse.begin("t", {}, never, idempotent=True, since=since)
+    assert isinstance(lead, Lead)
+    assert isinstance(reuse.begin("t", {}, never, idempotent=True, since=since), Asking)
+    later = reuse.begin("t", {}, never, idempotent=True, since=reuse.moment())  # it has written meanwhile
+    assert isinstance(later, Lead)
+    later.succeed(2)  # for itself alone
+    lead.fail()
 
 
 def test_at_once_one_is_made_and_a_failure_lets_the_next_run() -> None:
@@ -50,7 +93,7 @@ def test_at_once_one_is_made_and_a_failure_lets_the_next_run() -> None:
 
 
 def test_it_is_bounded_and_can_forget() -> None:
-    cache = IdempotencyCache(VirtualClock(), max_entries=2)
+    cache = IdempotencyCache(VirtualClock(), keep=True, max_entries=2)
     for n in range(5):
         flight = cache.begin("t", {"n": n}, never)
         assert isinstance(flight, Flight)
@@ -66,7 +109,7 @@ def test_a_tool_that_nothing_concerns_is_just_called() -> None:
 
 
 def test_a_success_is_told_to_both_caches() -> None:
-    reuse, _ = made("t")
+    reuse, _ = made("t", keep=True)
     lead = reuse.begin("t", {}, never, idempotent=True)
     assert isinstance(lead, Lead)
     lead.succeed(1, {"k": 2}, [3])
@@ -76,7 +119,7 @@ def test_a_success_is_told_to_both_caches() -> None:
 
 
 async def test_the_caches_keep_to_their_own_rules() -> None:
-    reuse, clock = made("t")
+    reuse, clock = made("t", keep=True)
     first = reuse.begin("t", {}, never, idempotent=True)
     assert isinstance(first, Lead)
     first.succeed(1)
@@ -88,7 +131,7 @@ async def test_the_caches_keep_to_their_own_rules() -> None:
 
 
 def test_what_the_result_cache_has_an_idempotent_action_takes_and_keeps() -> None:
-    reuse, _ = made("t")
+    reuse, _ = made("t", keep=True)
     lead = reuse.begin("t", {}, never)
     assert isinstance(lead, Lead)
     lead.succeed([1])
@@ -108,8 +151,8 @@ async def test_an_idempotent_action_waits_for_a_plain_one_and_the_others_for_it(
     assert isinstance(reuse.begin("t", {}, lambda f, w: told.append(("c", (f, w))), idempotent=True), Asking)
     plain.succeed("x")
     assert sorted(told, key=lambda entry: entry[0]) == [
-        ("b", (Hit("x", None, [], "cache"), 1.0)),
-        ("c", (Hit("x", None, [], "idempotency"), 0.0)),
+        ("b", (Hit("x", None, [], "cache", kept=False), 1.0)),
+        ("c", (Hit("x", None, [], "idempotency", kept=False), 0.0)),
     ]
 
 
@@ -143,7 +186,7 @@ def test_a_question_taken_back_leaves_its_places_to_others() -> None:
     waiting.cancel()
     waiting.cancel()
     plain.succeed(1)
-    assert told == [("c", Hit(1, None, [], "cache"))]
+    assert told == [("c", Hit(1, None, [], "cache", kept=False))]
 
 
 def test_a_result_that_is_not_json_is_kept_nowhere_and_frees_both() -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headway.execution.pending import PendingAction
     from headway.execution.run import Run
     from headway.execution.stages.stage import End, Flow
+    from headway.tools.registry import ToolEntry
 
 
 class ReuseStage(Stage):
@@ -38,7 +39,14 @@ class ReuseStage(Stage):
             self._take(action, found)
             flow.resume(action)
 
-        found = self.env.reuse.begin(action.tool, action.parameters, answered, idempotent=idempotent)
+        found = self.env.reuse.begin(
+            action.tool,
+            action.parameters,
+            answered,
+            idempotent=idempotent,
+            principal=self._principal(action.entry),
+            since=flow.since,
+        )
         if isinstance(found, Asking):
             flow.park(action, self.name, found)
             return False
@@ -55,6 +63,10 @@ class ReuseStage(Stage):
             lead.succeed(end.outcome.output, end.outcome.effects, end.outcome.artifacts)
         else:
             lead.fail()
+
+    def _principal(self, entry: ToolEntry | None) -> str | None:
+        """Return on whose behalf a call is made; None where its results are the same for everybody."""
+        return None if entry is None or entry.shared else self.run.principal
 
     def _take(self, action: PendingAction, found: Hit | Lead | None) -> None:
         if isinstance(found, Hit):

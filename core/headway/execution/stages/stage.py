@@ -56,6 +56,10 @@ class Flow(Protocol):
     def state(self) -> Mapping[str, Any]:
         """The state that actions see."""
 
+    @property
+    def since(self) -> int:
+        """The moment of that state, as :meth:`headway.limits.reuse.Reuse.moment` counts."""
+
     def park(self, action: PendingAction, on: str, wait: Wait) -> None:
         """Let an action wait; it holds no slot meanwhile."""
 
