@@ -210,7 +210,7 @@ async def test_closing_on_a_full_disk_says_what_is_lost(tmp_path: Path) -> None:
 
 async def test_failures_at_any_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headway.store.sqlite.caches.FLUSH_EVERY", 20)
-    monkeypatch.setattr("headway.store.sqlite.longviews.LONG", 10)
+    monkeypatch.setattr("headway.store.sqlite.due.LONG", 10)
     disk = Disk()
     log = await StoreLog.open(Home(tmp_path), clock=VirtualClock(), connect=disk.connect)
     events = [event for n in range(60) for event in whole_run(f"j{n}", 3, scope=f"s{n % 4}")]

@@ -98,7 +98,7 @@ def test_snapshot_and_tail_are_the_whole_fold(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("headway.store.sqlite.caches.FLUSH_EVERY", flush_every)
-        patch.setattr("headway.store.sqlite.longviews.LONG", long)
+        patch.setattr("headway.store.sqlite.due.LONG", long)
         patch.setattr("headway.store.sqlite.queries.PAGE", 20)
         asyncio.run(_write_in_pieces(Home(tmp_path_factory.mktemp("home")), _stream(seed), random.Random(seed)))
 
@@ -128,7 +128,8 @@ async def test_deleted_caches_come_back(tmp_path: Path) -> None:
         assert _tables(home, "jobs") == before
 
 
-async def test_a_long_run_is_read_from_snapshots(tmp_path: Path) -> None:
+async def test_a_long_run_is_read_from_snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headway.store.sqlite.due.LONG", 1000)
     home = Home(tmp_path)
     log = await StoreLog.open(home)
     graph = {"actions": [{"id": f"a{n}"} for n in range(3000)], "levels": [[n] for n in range(3000)]}
@@ -140,7 +141,9 @@ async def test_a_long_run_is_read_from_snapshots(tmp_path: Path) -> None:
         log.append(Event(k.LEVEL_FINISHED, {}, "long", level=level))
         if level % 100 == 0:
             await log.flush()
+            await log.settle_caches()
     await log.write(Event(k.JOB_COMPLETED, {"cost": {}}, "long"))
+    await log.settle_caches()
     reader = await log.reader()
     runs = [row for row in _tables(home, "snapshots") if row[0] == "run"]
     assert 3 <= len(runs) <= 10

@@ -19,7 +19,7 @@ from headway.events.fold.jobs import fold_jobs
 from headway.events.fold.limits import fold_limits
 from headway.events.fold.run import fold_run
 from headway.events.fold.state import fold_state
-from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
+from headway.events.views import BudgetRow, BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
 
 V = TypeVar("V", bound=msgspec.Struct)
 
@@ -36,8 +36,8 @@ class ViewRow(msgspec.Struct, Generic[V], frozen=True):
 
     ``kinds`` are those that it depends on, None for all; others leave everything but ``last_seq`` as it is. ``key``
     says how many there are: :data:`LOG`, :data:`JOB` or :data:`SCOPE`. ``new`` makes an empty one for a key. ``parts``
-    names the field of a view over the whole log that holds its rows by job id, each of which depends on the events of
-    its job alone: caches keep those one by one.
+    names the field of a view over the whole log that holds a ``part`` (a msgspec struct) by job id, each of which
+    depends on the events of its job alone: caches keep those one by one.
     """
 
     name: str
@@ -47,6 +47,7 @@ class ViewRow(msgspec.Struct, Generic[V], frozen=True):
     key: str = LOG
     new: Callable[[str], V] | None = None
     parts: str | None = None
+    part: Any = None
 
     def empty(self, key: str = "") -> V:
         """Return the view of a log without events."""
@@ -85,9 +86,9 @@ BUDGET_KINDS = frozenset(
 VIEWS: dict[str, ViewRow[Any]] = {
     row.name: row
     for row in (
-        ViewRow("jobs", JobsView, fold_jobs, parts="jobs"),
+        ViewRow("jobs", JobsView, fold_jobs, parts="jobs", part=JobRow),
         ViewRow("limits", LimitsView, fold_limits, LIMIT_KINDS),
-        ViewRow("budgets", BudgetView, fold_budget, BUDGET_KINDS, parts="budgets"),
+        ViewRow("budgets", BudgetView, fold_budget, BUDGET_KINDS, parts="budgets", part=BudgetRow),
         ViewRow("run", RunView, fold_run, key=JOB, new=lambda job_id: RunView(job=JobRow(job_id=job_id))),
         ViewRow("state", StateView, fold_state, STATE_KINDS, key=SCOPE, new=StateView),
     )

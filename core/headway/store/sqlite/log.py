@@ -21,7 +21,7 @@ from headway.events.event import Event, refuse_malformed
 from headway.events.log import EventLog, check_question
 from headway.store.checkpoints import checkpoint_saved
 from headway.store.sqlite import prune as retention
-from headway.store.sqlite.caches import rebuild
+from headway.store.sqlite.caches import wipe
 from headway.store.sqlite.codec import Packed, pack
 from headway.store.sqlite.connect import open_for_writing
 from headway.store.sqlite.lock import HomeLock, held_here
@@ -256,18 +256,22 @@ class StoreLog(EventLog):
 
         Returns ``{"jobs": [ids], "events": count, "bytes": size of the store now}``.
         """
-        now_ms = self.clock.time_ms()
-        limits = retention.Limits(keep_days, max_bytes)
-        report = retention.Report()
-        more = True
-        while more:  # one small step at a time, so that appended events get their turn
-            more = await self.in_writer(lambda work: retention.step(work, limits, report, now_ms))
+        prune = retention.Prune(retention.Limits(keep_days, max_bytes), self.clock.time_ms())
+        while await self.in_writer(prune.step):  # a bite at a time, so that appended events get their turn
+            pass
+        report = prune.report
         self.store.live.forget(report.jobs)
         return report.as_dict()
 
     async def rebuild_caches(self) -> None:
-        """Delete every cache and fold the log anew; appends wait meanwhile."""
-        await self.in_writer(rebuild)
+        """Delete every cache and fold the log anew, in small bites: appended events get their turn."""
+        await self.in_writer(wipe)
+        await self.settle_caches()
+
+    async def settle_caches(self) -> None:
+        """Fold and write the caches now, all that is due, as an idle writer would."""
+        while await self.in_writer(lambda work: work.caches.step(work.connection)):
+            pass
 
     async def in_writer(self, function: Any) -> Any:
         """Call ``function(work)`` in the writer's thread, between two transactions, and return its answer."""

@@ -1,8 +1,8 @@
 """Retention: deleting finished jobs that are old, or that make the store too large.
 
-It is done in steps, each one small transaction in the writer's thread, so that appended events get their turn and a
-nearly full disk has room for it. The first step of a job deletes what shows it and records ``store_pruned``; the
-events of a large job follow in further steps, of this prune or, after a kill, of the next.
+It is done in small bites in the writer's thread, a few milliseconds each, so that appended events get their turn and a
+nearly full disk has room for it. The first bite of some jobs deletes what shows them and records ``store_pruned``; the
+events of a large job follow in further bites, of this prune or, after a kill, of the next.
 
 Kept are jobs that a saved checkpoint needs, and jobs of a scope in which an older one is kept: what a scope's pruned
 jobs amounted to is kept as its base, which holds for the beginning of its history only.
@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from headway.events import kinds as k
 from headway.events.event import Event
+from headway.events.fold.table import VIEWS, log_views
 from headway.store.sqlite import queries
+from headway.store.sqlite.caches import forget_job
 from headway.store.sqlite.codec import pack, to_row
 from headway.store.sqlite.insert import insert_rows
 from headway.store.sqlite.queries import drive
@@ -27,27 +30,32 @@ if TYPE_CHECKING:
     from headway.store.sqlite.writer import Work
 
 CHUNK = 500
-"""About how many events one step deletes."""
+"""About how many events one bite deletes."""
 
 DAY_MS = 86_400_000
 
+LOOK = 100
+"""How many jobs one bite looks at."""
+
 _LARGE_EVENT = 2000  # bytes, index and all: more than most have
 
-_VACUUM_PAGES = 2000  # given back to the file system in one step: 8 MB
+_VACUUM_PAGES = 200  # given back to the file system in one bite: 800 kB
 
-_CANDIDATES = """
-    SELECT job_id, scope, last_seq FROM jobs AS job
-    WHERE finished_ms IS NOT NULL AND finished_ms <= ?
-    AND job_id NOT IN (SELECT job_id FROM checkpoints WHERE job_id IS NOT NULL)
-    AND NOT (scope = 'job:' || job_id AND scope IN (SELECT scope FROM checkpoints))
-    AND NOT EXISTS (SELECT 1 FROM jobs AS older WHERE older.scope = job.scope AND older.first_seq < job.first_seq)
-    ORDER BY first_seq LIMIT 100
+_OLDEST = """
+    SELECT seq, job_id, ts FROM events
+    WHERE kind = 'job_created' AND seq > ? AND job_id IS NOT NULL
+    AND job_id NOT IN (SELECT job_id FROM pruned_jobs)
+    ORDER BY seq LIMIT ?
     """
-# The last condition takes the oldest job of a scope only: the next one's turn comes in the next step.
+
+_NEEDED = """
+    SELECT 1 FROM checkpoints WHERE job_id = ?
+    UNION ALL SELECT 1 FROM checkpoints WHERE scope = ? AND scope = 'job:' || ?
+    """
 
 _SET_BASE = "INSERT OR REPLACE INTO bases (view, key, seq, body) VALUES (?, ?, ?, ?)"
 
-_encode = msgspec.json.Encoder().encode
+_DONE = object()
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -74,22 +82,156 @@ class _Job(msgspec.Struct, frozen=True):
     scope: str
     last_seq: int
 
+    @property
+    def shares(self) -> bool:
+        """Whether other jobs may work on the state that it left."""
+        return self.scope != f"job:{self.job_id}"
 
-def step(work: Work, limits: Limits, report: Report, now_ms: int) -> bool:
-    """Do the next small step; return whether there may be more to do."""
-    connection = work.connection
-    if not report.jobs and not report.events:
-        _make_headroom(connection)
-    if _finish_one(connection):
+
+class _Search:
+    """Looks at jobs once each, oldest first, for those that may go; one that stays keeps its scope's later ones."""
+
+    def __init__(self, reason: str, cutoff_ms: int) -> None:
+        self.reason = reason
+        self.done = False
+        self._cutoff_ms = cutoff_ms
+        self._after = 0
+        self._held: set[str] = set()
+
+    def next(self, connection: sqlite3.Connection, most: int) -> list[_Job]:
+        """Return jobs with about ``most`` events together, of the next :data:`LOOK` that there are."""
+        found: list[_Job] = []
+        rows = connection.execute(_OLDEST, (self._after, LOOK)).fetchall()
+        self.done = len(rows) < LOOK
+        events = 0
+        for seq, job_id, ts in rows:
+            if ts > self._cutoff_ms:  # it cannot have ended before it began
+                self.done = True
+                break
+            self._after = seq
+            job = self._prunable(connection, job_id)
+            if job is not None:
+                found.append(job)
+                events += _count(connection, job_id)
+                if events >= most:
+                    self.done = False
+                    break
+        return found
+
+    def _prunable(self, connection: sqlite3.Connection, job_id: str) -> _Job | None:
+        row = drive(connection, queries.job(job_id))
+        ended = row.finished_ms is not None and row.finished_ms <= self._cutoff_ms
+        needed = connection.execute(_NEEDED, (job_id, row.scope, job_id)).fetchone() is not None
+        if ended and not needed and row.scope not in self._held:
+            return _Job(job_id, row.scope, row.last_seq)
+        self._held.add(row.scope)
+        return None
+
+
+class Prune:
+    """One prune under way. :meth:`step` takes a bite, until it returns False."""
+
+    def __init__(self, limits: Limits, now_ms: int) -> None:
+        self.report = Report()
+        self._max_bytes = limits.max_bytes
+        self._now_ms = now_ms
+        self._searches: list[_Search] = []
+        if limits.keep_days is not None:
+            self._searches.append(_Search("keep_days", now_ms - int(limits.keep_days * DAY_MS)))
+        if limits.max_bytes is not None:
+            self._searches.append(_Search("max_bytes", now_ms))
+        self._begun = False
+        self._settled = False
+        self._jobs: list[_Job] = []
+        self._bases: dict[str, tuple[int, str]] = {}
+        self._folding: Iterator[None] | None = None
+
+    def step(self, work: Work) -> bool:
+        """Take the next bite; return whether there may be more to do."""
+        connection = work.connection
+        if not self._begun:
+            self._begun = True
+            _make_headroom(connection)
+        elif not self._settled:
+            self._settled = not _fold_caches(work)
+        elif self._folding is not None:
+            if next(self._folding, _DONE) is _DONE:
+                self._folding = None
+        elif self._jobs:
+            self._delete(work)
+        elif _finish_one(connection) or _give_back(connection, _VACUUM_PAGES):
+            pass
+        elif self._searches:
+            self._look(connection)
+        elif not _give_back(connection, 1):
+            _make_headroom(connection)
+            self.report.bytes = used_bytes(connection)
+            return False
         return True
-    jobs, reason = _choose(connection, limits, now_ms)
-    if jobs:
-        _prune(work, jobs, reason, report, now_ms)
-        return True
-    if _give_back(connection):
-        return True
-    report.bytes = used_bytes(connection)
-    return False
+
+    def _look(self, connection: sqlite3.Connection) -> None:
+        """Find the next jobs to delete, and have the states folded that they left to others."""
+        search, most = self._searches[0], CHUNK
+        if search.reason == "max_bytes":
+            # ever fewer, so that not too many are taken
+            most = min(CHUNK, (used_bytes(connection) - (self._max_bytes or 0)) // _LARGE_EVENT)
+        if search.reason == "max_bytes" and used_bytes(connection) <= (self._max_bytes or 0):
+            search.done = True
+        else:
+            self._jobs = search.next(connection, most)
+        self._reason = search.reason
+        if search.done:
+            del self._searches[0]
+        shared = {
+            job.scope: max(j.last_seq for j in self._jobs if j.scope == job.scope) for job in self._jobs if job.shares
+        }
+        self._folding = self._fold_bases(connection, shared) if shared else None
+
+    def _fold_bases(self, connection: sqlite3.Connection, ends: dict[str, int]) -> Iterator[None]:
+        """Fold the state of each scope once its chosen jobs had ended, a page of events at a time."""
+        for scope, seq in ends.items():
+            known = connection.execute("SELECT seq FROM bases WHERE view = 'state' AND key = ?", (scope,)).fetchone()
+            if known is not None and known[0] >= seq:
+                continue
+            view = yield from queries.paced(connection, queries.state_view(scope, seq))
+            self._bases[scope] = (seq, VIEWS["state"].encode(view).decode())
+
+    def _delete(self, work: Work) -> None:
+        """Delete the chosen jobs, with the event that says so, in one transaction."""
+        connection, jobs = work.connection, self._jobs
+        counts = {job.job_id: _count(connection, job.job_id) for job in jobs}
+        total = sum(counts.values())
+        data = {"jobs": list(counts), "events": total, "reason": self._reason}
+        packed = pack(Event(k.STORE_PRUNED, data, ts=self._now_ms))
+        seq = packed.event.seq = work.last_seq + 1
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('pruning', '1')")
+        for job in jobs:
+            forget_job(connection, job.job_id)
+            if not job.shares:
+                connection.execute("DELETE FROM snapshots WHERE view = 'state' AND key = ?", (job.scope,))
+        small = [(job_id,) for job_id, count in counts.items() if count <= CHUNK]
+        large = [(job_id,) for job_id, count in counts.items() if count > CHUNK]
+        if small:
+            connection.executemany("INSERT INTO pruned_jobs (job_id) VALUES (?)", small)
+            _delete_events(connection, "job_id IN (SELECT job_id FROM pruned_jobs)", ())
+            connection.execute("DELETE FROM pruned_jobs")
+        connection.executemany("INSERT INTO pruned_jobs (job_id) VALUES (?)", large)
+        for scope, (base_seq, body) in self._bases.items():
+            connection.execute(_SET_BASE, ("state", scope, base_seq, body))
+            connection.execute("DELETE FROM snapshots WHERE view = 'state' AND key = ? AND seq <= ?", (scope, base_seq))
+        for row in log_views():
+            if row.parts is None:
+                body = row.encode(work.caches.view(row.name)).decode()
+                connection.execute(_SET_BASE, (row.name, "", work.caches.seq, body))
+        connection.execute("DELETE FROM meta WHERE key = 'pruning'")
+        insert_rows(connection, [to_row(seq, packed)])
+        connection.execute("COMMIT")
+        work.last_seq = seq
+        work.events.append(packed.event)
+        self.report.jobs += counts
+        self.report.events += total
+        self._jobs, self._bases = [], {}
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:
@@ -101,108 +243,50 @@ def used_bytes(connection: sqlite3.Connection) -> int:
     return (pages - free) * size
 
 
-def _choose(connection: sqlite3.Connection, limits: Limits, now_ms: int) -> tuple[list[_Job], str]:
-    """Return the next jobs to prune, about one chunk of events, and why."""
-    reason, most = "keep_days", CHUNK
-    rows: list[tuple[Any, ...]] = []
-    if limits.keep_days is not None:
-        rows = connection.execute(_CANDIDATES, (now_ms - int(limits.keep_days * DAY_MS),)).fetchall()
-    excess = 0 if rows or limits.max_bytes is None else used_bytes(connection) - limits.max_bytes
-    if excess > 0:
-        reason, most = "max_bytes", min(CHUNK, excess // _LARGE_EVENT)  # ever fewer, so that not too many are taken
-        rows = connection.execute(_CANDIDATES, (now_ms,)).fetchall()
-    jobs = []
-    events = 0
-    for row in rows:
-        job = _Job(*row)
-        jobs.append(job)
-        events += _count(connection, job.job_id)
-        if events >= most:
-            break
-    return jobs, reason
+def _fold_caches(work: Work) -> bool:
+    """Fold the views, which deleted events will be missing from, up to the last event; return whether there is more."""
+    before = work.caches.seq
+    if before >= work.last_seq:
+        return False
+    try:
+        return work.caches.step(work.connection)
+    except sqlite3.Error:  # a full disk: that they are in memory is enough
+        return before < work.caches.seq < work.last_seq
 
 
 def _count(connection: sqlite3.Connection, job_id: str) -> int:
     return int(connection.execute("SELECT count(*) FROM events WHERE job_id = ?", (job_id,)).fetchone()[0])
 
 
-def _prune(work: Work, jobs: list[_Job], reason: str, report: Report, now_ms: int) -> None:
-    """Delete jobs, with the event that says so, in one transaction."""
-    connection = work.connection
-    counts = {job.job_id: _count(connection, job.job_id) for job in jobs}
-    events = sum(counts.values())
-    data = {"jobs": list(counts), "events": events, "reason": reason}
-    packed = pack(Event(k.STORE_PRUNED, data, ts=now_ms))
-    seq = packed.event.seq = work.last_seq + 1
-    bases = [_base_of(connection, job) for job in jobs if job.scope != f"job:{job.job_id}"]
-    due = work.caches.fold(connection, [packed.event])
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('pruning', '1')")
-    for job in jobs:
-        _forget(connection, job)
-        if counts[job.job_id] <= CHUNK:
-            _delete_events(connection, job.job_id, CHUNK)
-        else:
-            connection.execute("INSERT INTO pruned_jobs (job_id) VALUES (?)", (job.job_id,))
-    for base in bases:
-        connection.execute(_SET_BASE, ("state", *base))
-        connection.execute("DELETE FROM snapshots WHERE view = 'state' AND key = ? AND seq <= ?", base[:2])
-    limits = _encode(work.caches.limits).decode()
-    connection.execute(_SET_BASE, ("limits", "", seq, limits))
-    connection.execute("DELETE FROM meta WHERE key = 'pruning'")
-    insert_rows(connection, [to_row(seq, packed)])
-    if due:
-        work.caches.flush(connection, seq)
-    connection.execute("COMMIT")
-    work.last_seq = seq
-    work.events.append(packed.event)
-    report.jobs += counts
-    report.events += events
-
-
-def _base_of(connection: sqlite3.Connection, job: _Job) -> tuple[str, int, str]:
-    """Return the state of a job's scope once the job had ended."""
-    view = drive(connection, queries.state_view(job.scope, job.last_seq))
-    return job.scope, job.last_seq, _encode(view).decode()
-
-
-def _forget(connection: sqlite3.Connection, job: _Job) -> None:
-    """Delete what shows a job."""
-    connection.execute("DELETE FROM jobs WHERE job_id = ?", (job.job_id,))
-    connection.execute("DELETE FROM snapshots WHERE view IN ('run', 'budget') AND key = ?", (job.job_id,))
-    if job.scope == f"job:{job.job_id}":
-        connection.execute("DELETE FROM snapshots WHERE view = 'state' AND key = ?", (job.scope,))
-
-
-def _delete_events(connection: sqlite3.Connection, job_id: str, limit: int) -> int:
-    """Delete a job's first events and the blobs that nothing else needs; return how many events."""
-    sql = "SELECT seq FROM events WHERE job_id = ? ORDER BY seq LIMIT ?"
-    seqs = connection.execute(sql, (job_id, limit)).fetchall()
-    if not seqs:
-        return 0
-    last = seqs[-1][0]
-    hashes = connection.execute(
-        "SELECT DISTINCT hash FROM blob_refs WHERE seq IN (SELECT seq FROM events WHERE job_id = ? AND seq <= ?)",
-        (job_id, last),
-    ).fetchall()
+def _delete_events(connection: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> int:
+    """Delete a set of events and the blobs that nothing else needs, a statement each; return how many events."""
+    refs = f"SELECT seq FROM events WHERE {where}"  # noqa: S608 - a condition of ours, with placeholders
+    hashes: list[tuple[str]] = []
+    if connection.execute("SELECT 1 FROM blob_refs LIMIT 1").fetchone() is not None:
+        hashes = connection.execute(
+            f"SELECT DISTINCT hash FROM blob_refs WHERE seq IN ({refs})",  # noqa: S608 - as above
+            values,
+        ).fetchall()
     if hashes:
-        connection.execute(
-            "DELETE FROM blob_refs WHERE seq IN (SELECT seq FROM events WHERE job_id = ? AND seq <= ?)", (job_id, last)
-        )
-        connection.executemany("DELETE FROM blobs WHERE hash = ? AND hash NOT IN (SELECT hash FROM blob_refs)", hashes)
-    connection.execute("DELETE FROM events WHERE job_id = ? AND seq <= ?", (job_id, last))
-    return len(seqs)
+        connection.execute(f"DELETE FROM blob_refs WHERE seq IN ({refs})", values)  # noqa: S608 - as above
+        unused = "NOT EXISTS (SELECT 1 FROM blob_refs WHERE blob_refs.hash = blobs.hash)"
+        connection.executemany(f"DELETE FROM blobs WHERE hash = ? AND {unused}", hashes)  # noqa: S608 - as above
+    return connection.execute(f"DELETE FROM events WHERE {where}", values).rowcount  # noqa: S608 - as above
 
 
 def _finish_one(connection: sqlite3.Connection) -> bool:
-    """Delete the next chunk of a job that was pruned before; return whether there was one."""
+    """Delete the next events of a job that was pruned before; return whether there was one."""
     row = connection.execute("SELECT job_id FROM pruned_jobs LIMIT 1").fetchone()
     if row is None:
         return False
+    job_id = row[0]
+    last = connection.execute(
+        "SELECT max(seq) FROM (SELECT seq FROM events WHERE job_id = ? ORDER BY seq LIMIT ?)", (job_id, CHUNK)
+    ).fetchone()[0]
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('pruning', '1')")
-    if _delete_events(connection, row[0], CHUNK) < CHUNK:
-        connection.execute("DELETE FROM pruned_jobs WHERE job_id = ?", row)
+    if last is None or _delete_events(connection, "job_id = ? AND seq <= ?", (job_id, last)) < CHUNK:
+        connection.execute("DELETE FROM pruned_jobs WHERE job_id = ?", (job_id,))
     connection.execute("DELETE FROM meta WHERE key = 'pruning'")
     connection.execute("COMMIT")
     return True
@@ -214,11 +298,15 @@ def _make_headroom(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
-def _give_back(connection: sqlite3.Connection) -> bool:
-    """Return some free pages to the file system; return whether there may be more."""
-    free = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
-    if free == 0:
+def _give_back(connection: sqlite3.Connection, least: int) -> bool:
+    """Return some free pages to the file system if there are at least so many; return whether some went."""
+    free = _free_pages(connection)
+    if free < least:
         return False
-    connection.execute("PRAGMA incremental_vacuum(%d)" % _VACUUM_PAGES).fetchall()  # noqa: UP031 - takes no parameters
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    return int(connection.execute("PRAGMA freelist_count").fetchone()[0]) not in (0, free)
+    # A script, for execute() would stop after the first page.
+    connection.executescript("PRAGMA incremental_vacuum(%d)" % _VACUUM_PAGES)  # noqa: UP031 - takes no parameters
+    return _free_pages(connection) < free
+
+
+def _free_pages(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])

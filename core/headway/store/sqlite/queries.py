@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from headway.errors import NotFound
+from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.fold import fold, fold_all
-from headway.events.fold.table import BUDGET_KINDS, LIMIT_KINDS
-from headway.events.views import BudgetRow, BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
+from headway.events.fold.table import ViewRow, log_views
+from headway.events.views import JobRow, JobsView, RunView, StateView
 from headway.store.protocol import Statistics
 from headway.store.sqlite.codec import COLUMNS, Row, fill, from_row, needed_blobs
 
@@ -25,15 +26,21 @@ Query = tuple[str, tuple[Any, ...]]
 Steps = Generator[Query, list[Row], T]
 """A question with an answer of type T."""
 
-PAGE = 2000
-"""How many events are fetched at once while folding."""
+PAGE = 1000
+"""How many events are fetched together while folding."""
+
+COMPLETE_LAG = 50_000
+"""How far the caches may lie behind before lists are told as incomplete; else what they lack is folded to answer."""
+
+NEWEST = 100
+"""How many of the newest jobs an incomplete list holds at least."""
+
+FINISHED = frozenset({"completed", "failed", "cancelled"})
 
 JOB_COLUMNS = ", ".join(JobRow.__struct_fields__)
 _END = 2**63 - 1
 _run = msgspec.json.Decoder(RunView)
 _state = msgspec.json.Decoder(StateView)
-_limits = msgspec.json.Decoder(LimitsView)
-_budget = msgspec.json.Decoder(BudgetRow)
 
 
 def drive(connection: sqlite3.Connection, steps: Steps[T]) -> T:
@@ -42,6 +49,19 @@ def drive(connection: sqlite3.Connection, steps: Steps[T]) -> T:
         query = next(steps)
         while True:
             query = steps.send(connection.execute(*query).fetchall())
+    except StopIteration as stop:
+        answer: T = stop.value
+        return answer
+
+
+def paced(connection: sqlite3.Connection, steps: Steps[T]) -> Generator[None, None, T]:
+    """Answer a question as :func:`drive` does, a step at a time: what iterates over it may do other things between."""
+    try:
+        query = next(steps)
+        while True:
+            rows = connection.execute(*query).fetchall()
+            yield
+            query = steps.send(rows)
     except StopIteration as stop:
         answer: T = stop.value
         return answer
@@ -121,37 +141,20 @@ def job_row(job_id: str) -> Steps[JobRow | None]:
 def job(job_id: str) -> Steps[JobRow]:
     """Answer a job's row as of now. Raises :class:`NotFound`."""
     row = yield from job_row(job_id)
-    if row is not None and row.finished:
-        return row
+    found = yield from _up_to_date(job_id, row)
+    if found is None:
+        raise NotFound(f"there is no job '{job_id}'")
+    return found
+
+
+def _up_to_date(job_id: str, row: JobRow | None) -> Steps[JobRow | None]:
+    """Fold what came after a job's row was written; None if there is no such job."""
     view = JobsView({job_id: row} if row is not None else {}, row.last_seq if row is not None else 0)
     while True:
         page = yield from events(view.last_seq, job_id=job_id, limit=PAGE)
         fold_all(view, page)
         if len(page) < PAGE:
-            break
-    if job_id not in view.jobs:
-        raise NotFound(f"there is no job '{job_id}'")
-    return view.jobs[job_id]
-
-
-def jobs(status: str | None, limit: int, before: int | None) -> Steps[list[JobRow]]:
-    """Answer the newest jobs of a status whose ``first_seq`` is under ``before``."""
-    end = _END if before is None else before
-    rows: list[Row]
-    if status is None:
-        sql = f"SELECT {JOB_COLUMNS} FROM jobs WHERE first_seq < ? ORDER BY first_seq DESC LIMIT ?"  # noqa: S608
-        rows = yield sql, (end, max(0, limit))
-    else:
-        sql = (
-            f"SELECT {JOB_COLUMNS} FROM jobs WHERE status = ? AND first_seq < ?"  # noqa: S608
-            " ORDER BY first_seq DESC LIMIT ?"
-        )
-        rows = yield sql, (status, end, max(0, limit))
-    found = []
-    for row in rows:
-        current = yield from _up_to_date(JobRow(*row))
-        found.append(current)
-    return found
+            return view.jobs.get(job_id)
 
 
 def unfinished() -> Steps[list[JobRow]]:
@@ -169,90 +172,167 @@ def unfinished() -> Steps[list[JobRow]]:
     return found
 
 
-def _up_to_date(row: JobRow) -> Steps[JobRow]:
-    """Fold what came after an unfinished job's row was written."""
-    if row.finished:
-        return row
-    view = JobsView({row.job_id: row}, row.last_seq)
-    while True:
-        page = yield from events(view.last_seq, job_id=row.job_id, limit=PAGE)
-        fold_all(view, page)
-        if len(page) < PAGE:
-            return view.jobs[row.job_id]
+def jobs(status: str | None, limit: int, before: int | None) -> Steps[list[JobRow]]:
+    """Answer the newest jobs of a status whose ``first_seq`` is under ``before``."""
+    end = _END if before is None else before
+    limit = max(0, limit)
+    if status is None or status in FINISHED:
+        found = yield from _listed(status, limit, end)
+    else:
+        found = [row for row in (yield from unfinished()) if row.status == status and row.first_seq < end]
+    return sorted(found, key=_first_seq, reverse=True)[:limit]
 
 
-def jobs_view() -> Steps[JobsView]:
-    """Answer all jobs. Ask inside one read transaction."""
+def _listed(status: str | None, limit: int, end: int) -> Steps[list[JobRow]]:
+    """Answer cached jobs, and those that began or ended after the caches were written."""
+    folded = (yield from folded_seq()) or 0
+    where = "WHERE first_seq < ?" if status is None else "WHERE first_seq < ? AND status = ?"
+    sql = f"SELECT {JOB_COLUMNS} FROM jobs {where} ORDER BY first_seq DESC LIMIT ?"  # noqa: S608 - constant columns
+    values: tuple[Any, ...] = (end, limit) if status is None else (end, status, limit)
+    cached = yield sql, values
+    rows: dict[str, JobRow | None] = {row[0]: JobRow(*row) for row in cached}
+    sql = "SELECT job_id FROM events WHERE kind = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+    if status is None:
+        recent = yield sql, (k.JOB_CREATED, folded, end, limit)
+    else:
+        recent = []
+        head = yield from last_seq()
+        if head - folded <= COMPLETE_LAG:
+            recent = yield sql, (f"job_{status}", folded, _END, _END)
+    for (job_id,) in recent:
+        rows.setdefault(job_id, None)
+    touched = yield from _touched(folded)
+    found = []
+    for job_id, row in rows.items():
+        current = row
+        if row is None or not row.finished or job_id in touched:
+            current = yield from _up_to_date(job_id, row)
+        if current is not None and current.first_seq < end and (status is None or current.status == status):
+            found.append(current)
+    return found
+
+
+def _touched(folded: int) -> Steps[set[str]]:
+    """Answer the jobs that have events after ``folded``: their rows lie behind; none where that would take long."""
+    head = yield from last_seq()
+    if head - folded > COMPLETE_LAG:
+        return set()
+    rows = yield "SELECT DISTINCT job_id FROM events WHERE seq > ? AND job_id IS NOT NULL", (folded,)
+    return {row[0] for row in rows}
+
+
+def _first_seq(row: JobRow) -> int:
+    return row.first_seq
+
+
+def complete() -> Steps[bool]:
+    """Answer whether lists hold every job: the caches lie no further behind than is folded for an answer."""
     head = yield from last_seq()
     folded = (yield from folded_seq()) or 0
-    rows = yield f"SELECT {JOB_COLUMNS} FROM jobs ORDER BY first_seq", ()  # noqa: S608 - constant columns
-    view = JobsView({row[0]: JobRow(*row) for row in rows}, folded)
-    while True:
-        page = yield from events(view.last_seq, limit=PAGE)
-        for event in page:
-            row = view.jobs.get(event.job_id or "")
-            if row is None or event.seq > row.last_seq:  # a row may be ahead of what is whole
-                fold(view, event)
-        view.last_seq = page[-1].seq if page else view.last_seq
-        if len(page) < PAGE:
-            view.last_seq = max(head, view.last_seq)
-            return view
+    return head - folded <= COMPLETE_LAG
 
 
-# -- limits and budgets ------------------------------------------------------------------------------------------------
+# -- views over the whole log ------------------------------------------------------------------------------------------
 
 
-def cached_limits() -> Steps[LimitsView]:
-    """Answer the newest snapshot of the token buckets, or what pruned events left of them."""
+def cached_view(row: ViewRow[Any]) -> Steps[Any]:
+    """Answer a view over the whole log as far as it is cached, or what pruned events left of it; its parts not read."""
+    folded = (yield from folded_seq()) or 0
+    if row.parts is not None:
+        view = row.empty()
+        view.last_seq = folded
+        return view
     sql = (
-        "SELECT seq, body FROM snapshots WHERE view = 'limits'"
-        " UNION ALL SELECT seq, body FROM bases WHERE view = 'limits' ORDER BY 1 DESC LIMIT 1"
+        "SELECT seq, body FROM snapshots WHERE view = ?"
+        " UNION ALL SELECT seq, body FROM bases WHERE view = ? ORDER BY 1 DESC LIMIT 1"
     )
-    rows = yield sql, ()
+    rows = yield sql, (row.name, row.name)
     if not rows:
-        return LimitsView()
-    view = _limits.decode(rows[0][1])
+        return row.empty()
+    view = row.decode(rows[0][1])
     view.last_seq = int(rows[0][0])
     return view
 
 
-def limits_view() -> Steps[LimitsView]:
-    """Answer every token bucket. Ask inside one read transaction."""
-    head = yield from last_seq()
-    view = yield from cached_limits()
-    while True:
-        page = yield from events(view.last_seq, kinds=LIMIT_KINDS, limit=PAGE)
-        fold_all(view, page)
-        if len(page) < PAGE:
-            view.last_seq = head
-            return view
-
-
-def cached_budget(job_id: str) -> Steps[tuple[int, BudgetRow] | None]:
-    """Answer a job's budget and the seq up to which it is folded."""
+def cached_part(row: ViewRow[Any], job_id: str) -> Steps[tuple[int, Any] | None]:
+    """Answer a job's part of a view, and the seq up to which it is folded."""
+    if row.name == "jobs":
+        found = yield from job_row(job_id)
+        return (found.last_seq, found) if found is not None else None
     rows = yield (
-        "SELECT seq, body FROM snapshots WHERE view = 'budget' AND key = ? ORDER BY seq DESC LIMIT 1",
-        (job_id,),
+        "SELECT seq, body FROM snapshots WHERE view IN (?, ?) AND key = ? ORDER BY seq DESC LIMIT 1",
+        (*_stored(row), job_id),
     )
-    return (int(rows[0][0]), _budget.decode(rows[0][1])) if rows else None
+    return (int(rows[0][0]), msgspec.json.decode(rows[0][1], type=row.part)) if rows else None
 
 
-def budget_view() -> Steps[BudgetView]:
-    """Answer every budget. Ask inside one read transaction."""
+def _stored(row: ViewRow[Any]) -> tuple[str, str]:
+    """Return the names under which a view's snapshots are stored: its own, and the one of schema 2."""
+    return row.name, "budget" if row.name == "budgets" else row.name
+
+
+def _cached_parts(row: ViewRow[Any]) -> Steps[tuple[Any, dict[str, int]]]:
+    """Answer a view with all its cached parts, and how far each is folded."""
+    view = yield from cached_view(row)
+    parts = getattr(view, row.parts or "")
+    seqs: dict[str, int] = {}
+    if row.name == "jobs":
+        rows = yield f"SELECT {JOB_COLUMNS} FROM jobs ORDER BY first_seq", ()  # noqa: S608 - constant columns
+        for values in rows:
+            parts[values[0]] = JobRow(*values)
+            seqs[values[0]] = parts[values[0]].last_seq
+        return view, seqs
+    rows = yield "SELECT key, seq, body FROM snapshots WHERE view IN (?, ?) ORDER BY rowid", _stored(row)
+    decoder = msgspec.json.Decoder(row.part)
+    for key, seq, body in rows:
+        parts[key] = decoder.decode(body)
+        seqs[key] = int(seq)
+    return view, seqs
+
+
+def log_view(row: ViewRow[Any]) -> Steps[Any]:
+    """Answer a view over the whole log as of now. Ask inside one read transaction."""
     head = yield from last_seq()
-    folded = (yield from folded_seq()) or 0
-    rows = yield "SELECT key, seq, body FROM snapshots WHERE view = 'budget' ORDER BY rowid", ()
-    view = BudgetView({row[0]: _budget.decode(row[2]) for row in rows}, folded)
-    ahead = {row[0]: int(row[1]) for row in rows}
+    if row.parts is not None:
+        view, seqs = yield from _cached_parts(row)
+    else:
+        view, seqs = (yield from cached_view(row)), {}
+    after = view.last_seq
     while True:
-        page = yield from events(view.last_seq, kinds=BUDGET_KINDS, limit=PAGE)
+        page = yield from events(after, kinds=row.kinds, limit=PAGE)
         for event in page:
-            if event.seq > ahead.get(event.job_id or "", 0):
+            if event.seq > seqs.get(event.job_id or "", 0):  # a part may be ahead of what is whole
                 fold(view, event)
-        view.last_seq = page[-1].seq if page else view.last_seq
         if len(page) < PAGE:
             view.last_seq = head
             return view
+        after = page[-1].seq
+
+
+def snapshot() -> Steps[tuple[dict[str, Any], bool]]:
+    """Answer every view over the whole log by its name, and whether they are complete: all at once if they can be.
+
+    Where the caches lie too far behind, views are as of them, and jobs are those that are cached, that have not ended
+    and the newest. Ask inside one read transaction.
+    """
+    is_complete = yield from complete()
+    views: dict[str, Any] = {}
+    head = yield from last_seq()
+    for row in log_views():
+        if is_complete:
+            views[row.name] = yield from log_view(row)
+        elif row.parts is not None:
+            views[row.name], _ = yield from _cached_parts(row)
+        else:
+            views[row.name] = yield from cached_view(row)
+        views[row.name].last_seq = head
+    if not is_complete:
+        known: dict[str, JobRow] = views["jobs"].jobs
+        newest = yield from jobs(None, NEWEST, None)
+        for job_row in [*(yield from unfinished()), *newest]:
+            known[job_row.job_id] = job_row
+        views["jobs"].jobs = dict(sorted(known.items(), key=lambda item: item[1].first_seq))
+    return views, is_complete
 
 
 # -- runs and states ---------------------------------------------------------------------------------------------------
@@ -288,11 +368,16 @@ def state_view(scope: str, upto: int | None = None) -> Steps[StateView]:
     rows = yield sql, (scope, end, scope, end)
     view = _state.decode(rows[0][1]) if rows else StateView(scope)
     after = int(rows[0][0]) if rows else 0
-    # A job that ended before ``after`` has nothing to add; one that has not ended may lie behind in the table.
+    folded = (yield from folded_seq()) or 0
+    # A job that ended before ``after`` has nothing to add; one that has not, or that is new, may lie behind in jobs.
     sql = f"""
         SELECT {COLUMNS} FROM events
         WHERE seq > ? AND seq <= ?
-        AND job_id IN (SELECT job_id FROM jobs WHERE scope = ? AND (last_seq > ? OR finished_ms IS NULL))
+        AND job_id IN (
+            SELECT job_id FROM jobs WHERE scope = ? AND (last_seq > ? OR finished_ms IS NULL)
+            UNION
+            SELECT job_id FROM events WHERE kind = 'job_created' AND seq > ? AND json_extract(data, '$.scope') = ?
+        )
         AND kind IN ('job_created', 'action_succeeded', 'level_finished', 'state_rollback', 'job_completed',
                      'job_failed', 'job_cancelled')
         UNION ALL
@@ -301,7 +386,7 @@ def state_view(scope: str, upto: int | None = None) -> Steps[StateView]:
         ORDER BY 1 LIMIT ?
         """  # noqa: S608 - constant columns
     while True:
-        rows = yield sql, (after, end, scope, after, after, end, 10 * PAGE)
+        rows = yield sql, (after, end, scope, after, folded, scope, after, end, 10 * PAGE)
         page = yield from _events(rows)
         fold_all(view, page)
         if len(rows) < 10 * PAGE:
@@ -309,15 +394,7 @@ def state_view(scope: str, upto: int | None = None) -> Steps[StateView]:
         after = int(rows[-1][0])
 
 
-# -- everything --------------------------------------------------------------------------------------------------------
-
-
-def log_views() -> Steps[dict[str, Any]]:
-    """Answer every view over the whole log by its name. Ask inside one read transaction."""
-    jobs = yield from jobs_view()
-    limits = yield from limits_view()
-    budgets = yield from budget_view()
-    return {"jobs": jobs, "limits": limits, "budgets": budgets}
+# -- figures -----------------------------------------------------------------------------------------------------------
 
 
 def statistics() -> Steps[Statistics]:

@@ -21,6 +21,7 @@ from headway.errors import InvalidInput, NotFound, StoreError, StoreUnreadable, 
 from headway.events import kinds as k
 from headway.events.checkpoint import Checkpoint, CheckpointInfo
 from headway.events.event import Event
+from headway.events.fold.table import VIEWS
 from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 from headway.store.checkpoints import decode_checkpoint
@@ -184,7 +185,7 @@ class StoreReader:
     async def jobs_view(self) -> JobsView:
         """Return all jobs, oldest first."""
         async with self._transaction():
-            return await self._answer(queries.jobs_view())
+            return await self._answer(queries.log_view(VIEWS["jobs"]))
 
     async def snapshot(self, job_id: str | None = None) -> Snapshot:
         """Return every view of the table, and one job's run if asked for, all as of one seq.
@@ -192,10 +193,14 @@ class StoreReader:
         Raises :class:`NotFound` if there is no such job.
         """
         async with self._transaction():
-            views = await self._answer(queries.log_views())
+            views, complete = await self._answer(queries.snapshot())
             run = await self._answer(queries.run_view(job_id)) if job_id is not None else None
-        seq = views["jobs"].last_seq
-        return Snapshot(seq, runs={run.job.job_id: run} if run is not None else None, **views)
+        runs = {run.job.job_id: run} if run is not None else None
+        return Snapshot(views["jobs"].last_seq, runs=runs, complete=complete, **views)
+
+    async def complete(self) -> bool:
+        """Return whether lists hold every job: not while caches that were lost are being folded anew."""
+        return await self._ask(queries.complete())
 
     async def statistics(self) -> Statistics:
         """Return figures of the store."""
@@ -205,12 +210,12 @@ class StoreReader:
     async def limits_view(self) -> LimitsView:
         """Return every token bucket."""
         async with self._transaction():
-            return await self._answer(queries.limits_view())
+            return await self._answer(queries.log_view(VIEWS["limits"]))
 
     async def budget_view(self) -> BudgetView:
         """Return every budget."""
         async with self._transaction():
-            return await self._answer(queries.budget_view())
+            return await self._answer(queries.log_view(VIEWS["budgets"]))
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run as it is, or as it was at seq ``upto``; :class:`NotFound` if there was no such job.

@@ -25,13 +25,16 @@ import msgspec
 from headway.errors import HeadwayError, StoreError, describe
 from headway.events import kinds as k
 from headway.events.event import Event
-from headway.store.sqlite.caches import Caches
+from headway.store.sqlite.caches import BITE, LAG, Caches
 from headway.store.sqlite.codec import Packed, Row, to_row
 from headway.store.sqlite.connect import close_writer, open_for_writing, store_error
 from headway.store.sqlite.insert import insert_rows, one_statement
 
 BATCH = 500
 """The most events in one transaction."""
+
+IDLE_S = 0.05
+"""How long nothing is handed over before the writer counts as idle, in seconds of the machine's own clock."""
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +102,7 @@ class Writer:
         self._closing = False
         self._taken = 0
         self._committed = 0
+        self._paid = 0
         self._last_seq = 0
         self._caches = Caches()
         self._thread = threading.Thread(target=self._run, name="headway-writer", daemon=True)
@@ -133,7 +137,7 @@ class Writer:
         try:
             self._open(connection)
             while not (self._closing and not self._backlog and not self._tasks):
-                self._take(self._queue.get())
+                self._take(self._next(connection))
                 self._work(connection)
                 if self._closing:
                     break
@@ -146,7 +150,7 @@ class Writer:
     def _end(self, connection: sqlite3.Connection) -> None:
         try:
             try:
-                self._caches.close(connection, self._last_seq)
+                self._caches.close(connection)
             finally:
                 close_writer(connection)
         except BaseException:  # noqa: BLE001 - what is committed is safe, and whoever closes the log waits for the end
@@ -165,6 +169,22 @@ class Writer:
             self._post(_fail, self._opened, error)
             raise
         self._post(_settle, self._opened, self._last_seq)
+
+    def _next(self, connection: sqlite3.Connection) -> Item:
+        """Return the next thing handed over; fold the caches while there is none."""
+        while True:
+            try:
+                return self._queue.get(timeout=IDLE_S if self._caches.behind else None)
+            except Empty:
+                self._fold(connection)
+
+    def _fold(self, connection: sqlite3.Connection) -> None:
+        """Fold the caches, a bite at a time, until something is handed over."""
+        try:
+            while self._queue.empty() and self._caches.step(connection):
+                pass
+        except sqlite3.Error as error:
+            _log.warning("the caches of %s were not written: %s", self._path, error)
 
     def _take(self, item: Item) -> None:
         if isinstance(item, list):
@@ -189,10 +209,22 @@ class Writer:
             while self._backlog:
                 if not self._commit(connection):
                     break
+                if self._caches.lag > LAG:  # no idle moment for long: the writer must not lose its caches for good
+                    self._fold_some(connection)
                 self._take_all()
             if not self._tasks:
                 return
             self._call(connection, self._tasks.popleft())
+
+    def _fold_some(self, connection: sqlite3.Connection) -> None:
+        """Fold a bite for each bite's worth of events that was committed, so that the caches fall no further behind."""
+        if self._committed - self._paid < BITE:
+            return
+        self._paid = self._committed
+        try:
+            self._caches.step(connection)
+        except sqlite3.Error as error:
+            _log.warning("the caches of %s were not written: %s", self._path, error)
 
     def _commit(self, connection: sqlite3.Connection) -> bool:
         """Commit the first events in line, in one transaction; return whether that went well."""
@@ -202,9 +234,8 @@ class Writer:
                 self._insert(connection, chunk)
             except (TypeError, ValueError, OverflowError, *_NOT_HELD):
                 _undo(connection)
-                self._caches.reset()
                 chunk = [_mended(packed) for packed in chunk]
-                self._insert(connection, chunk, mended=True)
+                self._insert(connection, chunk)
         except sqlite3.Error as error:
             if not self._arrived(connection, chunk):
                 self._post(self._listener.refused, store_error(error, self._path), self._taken)
@@ -213,10 +244,12 @@ class Writer:
             self._backlog.popleft()
         self._committed += len(chunk)
         self._last_seq += len(chunk)
-        self._post(self._listener.committed, [packed.event for packed in chunk], self._committed)
+        events = [packed.event for packed in chunk]
+        self._post(self._listener.committed, events, self._committed)
+        self._caches.offer(events)
         return True
 
-    def _insert(self, connection: sqlite3.Connection, chunk: list[Packed], *, mended: bool = False) -> None:
+    def _insert(self, connection: sqlite3.Connection, chunk: list[Packed]) -> None:
         seq = self._last_seq
         rows: list[Row] = []
         events: list[Event] = []
@@ -228,9 +261,8 @@ class Writer:
             rows.append(to_row(seq, packed))
             if packed.blobs is not None or packed.also is not None:
                 plain = False
-        due = self._caches.fold(connection, events, mended=mended)
         edges = [event for event in events if event.kind in _EDGES]
-        if plain and not due and not edges and one_statement(len(rows)):  # a statement alone is a transaction
+        if plain and not edges and one_statement(len(rows)):  # a statement alone is a transaction
             insert_rows(connection, rows)
             return
         connection.execute("BEGIN IMMEDIATE")
@@ -239,14 +271,11 @@ class Writer:
             _insert_more(connection, chunk)
         for event in edges:
             _note_edge(connection, event)
-        if due:
-            self._caches.flush(connection, seq)
         connection.execute("COMMIT")
 
     def _arrived(self, connection: sqlite3.Connection, chunk: list[Packed]) -> bool:
         """Clean up after a failed commit; return whether the file has the events all the same."""
         _undo(connection)
-        self._caches.reset()
         try:
             return bool(chunk) and _last_seq(connection) == self._last_seq + len(chunk)
         except sqlite3.Error:
@@ -269,6 +298,7 @@ class Writer:
         finally:
             self._last_seq = work.last_seq
             if work.events:
+                self._caches.offer(work.events)
                 self._post(self._listener.committed, work.events, self._committed)
 
     def _die(self, error: BaseException) -> None:

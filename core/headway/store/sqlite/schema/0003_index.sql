@@ -32,3 +32,9 @@ CREATE TABLE claims (
     token    INTEGER NOT NULL,
     until_ms INTEGER NOT NULL          -- since 1970
 ) WITHOUT ROWID;
+
+-- Caches are now folded behind the log: meta.views names the views over the whole log that are whole up to meta.folded,
+-- and snapshots go by the names of the table of views (headway.events.fold.table).
+--   view = 'jobs' is the table jobs; view = 'budgets', key = job id: a BudgetRow; view = 'limits', key = ''
+UPDATE snapshots SET view = 'budgets' WHERE view = 'budget';
+INSERT INTO meta (key, value) SELECT 'views', 'budgets jobs limits' WHERE EXISTS (SELECT 1 FROM meta WHERE key = 'folded');
