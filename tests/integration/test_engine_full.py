@@ -58,14 +58,14 @@ class Rig:
 
     async def make_room(self) -> None:
         """Give the disk room; nobody tells the log."""
-        await self.engine.log._in_writer(
+        await self.engine.log.in_writer(
             lambda work: work.connection.execute(f"PRAGMA max_page_count = {ENOUGH}").fetchone()
         )
 
     async def retried(self) -> None:
         """Let the log's own next try come, and its answer arrive."""
         await self.clock.advance(RETRY_S)
-        await self.engine.log._in_writer(lambda work: None)
+        await self.engine.log.in_writer(lambda work: None)
         await settle()
 
 

@@ -43,7 +43,7 @@ class Blob(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class Packed(msgspec.Struct):
+class Packed(msgspec.Struct, gc=False):  # one an event, in no circle
     """An event ready for the log: ``text`` is its data as JSON, ``blobs`` the large values taken out of it.
 
     ``also`` holds statements, with their parameters, for the same transaction. ``source`` is what was appended, if

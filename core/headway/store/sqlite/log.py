@@ -150,10 +150,9 @@ class StoreLog(EventLog):
         Raises what :meth:`append` raises, and :class:`LogFull` or :class:`StoreError` if the disk refuses them; they
         are kept then and committed when it takes them again.
         """
-        packed = self._take(events)
+        packed = self._take(events)  # handed over at the turn's end, with what others append in it
         if not packed:
             return await self.flush()
-        self._hand_over()
         await self._until(self._appended)
         return packed[-1].event.seq
 

@@ -15,7 +15,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
@@ -97,7 +96,7 @@ class Writer:
         self._connect = connect
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self.put: Callable[[Item], None] = self._queue.put
-        self._backlog: deque[Packed] = deque()
+        self._backlog: list[Packed] = []
         self._tasks: deque[Task] = deque()
         self._closing = False
         self._taken = 0
@@ -228,7 +227,7 @@ class Writer:
 
     def _commit(self, connection: sqlite3.Connection) -> bool:
         """Commit the first events in line, in one transaction; return whether that went well."""
-        chunk = list(islice(self._backlog, BATCH))
+        chunk = self._backlog[:BATCH]
         try:
             try:
                 self._insert(connection, chunk)
@@ -240,8 +239,7 @@ class Writer:
             if not self._arrived(connection, chunk):
                 self._post(self._listener.refused, store_error(error, self._path), self._taken)
                 return False
-        for _ in chunk:
-            self._backlog.popleft()
+        del self._backlog[: len(chunk)]
         self._committed += len(chunk)
         self._last_seq += len(chunk)
         events = [packed.event for packed in chunk]
@@ -252,16 +250,17 @@ class Writer:
     def _insert(self, connection: sqlite3.Connection, chunk: list[Packed]) -> None:
         seq = self._last_seq
         rows: list[Row] = []
-        events: list[Event] = []
+        edges: list[Event] = []
         plain = True
         for packed in chunk:
             seq += 1
-            packed.event.seq = seq
-            events.append(packed.event)
+            event = packed.event
+            event.seq = seq
             rows.append(to_row(seq, packed))
+            if event.kind in _EDGES:
+                edges.append(event)
             if packed.blobs is not None or packed.also is not None:
                 plain = False
-        edges = [event for event in events if event.kind in _EDGES]
         if plain and not edges and one_statement(len(rows)):  # a statement alone is a transaction
             insert_rows(connection, rows)
             return
