@@ -8,7 +8,7 @@ beside the reservations of others waits for them. Money is counted in millionths
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -38,9 +38,10 @@ class CostBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     reserves all that is left, and other calls of tools that have a price wait. For time ``timeout_ms`` is the estimate,
     else the longest call so far, else none.
 
-    Reservations never pass a limit. What is spent may pass it by what the calls then in flight use beyond what they
-    reserved: nothing if the estimates hold; if a price is met for the first time, or the last call asks for more than
-    is left, the excess of that one call.
+    A call whose declared estimate is more than is left does not start: the budget is exhausted. One that is less, but
+    does not fit beside what calls in flight hold, waits for what they give back. So nothing passes a limit where tools
+    keep to what they declare. Where a tool declares nothing, the last call may use more than is left: the excess of
+    that one call, or of each in flight whose price was met for the first time.
     """
 
     tool_calls: int | None = None
@@ -63,10 +64,13 @@ class CostBudget(msgspec.Struct, frozen=True, omit_defaults=True):
 class Place:
     """One place in a budget's line; :meth:`cancel` leaves it."""
 
-    __slots__ = ("amounts", "callback")
+    __slots__ = ("amounts", "callback", "declared")
 
-    def __init__(self, amounts: Callable[[], Amounts], callback: Callable[[Reserved | str], object]) -> None:
+    def __init__(
+        self, amounts: Callable[[], Amounts], callback: Callable[[Reserved | str], object], declared: Collection[str]
+    ) -> None:
         self.amounts = amounts
+        self.declared = declared
         self.callback: Callable[[Reserved | str], object] | None = callback
 
     def cancel(self) -> None:
@@ -88,15 +92,17 @@ class BudgetMeter:
             if name in self.spent:
                 self.spent[name] = amount
 
-    def reserve(self, amounts: Amounts) -> Reserved | str | None:
-        """Reserve ``amounts`` and return them as they were given: an estimate may get less, all that is left.
+    def reserve(self, amounts: Amounts, declared: Collection[str] = ()) -> Reserved | str | None:
+        """Reserve ``amounts`` and return them as they were given.
 
-        The name of a dimension says that this is used up and nothing more may start. None says that ``amounts`` do not
-        fit beside what others hold, or that others wait already: :meth:`wait`. What is only counted never waits.
+        Those of the ``declared`` dimensions are given whole or not at all; an estimate made of earlier calls may get
+        less, all that is left. The name of a dimension says that this is used up and nothing more may start. None says
+        that ``amounts`` do not fit beside what others hold, or that others wait already: :meth:`wait`. What is only
+        counted never waits.
         """
-        return self._ask(amounts, behind=self._first() is not None)
+        return self._ask(amounts, declared, behind=self._first() is not None)
 
-    def _ask(self, amounts: Amounts, *, behind: bool) -> Reserved | str | None:
+    def _ask(self, amounts: Amounts, declared: Collection[str], *, behind: bool) -> Reserved | str | None:
         given: Reserved = {name: amount or 0 for name, amount in amounts.items() if name in COUNTED}
         fits = True
         for name, limit in self.limits.items():
@@ -111,6 +117,8 @@ class BudgetMeter:
             estimate = amounts.get(name, 0)
             if estimate == 0:
                 continue
+            if name in declared and estimate is not None and estimate > left:
+                return name  # whatever others give back, it never fits
             alone = not held  # then it gets what is left, though that be less
             fits = fits and not behind and (alone or (estimate is not None and held + estimate <= left))
             given[name] = left if estimate is None else min(estimate, left)
@@ -121,12 +129,17 @@ class BudgetMeter:
                 self.reserved[name] += amount
         return given
 
-    def wait(self, amounts: Callable[[], Amounts], callback: Callable[[Reserved | str], object]) -> Place:
+    def wait(
+        self,
+        amounts: Callable[[], Amounts],
+        callback: Callable[[Reserved | str], object],
+        declared: Collection[str] = (),
+    ) -> Place:
         """Stand in line; :meth:`serve` calls ``callback`` with what :meth:`reserve` then returns.
 
         ``amounts()`` is asked whenever the turn may have come: more may be known by then.
         """
-        place = Place(amounts, callback)
+        place = Place(amounts, callback, declared)
         self._line.append(place)
         return place
 
@@ -144,7 +157,7 @@ class BudgetMeter:
     def serve(self) -> None:
         """Answer who waits, first come, first served, until one must wait on or hears that nothing is left."""
         while (place := self._first()) is not None:
-            found = self._ask(place.amounts(), behind=False)
+            found = self._ask(place.amounts(), place.declared, behind=False)
             if found is None:
                 return
             self._line.popleft()

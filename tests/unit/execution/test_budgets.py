@@ -17,6 +17,7 @@ from headway.events import kinds
 from headway.events.fold import fold_all
 from headway.events.views import BudgetView
 from headway.execution.outcome import amounts_of
+from headway.limits.budget import DIMENSIONS
 from headway.testing import ScriptedProvider, VirtualClock
 from tests.unit.execution.kit import call, events_of, runtime
 
@@ -84,7 +85,7 @@ async def test_once_the_price_is_known_as_many_run_at_once_as_can_be_paid_for() 
 async def test_what_a_tool_declares_is_reserved_and_no_call_is_alone() -> None:
     shop = Shop()
     shop.sell("ask", ToolResult("x", usage={"tokens": 40}), estimate={"tokens": 50})
-    result = await shop.run(*(call(f"a{i}", "ask") for i in range(5)), tokens=200)
+    result = await shop.run(*(call(f"a{i}", "ask") for i in range(5)), tokens=210)
     assert result.ok
     assert (shop.most, shop.clock.now()) == (4, 2.0)
     reserved = await events_of(shop.made, kinds.BUDGET_RESERVED)
@@ -280,6 +281,99 @@ def test_a_level_passes_its_budget_by_no_more_than_one_call(
         assert result.ok == (len(made) == len(actions))
 
     asyncio.run(scenario())
+
+
+class Thrifty(Shop):
+    """A shop whose tools declare what they use at most and keep to it; ``used`` is what they have used in truth."""
+
+    def __init__(self, prices: dict[str, dict[str, int]], parts: list[int], fails: frozenset[int]) -> None:
+        super().__init__(max_concurrency=3)
+        self.used = dict.fromkeys(("tool_calls", "actions", "duration_ms", "tokens", "usd_micros"), 0)
+        self._parts = parts
+        self._fails = fails
+        for name, price in prices.items():
+            self.made.register_tool(headway.tool(name=name, estimate=price)(self._tool(price)))
+
+    def _tool(self, price: dict[str, int]) -> Any:
+        async def work(ctx: headway.ToolContext) -> ToolResult:
+            number = self.used["tool_calls"]
+            self.used["tool_calls"] += 1
+            self.used["actions"] += ctx.attempt == 1
+            part = self._parts[number % len(self._parts)]
+            used = {name: amount * part // 10 for name, amount in price.items()}
+            self.used["duration_ms"] += used["duration_ms"]
+            await self.clock.sleep(used["duration_ms"] / 1000)
+            if number in self._fails:
+                raise RuntimeError("no")
+            for name in ("tokens", "usd_micros"):
+                self.used[name] += used[name]
+            return ToolResult("x", usage={"tokens": used["tokens"]}, cost=used["usd_micros"])
+
+        return work
+
+
+PRICES = st.fixed_dictionaries(
+    {"duration_ms": st.integers(0, 400), "tokens": st.integers(0, 50), "usd_micros": st.integers(0, 900)}
+)
+LIMITS = st.dictionaries(st.sampled_from(DIMENSIONS), st.integers(0, 20), min_size=1)
+SCALE = {"tool_calls": 1, "actions": 1, "duration_ms": 60, "tokens": 8, "usd_micros": 150}
+
+
+@settings(max_examples=200)
+@given(
+    st.fixed_dictionaries(dict.fromkeys("xyz", PRICES)),
+    LIMITS,
+    st.lists(st.integers(0, 10), min_size=1, max_size=8),
+    st.frozensets(st.integers(0, 15), max_size=5),
+    st.lists(
+        st.tuples(st.sampled_from("xyz"), st.sampled_from(("abort", "skip", "retry")), st.integers(0, 30)),
+        min_size=1,
+        max_size=12,
+    ),
+)
+def test_a_run_whose_tools_keep_to_their_estimates_never_passes_its_budget(
+    prices: dict[str, dict[str, int]],
+    limits: dict[str, int],
+    parts: list[int],
+    fails: frozenset[int],
+    plan: list[tuple[str, str, int]],
+) -> None:
+    async def scenario() -> None:
+        shop = Thrifty(prices, parts, fails)
+        budget = {name: amount * SCALE[name] for name, amount in limits.items()}
+        actions = [
+            call(f"a{i}", tool, failure_behavior=how, **({"dependencies": [f"a{after}"]} if after < i else {}))
+            for i, (tool, how, after) in enumerate(plan)
+        ]
+        result = await shop.run(*actions, **budget)
+        spent = await shop.spent()
+        for name, limit in budget.items():
+            assert spent.get(name, 0) <= limit, name
+            assert shop.used[name] <= limit, name
+        if result.outcome == "budget_exhausted":
+            (told,) = await events_of(shop.made, kinds.BUDGET_EXHAUSTED)
+            assert told.data["dimension"] in budget
+        assert shop.clock.pending == 0
+
+    asyncio.run(scenario())
+
+
+async def test_a_call_that_is_too_large_for_what_is_left_does_not_start() -> None:
+    shop = Shop()
+    shop.sell("ask", ToolResult("x", usage={"tokens": 60}), estimate={"tokens": 60})
+    shop.sell("small", ToolResult("x", usage={"tokens": 10}), estimate={"tokens": 10})
+    result = await shop.run(call("a", "ask"), call("b", "ask"), call("c", "small"), tokens=100)
+    assert (result.outcome, shop.calls, await shop.spent()) == ("budget_exhausted", ["a"], {"tokens": 60})
+    assert result["b"].error == "budget exhausted: tokens (limit 100)"
+
+
+async def test_a_call_waits_for_what_calls_in_flight_may_give_back() -> None:
+    shop = Shop()
+    shop.sell("ask", ToolResult("x", usage={"tokens": 10}), estimate={"tokens": 60})
+    result = await shop.run(*(call(f"a{i}", "ask") for i in range(4)), tokens=100)
+    assert (result.ok, shop.most) == (True, 1)
+    assert [r.waited_ms for r in result.results] == [None, 1000, 2000, 3000]
+    assert await shop.spent() == {"tokens": 40}
 
 
 @pytest.mark.parametrize(

@@ -153,10 +153,11 @@ class Till:
         def amounts() -> dict[str, int | None]:
             return {"tokens": self.prices[tool] if tool in self.declared else self.seen.largest(tool, "tokens")}
 
-        found = self.meter.reserve(amounts())
+        declared = ("tokens",) if tool in self.declared else ()
+        found = self.meter.reserve(amounts(), declared)
         if found is None:
             self.waiting.append(tool)
-            self.meter.wait(amounts, lambda found: self._answered(tool, found))
+            self.meter.wait(amounts, lambda found: self._answered(tool, found), declared)
         else:
             self._take(tool, found)
 
@@ -205,24 +206,23 @@ def test_calls_at_once_pass_a_limit_by_no_more_than_one_of_them_exceeds_what_it_
 
 
 @given(st.integers(0, 100), st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), max_size=30))
-def test_calls_that_keep_to_their_estimates_pass_no_limit_unless_the_last_is_too_large(
-    limit: int, calls: list[tuple[int, int]]
-) -> None:
+def test_calls_that_keep_to_their_declared_estimates_pass_no_limit(limit: int, calls: list[tuple[int, int]]) -> None:
     meter = BudgetMeter(CostBudget(tokens=limit))
     in_flight: list[tuple[Reserved, int]] = []
-    cut = 0
     for estimate, part in calls:
-        found = meter.reserve({"tokens": estimate})
+        left = limit - meter.spent["tokens"]
+        found = meter.reserve({"tokens": estimate}, ("tokens",))
         if isinstance(found, dict):
-            used = min(part, estimate)
-            cut = max(cut, used - found["tokens"])
-            in_flight.append((found, used))
+            assert found == {"tokens": estimate}, "whole or not at all"
+            in_flight.append((found, min(part, estimate)))
+        elif isinstance(found, str):
+            assert estimate > left or left == 0, "what may fit once others give back is not exhausted"
         elif in_flight:
             reserved, used = in_flight.pop(0)
             meter.settle(reserved, {"tokens": used})
     for reserved, used in in_flight:
         meter.settle(reserved, {"tokens": used})
-    assert meter.spent["tokens"] <= limit + cut
+    assert meter.spent["tokens"] <= limit
 
 
 def test_prices_are_the_most_seen_until_the_tool_is_another() -> None:

@@ -5,7 +5,7 @@ A compensation is counted and never refused: what was paid for must not stay don
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from headway.events import kinds
@@ -51,8 +51,11 @@ class BudgetStage(Stage):
         counted = {"tool_calls": 1} if action.attempt else {"tool_calls": 1, "actions": 1}
         if not meter.measured:
             return self._take(action, meter.reserve(counted))
-        amounts = self._estimating(action, counted)
-        found = meter.reserve(amounts())
+        entry = action.entry
+        assert entry is not None
+        declared = estimate_of(entry.name, entry.estimate, action.parameters)
+        amounts = self._estimating(action, counted, declared)
+        found = meter.reserve(amounts(), declared)
         if found is not None:
             return self._take(action, found)
 
@@ -64,7 +67,7 @@ class BudgetStage(Stage):
             else:
                 flow.resume(action)
 
-        flow.park(action, self.name, meter.wait(amounts, answered))
+        flow.park(action, self.name, meter.wait(amounts, answered, declared))
         return False
 
     def leave(self, action: PendingAction, end: End | None) -> None:
@@ -84,20 +87,20 @@ class BudgetStage(Stage):
             counted = {name: reserved[name] for name in ("tool_calls", "actions") if name in reserved}
             self._settle(action, reserved, spent | counted)
 
-    def _estimating(self, action: PendingAction, counted: dict[str, int]) -> Callable[[], Amounts]:
-        """Return what tells what the next attempt will use: as its tool declares, else as its calls were until then."""
-        entry, meter, prices = action.entry, self._meter, self.env.prices
-        assert entry is not None
-        declared = estimate_of(entry.name, entry.estimate, action.parameters)
+    def _estimating(
+        self, action: PendingAction, counted: dict[str, int], declared: Mapping[str, int]
+    ) -> Callable[[], Amounts]:
+        """Return a function that tells the amounts of the next attempt: as declared, else as calls were until then."""
+        tool, meter, prices = action.tool, self._meter, self.env.prices
 
         def amounts() -> Amounts:
             told: dict[str, int | None] = dict(counted)
             for name in meter.measured:
                 amount = declared.get(name)
                 if amount is None and name == "duration_ms":
-                    amount = action.node.action.timeout_ms or prices.largest(entry.name, name) or 0
+                    amount = action.node.action.timeout_ms or prices.largest(tool, name) or 0
                 elif amount is None:
-                    amount = prices.largest(entry.name, name)
+                    amount = prices.largest(tool, name)
                 told[name] = amount
             return told
 
