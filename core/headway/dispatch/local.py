@@ -108,6 +108,7 @@ class LocalDispatcher:
             raise
         except BaseException as error:
             self._end(call, error)
+            call.future.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen
             raise  # an interrupt from the keyboard is for the program too
         else:
             self._end(call, None)

@@ -91,8 +91,8 @@ class Attempts:
         """Cut off and leave behind everything in flight; fail it, and what was about to start, with ``code``."""
         for call in list(self.in_flight):
             self.env.dispatcher.kill(call, now=True)
-        cut = [action for action in self.ended if _killed(action)]
-        self.ended = deque(action for action in self.ended if not _killed(action))
+        cut = [action for action in self.ended if _cut_off(action)]
+        self.ended = deque(action for action in self.ended if not _cut_off(action))
         try:
             self.settle_ended()  # what ended by itself, or by its time limit, keeps its own outcome
         except Exception:  # noqa: BLE001 - what could not be settled is why all this ends
@@ -128,7 +128,7 @@ class Attempts:
             self.fail(action, f"killed: {self.run.token.kill_reason}", ErrorCode.KILLED)
         elif call.cause is Cause.TIMEOUT:
             self._failed(action, f"timed out after {action.node.action.timeout_ms} ms", ErrorCode.TIMEOUT)
-        elif error is None or isinstance(error, asyncio.CancelledError):
+        elif error is None or _cancelled(call):
             self._failed(action, SELF_CANCELLED, ErrorCode.TOOL_ERROR)
         else:
             self._failed(action, describe(error), ErrorCode.TOOL_ERROR, terminal=isinstance(error, TerminalToolError))
@@ -250,5 +250,11 @@ class Attempts:
         action.move(State.SETTLED)
 
 
-def _killed(action: PendingAction) -> bool:
-    return action.call is not None and action.call.cause is Cause.KILLED
+def _cut_off(action: PendingAction) -> bool:
+    """Whether a call was killed, or cancelled from outside: the end of a program cancels all tasks."""
+    call = action.call
+    return call is not None and (call.cause is Cause.KILLED or _cancelled(call))
+
+
+def _cancelled(call: Call) -> bool:
+    return call.cause is None and isinstance(call.error, asyncio.CancelledError)

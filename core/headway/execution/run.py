@@ -123,6 +123,10 @@ class Run:
         except asyncio.CancelledError:
             self._task_cancelled()
             raise
+        except (KeyboardInterrupt, SystemExit) as error:  # out of a callback: the program ends, and the log says how
+            if not self.sealed:
+                self._give_up(stops.interrupted(describe(error)), ErrorCode.INTERRUPTED)
+            raise
         except Exception as error:
             if self.sealed:
                 raise

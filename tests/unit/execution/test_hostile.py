@@ -269,6 +269,61 @@ async def test_a_fault_of_the_executor_ends_the_run_as_interrupted(monkeypatch: 
     assert gate.started.qsize() == 1
 
 
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_in_a_callback_leaves_a_true_log(interrupt: type[BaseException]) -> None:
+    log = EventLog()
+
+    def odd_check(params: dict[str, Any]) -> list[str]:
+        if interrupt is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return []
+
+    async def main() -> None:
+        made, gate = runtime(log=log)
+        entry = entry_of(headway.tool(name="odd", parameters={})(lambda **_: 1))
+        made.register_tool_entry(dataclasses.replace(entry, check=odd_check))
+        if interrupt is SystemExit:  # a check cannot end the program so: the executor itself is what does
+            made._env.gates.ask = lambda *_, **__: sys.exit()  # type: ignore[method-assign]
+            made.policies.register("any", lambda call: None)
+        plan = [
+            write("w", "k"),
+            call("g", "gate"),
+            call("o", "odd", parameters={"x": "$w.output"}, dependencies=["w"]),
+            call("later", dependencies=["o"]),
+        ]
+        gate.open.set()
+        await made.execute({"actions": plan})
+
+    with pytest.raises(interrupt):
+        asyncio.run(main())
+    told = log._tail
+    assert told[-1].kind == kinds.JOB_FAILED
+    assert told[-1].data["outcome"] == "interrupted"
+    assert str(told[-1].data["error"]).startswith(f"interrupted: {interrupt.__name__}")
+    settled = {event.action_id for event in told if event.kind in kinds.TERMINAL_ACTION}
+    assert settled == {"w", "g", "o", "later"}
+    executing = [event.action_id for event in told if event.kind == kinds.ACTION_EXECUTING]
+    assert executing == (["g"] if interrupt is KeyboardInterrupt else [])
+
+
+def test_an_interrupt_in_a_tool_leaves_a_true_log() -> None:
+    log = EventLog()
+
+    async def odd() -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        made = with_tool(odd, log=log)
+        await made.execute({"actions": [call("a", "odd"), call("g", "gate"), call("later", dependencies=["a"])]})
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+    told = log._tail
+    ends = {event.action_id: event.data["error_code"] for event in told if event.kind in kinds.TERMINAL_ACTION}
+    assert ends == {"a": "tool_error", "g": "killed", "later": "canceled"}
+    assert (told[-1].kind, told[-1].data["outcome"]) == (kinds.JOB_CANCELLED, "killed")
+
+
 async def test_a_long_stretch_without_waiting_leaves_room_for_a_cancel() -> None:
     made, _ = runtime()
     token = headway.CancellationToken()
