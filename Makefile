@@ -58,8 +58,9 @@ lint: $(STAMP) ## ruff check, ruff format --check, lint-imports
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: $(STAMP) ## mypy, strict
+types: $(STAMP) ## mypy, strict; pyright over what users of plans see
 	$(BIN)/mypy
+	$(BIN)/basedpyright --project tests/typing
 
 fmt: $(STAMP) ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .

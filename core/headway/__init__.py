@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from headway.limits.bucket import RateLimiter
     from headway.limits.budget import CostBudget
     from headway.limits.cache import ResultCache
+    from headway.plan.builder import Plan
     from headway.plan.format import Action, ActionProposal, Precondition
     from headway.plan.parse import parse_proposal
     from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult, ReplanStep
@@ -107,6 +108,7 @@ _HOME = {
     "NotFound": "errors",
     "Optimized": "analysis.optimization",
     "PermissionGrant": "policy.risk",
+    "Plan": "plan.builder",
     "PlanScore": "analysis.scoring",
     "PlannerConfig": "analysis.scoring",
     "PolicyCall": "policy.call",
@@ -205,6 +207,7 @@ __all__ = [
     "NotFound",
     "Optimized",
     "PermissionGrant",
+    "Plan",
     "PlanScore",
     "PlannerConfig",
     "PolicyCall",

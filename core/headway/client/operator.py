@@ -21,7 +21,7 @@ from headway.events.snapshot import Snapshot
 from headway.events.views import JobRow, RunView
 from headway.home import Home, check_private
 from headway.plan.format import ActionProposal
-from headway.plan.parse import MAX_BYTES, PlanLike
+from headway.plan.parse import MAX_BYTES, PlanLike, as_proposal
 from headway.plan.results import ProposalResult
 from headway.plan.verify import VerifyReport
 
@@ -216,6 +216,8 @@ def _raw(proposal: Proposal) -> msgspec.Raw:
             data = proposal.to_json().encode()
         elif isinstance(proposal, Mapping):
             data = msgspec.json.encode(proposal)
+        elif not isinstance(proposal, str | bytes):
+            data = as_proposal(proposal).to_json().encode()
         else:
             data = proposal.encode() if isinstance(proposal, str) else bytes(proposal)
             if len(data) <= MAX_BYTES:

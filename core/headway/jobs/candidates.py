@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,7 +13,7 @@ from headway.errors import InvalidInput, InvalidPlan
 from headway.jobs import admission
 from headway.jobs.replan import step_of
 from headway.plan.format import ActionProposal
-from headway.plan.parse import as_proposal
+from headway.plan.parse import PlanLike, as_proposal
 from headway.plan.results import ProposalResult, ReplanStep
 from headway.plan.verify import Issue, verify
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STATE_CHECKS = frozenset({"preconditions", "state_dependencies", "assertions"})
 """The checks of ``verify`` that ask the state: admission leaves them to each action's run."""
 
-Candidate = ActionProposal | Mapping[str, Any] | str | bytes
+Candidate = PlanLike
 
 
 async def plan_and_execute(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any, Protocol, TypeVar
@@ -25,7 +25,7 @@ from headway.execution.stages.stage import Refused
 from headway.jsonvalue import copy_json
 from headway.numbers import LONGEST_S, number_between, whole_number
 from headway.plan.format import ActionProposal
-from headway.plan.parse import as_proposal
+from headway.plan.parse import PlanLike, as_proposal
 from headway.plan.references import find_references
 from headway.plan.results import CANCELED_PREFIX, ActionStatus, ProposalResult, ReplanStep
 from headway.plan.verify import verify
@@ -58,7 +58,7 @@ class ReplanContext(msgspec.Struct, frozen=True):
     result: ProposalResult
 
 
-Answer = ActionProposal | Mapping[str, Any] | None
+Answer = PlanLike | None
 Ask = Callable[[ReplanContext], Awaitable[Answer]]
 
 

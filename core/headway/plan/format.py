@@ -59,7 +59,8 @@ def new_id() -> str:
     return os.urandom(6).hex()
 
 
-def _now() -> str:
+def timestamp_now() -> str:
+    """Return the time as a plan has it: RFC 3339, in milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -180,7 +181,7 @@ class ActionProposal(_Part, frozen=True, kw_only=True, dict=True):
 
     id: Id = msgspec.field(default_factory=new_id)
     source: str = "unknown"
-    timestamp: str = msgspec.field(default_factory=_now)
+    timestamp: str = msgspec.field(default_factory=timestamp_now)
     actions: list[Action]
     context: dict[str, Any] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -24,7 +24,14 @@ _NESTED = frozenset({dict, list})
 _NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
 
-PlanLike = ActionProposal | Mapping[str, Any] | str | bytes
+class Draft(Protocol):
+    """A plan that is still being made: :class:`headway.Plan`."""
+
+    def proposal(self) -> ActionProposal:
+        """Return the plan as it is now."""
+
+
+PlanLike = ActionProposal | Draft | Mapping[str, Any] | str | bytes
 """A plan in any form that :func:`as_proposal` takes."""
 
 Compat = Literal["car"]
@@ -151,11 +158,15 @@ def _bytes_of(raw: bytes | str | Mapping[str, Any]) -> bytes:
 
 
 def as_proposal(plan: object, *, compat: Compat | None = None) -> ActionProposal:
-    """Return the proposal that ``plan`` is, or holds as JSON (see :func:`parse_proposal`).
+    """Return the proposal that ``plan`` is, makes (:class:`headway.Plan`), or holds as JSON (:func:`parse_proposal`).
 
     The values of a proposal made in Python must be JSON, nested at most 64 deep. Raises :class:`InvalidPlan` where they
     are not, and for any other type.
     """
+    if not isinstance(plan, ActionProposal | Mapping | str | bytes):
+        from headway.plan.builder import Plan
+
+        plan = plan.proposal() if isinstance(plan, Plan) else plan
     if not isinstance(plan, ActionProposal):
         return parse_proposal(plan, compat=compat)  # type: ignore[arg-type] # refused there
     problem = json_problem(_free_values(plan), MAX_DEPTH)

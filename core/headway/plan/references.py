@@ -91,6 +91,11 @@ def unescaped(parameters: dict[str, Any], escapes: Collection[tuple[str | int, .
     return made
 
 
+def escaped(text: str) -> str:
+    """Return a parameter that means ``text`` itself, even where it looks like a reference."""
+    return f"${text}" if text[:1] == "$" and _REFERENCE.fullmatch(text) else text
+
+
 def is_reference(value: object) -> bool:
     """Return whether a parameter's value is a reference as a whole."""
     return isinstance(value, str) and value.startswith("$") and value[1:2] != "$" and bool(_REFERENCE.fullmatch(value))

@@ -186,6 +186,14 @@ def _refuse_second_mark(function: Any, name: str, options: ToolOptions) -> None:
     )
 
 
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the name that plans call ``function`` by; ``InvalidInput`` for what has none."""
+    if not callable(function):
+        raise InvalidInput(f"a tool is a function or the name of one, not {shown_value(function)}")
+    function = _function_in(function)
+    return _name_of(function, options_of(function) or ToolOptions())
+
+
 def _name_of(function: Any, options: ToolOptions) -> str:
     inner = function
     while isinstance(inner, functools.partial):

@@ -119,6 +119,13 @@ CALLS: dict[str, dict[str, Any]] = {
     "ToolFeedback": {"tool_success_rates": {"a": 0.5}},
     "ToolFeedback.rate": {"tool": "echo"},
     "Action": MODELS,
+    "Plan": {"goal": "g", "source": "s", "id": "p", "timestamp": "2026-01-02T03:04:05Z", "context": {"x": 1}},
+    "Plan.call": {"*tool": "echo", "x": {"y": [1]}},
+    "Plan.write": {"key": "k", "value": {"y": [1]}},
+    "Plan.read": {"key": "k", "kind": int},
+    "Plan.check": {"key": "k", "expected": [1]},
+    "Plan.verify": {"state": STATE, "tools": ["echo"], "max_actions": 5, "schemas": None},
+    **{f"Plan.{method}": {} for method in ("proposal", "to_dict", "to_json")},
     "ActionProposal": {**PLAN, "actions": [Made(Action, **WRITE)]},
     "ActionProposal.rollback_contract": {},
     **{
@@ -153,6 +160,7 @@ MORE: list[tuple[str, dict[str, Any]]] = [
 """Further valid calls of the same."""
 
 SUBJECTS: dict[str, Any] = {
+    "Plan": lambda _: headway.Plan(),
     "ToolFeedback": lambda _: headway.ToolFeedback({"echo": 0.5}),
     "Action": lambda _: Action(id="a", type="tool_call", tool="echo", parameters={"x": [1]}),
     "ActionProposal": lambda _: headway.parse_proposal(PLAN),
