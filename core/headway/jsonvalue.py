@@ -6,7 +6,9 @@ Tool outputs, effects and state values pass here once. What comes out is plain, 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -21,13 +23,17 @@ MAX_CHECKPOINT_BYTES = 256 * 1024 * 1024
 
 _PLAIN = (str, int, float, bool, type(None))
 _LONG = 1 << 16
+_INT64 = 1 << 63
+_BYTES = (bytes, bytearray, memoryview)
+_SCALAR = frozenset(_PLAIN)
+_KEYS = frozenset({str, int, float, bool, type(None)})
 
 
 def to_json(value: Any) -> Any:
     """Return ``value`` as plain JSON data, copied; :class:`InvalidInput` with one line if it cannot be.
 
-    Dataclasses, datetimes, tuples and the like become what msgspec makes of them. NaN and infinities, lone
-    surrogates and values over 16 MiB are refused.
+    Dataclasses, pydantic models, datetimes, paths, enumerations, UUIDs, decimals, tuples, sets and mappings become
+    JSON. Bytes, NaN and infinities, lone surrogates and values over 16 MiB are refused.
     """
     kind = type(value)
     if kind is str and len(value) < _LONG and value.isascii():
@@ -38,13 +44,72 @@ def to_json(value: Any) -> Any:
         if math.isfinite(value):
             return value
         raise InvalidInput(f"{value} is not a JSON number")
+    if not value and (kind is dict or kind is list):
+        return kind()
     encoded = encode_json(value)
     if len(encoded) > MAX_VALUE_BYTES:
         raise InvalidInput(f"the value is {len(encoded):,} bytes of JSON; the limit is {MAX_VALUE_BYTES:,}")
     try:
-        return msgspec.json.decode(encoded)
+        copied = msgspec.json.decode(encoded)
+        if copied != value:  # it was not plain JSON: bytes, of which the encoder makes text, are never equal to text
+            refuse_bytes(value)
     except (RecursionError, msgspec.DecodeError):
         raise InvalidInput("the value is nested too deep") from None
+    return copied
+
+
+def refuse_bytes(value: Any) -> None:
+    """Raise :class:`InvalidInput` if there are bytes anywhere in ``value``: encoders make text of them in silence."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        kind = type(item)
+        members: Any = ()
+        if isinstance(item, dict):
+            if not set(map(type, item)) <= _KEYS:
+                stack.extend(item)
+            members = item.values()
+        elif isinstance(item, list | tuple | set | frozenset):
+            members = item
+        elif kind in _BYTES:
+            raise InvalidInput(f"the value holds {kind.__name__}, which JSON does not have: use text")
+        elif kind not in _SCALAR and (made := _opened(item)) is not item:
+            members = (made,)
+        if members and not set(map(type, members)) <= _SCALAR:
+            stack.extend(members)
+
+
+def _opened(value: Any) -> Any:
+    """Return what an object consists of, bytes as they are: its fields, the value of an enumeration; or itself."""
+    if _is_model(value):
+        return value.model_dump()
+    try:
+        return msgspec.to_builtins(value, builtin_types=_BYTES, str_keys=True, enc_hook=_plain)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        return value  # the encoder will say why
+
+
+def _is_model(value: Any) -> bool:
+    """Return whether ``value`` is a pydantic model; pydantic is not imported to tell."""
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and isinstance(value, pydantic.BaseModel)
+
+
+def _plain(value: Any) -> Any:
+    """Return what msgspec makes JSON of, for a value that it does not know."""
+    if _is_model(value):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    raise TypeError(f"objects of type {type(value).__name__} are not JSON")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 
 def encode_json(value: Any) -> bytes:
@@ -61,7 +126,7 @@ def encode_json(value: Any) -> bytes:
 
 def encode_exact(value: Any) -> bytes:
     """Return ``value`` as JSON; :class:`InvalidInput` for a NaN or an infinity, which msgspec would write as null."""
-    encoded = msgspec.json.encode(value)
+    encoded = _encode(value)
     if b"null" in encoded and _has_odd_float(value):
         raise InvalidInput("NaN and infinities are not JSON numbers")
     return encoded
@@ -97,9 +162,6 @@ def too_deep(value: Any, most: int) -> bool:
             below += [child for child in children if type(child) is dict or type(child) is list]
         layer = below
     return bool(layer)
-
-
-_INT64 = 1 << 63
 
 
 def json_problem(value: list[Any], most: int) -> str | None:
@@ -170,7 +232,7 @@ def _has_odd_float(value: Any) -> bool:
         elif isinstance(item, list | tuple | set | frozenset):
             stack.extend(item)
         elif type(item) not in _PLAIN:
-            made = msgspec.to_builtins(item, enc_hook=lambda _: None)  # fields of a dataclass, the value of an enum
-            if isinstance(made, float | dict | list | tuple):
+            made = _opened(item)
+            if made is not item and isinstance(made, float | dict | list | tuple):
                 stack.append(made)
     return False

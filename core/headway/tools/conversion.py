@@ -14,7 +14,8 @@ from types import NoneType, UnionType
 from typing import Any
 
 from headway.errors import InvalidInput, describe, one_line
-from headway.tools.signature import Parameter, Signature, adapter_of
+from headway.tools.annotations import adapter_of
+from headway.tools.signature import Parameter, Signature
 
 Maker = Callable[[Any], Any]
 

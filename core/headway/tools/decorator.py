@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from headway.arguments import expect, shown_value
 from headway.errors import InvalidInput, ToolError, describe
 from headway.numbers import LONGEST_S, positive_seconds, whole_number
+from headway.tools.annotations import parameters_schema, returns_schema
 from headway.tools.conversion import Conversion
 from headway.tools.estimate import Estimate, refuse_broken_estimate
+from headway.tools.output import Writer, output_writer
 from headway.tools.registry import Permission, ToolEntry
-from headway.tools.signature import description_of, parameters_schema, read_signature, refuse_kind
+from headway.tools.signature import Signature, description_of, read_signature, refuse_kind
 from headway.tools.stream import CONTEXT, is_stream, streaming
 
 if TYPE_CHECKING:
@@ -110,8 +112,9 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
 
     Values of parameters whose annotation is not plain JSON (``datetime``, ``Path``, dataclasses, pydantic models) are
     made from the JSON before the call, and an ``int`` of a 3.0. What they refuse though the schema takes it is a
-    finding of the entry's ``validate`` too. Raises ``InvalidInput`` where the function or its
-    schema cannot serve a plan.
+    finding of the entry's ``validate`` too. What it returns becomes JSON in the same way, and must meet the schema of
+    the return annotation, ``returns`` if that is not given. Raises ``InvalidInput`` where the function or its schema
+    cannot serve a plan, and for bytes.
     """
     from headway.tools.schema import RateLimit, schema_of
 
@@ -120,23 +123,24 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
     name = _name_of(function, options)
     _refuse_uncallable(function, name, options)
     signature = read_signature(function, name)
-    limit = options.rate_limit
+    limit, streams = options.rate_limit, is_stream(function)
+    write = None if streams else output_writer(signature.returns, name)
     schema = schema_of(
         name,
         description=description_of(function) if options.description is None else options.description,
         parameters=parameters_schema(signature, name) if options.parameters is None else options.parameters,
-        returns=options.returns,
+        returns=_returns(options, signature, name, streams),
         idempotent=options.idempotent,
         cache_ttl_secs=options.cache_ttl_secs,
         rate_limit=RateLimit(max_calls=limit[0], interval_secs=limit[1]) if isinstance(limit, tuple) else limit,
     )
-    streams, context_param = is_stream(function), signature.context_param
+    context_param = signature.context_param
     call = streaming(function, name, context_param) if streams else function
     is_async = streams or _is_async(function)
     conversion = Conversion(signature, name, frozenset({CONTEXT, context_param or CONTEXT}))
     return ToolEntry(
         schema=schema,
-        call=_converting(_staying(call) if is_async else call, conversion),
+        call=_converting(_staying(call, write) if is_async else _writing(call, write), conversion),
         is_async=is_async,
         context_param=context_param or (CONTEXT if streams else None),
         source=source,
@@ -148,6 +152,11 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
         shared=options.shared,
         mode="streaming" if streams else "one_shot",
     )
+
+
+def _returns(options: ToolOptions, signature: Signature, name: str, streams: bool) -> dict[str, Any] | None:
+    """Return the schema of the output: as it was given, else of the return annotation. A stream's is of its chunks."""
+    return options.returns if options.returns is not None or streams else returns_schema(signature.returns, name)
 
 
 def _mark(given: Any, options: ToolOptions) -> Any:
@@ -258,15 +267,30 @@ def _is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-def _staying(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an async ``function`` that cannot end the process: asyncio lets ``SystemExit`` through every task."""
+def _staying(function: Callable[..., Any], write: Writer | None) -> Callable[..., Any]:
+    """Return an async ``function`` that cannot end the process: asyncio lets ``SystemExit`` through every task.
+
+    What it returns is written as JSON data.
+    """
 
     @functools.wraps(function)
     async def call(**params: Any) -> Any:
         try:
-            return await function(**params)
+            value = await function(**params)
+            return value if write is None else write(value)
         except SystemExit as error:
             raise ToolError(describe(error)) from error
+
+    return call
+
+
+def _writing(function: Callable[..., Any], write: Writer | None) -> Callable[..., Any]:
+    if write is None:
+        return function
+
+    @functools.wraps(function)
+    def call(**params: Any) -> Any:
+        return write(function(**params))
 
     return call
 

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from headway.arguments import expect, expect_call, shown_value
 from headway.errors import InvalidInput, describe, one_line
 from headway.tools.estimate import Estimate, refuse_broken_estimate
-from headway.tools.validation import ParameterCheck, compile_check, output_problem, refuse_broken
+from headway.tools.validation import OutputCheck, ParameterCheck, compile_check, compile_output
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
     from headway.tools.schema import ToolSchema
 
 Permission = Literal["allow", "ask", "deny"]
@@ -68,7 +66,7 @@ class ToolEntry:
     estimate: Estimate | None = None
     shared: bool = False
     _check: ParameterCheck | None = field(default=None, init=False, repr=False)
-    _returns: Validator | None = field(default=None, init=False, repr=False)
+    _returns: OutputCheck | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         from headway.tools.schema import ToolSchema
@@ -117,12 +115,12 @@ class ToolEntry:
         """Raise ``InvalidInput`` with one line if a schema of this tool is not a valid JSON Schema."""
         self._check = compile_check(self.schema.name, self.schema.parameters)
         if self.schema.returns:
-            self._returns = refuse_broken(self.schema.name, self.schema.returns, of_parameters=False)
+            self._returns = compile_output(self.schema.name, self.schema.returns)
         refuse_broken_estimate(self.schema.name, self.estimate)
 
     def output_problem(self, output: Any) -> str | None:
         """Return why ``output`` is not what the tool's ``returns`` schema promises, None if it is; never its values."""
-        return output_problem(self._returns, output) if self._returns is not None else None
+        return self._returns(output) if self._returns is not None else None
 
 
 Changed = Callable[[str, ToolEntry | None], object]

@@ -1,4 +1,4 @@
-"""From a Python function to what a plan must know of it: parameters as JSON Schema, the context parameter.
+"""The signature of a tool: the parameters that a plan gives, the context parameter, what it returns.
 
 Annotations mean what they mean to pydantic. A parameter without one takes any JSON value. ``Annotated[str, "text"]``
 describes a parameter, ``Annotated[int, pydantic.Field(ge=1)]`` bounds it.
@@ -15,7 +15,6 @@ from types import UnionType
 from typing import Any
 
 from headway.errors import InvalidInput, one_line
-from headway.jsonvalue import to_json
 from headway.tools.context import ToolContext
 
 _SECTIONS = ("args", "arguments", "parameters", "returns", "raises", "yields", "example", "examples", "notes")
@@ -32,15 +31,19 @@ class Parameter:
 
 @dataclass(slots=True)
 class Signature:
-    """What a function takes: ``parameters``, more of any name as ``rest`` says, its context in ``context_param``."""
+    """What a function takes: ``parameters``, more of any name as ``rest`` says, its context in ``context_param``.
+
+    ``returns`` is the annotation of what it returns, Any without one.
+    """
 
     parameters: list[Parameter]
     context_param: str | None
     rest: Parameter | None
+    returns: Any
 
 
 def read_signature(function: Callable[..., Any], tool: str) -> Signature:
-    """Return what ``function`` takes.
+    """Return what ``function`` takes and returns. A return annotation that cannot be resolved says nothing.
 
     Raises ``InvalidInput`` for what a call by keyword cannot serve: ``*args``, positional-only parameters, a
     ``pydantic.Field`` as default, two context parameters, annotations that cannot be resolved.
@@ -50,7 +53,7 @@ def read_signature(function: Callable[..., Any], tool: str) -> Signature:
     except (ValueError, TypeError):
         raise InvalidInput(f"tool '{tool}': its parameters cannot be read from a {type(function).__name__}") from None
     scope = _globals_of(function)
-    result = Signature([], None, None)
+    result = Signature([], None, None, _returned(found.return_annotation, scope))
     for name, parameter in found.parameters.items():
         refuse_kind(tool, parameter)
         annotation = _resolve(tool, name, parameter.annotation, scope)
@@ -113,38 +116,6 @@ def _refuse_default_inside(tool: str, name: str, annotation: Any) -> None:
             )
 
 
-def parameters_schema(signature: Signature, tool: str) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of one call's parameters. Needs pydantic, which it imports.
-
-    Raises ``InvalidInput`` for an annotation that has no JSON Schema.
-    """
-    from pydantic import TypeAdapter
-
-    properties: dict[str, Any] = {}
-    taken = [*signature.parameters, *([signature.rest] if signature.rest is not None else [])]
-    inputs = [(p.name, "validation", adapter_of(tool, p)) for p in taken]
-    try:
-        found, shared = TypeAdapter.json_schemas(inputs, schema_generator=_generator())  # type: ignore[arg-type]
-    except Exception as error:
-        raise InvalidInput(f"tool '{tool}': a parameter has no JSON Schema: {_first_line(error)}") from error
-    for parameter in signature.parameters:
-        schema = dict(found[parameter.name, "validation"])
-        _describe(schema, parameter)
-        properties[parameter.name] = schema
-    empty = inspect.Parameter.empty
-    schema = {"type": "object", "properties": properties}
-    required = [p.name for p in signature.parameters if p.default is empty]
-    if required:
-        schema["required"] = required
-    if signature.rest is None:
-        schema["additionalProperties"] = False
-    elif more := found[signature.rest.name, "validation"]:
-        schema["additionalProperties"] = more
-    if "$defs" in shared:
-        schema["$defs"] = shared["$defs"]
-    return schema
-
-
 def yields_text(function: Callable[..., Any]) -> bool:
     """Whether an async generator says that it yields text: ``-> AsyncIterator[str]`` or the like."""
     inner = _innermost(function)
@@ -199,8 +170,15 @@ def _resolve(tool: str, name: str, annotation: Any, scope: dict[str, Any]) -> An
         return typing.get_type_hints(holder, globalns=scope, include_extras=True)[name]
     except Exception as error:
         raise InvalidInput(
-            f"tool '{tool}': the annotation of '{name}' cannot be resolved: {_first_line(error)}"
+            f"tool '{tool}': the annotation of '{name}' cannot be resolved: {first_line(error)}"
         ) from error
+
+
+def _returned(annotation: Any, scope: dict[str, Any]) -> Any:
+    try:
+        return _resolve("", "return", annotation, scope)
+    except InvalidInput:  # of a type that is there for type checkers alone
+        return Any
 
 
 def _is_context(annotation: Any) -> bool:
@@ -209,55 +187,5 @@ def _is_context(annotation: Any) -> bool:
     return inspect.isclass(annotation) and issubclass(annotation, ToolContext)
 
 
-def adapter_of(tool: str, parameter: Parameter) -> Any:
-    """Return pydantic's adapter of a parameter's type. Raises ``InvalidInput`` for what pydantic does not know."""
-    from pydantic import TypeAdapter
-
-    try:
-        return TypeAdapter(parameter.annotation)
-    except Exception as error:
-        raise InvalidInput(
-            f"tool '{tool}': parameter '{parameter.name}' has no JSON Schema: {_first_line(error)}"
-        ) from error
-
-
-@functools.cache
-def _generator() -> Any:
-    from pydantic.json_schema import GenerateJsonSchema
-    from pydantic_core import PydanticSerializationError
-
-    class Untitled(GenerateJsonSchema):
-        """Leaves out the titles that only repeat a name, and says nothing about what it skips."""
-
-        ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's own shape
-
-        def field_title_should_be_set(self, schema: Any) -> bool:
-            return False
-
-        def encode_default(self, dft: Any) -> Any:
-            try:
-                return to_json(super().encode_default(dft))
-            except InvalidInput as error:  # NaN and infinities, which pydantic lets pass
-                raise PydanticSerializationError(error.message) from None
-
-    return Untitled
-
-
-def _describe(schema: dict[str, Any], parameter: Parameter) -> None:
-    """Add to ``schema`` the description that stands in ``Annotated[…, "text"]``, and the default if it is JSON."""
-    if typing.get_origin(parameter.annotation) is typing.Annotated and "description" not in schema:
-        texts = [extra for extra in typing.get_args(parameter.annotation)[1:] if isinstance(extra, str)]
-        if texts:
-            schema["description"] = texts[0]
-    if parameter.default is inspect.Parameter.empty:
-        return
-    from pydantic_core import to_jsonable_python
-
-    try:
-        schema["default"] = to_json(to_jsonable_python(parameter.default))
-    except Exception:  # noqa: BLE001 - any type may refuse: such a default is the function's own affair
-        schema.pop("default", None)
-
-
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return one_line(str(error).strip().split("\n", 1)[0], 300) or type(error).__name__

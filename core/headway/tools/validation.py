@@ -1,4 +1,4 @@
-"""Parameters against a tool's JSON Schema.
+"""Parameters and outputs against a tool's JSON Schemas.
 
 The full dialect that the schema names (2020-12 without one), by ``jsonschema``, which is imported and compiled at the
 first schema that needs it. References are resolved inside the schema and to the published meta-schemas only; nothing
@@ -28,6 +28,8 @@ _SHOWN_RULE = 300  # and of what the schema asks for
 ParameterCheck = Callable[[dict[str, Any], bool], list[str]]
 """Takes one call's parameters, and whether the findings may quote them."""
 
+OutputCheck = Callable[[Any], str | None]
+
 
 def compile_check(tool: str, schema: dict[str, Any]) -> ParameterCheck:
     """Return what checks one call's parameters: ``[]`` if they are valid, else one line a finding.
@@ -38,7 +40,7 @@ def compile_check(tool: str, schema: dict[str, Any]) -> ParameterCheck:
     """
     if not schema:
         return _no_findings
-    accepts = quick_check(schema)
+    accepts = quick_check(schema) if schema.get("type") == "object" else None
     validator: Validator | None = None if accepts else refuse_broken(tool, schema)
 
     def check(params: dict[str, Any], quote: bool) -> list[str]:
@@ -137,8 +139,26 @@ def _findings(tool: str, validator: Validator, params: dict[str, Any], quote: bo
     return texts
 
 
-def output_problem(validator: Validator, output: Any) -> str | None:
-    """Return where an output first breaks its schema, by the schema's words and never by the value; None if nowhere."""
+def compile_output(tool: str, schema: dict[str, Any]) -> OutputCheck:
+    """Return what checks an output: None if it is valid, else where it first breaks the schema, and by which rule.
+
+    It never tells the value. Raises ``InvalidInput`` for a broken schema, as :func:`refuse_broken` does.
+    """
+    accepts = quick_check(schema)
+    validator: Validator | None = None if accepts else refuse_broken(tool, schema, of_parameters=False)
+
+    def check(output: Any) -> str | None:
+        nonlocal validator
+        if accepts is not None and accepts(output):
+            return None
+        if validator is None:
+            validator = _validator(tool, schema)
+        return _first_problem(validator, output)
+
+    return check
+
+
+def _first_problem(validator: Validator, output: Any) -> str | None:
     try:
         error = next(validator.iter_errors(output), None)
     except Exception as failure:  # noqa: BLE001 - too deep, or a reference that leads nowhere

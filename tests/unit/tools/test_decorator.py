@@ -257,7 +257,7 @@ def test_values_are_made_from_json_where_the_annotation_is_richer() -> None:
         path: Path,
         many: set[int],
         text: str = "",
-    ) -> tuple[Any, ...]:
+    ) -> Any:
         return when, point, address, path, many, text
 
     entry = entry_of(take)

@@ -281,11 +281,23 @@ subschemas = st.one_of(
     simple,
     st.fixed_dictionaries({"type": st.just("array"), "items": simple}, optional={"minItems": st.integers(0, 2)}),
     st.fixed_dictionaries({"anyOf": st.lists(simple, min_size=1, max_size=3)}),
+    st.fixed_dictionaries({"$ref": st.sampled_from(["#/$defs/A", "#/$defs/B"])}),
 )
-schemas = st.fixed_dictionaries(
-    {"type": st.just("object"), "properties": st.dictionaries(st.sampled_from("pqr"), subschemas, max_size=3)},
-    optional={"required": st.lists(st.sampled_from("pqr"), unique=True), "additionalProperties": st.booleans()},
-)
+
+
+def objects(members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return schemas of objects."""
+    return st.fixed_dictionaries(
+        {"type": st.just("object"), "properties": st.dictionaries(st.sampled_from("pqr"), members, max_size=3)},
+        optional={
+            "required": st.lists(st.sampled_from("pqr"), unique=True),
+            "additionalProperties": st.booleans() | members,
+        },
+    )
+
+
+defined = st.fixed_dictionaries({"$defs": st.fixed_dictionaries({"A": simple | objects(simple), "B": simple})})
+schemas = st.builds(lambda schema, shared: {**schema, **shared}, objects(subschemas | objects(subschemas)), defined)
 
 
 @given(schemas, st.dictionaries(st.sampled_from("pqrs"), values, max_size=3))
@@ -296,6 +308,22 @@ def test_the_quick_yes_is_always_the_validators(schema: dict[str, Any], params: 
     assert check is not None
     if check(params):
         assert Draft202012Validator(schema).is_valid(params)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$defs": {"A": {"properties": {"a": {"$ref": "#/$defs/A"}}, "type": "object"}}, "$ref": "#/$defs/A"},
+        {"$defs": {"A": {"type": "strin"}}, "type": "object", "properties": {"a": {"type": "string"}}},
+        {"$ref": "#/properties/a", "properties": {"a": {"type": "string"}}},
+        {"$ref": "#/$defs/A"},
+        {"type": "string", "const": {"a": 1}},
+        {"type": "string", "enum": ["a", 1]},
+        {"type": "object", "required": "p"},
+    ],
+)
+def test_the_quick_yes_leaves_to_the_validator_what_it_does_not_know(schema: dict[str, Any]) -> None:
+    assert quick_check(schema) is None
 
 
 async def test_closing_lets_go_of_what_tools_hold_and_keeps_them() -> None:
