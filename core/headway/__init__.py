@@ -5,8 +5,9 @@ The names below are imported on first use, so that ``import headway`` costs next
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headway._lazy import attach
 from headway._version import __version__
 
 if TYPE_CHECKING:
@@ -266,17 +267,4 @@ __all__ = [
     "watch_policies",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'headway' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"headway.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(__name__, _HOME)

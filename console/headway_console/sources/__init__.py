@@ -10,7 +10,9 @@ They are imported on first use: a replay needs no HTTP client, and a console on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headway._lazy import attach
 
 if TYPE_CHECKING:
     from headway_console.sources.memory import MemorySource
@@ -22,10 +24,4 @@ _HOME = {"MemorySource": "memory", "RemoteSource": "remote", "ReplaySource": "re
 
 __all__ = ["MemorySource", "RemoteSource", "ReplaySource", "StoreSource"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = attach(__name__, _HOME)

@@ -7,7 +7,9 @@ and ``rank_proposals`` weighs candidates. The names below are imported on first 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headway._lazy import attach
 
 if TYPE_CHECKING:
     from headway.analysis.equivalence import Equivalence, equivalent
@@ -62,17 +64,4 @@ __all__ = [
     "transaction_check",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'headway.analysis' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"headway.analysis.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(__name__, _HOME)

@@ -9,7 +9,9 @@ use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headway._lazy import attach
 
 if TYPE_CHECKING:
     from headway.inference.answer import Completion, Metered, Prices, Usage
@@ -45,17 +47,4 @@ __all__ = [
     "inference_tools",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'headway.inference' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"headway.inference.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(__name__, _HOME)

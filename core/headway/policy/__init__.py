@@ -9,7 +9,9 @@ anything. The names below are imported on first use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headway._lazy import attach
 
 if TYPE_CHECKING:
     from headway.policy.call import PolicyCall
@@ -47,17 +49,4 @@ __all__ = [
     "watch_policies",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'headway.policy' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"headway.policy.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(__name__, _HOME)

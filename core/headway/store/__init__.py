@@ -7,8 +7,9 @@ outside this package names. Implementations are imported on first use: a log in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headway._lazy import attach
 from headway.store.memory import MemoryStore
 from headway.store.protocol import Claim, Reader, Statistics, Store
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from headway.store.sqlite.log import StoreLog
     from headway.store.sqlite.reader import StoreReader
 
-_LAZY = {
+_HOME = {
     "HomeLock": "sqlite.lock",
     "StoreLog": "sqlite.log",
     "StoreReader": "sqlite.reader",
@@ -74,11 +75,4 @@ async def open_reader(home: Home) -> Reader:
     return await Opened.open(home.db)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    found = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__, __dir__ = attach(__name__, _HOME)

@@ -7,7 +7,9 @@ on first use; none of the modules imports pydantic before a function is register
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headway._lazy import attach
 
 if TYPE_CHECKING:
     from headway.tools.basics import register_agent_basics
@@ -61,17 +63,4 @@ __all__ = [
     "tool",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'headway.tools' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"headway.tools.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(__name__, _HOME)
