@@ -53,12 +53,10 @@ from headway.plan.results import ProposalResult
 from headway.policy.engine import PolicyEngine
 from headway.policy.gates import Gates
 from headway.state import StateStore
-from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
 from headway.tools.executor import Executor, ExecutorTools
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.schema import ToolSchema
-from headway.tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from headway.analysis.scoring import PlannerConfig, ToolFeedback
@@ -280,6 +278,9 @@ class Runtime:
         """Register the seven basics on files, confined to ``workspace`` (default: the runtime's own, else the working
         folder); return their names.
         """
+        from headway.tools.basics import register_agent_basics
+        from headway.tools.workspace import Workspace
+
         root = workspace if workspace is not None else self._env.workspace or Path.cwd()
         return register_agent_basics(self.registry, Workspace(path_of(root)))
 

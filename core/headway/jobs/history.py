@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,7 +22,9 @@ from headway.events.views import JobRow, RunView
 from headway.execution.resumption import resumption_of
 from headway.jobs.transitions import TRANSITIONS, JobStatus
 from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus
-from headway.store import StoreReader
+
+if TYPE_CHECKING:
+    from headway.store import StoreReader
 
 RECENT_JOBS = 20
 """How many jobs a list of all checkpoints looks at."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,8 +25,10 @@ from headway.plan.graph import Node, Plan, plan_from_graph
 from headway.plan.parse import recorded_proposal
 from headway.plan.verify import Issue
 from headway.policy.gates import COMPENSATION, Gates
-from headway.store import StoreReader
 from headway.tools.registry import ToolRegistry
+
+if TYPE_CHECKING:
+    from headway.store import StoreReader
 
 
 class CannotGoOn(Exception):
