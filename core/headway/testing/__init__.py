@@ -1,9 +1,31 @@
-"""Public helpers for tests of Headway and of what is built on it: a virtual clock, made-up event streams, a model that
-says what it is told, a dispatcher that answers without tools."""
+"""Helpers for tests of Headway and of what is built on it.
 
-from headway.testing.clock import VirtualClock, settle
-from headway.testing.dispatcher import Answer, FakeDispatcher
-from headway.testing.inference import InferenceCall, ScriptedProvider
-from headway.testing.streams import event_stream
+A virtual clock, fake tools, made-up event streams and a scripted model. ``pytest_plugins = "headway.testing.plugin"``
+brings the fixtures ``virtual_clock``, ``runtime`` and ``engine``. The names below are imported on first use.
+"""
 
-__all__ = ["Answer", "FakeDispatcher", "InferenceCall", "ScriptedProvider", "VirtualClock", "event_stream", "settle"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headway._lazy import attach
+
+if TYPE_CHECKING:
+    from headway.testing.clock import VirtualClock, settle
+    from headway.testing.inference import InferenceCall, ScriptedProvider
+    from headway.testing.streams import event_stream
+    from headway.testing.tools import FakeTool, ToolCall
+
+_HOME = {
+    "FakeTool": "tools",
+    "InferenceCall": "inference",
+    "ScriptedProvider": "inference",
+    "ToolCall": "tools",
+    "VirtualClock": "clock",
+    "event_stream": "streams",
+    "settle": "clock",
+}
+
+__all__ = ["FakeTool", "InferenceCall", "ScriptedProvider", "ToolCall", "VirtualClock", "event_stream", "settle"]
+
+__getattr__, __dir__ = attach(__name__, _HOME)
