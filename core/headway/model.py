@@ -11,7 +11,6 @@ import re
 import types
 import typing
 from collections.abc import Iterable
-from difflib import get_close_matches
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -91,6 +90,8 @@ class Model(msgspec.Struct, metaclass=_Checking, frozen=True, forbid_unknown_fie
 
 def unknown_field(name: str, known: Iterable[str]) -> str:
     """Return the line about a field that a format does not know, with the known one it may have meant."""
+    from difflib import get_close_matches
+
     near = get_close_matches(name, known, 1)
     shown = one_line(name, 60)
     return f'unknown field "{shown}"' + (f': did you mean "{near[0]}"?' if near else "")

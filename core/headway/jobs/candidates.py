@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from headway.analysis.scoring import PlannerConfig, ToolFeedback, rank_proposals
 from headway.arguments import expect_many
 from headway.errors import InvalidInput, InvalidPlan
 from headway.jobs import admission
@@ -18,6 +17,7 @@ from headway.plan.results import ProposalResult, ReplanStep
 from headway.plan.verify import Issue, verify
 
 if TYPE_CHECKING:
+    from headway.analysis.scoring import PlannerConfig, ToolFeedback
     from headway.cancellation import CancellationToken
     from headway.jobs.runs import Execute, Runs
 
@@ -82,6 +82,8 @@ def _best(
 
     Asked anew before each: a run that was stopped rather than aborted has left its changes.
     """
+    from headway.analysis.scoring import rank_proposals
+
     ranked = rank_proposals(plans, config, feedback, state=runs.state.raw(), tools=runs.env.registry)
     return next((score.index for score in ranked if score.valid and _refusal(plans[score.index], runs) is None), None)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +99,8 @@ def write_checkpoint(checkpoint: RuntimeCheckpoint, path: Path) -> None:
 
     Raises :class:`StoreError` with one line if the file cannot be written, or would be too large to be read.
     """
+    import tempfile  # and shutil and the compressors with it, which a run without such a file does not need
+
     body = msgspec.json.format(msgspec.json.encode(checkpoint), indent=1)
     if len(body) > MAX_CHECKPOINT_BYTES:
         raise StoreError(
