@@ -229,6 +229,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "StateStore.get": {"key": "k", "default": None},
     "StateStore.keys": {},
     "StateStore.version": {"key": "k"},
+    "StateStore.raw": {},
     "StateStore.snapshot": {},
     "StateStore.set": {"key": "k", "value": {"m": [1]}},
     "StateStore.delete": {"key": "k"},
