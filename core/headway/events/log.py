@@ -211,7 +211,7 @@ class EventLog:
 
     def shed(self, upto: int) -> int:
         """Let go of the events up to seq ``upto``, and return how many; :attr:`on_shed` is told first."""
-        surplus = min(upto, self._last_seq) - self._tail_after
+        surplus = min(whole_number(upto, "upto", 0), self._last_seq) - self._tail_after
         if surplus <= 0:
             return 0
         if self.on_shed is not None:

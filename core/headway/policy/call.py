@@ -25,7 +25,7 @@ class PolicyCall(msgspec.Struct, frozen=True, gc=False):
     session that the run belongs to, ``principal`` who asked for it. ``now`` is the clock's monotonic time in seconds,
     on which rate limits count.
 
-    The mappings may be shared with the runtime; a policy written in Python gets the call :meth:`apart`.
+    The mappings may be shared with the runtime; a policy written in Python gets copies (:func:`apart`).
     """
 
     action_id: str
@@ -40,18 +40,19 @@ class PolicyCall(msgspec.Struct, frozen=True, gc=False):
     now: float = 0.0
     effects: Mapping[str, Any] = _NOTHING
 
-    def apart(self) -> PolicyCall:
-        """Return this call with lists and objects of its own: what is done to them changes no state and no action."""
-        return msgspec.structs.replace(
-            self,
-            parameters=copy_members(self.parameters),
-            state=StateSnapshot(self.state),
-            effects=copy_members(self.effects),
-        )
-
     def __repr__(self) -> str:
         # Without the values: a repr ends in logs.
         return f"PolicyCall({self.action_id!r}, {self.type!r}, tool={self.tool!r})"
+
+
+def apart(call: PolicyCall) -> PolicyCall:
+    """Return ``call`` with lists and objects of its own: what is done to them changes no state and no action."""
+    return msgspec.structs.replace(
+        call,
+        parameters=copy_members(call.parameters),
+        state=StateSnapshot(call.state),
+        effects=copy_members(call.effects),
+    )
 
 
 def refuse_malformed(call: object) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from headway.errors import one_line
 from headway.plan.checks import MISSING, equal
-from headway.policy.call import PolicyCall
+from headway.policy.call import PolicyCall, apart
 from headway.policy.condition import Condition
 from headway.policy.values import Unreadable, shown, texts
 
@@ -212,7 +212,7 @@ class Function:
         self.function = function
 
     def check(self, call: PolicyCall) -> Sequence[str]:
-        answer: Any = self.function(call.apart())
+        answer: Any = self.function(apart(call))
         if answer is None or answer is True:
             return ()
         if answer is False:

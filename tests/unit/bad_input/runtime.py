@@ -244,6 +244,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "CancellationToken.listen": {"callback": New(lambda _: list)},
     "EventLog": {"clock": New(lambda _: VirtualClock()), "last_seq": 0, "tail_limit": 0, "max_events": 10},
     "EventLog.sync": {},
+    "EventLog.shed": {"upto": 0},
+    "EventLog.statistics": {},
     "EventLog.append": {"*events": EVENT},
     "EventLog.write": {"*events": EVENT},
     "EventLog.flush": {},
