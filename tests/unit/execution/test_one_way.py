@@ -26,7 +26,7 @@ def stage() -> tuple[headway.Runtime, FakeDispatcher]:
 
     for name in ("fetch", "book", "refund", "pay"):
 
-        async def never(**_: Any) -> None:
+        async def never(**_: Any) -> Any:
             raise AssertionError("a tool was called")
 
         made.register_tool_entry(entry_of(headway.tool(name=name, parameters={})(never)))
