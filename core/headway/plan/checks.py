@@ -5,15 +5,19 @@ Texts are CAR's where it has one. They name keys, never values: a value may be a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from headway.plan.format import ActionType, Compensation, Precondition
 from headway.plan.graph import Node, Plan
-from headway.plan.references import find_references, is_reference, unescaped
+from headway.plan.references import Reference, find_references, is_reference, unescaped, value_at
+from headway.plan.schemas import ANYTHING, Part, Undeclared, kinds_of, may_fit, parts_at, union
 
 if TYPE_CHECKING:
     from headway.tools.registry import ToolEntry, ToolRegistry
+
+    Tools = ToolRegistry | None
 
 UNKNOWN: Any = object()
 """The value of a key that a tool will write; only ``verify`` meets it, and no test of it fails."""
@@ -144,7 +148,8 @@ def check_shape(node: Node) -> list[str]:
 def check_tool(node: Node, entry: ToolEntry | None) -> list[str]:
     """Return why the tool call cannot be made: no such tool, or parameters that its schema refuses.
 
-    Parameters with references are known at dispatch only; what the tool says of them then rejects this action.
+    Parameters with references are known at dispatch only: :func:`check_references` looks at what schemas say of them,
+    and what the tool says of the values then rejects this action.
     """
     if entry is None:
         return [f"tool '{node.tool}' is not registered"]
@@ -152,6 +157,63 @@ def check_tool(node: Node, entry: ToolEntry | None) -> list[str]:
         return []
     parameters = node.action.parameters
     return entry.validate(unescaped(parameters, node.escapes) if node.escapes else parameters)
+
+
+def check_references(
+    references: Iterable[Reference], parameters: dict[str, Any], tool: ToolEntry | None, plan: Plan, known: Tools
+) -> Iterator[tuple[str, str]]:
+    """Yield (severity, text) for references in ``parameters`` that cannot have a value, or one that ``tool`` takes.
+
+    An error is what the schemas rule out: a part that the source does not return, or a kind of JSON that does not fit
+    the parameter. A part that the source leaves open beside those that it declares is a warning.
+    """
+    for reference in references:
+        source = plan.nodes[reference.source]
+        undeclared: list[Undeclared] = []
+        given = parts_at(_output_of(source, known), reference.path, undeclared)
+        text = f"reference '{value_at(parameters, reference.where)}'"
+        if not given:
+            yield "error", f"{text}: {source.tool or source.type.value} does not return '{'.'.join(reference.path)}'"
+            continue
+        if undeclared and given == [ANYTHING]:
+            yield "warning", f"{text}: {_no_such_part(source, undeclared[0])}"
+        if tool is None:
+            continue
+        place = ".".join(map(str, reference.where))
+        taken = parts_at(Part(tool.schema.parameters, tool.schema.parameters), reference.where)
+        if not taken:
+            yield "error", f"{text}: tool '{tool.name}' does not take '{place}'"
+            continue
+        is_, takes = union(map(kinds_of, given)), union(map(kinds_of, taken))
+        if not may_fit(is_, takes):
+            yield "error", f"{text} is {_any_of(is_)}, '{place}' of tool '{tool.name}' takes {_any_of(takes)}"
+
+
+_WRITTEN: dict[str, Any] = {"type": "string"}
+_ASSERTED: dict[str, Any] = {"type": "object", "properties": {"asserted": _WRITTEN, "value": True}}
+
+
+def _output_of(source: Node, known: Tools) -> Part:
+    """Return what is known of the output of ``source``."""
+    schema: Any = None
+    if source.type is _TOOL_CALL:
+        entry = known.get(source.tool or "") if known is not None else None
+        schema = entry.schema.returns if entry is not None else None
+    elif source.type is _STATE_WRITE:
+        schema = _WRITTEN
+    elif source.type is ActionType.ASSERTION:
+        schema = {**_ASSERTED, "additionalProperties": False}
+    return ANYTHING if schema is None else Part(schema, schema)
+
+
+def _no_such_part(source: Node, part: Undeclared) -> str:
+    near = get_close_matches(part.name, part.declared, 1)
+    text = f"tool '{source.tool}' does not say that it returns '{part.name}'"
+    return f"{text}: did you mean '{near[0]}'?" if near else text
+
+
+def _any_of(kinds: Iterable[str] | None) -> str:
+    return " or ".join(sorted(kinds or ()))
 
 
 def check_compensation(
@@ -174,8 +236,11 @@ def check_compensation(
     entry = registry.get(compensation.tool)
     if entry is None:
         return [f"compensation: tool '{compensation.tool}' is not registered"]
-    # With references the values are known when it is due.
-    problems = [] if references else entry.validate(unescaped(compensation.parameters, escapes))
+    if references:  # their values are known when it is due
+        found = check_references(references, compensation.parameters, entry, plan, registry)
+        problems = [text for severity, text in found if severity == "error"]
+    else:
+        problems = entry.validate(unescaped(compensation.parameters, escapes))
     return [f"compensation: {text}" for text in problems]
 
 

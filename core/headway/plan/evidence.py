@@ -21,6 +21,7 @@ CHECKS: dict[str, tuple[str, str, str]] = {
     "loop_detection": ("heuristic", "identical tool calls are pointed out", "whether a repetition is a wanted poll"),
     "tool_existence": ("structural", "every tool is registered now", "that it still is when the plan runs"),
     "param_schema": ("structural", "parameters meet the tools' schemas", "those that references fill in"),
+    "references": ("structural", "references fit what tools say they return", "what tools return and do not declare"),
     "invocation_mode": ("structural", "each tool can be run the way the action asks", "how long it runs"),
     "permission": ("structural", "no tool is denied to all", "what will have been granted when the plan runs"),
     "compensation_resolution": ("structural", "every compensation can be called", "that it undoes what was done"),

@@ -21,6 +21,7 @@ from headway.plan.checks import (
     check_assertion,
     check_compensation,
     check_precondition,
+    check_references,
     check_shape,
     check_tool,
     declared_effects,
@@ -116,6 +117,10 @@ def verify(
         issues.append(Issue(text, "warning", check="resource_bounds"))
     issues += [Issue(text, severity, who, "permission") for severity, who, text in permissions(plan, registry)]
     issues += [Issue(text, "warning", action_id, "graph") for action_id, text in _ambiguities(plan)]
+    for node in plan.nodes:
+        if node.references:
+            found = _reference_issues(node, plan, registry)
+            issues += [issue for issue in found if issue.severity == "warning"]
     for action_id, text in repetitions(plan):
         issues.append(Issue(text, "warning", action_id, "loop_detection"))
     conflicts = write_conflicts(plan)
@@ -154,6 +159,9 @@ def admit(
             issues += [Issue(text, action_id=node.id, check="shape") for text in problems]
         elif node.type is _TOOL_CALL and registry is not None:
             issues += _tool_issues(node, registry)
+        if node.references:
+            found = _reference_issues(node, plan, registry)
+            issues += [issue for issue in found if issue.severity == "error"]
         if node.action.compensation is not None:
             index = index or {other.id: other.index for other in plan.nodes}
             problems = check_compensation(node.action.compensation, plan, index, registry)
@@ -173,11 +181,13 @@ def _not_run(proposal: ActionProposal, registry: ToolRegistry | None, max_action
     """Return the checks that nothing was given for."""
     entries = registry.entries() if registry is not None else []
     judged = registry is not None and all(map(is_tool, entries))
+    described = registry is not None and all(is_tool(entry) or entry.schema.parameters for entry in entries)
     undone = (action.compensation for action in proposal.actions if action.compensation is not None)
     lacking = {
         "resource_bounds": max_actions is None,
         "tool_existence": registry is None,
-        "param_schema": registry is None or not all(is_tool(entry) or entry.schema.parameters for entry in entries),
+        "param_schema": not described,
+        "references": not described,
         "invocation_mode": not judged,
         "permission": not judged,
         "compensation_resolution": registry is None and any(undo.type == "tool" for undo in undone),
@@ -195,6 +205,12 @@ def _tool_issues(node: Node, registry: ToolRegistry) -> list[Issue]:
     check = "tool_existence" if entry is None else "param_schema"
     issues += [Issue(text, action_id=node.id, check=check) for text in check_tool(node, entry)]
     return issues
+
+
+def _reference_issues(node: Node, plan: Plan, registry: ToolRegistry | None) -> list[Issue]:
+    tool = registry.get(node.tool or "") if registry is not None and node.type is _TOOL_CALL else None
+    found = check_references(node.references, node.action.parameters, tool, plan, registry)
+    return [Issue(text, severity, node.id, "references") for severity, text in found]
 
 
 def _state_issues(plan: Plan, state: Mapping[str, Any]) -> tuple[list[Issue], dict[str, Any]]:

@@ -204,7 +204,14 @@ def test_evidence_says_what_did_not_run_and_what_stays_open() -> None:
     )
     evidence = report.evidence
     assert evidence is not None
-    assert not_run(report) == ["resource_bounds", "tool_existence", "param_schema", "invocation_mode", "permission"]
+    assert not_run(report) == [
+        "resource_bounds",
+        "tool_existence",
+        "param_schema",
+        "references",
+        "invocation_mode",
+        "permission",
+    ]
     assert evidence.assumptions == ["action 'a' assumes state key 'k'"]
     assert evidence.untested_regions == [
         "parameters of b come from other actions",
@@ -218,7 +225,12 @@ def test_evidence_says_what_did_not_run_and_what_stays_open() -> None:
 
 
 def test_evidence_of_tools_that_are_only_names_or_schemas() -> None:
-    assert not_run(checked(tools=["echo"], max_actions=1)) == ["param_schema", "invocation_mode", "permission"]
+    assert not_run(checked(tools=["echo"], max_actions=1)) == [
+        "param_schema",
+        "references",
+        "invocation_mode",
+        "permission",
+    ]
     schema = ToolSchema(name="sch", parameters={"type": "object"})
     assert not_run(checked(schemas=[schema], max_actions=1)) == ["invocation_mode", "permission"]
     assert not_run(checked(tools=registry("echo"), max_actions=1)) == []
