@@ -7,6 +7,7 @@ as soon as nobody waits for it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from headway.cancellation import LeftBehind
 from headway.clock import SYSTEM_CLOCK, Clock, TimerHandle, clock_of
 from headway.dispatch.progress import Progress
 from headway.dispatch.protocol import KILL_GRACE_S, Call, CallRequest, Cause, Health
+from headway.errors import ToolError, describe
 from headway.events import kinds
 from headway.jsonvalue import copy_members
 from headway.numbers import timeout_s
@@ -63,7 +65,7 @@ class LocalDispatcher:
             self._open_context(call)
         if entry.is_async:
             call.begun = True
-            call.future = asyncio.get_running_loop().create_task(self._drive(call))
+            call.future = _task(self._drive(call), entry.name)
         else:
             call.future = self._submit(call)
             call.future.add_done_callback(partial(self._returned, call))
@@ -102,7 +104,9 @@ class LocalDispatcher:
         except asyncio.CancelledError as error:
             self._end(call, error)
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a tool raises is its outcome
+        except SystemExit as error:  # asyncio would let it end the process
+            self._end(call, ToolError(describe(error)))
+        except Exception as error:  # noqa: BLE001 - whatever a tool raises is its outcome
             self._end(call, error)
         except GeneratorExit:  # the loop is gone, and so is whoever waited
             raise
@@ -222,6 +226,14 @@ class LocalDispatcher:
         call.abandoned = True
         self.left_behind.add(call.future)
         self._end(call, None)
+
+
+def _task(coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """Return the task of a tool, with the tool's name: cheaper than ``create_task``, which makes one up."""
+    loop = asyncio.get_running_loop()
+    if loop.get_task_factory() is not None:
+        return loop.create_task(coroutine, name=name)
+    return asyncio.Task(coroutine, loop=loop, name=name)
 
 
 def _arguments(call: LocalCall) -> dict[str, Any]:

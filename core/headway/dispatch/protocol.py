@@ -2,7 +2,7 @@
 
 ::
 
-    handle = dispatcher.call(CallRequest(entry, parameters, on_end=ended))
+    handle = dispatcher.call(CallRequest(entry=entry, parameters={}, on_end=ended))
     dispatcher.cancel(handle, "no longer wanted")   # takes it back if the tool has not begun
     dispatcher.kill(handle)                         # cuts it off
 
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import msgspec
 
 from headway.errors import InvalidInput
 from headway.tools.context import NEVER_CANCELLED, CancelView
@@ -44,7 +46,10 @@ class Surroundings(NamedTuple):
     workspace: Path | None = None
 
 
-class CallRequest:
+NO_SURROUNDINGS = Surroundings()
+
+
+class CallRequest(msgspec.Struct, kw_only=True, gc=False):
     """One call to make: of ``entry`` with ``parameters``, which the tool gets as a copy of its own.
 
     ``timeout_ms`` bounds the time inside the tool; waiting for a thread is not part of it. ``compensates`` marks a call
@@ -53,43 +58,16 @@ class CallRequest:
     before ``call()`` has returned, and from within ``kill(handle, now=True)`` at the latest.
     """
 
-    __slots__ = (
-        "action_id",
-        "attempt",
-        "compensates",
-        "entry",
-        "job_id",
-        "on_end",
-        "parameters",
-        "report",
-        "surroundings",
-        "timeout_ms",
-    )
-
-    def __init__(
-        self,
-        entry: ToolEntry,
-        parameters: dict[str, Any],
-        *,
-        on_end: Callable[[Call], object],
-        job_id: str = "",
-        action_id: str = "",
-        attempt: int = 1,
-        timeout_ms: int | None = None,
-        surroundings: Surroundings = Surroundings(),  # noqa: B008 - it is immutable
-        report: Callable[[str, dict[str, Any]], object] | None = None,
-        compensates: bool = False,
-    ) -> None:
-        self.entry = entry
-        self.parameters = parameters
-        self.on_end = on_end
-        self.job_id = job_id
-        self.action_id = action_id
-        self.attempt = attempt
-        self.timeout_ms = timeout_ms
-        self.surroundings = surroundings
-        self.report = report
-        self.compensates = compensates
+    entry: ToolEntry
+    parameters: dict[str, Any]
+    on_end: Callable[[Call], object]
+    job_id: str = ""
+    action_id: str = ""
+    attempt: int = 1
+    timeout_ms: int | None = None
+    surroundings: Surroundings = NO_SURROUNDINGS
+    report: Callable[[str, dict[str, Any]], object] | None = None
+    compensates: bool = False
 
     @property
     def idempotency_key(self) -> str:

@@ -42,6 +42,7 @@ class Attempts:
         self.env = level.env
         self.in_flight: dict[Call, PendingAction] = {}
         self.ended: deque[PendingAction] = deque()
+        self._dispatcher = level.env.dispatcher
         self._surroundings = Surroundings(level.run_.token, level.state, level.env.workspace)
 
     # -- start and end of a call ---------------------------------------------------------------------------------
@@ -51,8 +52,8 @@ class Attempts:
         entry, node = action.entry, action.node
         assert entry is not None
         request = CallRequest(
-            entry,
-            action.parameters,
+            entry=entry,
+            parameters=action.parameters,
             on_end=self._ended,
             job_id=self.run.job_id,
             action_id=node.id,
@@ -62,10 +63,10 @@ class Attempts:
             report=partial(self._report, action, action.attempt) if entry.context_param is not None else None,
         )
         action.move(State.IN_FLIGHT)
-        call = action.call = self.env.dispatcher.call(request)
+        call = action.call = self._dispatcher.call(request)
         self.in_flight[call] = action
         if self.run.token.is_killed():
-            self.env.dispatcher.kill(call)
+            self._dispatcher.kill(call)
 
     def _report(self, action: PendingAction, attempt: int, kind: str, data: dict[str, Any]) -> None:
         self.run.emit(kind, data, node=action.node, attempt=attempt)
@@ -80,17 +81,17 @@ class Attempts:
     def withdraw(self) -> None:
         """Take back the calls whose tools have not begun: now they never will."""
         for call in list(self.in_flight):
-            self.env.dispatcher.cancel(call, self.run.token.reason)
+            self._dispatcher.cancel(call, self.run.token.reason)
 
     def kill(self) -> None:
         """Cut off everything in flight."""
         for call in list(self.in_flight):
-            self.env.dispatcher.kill(call)
+            self._dispatcher.kill(call)
 
     def give_up(self, text: str, code: ErrorCode, launching: Iterable[PendingAction]) -> None:
         """Cut off and leave behind everything in flight; fail it, and what was about to start, with ``code``."""
         for call in list(self.in_flight):
-            self.env.dispatcher.kill(call, now=True)
+            self._dispatcher.kill(call, now=True)
         cut = [action for action in self.ended if _cut_off(action)]
         self.ended = deque(action for action in self.ended if not _cut_off(action))
         try:
@@ -142,7 +143,7 @@ class Attempts:
 
     def _returned(self, action: PendingAction, call: Call) -> None:
         """Settle an action whose tool returned, if what it returned can stand."""
-        node = action.node
+        node, stages = action.node, self.level.stages
         try:
             outcome = read_outcome(action.tool, call.value, node.action.expected_effects)
         except Unrecordable as error:
@@ -154,7 +155,8 @@ class Attempts:
         if problem is not None:
             self._failed(action, *problem, used=outcome.used)
             return
-        self.level.stages.leave(action, End(call.seconds, outcome.used, outcome))
+        if stages.holding:
+            stages.leave(action, End(call.seconds, outcome.used, outcome))
         self.run.settle(
             node,
             ActionStatus.SUCCEEDED,

@@ -28,7 +28,7 @@ from headway.execution import stop as stops
 from headway.execution.attempt import SELF_CANCELLED
 from headway.execution.outcome import Unrecordable, read_outcome
 from headway.execution.parameters import fill_in
-from headway.execution.pending import PendingAction, PendingCompensation, State, Wait
+from headway.execution.pending import PendingAction, PendingCompensation, State, Wait, Written
 from headway.execution.resumption import CUT_OFF
 from headway.execution.stages.stage import End, Refused
 from headway.limits.flight import call_key
@@ -176,7 +176,7 @@ class Compensations:
             tool, given = named.tool or "", named.parameters
         if node.index in self._run.undoing and not self._may_repeat(node.action, tool, named):
             raise ToolError(CUT_OFF)
-        return PendingCompensation(node, tool, given, *find_references(given, self._index))
+        return PendingCompensation(node, tool, given, Written(*find_references(given, self._index)))
 
     def _may_repeat(self, undone: Action, tool: str, named: Action | None) -> bool:
         """Whether a compensation that may have taken effect can run again without doing more than once."""
@@ -236,8 +236,8 @@ class Compensations:
         assert entry is not None
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         request = CallRequest(
-            entry,
-            action.parameters,
+            entry=entry,
+            parameters=action.parameters,
             on_end=lambda _: None if ended.done() else ended.set_result(None),
             job_id=run.job_id,
             action_id=node.id,

@@ -132,15 +132,14 @@ class Level:
                 text = f"dependency '{missing}' did not succeed"
                 run.settle(node, ActionStatus.SKIPPED, error=text, code=ErrorCode.DEPENDENCY)
                 return None
-        return self._pending(node)
+        return self._pending(node) if run.tried else PendingAction(node)
 
     def _pending(self, node: Node) -> PendingAction:
         """Return the pending action of a node; a restart may have come between its attempts."""
         action = PendingAction(node)
-        if self.run_.tried:
-            tried = self.run_.tried.get(node.index)
-            if tried is not None:
-                action.attempt, action.error, action.code, action.duration = tried
+        tried = self.run_.tried.get(node.index)
+        if tried is not None:
+            action.attempt, action.error, action.code, action.duration = tried
         return action
 
     def _may_start(self, action: PendingAction) -> bool:

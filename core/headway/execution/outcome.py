@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from headway.errors import HeadwayError, describe
 from headway.jsonvalue import to_json
@@ -13,7 +15,6 @@ from headway.state import state_key
 from headway.tools.context import ToolResult
 
 _NOTHING: dict[str, Any] = {}
-_NONE: list[Any] = []
 
 
 class Unrecordable(HeadwayError):
@@ -22,7 +23,7 @@ class Unrecordable(HeadwayError):
     used: dict[str, int] | None = None
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What a call gave back.
 
     ``effects`` are those the tool confirmed, None if the declared ones stand; ``changes`` what they do to the state.
@@ -31,11 +32,11 @@ class Outcome(NamedTuple):
 
     output: Any
     effects: Mapping[str, Any] | None = None
-    changes: dict[str, Any] = _NOTHING
-    artifacts: list[Any] = _NONE
-    usage: dict[str, Any] = _NOTHING
+    changes: dict[str, Any] = {}
+    artifacts: list[Any] = []
+    usage: dict[str, Any] = {}
     cost: int | None = None
-    used: dict[str, int] = _NOTHING
+    used: dict[str, int] = {}
 
 
 def read_outcome(tool: str, value: Any, declared: Mapping[str, Any] = _NOTHING) -> Outcome:
@@ -46,7 +47,8 @@ def read_outcome(tool: str, value: Any, declared: Mapping[str, Any] = _NOTHING) 
     used: dict[str, int] | None = _NOTHING
     try:
         if not isinstance(value, ToolResult):
-            return Outcome(to_json(value), None, _changes(declared) if declared else _NOTHING)
+            output = to_json(value)
+            return Outcome(output, None, _changes(declared)) if declared else Outcome(output)
         used = None  # not known until it is read
         effects = value.effects
         artifacts = to_json(list(value.artifacts))

@@ -10,13 +10,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from headway.errors import InvalidTransition
 from headway.plan.format import ActionType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from headway.dispatch.protocol import Call
     from headway.limits.flight import Hit
@@ -56,12 +56,32 @@ class Wait(Protocol):
         """Give it up; harmless once it is over."""
 
 
+class Source(Protocol):
+    """The place that says what stands in parameters: the node of an action, or a compensation."""
+
+    @property
+    def references(self) -> Sequence[Reference]:
+        """The references in them."""
+
+    @property
+    def escapes(self) -> Sequence[tuple[str | int, ...]]:
+        """The places where ``$$`` stands for ``$``."""
+
+
+class Written(NamedTuple):
+    """What stands in the parameters of a compensation."""
+
+    references: Sequence[Reference]
+    escapes: Sequence[tuple[str | int, ...]]
+
+
 class PendingAction:
     """One action of a level.
 
-    ``stage`` is the number of the stage it enters next; ``again`` says that it waits for a further attempt. ``error``
-    and ``code`` are those of the attempt before. ``duration`` is the time inside the tool over all attempts, ``waited``
-    the time parked, both in seconds. ``reused`` is the result that makes a call unnecessary.
+    ``tool`` is the name of the tool that it ``calls``, empty for a state action; ``source`` says what its parameters
+    refer to. ``stage`` is the number of the stage it enters next; ``again`` says that it waits for a further attempt.
+    ``error`` and ``code`` are those of the attempt before. ``duration`` is the time inside the tool over all attempts,
+    ``waited`` the time parked, both in seconds. ``reused`` is the result that makes a call unnecessary.
     """
 
     compensates = False
@@ -82,6 +102,9 @@ class PendingAction:
 
     def __init__(self, node: Node) -> None:
         self.node = node
+        self.tool = node.tool or ""
+        self.calls = node.type is _TOOL_CALL
+        self.source: Source = node
         self.parameters: dict[str, Any] = node.action.parameters
 
     def __repr__(self) -> str:
@@ -89,29 +112,9 @@ class PendingAction:
         return f"<{type(self).__name__} '{self.node.id}', {self.state.value}{on}>"
 
     @property
-    def tool(self) -> str:
-        """The name of the tool that it calls; empty for a state action."""
-        return self.node.tool or ""
-
-    @property
-    def calls(self) -> bool:
-        """Whether it is the call of a tool."""
-        return self.node.type is _TOOL_CALL
-
-    @property
     def needs_call(self) -> bool:
         """Whether a tool has yet to be called: there is no result to reuse."""
-        return self.node.type is _TOOL_CALL and self.reused is None
-
-    @property
-    def references(self) -> Iterable[Reference]:
-        """The references in its parameters."""
-        return self.node.references
-
-    @property
-    def escapes(self) -> Iterable[tuple[str | int, ...]]:
-        """The places in its parameters where ``$$`` stands for ``$``."""
-        return self.node.escapes
+        return self.calls and self.reused is None
 
     def move(self, to: State) -> None:
         """Change the state; raise :class:`InvalidTransition` where there is no way."""
@@ -153,36 +156,10 @@ class PendingCompensation(PendingAction):
         node: Node,
         tool: str,
         parameters: dict[str, Any],
-        references: Iterable[Reference],
-        escapes: Iterable[tuple[str | int, ...]],
+        source: Source,
     ) -> None:
         super().__init__(node)
-        self._tool = tool
+        self.tool = tool
+        self.calls = True
+        self.source = source
         self.parameters = parameters
-        self._references = references
-        self._escapes = escapes
-
-    @property
-    def tool(self) -> str:
-        """The name of the tool that it calls."""
-        return self._tool
-
-    @property
-    def calls(self) -> bool:
-        """Whether it is the call of a tool: always."""
-        return True
-
-    @property
-    def needs_call(self) -> bool:
-        """Whether a tool has yet to be called: always, no result is reused."""
-        return True
-
-    @property
-    def references(self) -> Iterable[Reference]:
-        """The references in its parameters."""
-        return self._references
-
-    @property
-    def escapes(self) -> Iterable[tuple[str | int, ...]]:
-        """The places in its parameters where ``$$`` stands for ``$``."""
-        return self._escapes

@@ -81,6 +81,7 @@ class Run:
         self.refused: StoreError | None = None  # what the log said to an event: none came after it
         self._kill_logged = past is not None and past.kill_reason is not None
         self.stages = Stages(self)
+        self._time_ms = env.clock.time_ms
         self._before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
         self._thread = 0
@@ -381,7 +382,7 @@ class Run:
         cost: int | None = None,
     ) -> None:
         """Record the outcome of ``node``: its result and its terminal event. Times are seconds."""
-        ms = self.env.clock.time_ms()
+        ms = self._time_ms()
         data: dict[str, Any] = {}
         result = ActionResult(node.id, status, attempts=attempts, timestamp=self.env.timestamp(ms))
         if status is ActionStatus.SUCCEEDED:
@@ -405,12 +406,11 @@ class Run:
             data["usage"] = result.usage = usage
         if cost is not None:
             data["cost"] = result.cost = cost
-        self.results[node.index] = result
-        self.own[node.index] = None
+        index = node.index
+        self.results[index] = result
+        self.own[index] = None
         self._count(node, result)
-        self._record(
-            Event(_KIND[status], data, self.job_id, node.id, node.level, attempts or None, None, None, None, ms)
-        )
+        self._record(Event(_KIND[status], data, self.job_id, node.id, node.level, attempts or None, ts=ms))
 
     def _count(self, node: Node, result: ActionResult) -> None:
         self.cost.count(

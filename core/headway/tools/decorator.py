@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from headway.arguments import expect, shown_value
-from headway.errors import InvalidInput, ToolError, describe
+from headway.errors import InvalidInput
 from headway.numbers import LONGEST_S, positive_seconds, whole_number
 from headway.tools.annotations import parameters_schema, returns_schema
 from headway.tools.conversion import Conversion
@@ -140,7 +140,7 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
     conversion = Conversion(signature, name, frozenset({CONTEXT, context_param or CONTEXT}))
     return ToolEntry(
         schema=schema,
-        call=_converting(_staying(call, write) if is_async else _writing(call, write), conversion),
+        call=_converting(_writing(call, write, is_async), conversion),
         is_async=is_async,
         context_param=context_param or (CONTEXT if streams else None),
         source=source,
@@ -267,24 +267,8 @@ def _is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-def _staying(function: Callable[..., Any], write: Writer | None) -> Callable[..., Any]:
-    """Return an async ``function`` that cannot end the process: asyncio lets ``SystemExit`` through every task.
-
-    What it returns is written as JSON data.
-    """
-
-    @functools.wraps(function)
-    async def call(**params: Any) -> Any:
-        try:
-            value = await function(**params)
-            return value if write is None else write(value)
-        except SystemExit as error:
-            raise ToolError(describe(error)) from error
-
-    return call
-
-
-def _writing(function: Callable[..., Any], write: Writer | None) -> Callable[..., Any]:
+def _writing(function: Callable[..., Any], write: Writer | None, is_async: bool) -> Callable[..., Any]:
+    """Return ``function`` with what it returns written as JSON data."""
     if write is None:
         return function
 
@@ -292,7 +276,11 @@ def _writing(function: Callable[..., Any], write: Writer | None) -> Callable[...
     def call(**params: Any) -> Any:
         return write(function(**params))
 
-    return call
+    @functools.wraps(function)
+    async def call_async(**params: Any) -> Any:
+        return write(await function(**params))
+
+    return call_async if is_async else call
 
 
 def _converting(function: Callable[..., Any], conversion: Conversion) -> Callable[..., Any]:

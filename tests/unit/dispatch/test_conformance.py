@@ -58,8 +58,8 @@ class Bench:
         """Make a call."""
         entry = self.entry(answer)
         request = CallRequest(
-            entry,
-            parameters,
+            entry=entry,
+            parameters=parameters,
             on_end=self.ended.append,
             timeout_ms=timeout_ms,
             report=lambda kind, data: self.reports.append((kind, data)),
@@ -177,9 +177,10 @@ async def test_progress_is_reported_as_events(bench: Bench) -> None:
 
 async def test_an_idempotency_key_names_the_call_and_not_the_attempt() -> None:
     entry = Bench("fake").entry(Answer())
+    fields: dict[str, Any] = {"entry": entry, "parameters": {}, "on_end": print, "job_id": "j", "action_id": "a"}
     keys = [
-        CallRequest(entry, {}, on_end=print, job_id="j", action_id="a", attempt=n, compensates=undo).idempotency_key
-        for n, undo in ((1, False), (2, False), (1, True))
+        CallRequest(attempt=attempt, compensates=undo, **fields).idempotency_key
+        for attempt, undo in ((1, False), (2, False), (1, True))
     ]
     assert keys == ["j:a", "j:a", "j:a:compensation"]
 

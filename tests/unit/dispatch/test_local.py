@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -53,7 +53,7 @@ class Hold:
 def request(function: Any, ends: Ends, parameters: dict[str, Any] | None = None, **fields: Any) -> CallRequest:
     """Return a request to call ``function``."""
     entry = entry_of(headway.tool(name="tool", parameters={})(function))
-    return CallRequest(entry, parameters or {}, on_end=ends.put_nowait, **fields)
+    return CallRequest(entry=entry, parameters=parameters or {}, on_end=ends.put_nowait, **fields)
 
 
 @pytest.mark.parametrize("blocking", [False, True])
@@ -155,14 +155,26 @@ async def test_closed_threads_are_an_error_of_the_call() -> None:
     assert isinstance((await ends.next()).error, headway.HeadwayError)
 
 
-async def test_an_exit_in_a_tool_is_its_error() -> None:
+@pytest.mark.parametrize("kind", ["async", "blocking", "stream"])
+async def test_an_exit_in_a_tool_is_its_error(kind: str) -> None:
     ends = Ends()
 
-    async def leave() -> None:
+    def leave() -> None:
         raise SystemExit(3)
 
-    LocalDispatcher().call(request(leave, ends))
-    assert "SystemExit: 3" in str((await ends.next()).error)
+    async def leave_async() -> None:
+        leave()
+
+    async def leave_in_mid_stream() -> AsyncIterator[str]:
+        yield "a"
+        leave()
+
+    LocalDispatcher().call(
+        request({"async": leave_async, "blocking": leave, "stream": leave_in_mid_stream}[kind], ends)
+    )
+    error = (await ends.next()).error
+    assert isinstance(error, headway.ToolError)
+    assert error.message == "SystemExit: 3"
 
 
 def test_an_interrupt_in_a_tool_is_noted_and_reaches_the_program() -> None:
@@ -173,7 +185,7 @@ def test_an_interrupt_in_a_tool_is_noted_and_reaches_the_program() -> None:
 
     async def main() -> None:
         entry = entry_of(headway.tool(name="tool", parameters={})(interrupt))
-        LocalDispatcher().call(CallRequest(entry, {}, on_end=ended.append))
+        LocalDispatcher().call(CallRequest(entry=entry, parameters={}, on_end=ended.append))
         await asyncio.get_running_loop().create_future()
 
     with pytest.raises(KeyboardInterrupt):

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from headway.errors import InvalidInput, ToolError
+from headway.errors import InvalidInput
 from headway.tools.context import ToolContext
 from headway.tools.decorator import entry_of, options_of, tool
 from headway.tools.schema import RateLimit
@@ -216,14 +216,6 @@ async def test_async_kinds() -> None:
     partial = functools.partial(plain)
     assert entry_of(partial).is_async
     assert entry_of(partial).schema.name == "plain"
-
-
-async def test_sys_exit_in_an_async_tool_is_the_tools_failure() -> None:
-    async def leave(code: int) -> None:
-        sys.exit(code)
-
-    with pytest.raises(ToolError, match=r"^SystemExit: 3$"):
-        await entry_of(leave).call(code=3)
 
 
 def test_methods_and_wrapped_functions() -> None:

@@ -118,13 +118,6 @@ async def test_an_error_in_mid_stream_is_the_calls() -> None:
     with pytest.raises(ValueError, match="broken"):
         await run(breaks)
 
-    async def leaves() -> AsyncIterator[str]:
-        yield "a"
-        raise SystemExit(3)
-
-    with pytest.raises(ToolError, match="SystemExit: 3"):
-        await run(leaves)
-
 
 @pytest.mark.parametrize("chunk", [math.nan, object(), "\ud800"])
 async def test_a_chunk_that_is_not_json_ends_it_and_the_generator_is_closed(chunk: Any) -> None:

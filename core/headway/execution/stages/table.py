@@ -28,14 +28,17 @@ STAGES: tuple[type[Stage], ...] = (
 
 
 class Stages:
-    """The stages of one run. Those that have nothing to say are left out, until a rule comes."""
+    """The stages of one run. Those that have nothing to say are left out, until a rule comes.
+
+    ``holding`` are those that may hold something for an action; without any there is nothing to leave.
+    """
 
     def __init__(self, run: Run) -> None:
         self._rules = run.env.rules
         self._all = [stage(run) for stage in STAGES]
         self._seen = -1
         self._active: list[tuple[int, Stage]] = []
-        self._holding: list[Stage] = []
+        self.holding: list[Stage] = []
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:
         """Take an action through the stages that are left; return False if one parked it.
@@ -54,7 +57,7 @@ class Stages:
 
     def leave(self, action: PendingAction, end: End | None = None) -> None:
         """Have each stage give back what it holds for an action, as its end asks for."""
-        for stage in self._holding:
+        for stage in self.holding:
             stage.leave(action, end)
 
     def _look(self) -> None:
@@ -62,5 +65,5 @@ class Stages:
         self._seen = self._rules.version
         self._active = [(number, stage) for number, stage in enumerate(self._all) if stage.active()]
         active = {stage for _, stage in self._active}
-        held = [stage for stage in self._all if stage in active or stage in self._holding]
-        self._holding = [stage for stage in held if type(stage).leave is not Stage.leave]
+        held = [stage for stage in self._all if stage in active or stage in self.holding]
+        self.holding = [stage for stage in held if type(stage).leave is not Stage.leave]

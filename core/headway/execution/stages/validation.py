@@ -29,20 +29,16 @@ class ValidationStage(Stage):
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:
         """Refuse an action that cannot run in the state."""
-        node = action.node
+        node, source = action.node, action.source
         problems: list[str] = []
         if action.calls:
             entry = action.entry = self._tool(action.tool)
             if entry is None:
                 problems.append(f"tool '{action.tool}' is not registered")
-        if action.references or action.escapes or action.compensates:
+        if source.references or source.escapes or action.compensates:
             problems += self._fill_in(action)
-        if action.compensates:
-            if problems:
-                raise Refused("; ".join(problems), ErrorCode.VALIDATION)
-            return True
         code = ErrorCode.VALIDATION if problems else ErrorCode.PRECONDITION
-        if node.reads or node.action.preconditions:
+        if (node.reads or node.action.preconditions) and not action.compensates:
             problems += check_state(node, flow.state)
         if problems:
             raise Refused("; ".join(problems), code)
@@ -54,10 +50,10 @@ class ValidationStage(Stage):
         The parameters of a compensation have not been checked before, and may come from the state: no value is quoted.
         """
         try:
-            action.parameters = fill_in(action.parameters, action.references, action.escapes, self.run)
+            action.parameters = fill_in(action.parameters, action.source.references, action.source.escapes, self.run)
         except Refused as refusal:
             return [refusal.text]
         entry = action.entry
         if entry is None:
             return []
-        return entry.validate(action.parameters, quote=not (action.references or action.compensates))
+        return entry.validate(action.parameters, quote=not (action.source.references or action.compensates))
