@@ -24,6 +24,9 @@ RUNS = 8
 FOLLOWED = 20_000
 """The most events that are made up for after a loss; beyond, a fresh start comes instead."""
 
+INCOMPLETE_S = 2.0
+"""Seconds between fresh starts while the daemon's lists are not complete."""
+
 _RETRY_S = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 
@@ -96,8 +99,13 @@ class RemoteSource:
             try:
                 fresh = fresh or await self._if_lost()
                 if fresh is not None:
+                    complete = fresh.complete
                     yield fresh
                     fresh, failures = None, 0
+                    if not complete:  # the daemon is still folding its log: take what it has, again and again
+                        await self._pause(INCOMPLETE_S)
+                        fresh = await self._snapshot()
+                        continue
                 async with aclosing(self._client.follow(self._seq, patience=0)) as followed:
                     async for events in followed:
                         self._daemon.tell("")

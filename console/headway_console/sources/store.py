@@ -65,6 +65,7 @@ class StoreSource:
         self._trouble = Link(since_ms=clock.time_ms())
         self._running: set[str] = set()
         self._seq = 0
+        self._complete = True
         self._wake = asyncio.Event()
         self._closed = False
 
@@ -156,7 +157,7 @@ class StoreSource:
                     if self._daemon.problem:
                         self._daemon.hurry()  # a daemon that has just begun may have written them
                     yield events
-                fresh = True  # replaced: the events ended
+                fresh = True  # replaced, or the lists have become complete: the events ended
             except (StoreError, NotFound) as error:
                 if self._is_closed():
                     return
@@ -169,7 +170,10 @@ class StoreSource:
     # -- the file --------------------------------------------------------------------------------------------------
 
     async def _events(self, reader: StoreReader) -> AsyncIterator[list[Event]]:
-        """Yield what is committed; ends when the file is no longer that of the home, or at :meth:`close`."""
+        """Yield what is committed; ends when a fresh start is due, or at :meth:`close`.
+
+        That is when the file is no longer that of the home, or when the lists, incomplete so far, have become complete.
+        """
         looked_at = self._clock.now()
         while not self._closed:
             version = await reader.data_version()
@@ -184,6 +188,8 @@ class StoreSource:
                     if self._present() != self._identity:
                         await self._lose_reader()
                         return
+                    if not self._complete and await reader.complete():
+                        return
 
     async def _snapshot(self, reader: StoreReader) -> Snapshot:
         """Return a fresh start."""
@@ -196,6 +202,7 @@ class StoreSource:
                 runs[job_id] = run
         events = await reader.events(before=snapshot.seq + 1, limit=LISTED)
         self._seq = snapshot.seq
+        self._complete = snapshot.complete
         self._running = set(running)
         snapshot.runs = runs
         snapshot.events = events

@@ -59,6 +59,10 @@ class JobsList(Panel):
         """Return how many pass the filter."""
         return f"{len(self._rows):,} of {count(self._all, 'job')}" if self.expression else ""
 
+    def note(self) -> Line:
+        """Say so while jobs are missing from the list."""
+        return [] if self.model.complete else [("list incomplete: the store is being indexed", "waiting")]
+
     def wants_attention(self, index: int) -> bool:
         """Whether it failed or waits for somebody."""
         job = self._rows[index]

@@ -202,6 +202,10 @@ class MemoryStore:
         views = {name: clone(view) for name, view in self._views.items()}
         return Snapshot(self.log.last_seq, runs={run.job.job_id: run} if run is not None else None, **views)
 
+    async def complete(self) -> bool:
+        """Return True: lists hold every job that the log does."""
+        return True
+
     # -- checkpoints -------------------------------------------------------------------------------------------------
 
     async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:

@@ -121,6 +121,9 @@ class Reader(Protocol):
         Raises :class:`headway.errors.NotFound` if there is no such job.
         """
 
+    async def complete(self) -> bool:
+        """Return whether lists hold every job: not while caches that were lost are being folded anew."""
+
     async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
         """Return the checkpoints that were saved (not the ends of levels), of a job, a scope or all, oldest first."""
 

@@ -10,6 +10,7 @@ from headway.client.wire import JobAnswer
 from headway.errors import Conflict
 from headway.events.views import JobRow, RunView
 from headway.plan.results import ProposalResult
+from headway.store import store_of
 from headway_bridge.operator.answers import answer
 from headway_bridge.operator.bodies import ReasonBody, SubmitBody, read_body, read_plan, text
 from headway_bridge.operator.context import Op, Who
@@ -27,8 +28,15 @@ async def jobs(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[int | None, Query(ge=0)] = None,
 ) -> Response:
-    """Return jobs, newest first. `before` is the `first_seq` of the last job of the page before."""
-    return answer(await operator.engine.jobs(status=status, limit=limit, before=before))
+    """Return jobs, newest first. `before` is the `first_seq` of the last job of the page before.
+
+    The header `Headway-Complete` is `false` while a store that lost its caches folds its log anew: then older jobs of a
+    status may be missing.
+    """
+    found = answer(await operator.engine.jobs(status=status, limit=limit, before=before))
+    complete = await store_of(operator.engine.log).complete()
+    found.headers["Headway-Complete"] = "true" if complete else "false"
+    return found
 
 
 @router.post("", **documented(JobRow, takes=SubmitBody, status=201, fails=(409, 507)))

@@ -132,6 +132,10 @@ class SqliteStore:
         """Return every view of the table, and one job's run if asked for, all as of one seq."""
         return await (await self._reader()).snapshot(job_id)
 
+    async def complete(self) -> bool:
+        """Return whether lists hold every job: not while caches that were lost are being folded anew."""
+        return await (await self._reader()).complete()
+
     async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
         """Return the checkpoints that were saved, of a job, a scope or all, oldest first."""
         return await (await self._reader()).checkpoints(job_id, scope)

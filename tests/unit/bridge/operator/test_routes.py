@@ -10,6 +10,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
 from headway.plan.results import ProposalResult
+from headway.store import store_of
 from headway_bridge.operator.bodies import MAX_BODY
 from tests.unit.bridge.operator.fakes import CHECKPOINT, FakeEngine
 
@@ -157,6 +158,19 @@ async def test_jobs_are_listed_newest_first_by_status_in_pages(http: httpx.Async
     assert await ids(status="completed") == [second.job_id]
     assert await ids(limit=1) == [third.job_id]
     assert await ids(limit=1, before=third.first_seq) == [second.job_id]
+    assert (await http.get("/jobs")).headers["Headway-Complete"] == "true"
+
+
+async def test_lists_say_that_they_are_not_complete(
+    http: httpx.AsyncClient, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no() -> bool:
+        return False
+
+    await submit(http)
+    monkeypatch.setattr(store_of(engine.log), "complete", no)
+    assert (await http.get("/jobs")).headers["Headway-Complete"] == "false"
+    assert (await http.get("/snapshot")).json()["complete"] is True
 
 
 @pytest.mark.parametrize("query", ["status=odd", "limit=0", "limit=1001", "limit=x", "before=-1"])

@@ -19,7 +19,7 @@ from headway_console.model import ConsoleModel
 from headway_console.source import Item, Source
 from headway_console.sources import RemoteSource
 from headway_console.sources.memory import folded_run
-from headway_console.sources.remote import FOLLOWED, LISTED
+from headway_console.sources.remote import FOLLOWED, INCOMPLETE_S, LISTED
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +32,7 @@ class Daemon:
         self.down = ""
         self.tried = 0
         self.closed = False
+        self.complete = True
         self._streams: set[Any] = set()
 
     def break_off(self, why: str) -> None:
@@ -51,7 +52,7 @@ class Daemon:
     async def snapshot(self) -> Snapshot:
         self.up()
         events = await self.log.read(limit=10**9)
-        views = Snapshot()
+        views = Snapshot(complete=self.complete)
         views.fold_log(events)
         return views
 
@@ -143,6 +144,22 @@ async def test_it_begins_with_a_fresh_start_and_follows() -> None:
         await watcher.log.write(*events[half:])
         await watcher.agrees()
         assert not any(isinstance(item, Snapshot) for item in watcher.items[1:])
+
+
+async def test_incomplete_lists_are_asked_for_again_until_they_are_complete() -> None:
+    events = stream()
+    made = Watcher(events)
+    made.daemon.complete = False
+    async with made as watcher:
+        for _ in range(2):
+            await watcher.clock.advance(INCOMPLETE_S)
+            await settle()
+        assert [isinstance(item, Snapshot) and item.complete for item in watcher.items] == [False] * 3
+        assert not watcher.model.complete
+        watcher.daemon.complete = True
+        await watcher.clock.advance(INCOMPLETE_S)
+        await watcher.agrees()
+        assert watcher.model.complete
 
 
 async def test_a_long_log_is_listed_from_its_end() -> None:

@@ -131,6 +131,25 @@ async def test_a_long_store_is_listed_from_its_end(tmp_path: Path) -> None:
     await log.close()
 
 
+async def test_incomplete_lists_are_replaced_once_they_are_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.store.sqlite.queries.COMPLETE_LAG", 5)
+    home = Home(tmp_path / "home")
+    log = await StoreLog.open(home)
+    events = [e for e in event_stream(random.Random(3), jobs=4) if e.kind != kinds.STORE_PRUNED]
+    await log.write(*events)
+    async with watching(home) as watcher:
+        await watcher.until(len(events))
+        assert not watcher.model.complete
+        await log.settle_caches()
+        with anyio.fail_after(20):
+            async with watcher.fed:
+                await watcher.fed.wait_for(lambda: watcher.model.complete)
+        agrees(watcher.model, await log.read(limit=10_000))
+    await log.close()
+
+
 async def test_without_a_daemon_it_only_shows(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     log = await StoreLog.open(home)
