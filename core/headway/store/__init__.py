@@ -7,11 +7,14 @@ outside this package names. Implementations are imported on first use: a log in 
 
 from __future__ import annotations
 
+import asyncio
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway._lazy import attach
 from headway.store.memory import MemoryStore
-from headway.store.protocol import Claim, Reader, Statistics, Store
+from headway.store.protocol import BackupReport, CheckReport, Claim, Problem, Reader, Statistics, Store
 
 if TYPE_CHECKING:
     from headway.clock import Clock
@@ -30,14 +33,19 @@ _HOME = {
 }
 
 __all__ = [
+    "BackupReport",
+    "CheckReport",
     "Claim",
     "HomeLock",
     "MemoryStore",
+    "Problem",
     "Reader",
     "Statistics",
     "Store",
     "StoreLog",
     "StoreReader",
+    "backup",
+    "check",
     "is_reference",
     "open_reader",
     "open_store",
@@ -73,6 +81,26 @@ async def open_reader(home: Home) -> Reader:
     from headway.store.sqlite.reader import StoreReader as Opened
 
     return await Opened.open(home.db)
+
+
+async def check(home: Home) -> CheckReport:
+    """Check the store of ``home``: the file, the log, blobs, and that the caches are what the log folds to.
+
+    It may be written to meanwhile. Raises :class:`headway.errors.NotFound` if there is none.
+    """
+    from headway.store.sqlite.check import check_store
+
+    return await asyncio.to_thread(check_store, home.db)
+
+
+async def backup(home: Home, target: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
+    """Copy the store of ``home``, as of one moment, to a file; it may be written to meanwhile.
+
+    Raises :class:`headway.errors.InvalidInput` for a file that is there already, unless ``force``.
+    """
+    from headway.store.sqlite.backup import backup_store
+
+    return await asyncio.to_thread(backup_store, home.db, Path(target), force=force)
 
 
 __getattr__, __dir__ = attach(__name__, _HOME)

@@ -55,6 +55,31 @@ class Statistics(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class Problem(msgspec.Struct, frozen=True):
+    """A fault of a store: ``check`` is file, seq, blobs, checkpoints, caches or unfinished, ``message`` one line."""
+
+    check: str
+    message: str
+
+
+class CheckReport(msgspec.Struct, frozen=True):
+    """What a check of a store looked at, and what is wrong; nothing if ``problems`` is empty."""
+
+    events: int = 0
+    jobs: int = 0
+    blobs: int = 0
+    checkpoints: int = 0
+    problems: list[Problem] = []
+
+
+class BackupReport(msgspec.Struct, frozen=True):
+    """A backup: its file, how many bytes it has, and the seq of the last event in it."""
+
+    file: str
+    bytes: int
+    last_seq: int
+
+
 class Reader(Protocol):
     """The reading half of a store."""
 

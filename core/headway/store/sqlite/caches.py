@@ -87,6 +87,10 @@ class Caches:
         """How many events are not in the caches on disk yet."""
         return self._head - self._folded
 
+    def lacks(self, seq: int) -> bool:
+        """Return whether the caches on disk are not whole up to ``seq``, or a snapshot is due."""
+        return self._folded < seq or bool(self._due)
+
     def view(self, name: str) -> Any:
         """Return a view over the whole log that has no parts, as of :attr:`seq`; it stays this object's."""
         return self._views[name]

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from headway.errors import LogFull, NotFound, StoreError, StoreTooNew, StoreUnreadable, one_line
-from headway.store.sqlite.migrate import LATEST, migrate
+from headway.store.sqlite.migrate import LATEST, OLDEST, migrate
 
 APPLICATION_ID = int.from_bytes(b"HDWY", "big")
 """What the file's header says it is (set by the first migration)."""
@@ -80,6 +80,32 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -16384")  # KiB
         migrate(connection)
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise store_error(error, path) from None
+    except BaseException:
+        if connection is not None:
+            connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Open the store at ``path`` read-only, for the calling thread; it may be written to meanwhile.
+
+    Raises :class:`NotFound` if there is none, :class:`StoreTooNew`, :class:`StoreUnreadable` or another
+    :class:`StoreError`; then nothing stays open.
+    """
+    check_readable(path)
+    connection = None
+    try:
+        connection = sqlite3.connect(reader_uri(path), uri=True, isolation_level=None)
+        connection.execute("PRAGMA busy_timeout = %d" % BUSY_MS)  # noqa: UP031 - a pragma takes no parameters
+        check_identity(connection, path, empty_ok=False)
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version < OLDEST:
+            raise StoreUnreadable(f"the store {path} has the older schema {version}: write to it first")
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()

@@ -268,8 +268,9 @@ class StoreLog(EventLog):
         await self.settle_caches()
 
     async def settle_caches(self) -> None:
-        """Fold and write the caches now, all that is due, as an idle writer would."""
-        while await self.in_writer(lambda work: work.caches.step(work.connection)):
+        """Fold and write the caches now, up to the last event that is committed, as an idle writer would."""
+        target = self._last_seq
+        while await self.in_writer(lambda work: work.caches.step(work.connection) and work.caches.lacks(target)):
             pass
 
     async def in_writer(self, function: Any) -> Any:

@@ -29,7 +29,7 @@ from headway.store.sqlite.queries import drive
 if TYPE_CHECKING:
     from headway.store.sqlite.writer import Work
 
-CHUNK = 500
+CHUNK = 250
 """About how many events one bite deletes."""
 
 DAY_MS = 86_400_000
@@ -140,7 +140,7 @@ class Prune:
             self._searches.append(_Search("keep_days", now_ms - int(limits.keep_days * DAY_MS)))
         if limits.max_bytes is not None:
             self._searches.append(_Search("max_bytes", now_ms))
-        self._begun = False
+        self._target: int | None = None
         self._settled = False
         self._jobs: list[_Job] = []
         self._bases: dict[str, tuple[int, str]] = {}
@@ -149,11 +149,11 @@ class Prune:
     def step(self, work: Work) -> bool:
         """Take the next bite; return whether there may be more to do."""
         connection = work.connection
-        if not self._begun:
-            self._begun = True
+        if self._target is None:
+            self._target = work.last_seq
             _make_headroom(connection)
         elif not self._settled:
-            self._settled = not _fold_caches(work)
+            self._settled = not _fold_caches(work, self._target)
         elif self._folding is not None:
             if next(self._folding, _DONE) is _DONE:
                 self._folding = None
@@ -243,15 +243,15 @@ def used_bytes(connection: sqlite3.Connection) -> int:
     return (pages - free) * size
 
 
-def _fold_caches(work: Work) -> bool:
-    """Fold the views, which deleted events will be missing from, up to the last event; return whether there is more."""
+def _fold_caches(work: Work, target: int) -> bool:
+    """Take a bite of folding the views up to seq ``target``, as they hold what is deleted; return whether to go on."""
     before = work.caches.seq
-    if before >= work.last_seq:
+    if before >= target:
         return False
     try:
         return work.caches.step(work.connection)
     except sqlite3.Error:  # a full disk: that they are in memory is enough
-        return before < work.caches.seq < work.last_seq
+        return before < work.caches.seq < target
 
 
 def _count(connection: sqlite3.Connection, job_id: str) -> int:
