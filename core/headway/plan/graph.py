@@ -19,7 +19,7 @@ from typing import Any
 
 from headway.errors import InvalidInput, InvalidPlan, one_line
 from headway.plan.format import Action, ActionProposal, ActionType
-from headway.plan.references import Reference, find_references, state_key
+from headway.plan.references import NO_REFERENCES, Reference, find_references, state_key
 
 CYCLE_SHOWN = 20
 """How many actions of a cycle an error names."""
@@ -70,7 +70,7 @@ class Node:
         self.level = 0
         self.needs: tuple[int, ...] = ()
         self.after: tuple[int, ...] = ()
-        self.reads: tuple[str, ...] = tuple(action.state_dependencies)
+        self.reads: tuple[str, ...] = tuple(action.state_dependencies) if action.state_dependencies else ()
         self.key = state_key(action.parameters) if self.type is not _TOOL_CALL else None
         if action.expected_effects or action.write_set:
             self.writes: tuple[str, ...] = tuple(dict.fromkeys(writes(action)))
@@ -159,9 +159,10 @@ def compile_plan(proposal: ActionProposal, state_keys: Collection[str] = ()) -> 
     needs: _Edges = defaultdict(set)
     after: _Edges = defaultdict(set)
     for node in nodes:
-        named = _explicit_edges(node, index)
-        if named:
-            needs[node.index] = named
+        if node.action.parameters or node.action.dependencies:
+            named = _explicit_edges(node, index)
+            if named:
+                needs[node.index] = named
     _state_edges(nodes, state_keys, needs, after)
     for i, hard in needs.items():
         nodes[i].needs = tuple(sorted(hard) if len(hard) > 1 else hard)
@@ -178,20 +179,21 @@ def _by_id(nodes: list[Node]) -> dict[str, int]:
     return index
 
 
-def _explicit_edges(node: Node, index: dict[str, int]) -> set[int]:
+def _explicit_edges(node: Node, index: dict[str, int]) -> set[int] | None:
     """Set the node's references and escapes; return what it needs by id or by reference."""
-    needs: set[int] = set()
     action = node.action
+    try:
+        found = find_references(action.parameters, index)
+    except KeyError as error:
+        raise InvalidPlan(f"action '{node.id}' refers to '{error.args[0]}', which the plan does not have") from None
+    if found is NO_REFERENCES and not action.dependencies:
+        return None
+    node.references, node.escapes = found
+    needs = {reference.source for reference in node.references}
     for name in action.dependencies:
         if name not in index:
             raise InvalidPlan(f"action '{node.id}' depends on '{name}', which the plan does not have")
         needs.add(index[name])
-    if action.parameters:
-        try:
-            node.references, node.escapes = find_references(action.parameters, index)
-        except KeyError as error:
-            raise InvalidPlan(f"action '{node.id}' refers to '{error.args[0]}', which the plan does not have") from None
-        needs.update(reference.source for reference in node.references)
     return needs
 
 
@@ -235,12 +237,13 @@ def _levels(nodes: list[Node]) -> list[list[int]]:
     waiting = [0] * len(nodes)
     ready: list[int] = []
     for node in nodes:
-        before = node.needs + node.after
+        before = (node.needs + node.after) if node.after else node.needs
+        if not before:
+            ready.append(node.index)
+            continue
         waiting[node.index] = len(before)
         for i in before:
             followers.setdefault(i, []).append(node.index)
-        if not before:
-            ready.append(node.index)
     levels: list[list[int]] = []
     placed = 0
     while ready:

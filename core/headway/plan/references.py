@@ -18,6 +18,9 @@ _NESTED = (dict, list)
 _NUMBERS = frozenset({int, float, bool, type(None)})
 
 
+NO_REFERENCES: tuple[tuple[Reference, ...], tuple[tuple[str | int, ...], ...]] = ((), ())
+
+
 class Reference(NamedTuple):
     """A parameter whose value comes from another action: ``where`` it stands, ``source`` index, ``path`` into it."""
 
@@ -35,7 +38,7 @@ def find_references(
         if not (kind in _NUMBERS or (kind is str and child[:1] != "$")):
             break
     else:
-        return (), ()
+        return NO_REFERENCES
     references: list[Reference] = []
     escapes: list[tuple[str | int, ...]] = []
     stack: list[tuple[tuple[str | int, ...], Any]] = [((), parameters)]

@@ -35,7 +35,7 @@ from headway.plan.toolset import is_tool, registry_of
 from headway.tools.schema import ToolSchema
 
 if TYPE_CHECKING:
-    from headway.tools.registry import ToolRegistry
+    from headway.tools.registry import ToolEntry, ToolRegistry
 
 
 _TOOL_CALL = ActionType.TOOL_CALL
@@ -154,11 +154,15 @@ def admit(
     issues: list[Issue] = []
     index: dict[str, int] = {}
     for node in plan.nodes:
-        problems = check_shape(node)
-        if problems:
-            issues += [Issue(text, action_id=node.id, check="shape") for text in problems]
-        elif node.type is _TOOL_CALL and registry is not None:
-            issues += _tool_issues(node, registry)
+        if node.type is not _TOOL_CALL or not node.tool:
+            issues += [Issue(text, action_id=node.id, check="shape") for text in check_shape(node)]
+        elif registry is not None:
+            entry = registry.get(node.tool)
+            if problems := check_tool(node, entry):
+                check = "tool_existence" if entry is None else "param_schema"
+                issues += [Issue(text, action_id=node.id, check=check) for text in problems]
+            if node.action.invocation_mode is not _ONE_SHOT and entry is not None:
+                issues += _mode_issues(node, entry)
         if node.references:
             found = _reference_issues(node, plan, registry)
             issues += [issue for issue in found if issue.severity == "error"]
@@ -195,16 +199,11 @@ def _not_run(proposal: ActionProposal, registry: ToolRegistry | None, max_action
     return {check for check, lacks in lacking.items() if lacks}
 
 
-def _tool_issues(node: Node, registry: ToolRegistry) -> list[Issue]:
-    issues = []
-    entry = registry.get(node.tool or "")
-    mode = node.action.invocation_mode
-    if mode is not _ONE_SHOT and entry is not None and mode.value != entry.mode and is_tool(entry):
-        text = f"tool '{node.tool}' cannot be invoked as {mode.value}"
-        issues.append(Issue(text, action_id=node.id, check="invocation_mode"))
-    check = "tool_existence" if entry is None else "param_schema"
-    issues += [Issue(text, action_id=node.id, check=check) for text in check_tool(node, entry)]
-    return issues
+def _mode_issues(node: Node, entry: ToolEntry) -> list[Issue]:
+    mode = node.action.invocation_mode.value
+    if mode == entry.mode or not is_tool(entry):
+        return []
+    return [Issue(f"tool '{node.tool}' cannot be invoked as {mode}", action_id=node.id, check="invocation_mode")]
 
 
 def _reference_issues(node: Node, plan: Plan, registry: ToolRegistry | None) -> list[Issue]:
