@@ -14,7 +14,7 @@ from headway.analysis.simulation import walk
 from headway.arguments import expect, expect_many
 from headway.plan.checks import UNKNOWN, equal
 from headway.plan.format import ActionProposal
-from headway.plan.graph import Plan, compile_plan, reads, writes
+from headway.plan.graph import Graph, compile_plan, reads, writes
 from headway.plan.parse import PlanLike, as_proposal, as_state
 
 
@@ -63,7 +63,7 @@ class _Run:
     """A plan on paper, from one state: its labels, which actions are blocked, and the state it leaves."""
 
     def __init__(self, proposal: ActionProposal, state: Mapping[str, Any]) -> None:
-        self.plan: Plan = compile_plan(proposal, state)
+        self.plan: Graph = compile_plan(proposal, state)
         self.labels = labels_of(self.plan)
         self.blocked: set[int] = set()
         self.end = dict(state)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from headway.plan.format import Compensation
-from headway.plan.graph import Node, Plan, closest_needs, reads, writes
+from headway.plan.graph import Graph, Node, closest_needs, reads, writes
 from headway.plan.references import find_references
 
 _NAMES_ONLY = {"id", "dependencies", "metadata", "state_dependencies", "read_set", "write_set"}
@@ -19,7 +19,7 @@ _Where = tuple[str | int, ...]
 _Link = tuple[_Where, int, tuple[str, ...]]
 
 
-def labels_of(plan: Plan) -> list[str]:
+def labels_of(plan: Graph) -> list[str]:
     """Return a label per action: equal for actions that do the same with what the same actions made.
 
     What an action needs counts by its label, unless another need of it implies that one; so do the actions that its
@@ -43,7 +43,7 @@ def labels_of(plan: Plan) -> list[str]:
     return whole
 
 
-def roles_of(plan: Plan, labels: Sequence[str]) -> list[str]:
+def roles_of(plan: Graph, labels: Sequence[str]) -> list[str]:
     """Return a label per action that also tells who uses it: it keeps apart actions that do the same for others."""
     users: list[list[Any]] = [[] for _ in plan.nodes]
     index = {node.id: node.index for node in plan.nodes}
@@ -64,7 +64,7 @@ def roles_of(plan: Plan, labels: Sequence[str]) -> list[str]:
     return roles
 
 
-def links_of(plan: Plan) -> list[list[tuple[str, int]]]:
+def links_of(plan: Graph) -> list[list[tuple[str, int]]]:
     """Return, per action, what it uses of which others: it needs them, refers to their output, or undoes by them."""
     needs = closest_needs(plan)
     index = {node.id: node.index for node in plan.nodes}

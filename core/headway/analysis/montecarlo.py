@@ -13,7 +13,7 @@ from headway.arguments import expect
 from headway.errors import InvalidInput
 from headway.numbers import number_between, whole_number
 from headway.plan.format import ActionType, FailureBehavior
-from headway.plan.graph import Plan, compile_plan
+from headway.plan.graph import Graph, compile_plan
 from headway.plan.parse import PlanLike, as_proposal, as_state
 
 MAX_TRIALS = 1_000_000
@@ -86,7 +86,7 @@ def simulate_monte_carlo(
     )
 
 
-def _chance(plan: Plan, index: int, rates: Mapping[str, float], default: float) -> float:
+def _chance(plan: Graph, index: int, rates: Mapping[str, float], default: float) -> float:
     """Return how likely the action succeeds within its attempts."""
     node = plan.nodes[index]
     if node.type is not ActionType.TOOL_CALL:
@@ -97,7 +97,7 @@ def _chance(plan: Plan, index: int, rates: Mapping[str, float], default: float) 
     return 1.0 - (1.0 - rate) ** (retries + 1)
 
 
-def _trial(plan: Plan, chances: list[float], draw: Any) -> tuple[set[int], list[int], bool]:
+def _trial(plan: Graph, chances: list[float], draw: Any) -> tuple[set[int], list[int], bool]:
     """Return (actions whose effects stay, actions that failed themselves, whether the run completed)."""
     stays: set[int] = set()
     causes: list[int] = []

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from headway.plan.format import Action, ActionProposal
-from headway.plan.graph import Node, Plan, compile_plan, indirect
+from headway.plan.graph import Graph, Node, compile_plan, indirect
 from headway.plan.parse import PlanLike, as_proposal, as_state
 
 
@@ -49,7 +49,7 @@ def optimize(proposal: PlanLike, state: Mapping[str, Any] | None = None) -> Opti
     return Optimized(proposal.replace(actions=actions), removed)
 
 
-def _lasting_needs(plan: Plan, node: Node) -> Sequence[int]:
+def _lasting_needs(plan: Graph, node: Node) -> Sequence[int]:
     """Return the needs that no state takes away: all but reads bound to a later-listed writer."""
     if not node.needs or node.needs[-1] < node.index:
         return node.needs
@@ -57,14 +57,14 @@ def _lasting_needs(plan: Plan, node: Node) -> Sequence[int]:
     return [need for need in node.needs if need < node.index or plan.nodes[need].id in stated]
 
 
-def _named_pairs(plan: Plan, named: dict[str, int]) -> Iterator[tuple[int, int]]:
+def _named_pairs(plan: Graph, named: dict[str, int]) -> Iterator[tuple[int, int]]:
     for node in plan.nodes:
         if len(node.needs) > 1:  # one alone is implied by none
             for name in node.action.dependencies:
                 yield node.index, named[name]
 
 
-def _lean(node: Node, implied: set[str], plan: Plan, removed: list[Removal]) -> Action:
+def _lean(node: Node, implied: set[str], plan: Graph, removed: list[Removal]) -> Action:
     action = node.action
     changes: dict[str, list[str]] = {}
     for field in ("dependencies", "state_dependencies", "read_set", "write_set"):

@@ -12,7 +12,7 @@ import msgspec
 from headway.arguments import expect
 from headway.errors import InvalidInput
 from headway.numbers import number_between, whole_number
-from headway.plan.graph import Plan, compile_plan
+from headway.plan.graph import Graph, compile_plan
 from headway.plan.parse import PlanLike, as_proposal, as_state
 
 _ROUNDING = 1e-9
@@ -99,7 +99,7 @@ def _total(times: list[float]) -> float:
     return total
 
 
-def _path(plan: Plan, via: list[int | None], earliest: list[float]) -> list[str]:
+def _path(plan: Graph, via: list[int | None], earliest: list[float]) -> list[str]:
     path: list[str] = []
     at: int | None = max(range(len(earliest)), key=earliest.__getitem__, default=None)
     while at is not None:

@@ -9,7 +9,7 @@ import msgspec
 
 from headway.plan.checks import UNKNOWN, check_assertion, check_state, declared_effects
 from headway.plan.format import ActionType, FailureBehavior
-from headway.plan.graph import Node, Plan, compile_plan
+from headway.plan.graph import Graph, Node, compile_plan
 from headway.plan.parse import PlanLike, as_proposal, as_state
 
 _ASSERTION = ActionType.ASSERTION
@@ -114,7 +114,7 @@ class Step:
         return bool(self.problems) and self.node.action.failure_behavior is not FailureBehavior.SKIP
 
 
-def walk(plan: Plan, state: Mapping[str, Any]) -> Iterator[Step]:
+def walk(plan: Graph, state: Mapping[str, Any]) -> Iterator[Step]:
     """Yield a step per action, in order of execution, past aborts too; ``state`` is what the first level sees.
 
     An action that is blocked lands nothing, and blocks those that need it: by id, by reference or as their writer.

@@ -28,7 +28,7 @@ from headway.execution.stages.table import Stages
 from headway.execution.stop import Stop
 from headway.limits.budget import BudgetMeter
 from headway.plan.format import ActionType, FailureBehavior
-from headway.plan.graph import Node, Plan
+from headway.plan.graph import Graph, Node
 from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.state import StateStore
 
@@ -49,7 +49,7 @@ class Run:
         self,
         env: Environment,
         job_id: str,
-        plan: Plan,
+        plan: Graph,
         state: StateStore,
         token: CancellationToken,
         meter: BudgetMeter | None = None,

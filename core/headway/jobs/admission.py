@@ -15,7 +15,7 @@ from headway.jobs.checkpoint_file import RuntimeCheckpoint
 from headway.jobs.state_log import committed, parts, setting
 from headway.limits.bucket import TokenBucket
 from headway.plan.format import ActionProposal
-from headway.plan.graph import Plan
+from headway.plan.graph import Graph
 from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.plan.verify import Issue, admit, refuse
 
@@ -48,7 +48,7 @@ class JobSpec(msgspec.Struct, frozen=True):
         return Event(kinds.JOB_CREATED, data, self.job_id, proposal_id=proposal["id"])
 
 
-def check(env: Environment, proposal: ActionProposal, state: Mapping[str, Any], refused: Sequence[Issue] = ()) -> Plan:
+def check(env: Environment, proposal: ActionProposal, state: Mapping[str, Any], refused: Sequence[Issue] = ()) -> Graph:
     """Return the plan of a proposal that may run against ``state``; :class:`InvalidPlan` with all issues otherwise.
 
     ``refused`` adds findings that admission cannot make: who submits may not do this.

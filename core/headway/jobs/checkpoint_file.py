@@ -26,7 +26,7 @@ from headway.events.fold.values import apply_changes
 from headway.jsonvalue import MAX_CHECKPOINT_BYTES, copy_json, encode_json, to_json
 from headway.limits.budget import DIMENSIONS
 from headway.numbers import whole_number
-from headway.plan.graph import Plan, check_graph, plan_from_graph
+from headway.plan.graph import Graph, check_graph, plan_from_graph
 from headway.plan.parse import recorded_proposal
 from headway.plan.results import FINAL, ROLLED_BACK, ActionResult, ActionStatus
 from headway.state import StateStore, state_key
@@ -170,7 +170,7 @@ def check(checkpoint: RuntimeCheckpoint) -> None:
         raise InvalidInput("it has results and no plan")
 
 
-def plan_of(checkpoint: RuntimeCheckpoint) -> Plan:
+def plan_of(checkpoint: RuntimeCheckpoint) -> Graph:
     """Return the plan of a checkpoint that holds one; :class:`InvalidInput` for one that does not fit its graph."""
     proposal = recorded_proposal(checkpoint.proposal)
     check_graph(proposal, checkpoint.graph)
@@ -200,7 +200,7 @@ def _check_results(checkpoint: RuntimeCheckpoint, known: set[str]) -> None:
         seen.add(result.action_id)
 
 
-def plan_to_go_on(checkpoint: RuntimeCheckpoint) -> tuple[Plan, dict[str, Any]]:
+def plan_to_go_on(checkpoint: RuntimeCheckpoint) -> tuple[Graph, dict[str, Any]]:
     """Return the plan, and the state that goes on with it: with what finished actions of a half-done level changed.
 
     Raises :class:`Conflict` for a checkpoint without a plan, :class:`InvalidInput` for one that does not fit.

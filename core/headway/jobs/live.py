@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headway.execution.resumption import Resumption
     from headway.execution.run import Run
     from headway.jobs.admission import JobSpec
-    from headway.plan.graph import Plan
+    from headway.plan.graph import Graph
 
 
 class LiveJob:
@@ -23,7 +23,7 @@ class LiveJob:
     def __init__(
         self,
         spec: JobSpec,
-        plan: Plan,
+        plan: Graph,
         prior: Sequence[ActionResult | None] = (),
         spent: dict[str, int] | None = None,
         past: Resumption | None = None,

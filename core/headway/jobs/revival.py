@@ -21,7 +21,7 @@ from headway.jobs.admission import JobSpec
 from headway.jobs.closing import WHY
 from headway.jobs.history import History
 from headway.jobs.live import LiveJob
-from headway.plan.graph import Node, Plan, plan_from_graph
+from headway.plan.graph import Graph, Node, plan_from_graph
 from headway.plan.parse import recorded_proposal
 from headway.plan.verify import Issue
 from headway.policy.gates import COMPENSATION, Gates
@@ -103,7 +103,7 @@ async def _past(reader: StoreReader, row: JobRow, started: Event | None, taken_o
     return msgspec.structs.replace(past, cancel_reason=row.cancel_reason, kill_reason=kill_reason)
 
 
-def _to_come(plan: Plan, past: Resumption) -> Iterator[tuple[Node, bool]]:
+def _to_come(plan: Graph, past: Resumption) -> Iterator[tuple[Node, bool]]:
     """Yield the actions that have something to come, and whether that is the action itself or only its undoing."""
     goes_on = past.stopped is None
     undoes = past.stopped is None or past.stopped.stop.rolls_back
@@ -115,7 +115,7 @@ def _to_come(plan: Plan, past: Resumption) -> Iterator[tuple[Node, bool]]:
             yield node, False
 
 
-def _tools_needed(plan: Plan, past: Resumption) -> set[str]:
+def _tools_needed(plan: Graph, past: Resumption) -> set[str]:
     """Return the tools that may yet be called, by actions and to undo them."""
     needed: set[str] = set()
     tools = {node.id: node.tool for node in plan.nodes}
@@ -126,7 +126,7 @@ def _tools_needed(plan: Plan, past: Resumption) -> set[str]:
     return needed
 
 
-def _refused(plan: Plan, past: Resumption, gates: Gates, registry: ToolRegistry) -> list[str]:
+def _refused(plan: Graph, past: Resumption, gates: Gates, registry: ToolRegistry) -> list[str]:
     """Return why what is to come may not be done: capabilities and permissions may be others than they were."""
     issues: dict[str | None, list[Issue]] = {}
     for issue in gates.judge(plan, registry):

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from headway.plan.format import ActionType, Compensation, Precondition
-from headway.plan.graph import Node, Plan
+from headway.plan.graph import Graph, Node
 from headway.plan.references import Reference, find_references, is_reference, unescaped, value_at
 from headway.plan.schemas import ANYTHING, Part, Undeclared, kinds_of, may_fit, parts_at, union
 
@@ -160,7 +160,7 @@ def check_tool(node: Node, entry: ToolEntry | None) -> list[str]:
 
 
 def check_references(
-    references: Iterable[Reference], parameters: dict[str, Any], tool: ToolEntry | None, plan: Plan, known: Tools
+    references: Iterable[Reference], parameters: dict[str, Any], tool: ToolEntry | None, plan: Graph, known: Tools
 ) -> Iterator[tuple[str, str]]:
     """Yield (severity, text) for references in ``parameters`` that cannot have a value, or one that ``tool`` takes.
 
@@ -217,7 +217,7 @@ def _any_of(kinds: Iterable[str] | None) -> str:
 
 
 def check_compensation(
-    compensation: Compensation, plan: Plan, index: dict[str, int], registry: ToolRegistry | None
+    compensation: Compensation, plan: Graph, index: dict[str, int], registry: ToolRegistry | None
 ) -> list[str]:
     """Return why ``compensation`` could not be called; ``index`` has the plan's actions by id."""
     if compensation.type == "action_ref":

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from headway.plan.format import ActionType, Reversibility
-from headway.plan.graph import Plan
+from headway.plan.graph import Graph
 
 _TOOL_CALL = ActionType.TOOL_CALL
 _IRREVERSIBLE = Reversibility.IRREVERSIBLE
@@ -65,7 +65,7 @@ class Evidence(msgspec.Struct):
     confidence: float
 
 
-def evidence_of(plan: Plan | None, found: Iterable[str], not_run: Collection[str]) -> Evidence:
+def evidence_of(plan: Graph | None, found: Iterable[str], not_run: Collection[str]) -> Evidence:
     """Return the evidence of a verification that ``found`` issues (by check) and left out the checks ``not_run``.
 
     ``plan`` is None without a graph: then nothing else ran.

@@ -80,7 +80,7 @@ class Node:
         self.escapes: tuple[tuple[str | int, ...], ...] = ()
 
 
-class Plan:
+class Graph:
     """A compiled proposal: ``nodes`` in list order, ``levels`` as lists of node indices in list order."""
 
     __slots__ = ("levels", "nodes", "proposal")
@@ -106,7 +106,7 @@ class Plan:
         return {"actions": actions, "levels": self.levels}
 
 
-def plan_from_graph(proposal: ActionProposal, graph: dict[str, Any]) -> Plan:
+def plan_from_graph(proposal: ActionProposal, graph: dict[str, Any]) -> Graph:
     """Return the plan of a recorded graph: the edges and levels of ``job_created``, not computed again."""
     nodes = [Node(i, action) for i, action in enumerate(proposal.actions)]
     index = _by_id(nodes)
@@ -118,7 +118,7 @@ def plan_from_graph(proposal: ActionProposal, graph: dict[str, Any]) -> Plan:
     for number, level in enumerate(levels):
         for i in level:
             nodes[i].level = number
-    return Plan(proposal, nodes, levels)
+    return Graph(proposal, nodes, levels)
 
 
 def reads(action: Action) -> list[str]:
@@ -145,7 +145,7 @@ def writes(action: Action) -> list[str]:
     return keys
 
 
-def compile_plan(proposal: ActionProposal, state_keys: Collection[str] = ()) -> Plan:
+def compile_plan(proposal: ActionProposal, state_keys: Collection[str] = ()) -> Graph:
     """Return the graph of ``proposal`` against a state that has ``state_keys``.
 
     A read binds to the nearest earlier-listed writer of its key; failing that, to the state as it is when the key is
@@ -168,7 +168,7 @@ def compile_plan(proposal: ActionProposal, state_keys: Collection[str] = ()) -> 
         nodes[i].needs = tuple(sorted(hard) if len(hard) > 1 else hard)
     for i, soft in after.items():
         nodes[i].after = tuple(sorted(soft - needs[i] if i in needs else soft))
-    return Plan(proposal, nodes, _levels(nodes))
+    return Graph(proposal, nodes, _levels(nodes))
 
 
 def _by_id(nodes: list[Node]) -> dict[str, int]:
@@ -321,7 +321,7 @@ def _recorded_levels(levels: object, count: int) -> list[int]:
     return level_of
 
 
-def indirect(plan: Plan, pairs: Iterable[_Pair], needs: _Needs | None = None) -> set[_Pair]:
+def indirect(plan: Graph, pairs: Iterable[_Pair], needs: _Needs | None = None) -> set[_Pair]:
     """Return those of the ``pairs`` (action, other) where something that the action needs does itself need ``other``.
 
     ``needs`` names what each action needs, where that is less than all that the graph says. Without pairs whose levels
@@ -338,7 +338,7 @@ def indirect(plan: Plan, pairs: Iterable[_Pair], needs: _Needs | None = None) ->
     return found
 
 
-def closest_needs(plan: Plan) -> list[Sequence[int]]:
+def closest_needs(plan: Graph) -> list[Sequence[int]]:
     """Return, per action, its needs without those that another of them implies."""
     several = (node for node in plan.nodes if len(node.needs) > 1)
     implied = indirect(plan, ((node.index, need) for node in several for need in node.needs))

@@ -28,7 +28,7 @@ from headway.plan.checks import (
 )
 from headway.plan.evidence import CHECKS, Evidence, evidence_of
 from headway.plan.format import ActionProposal, ActionType, FailureBehavior, InvocationMode
-from headway.plan.graph import Node, Plan, compile_plan, indirect
+from headway.plan.graph import Graph, Node, compile_plan, indirect
 from headway.plan.parse import Compat, PlanLike, as_proposal, as_state
 from headway.plan.references import readings_of, value_at
 from headway.plan.toolset import is_tool, registry_of
@@ -141,7 +141,7 @@ def verify(
 
 def admit(
     proposal: ActionProposal, state_keys: Collection[str], registry: ToolRegistry | None
-) -> tuple[Plan, list[Issue]]:
+) -> tuple[Graph, list[Issue]]:
     """Return the compiled plan and the admission issues, all of them errors; a plan with none may run.
 
     Raises :class:`InvalidPlan`, with the one issue, when there is no graph to return.
@@ -206,13 +206,13 @@ def _mode_issues(node: Node, entry: ToolEntry) -> list[Issue]:
     return [Issue(f"tool '{node.tool}' cannot be invoked as {mode}", action_id=node.id, check="invocation_mode")]
 
 
-def _reference_issues(node: Node, plan: Plan, registry: ToolRegistry | None) -> list[Issue]:
+def _reference_issues(node: Node, plan: Graph, registry: ToolRegistry | None) -> list[Issue]:
     tool = registry.get(node.tool or "") if registry is not None and node.type is _TOOL_CALL else None
     found = check_references(node.references, node.action.parameters, tool, plan, registry)
     return [Issue(text, severity, node.id, "references") for severity, text in found]
 
 
-def _state_issues(plan: Plan, state: Mapping[str, Any]) -> tuple[list[Issue], dict[str, Any]]:
+def _state_issues(plan: Graph, state: Mapping[str, Any]) -> tuple[list[Issue], dict[str, Any]]:
     """Walk the levels with the effects that the plan declares; return what will not hold, and the state at the end."""
     now: dict[str, Any] = dict(state)
     nodes = plan.nodes
@@ -259,7 +259,7 @@ def _unmet(node: Node, state: Mapping[str, Any]) -> list[Issue]:
     return [Issue(text, severity, node.id, check) for check, text in found]
 
 
-def permissions(plan: Plan, registry: ToolRegistry | None) -> Iterator[tuple[str, str, str]]:
+def permissions(plan: Graph, registry: ToolRegistry | None) -> Iterator[tuple[str, str, str]]:
     """Yield (severity, action id, text) for calls and compensations whose tool has a permission other than allow."""
     if registry is None or not registry.restricted:
         return
@@ -280,7 +280,7 @@ def _called(node: Node) -> Iterator[tuple[str, str]]:
         yield "compensation: ", undo.tool
 
 
-def _ambiguities(plan: Plan) -> Iterator[tuple[str, str]]:
+def _ambiguities(plan: Graph) -> Iterator[tuple[str, str]]:
     """Yield (action id, text) for references that could mean another action, whose id is shorter."""
     ids = {node.id for node in plan.nodes}
     if not any(".output" in name for name in ids):
@@ -294,7 +294,7 @@ def _ambiguities(plan: Plan) -> Iterator[tuple[str, str]]:
                 yield node.id, f"'{text}' is the output of '{meant}', not a part of that of '{shorter}'"
 
 
-def repetitions(plan: Plan) -> Iterator[tuple[str, str]]:
+def repetitions(plan: Graph) -> Iterator[tuple[str, str]]:
     """Yield (action id, text) for tool calls that stand more than once in the plan, the same to the letter."""
     seen: dict[bytes, Node] = {}
     more: dict[bytes, list[Node]] = {}
@@ -311,7 +311,7 @@ def repetitions(plan: Plan) -> Iterator[tuple[str, str]]:
             yield nodes[-1].id, f"repeated identical tool call: {tool} ({count}x) — likely loop"
 
 
-def write_conflicts(plan: Plan) -> list[list[str]]:
+def write_conflicts(plan: Graph) -> list[list[str]]:
     """Return ``[action, action, key]`` for neighbouring writers of a key where the later does not need the earlier."""
     last: dict[str, int] = {}
     found: list[tuple[int, int, str]] = []

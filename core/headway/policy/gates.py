@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from headway.plan.format import Action, ActionType
-from headway.plan.graph import Node, Plan, reads
+from headway.plan.graph import Graph, Node, reads
 from headway.plan.verify import Issue
 from headway.policy.call import PolicyCall
 from headway.policy.engine import PolicyEngine
@@ -35,7 +35,7 @@ class Gates:
         self.capabilities: CapabilitySet | None = None
         self.grant: PermissionGrant | None = None
 
-    def judge(self, plan: Plan, registry: ToolRegistry) -> Iterator[Issue]:
+    def judge(self, plan: Graph, registry: ToolRegistry) -> Iterator[Issue]:
         """Yield why the plan as a whole may not run."""
         capabilities = self.capabilities
         if capabilities is not None and (text := capabilities.check_plan(len(plan.nodes))):

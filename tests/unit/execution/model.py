@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import assume
 
-from headway.plan.graph import Plan
+from headway.plan.graph import Graph
 from tests.unit.execution.stories import End, History, Story, World
 
 CALL_ENDS = ("ok", "error", "terminal", "timeout")
@@ -46,7 +46,7 @@ class Course:
 class Model:
     """One run of ``plan`` in ``world``."""
 
-    plan: Plan
+    plan: Graph
     world: World
     now: int = 0
     stop: str | None = None  # abort or cancel, whichever came first

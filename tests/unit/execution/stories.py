@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import headway
 from headway import CancellationToken, EventLog, ProposalResult, Runtime
 from headway.errors import InvalidPlan
-from headway.plan.graph import Plan, compile_plan
+from headway.plan.graph import Graph, compile_plan
 from headway.plan.parse import parse_proposal
 from headway.plan.results import ActionResult
 from headway.store import StoreLog
@@ -49,7 +49,7 @@ class Story:
     """A plan, as JSON and compiled, and its world."""
 
     actions: list[dict[str, Any]]
-    plan: Plan
+    plan: Graph
     world: World
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import InvalidPlan
-from headway.plan.graph import Plan, compile_plan, plan_from_graph
+from headway.plan.graph import Graph, compile_plan, plan_from_graph
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import verify
 
@@ -28,15 +28,15 @@ def assertion(name: str, key: str, expected: object) -> dict[str, object]:
     return {"id": name, "type": "assertion", "parameters": {"key": key, "expected": expected}}
 
 
-def compiled(*actions: dict[str, object], state: tuple[str, ...] = ()) -> Plan:
+def compiled(*actions: dict[str, object], state: tuple[str, ...] = ()) -> Graph:
     return compile_plan(parse_proposal({"actions": list(actions)}), state)
 
 
-def levels(plan: Plan) -> list[list[str]]:
+def levels(plan: Graph) -> list[list[str]]:
     return [[plan.nodes[i].id for i in level] for level in plan.levels]
 
 
-def edges(plan: Plan, name: str) -> tuple[set[str], set[str]]:
+def edges(plan: Graph, name: str) -> tuple[set[str], set[str]]:
     node = next(n for n in plan.nodes if n.id == name)
     return {plan.nodes[i].id for i in node.needs}, {plan.nodes[i].id for i in node.after}
 

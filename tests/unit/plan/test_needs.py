@@ -9,11 +9,11 @@ from hypothesis import given
 
 from headway.errors import InvalidPlan
 from headway.plan import graph as plan_graph
-from headway.plan.graph import Plan, closest_needs, indirect
+from headway.plan.graph import Graph, closest_needs, indirect
 from tests.unit.plan.test_graph import call, compiled, plans
 
 
-def naive(plan: Plan) -> set[tuple[int, int]]:
+def naive(plan: Graph) -> set[tuple[int, int]]:
     """Return every (action, other) with a path of two or more needs between them."""
     below: dict[int, set[int]] = {}
     for level in plan.levels:

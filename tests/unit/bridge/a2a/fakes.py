@@ -18,7 +18,7 @@ from headway.events.log import EventLog
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, RunView
 from headway.plan.format import ActionProposal, new_id
-from headway.plan.graph import Plan
+from headway.plan.graph import Graph
 from headway.plan.results import CostSummary
 from headway.plan.verify import Issue, admit, refuse
 from headway.tools.registry import ToolEntry, ToolRegistry
@@ -118,7 +118,7 @@ class FakeEngine:
             task.add_done_callback(self._tasks.discard)
         return (await self.run(job_id)).job
 
-    def _admit(self, proposal: ActionProposal, refused: Sequence[Issue]) -> tuple[Plan | None, InvalidPlan | None]:
+    def _admit(self, proposal: ActionProposal, refused: Sequence[Issue]) -> tuple[Graph | None, InvalidPlan | None]:
         try:
             plan, issues = admit(proposal, (), self.registry)
         except InvalidPlan as error:
@@ -129,7 +129,7 @@ class FakeEngine:
     def _append(self, kind: str, data: dict[str, Any], job_id: str, **more: Any) -> None:
         self.log.append(Event(kind, data, job_id, **more))
 
-    async def _execute(self, job_id: str, plan: Plan) -> None:
+    async def _execute(self, job_id: str, plan: Graph) -> None:
         self._append(kinds.JOB_STARTED, {"pid": 1, "owner": "fake"}, job_id)
         failed = ""
         for number, level in enumerate(plan.levels):
