@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HEADWAY = [sys.executable, "-m", "headway_console.cli"]
-LIMIT_S = 30.0
+LIMIT_S = 90.0
 _ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>()][A-Z0-9]?)")
 
 
