@@ -187,6 +187,8 @@ class EventLog:
         limit = self._tail_limit
         if limit and len(tail) > 2 * limit:
             surplus = len(tail) - limit
+            if self.on_shed is not None:
+                self.on_shed(self._tail_after + surplus)
             del tail[:surplus]
             self._tail_after += surplus
         if self._waiting and not self._wake_scheduled:

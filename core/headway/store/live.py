@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LONGEST = 20_000
 """A job with more events than this is let go of, where there is a disk to read it from."""
 
+MOST = 200_000
+"""All jobs together hold no more events than this there; the longest are let go of first."""
+
 
 class _Job:
     """The events of one job so far, and what has been folded of them."""
@@ -108,13 +111,19 @@ class LiveJobs:
             job.run_count = len(job.events)
         return job.run
 
-    def let_go(self, before: int) -> None:
-        """Drop what ended before seq ``before``, and what has become too long to be held."""
+    def let_go(self, upto: int) -> None:
+        """Drop jobs that ended with seq ``upto`` or before, and those that are too long to be held."""
         self.news()
         for job_id, job in list(self._jobs.items()):
-            last = job.events[-1]
-            if (last.kind in k.TERMINAL_JOB and last.seq < before) or len(job.events) > LONGEST:
+            ended = job.events[-1].seq <= upto and any(event.kind in k.TERMINAL_JOB for event in job.events[-8:])
+            if ended or len(job.events) > LONGEST:
                 del self._jobs[job_id]
+        surplus = sum(len(job.events) for job in self._jobs.values()) - MOST
+        for job_id, job in sorted(self._jobs.items(), key=lambda item: len(item[1].events), reverse=True):
+            if surplus <= 0:
+                break
+            surplus -= len(job.events)
+            del self._jobs[job_id]
 
     def forget(self, job_ids: Iterable[str]) -> None:
         """Drop jobs that were pruned."""

@@ -337,8 +337,6 @@ class StoreLog(EventLog):
             self._problem = None
             self._cancel_timer()
         self._publish(events)
-        if len(self._tail) >= 2 * TAIL:
-            self.store.live.let_go(self._tail[TAIL].seq)
         waiters = self._waiters
         while waiters and waiters[0][0] <= count:
             _, done = waiters.popleft()

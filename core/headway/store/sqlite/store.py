@@ -31,6 +31,7 @@ class SqliteStore:
     def __init__(self, log: StoreLog) -> None:
         self.log = log
         self.live = LiveJobs(log, bounded=True)
+        log.on_shed = self.live.let_go
 
     async def _reader(self) -> StoreReader:
         return await self.log.reader()
