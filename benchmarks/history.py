@@ -22,7 +22,7 @@ from benchmarks._pace import CASE_S, PACE, SLOWED, TRIES, loop
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.home import Home
-from headway.store import StoreLog, StoreReader, store_of
+from headway.store import StoreLog, StoreReader
 from headway.store.sqlite.codec import COLUMNS, pack, to_row
 from headway.store.sqlite.connect import close_writer, open_for_writing
 

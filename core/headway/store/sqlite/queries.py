@@ -29,6 +29,8 @@ Steps = Generator[Query, list[Row], T]
 PAGE = 1000
 """How many events are fetched together while folding."""
 
+_TOGETHER = 100  # jobs that one question is about
+
 COMPLETE_LAG = 50_000
 """How far the caches may lie behind before lists are told as incomplete; else what they lack is folded to answer."""
 
@@ -157,19 +159,43 @@ def _up_to_date(job_id: str, row: JobRow | None) -> Steps[JobRow | None]:
             return view.jobs.get(job_id)
 
 
-def unfinished() -> Steps[list[JobRow]]:
-    """Answer every job that has no end, oldest first."""
+def unfinished_ids() -> Steps[list[str]]:
+    """Answer the ids of the jobs that have no end, oldest first."""
     indexed = yield "SELECT 1 FROM sqlite_master WHERE name = 'unfinished'", ()
     if indexed:
         rows = yield "SELECT job_id FROM unfinished ORDER BY seq", ()
     else:  # schema 2, whose rows have the status of their last event
         rows = yield "SELECT job_id FROM jobs WHERE finished_ms IS NULL ORDER BY first_seq", ()
-    found = []
-    for (job_id,) in rows:
-        row = yield from job(job_id)
-        if not row.finished:  # it ended while this was read
-            found.append(row)
-    return found
+    return [row[0] for row in rows]
+
+
+def unfinished() -> Steps[list[JobRow]]:
+    """Answer every job that has no end, oldest first."""
+    ids = yield from unfinished_ids()
+    rows: dict[str, JobRow] = {}
+    for start in range(0, len(ids), _TOGETHER):
+        part = ids[start : start + _TOGETHER]
+        found = yield from _rows_of(part)
+        rows.update(found)
+    return [rows[job_id] for job_id in ids if job_id in rows and not rows[job_id].finished]
+
+
+def _rows_of(ids: list[str]) -> Steps[dict[str, JobRow]]:
+    """Answer the rows of some jobs as of now: the cached ones, and what their events say since."""
+    places = ", ".join("?" * len(ids))
+    rows = yield f"SELECT {JOB_COLUMNS} FROM jobs WHERE job_id IN ({places})", tuple(ids)  # noqa: S608 - placeholders
+    view = JobsView({row[0]: JobRow(*row) for row in rows})
+    seqs = {row.job_id: row.last_seq for row in view.jobs.values()}
+    after = min(seqs.values()) if len(seqs) == len(ids) else 0
+    sql = f"SELECT {COLUMNS} FROM events WHERE job_id IN ({places}) AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+    while True:
+        page = yield from _events((yield sql, (*ids, after, PAGE)))
+        for event in page:
+            if event.seq > seqs.get(event.job_id or "", 0):
+                fold(view, event)
+        if len(page) < PAGE:
+            return view.jobs
+        after = page[-1].seq
 
 
 def jobs(status: str | None, limit: int, before: int | None) -> Steps[list[JobRow]]:

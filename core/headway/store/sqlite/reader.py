@@ -172,6 +172,10 @@ class StoreReader:
         """Return the jobs that have not reached a terminal status, oldest first."""
         return await self._ask(queries.unfinished())
 
+    async def unfinished_ids(self) -> list[str]:
+        """Return the ids of the jobs that have not reached a terminal status, oldest first."""
+        return await self._ask(queries.unfinished_ids())
+
     async def proposal(self, job_id: str) -> dict[str, Any]:
         """Return the proposal that a job was made for; :class:`NotFound` if there is no such job."""
         found = await self.events(job_id=job_id, kinds=[k.JOB_CREATED], limit=1, resolve=True)

@@ -10,6 +10,7 @@ import msgspec
 from headway.store.live import LiveJobs
 from headway.store.protocol import Claim, Statistics
 from headway.store.sqlite import claims
+from headway.store.sqlite.queries import FINISHED
 
 if TYPE_CHECKING:
     from headway.events.checkpoint import Checkpoint, CheckpointInfo
@@ -91,7 +92,10 @@ class SqliteStore:
 
     async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
         """Return jobs, newest first: see :meth:`Reader.jobs`."""
-        return await (await self._reader()).jobs(status, limit, before)
+        if status is None or status in FINISHED:
+            return await (await self._reader()).jobs(status, limit, before)
+        rows = [row for row in await self.unfinished() if row.status == status]
+        return [row for row in reversed(rows) if before is None or row.first_seq < before][: max(0, limit)]
 
     async def job(self, job_id: str) -> JobRow:
         """Return a job's row; :class:`headway.errors.NotFound` if there is no such job."""
@@ -100,7 +104,13 @@ class SqliteStore:
 
     async def unfinished(self) -> list[JobRow]:
         """Return the jobs that have not reached a terminal status, oldest first."""
-        return await (await self._reader()).unfinished()
+        reader = await self._reader()
+        rows = []
+        for job_id in await reader.unfinished_ids():
+            row = await self.job(job_id)
+            if not row.finished:  # it ended while this was read
+                rows.append(row)
+        return rows
 
     async def proposal(self, job_id: str) -> dict[str, Any]:
         """Return the proposal that a job was made for; :class:`headway.errors.NotFound` if there is no such job."""
