@@ -52,13 +52,14 @@ class LocalDispatcher:
         left_behind: LeftBehind | None = None,
     ) -> None:
         self._clock = clock_of(clock)
+        self._now = clock.now
         self.threads = threads if threads is not None else DaemonThreads(MAX_THREADS)
         self.left_behind = left_behind if left_behind is not None else LeftBehind()
         self._running = 0
 
     def call(self, request: CallRequest) -> LocalCall:
         """Begin a call: see :meth:`~headway.dispatch.protocol.Dispatcher.call`."""
-        call = LocalCall(request, self._clock.now())
+        call = LocalCall(request, self._now())
         self._running += 1
         entry = request.entry
         if entry.context_param is not None:
@@ -99,8 +100,11 @@ class LocalDispatcher:
         """Call a coroutine tool, in a task of its own, and note the end."""
         call.entered = True
         try:
-            request = call.request
-            call.value = await request.entry.call(**_arguments(call))
+            tool, request = call.request.entry, call.request
+            if request.parameters or call.context is not None:
+                call.value = await tool.call(**_arguments(call))
+            else:
+                call.value = await tool.call()
         except asyncio.CancelledError as error:
             self._end(call, error)
             raise
@@ -129,11 +133,12 @@ class LocalDispatcher:
 
     def _in_thread(self, call: LocalCall, arguments: dict[str, Any]) -> Any:
         """Make the call, in its thread. Its time begins here: waiting for a thread is not the tool's."""
-        call.started = self._clock.now()
+        call.started = self._now()
         if call.context is not None and call.request.timeout_ms is not None:
             call.context.deadline = call.started + timeout_s(call.request.timeout_ms)
         call.begun = True
-        return call.request.entry.call(**arguments)
+        tool = call.request.entry
+        return tool.call(**arguments)
 
     def _open_context(self, call: LocalCall) -> None:
         """Make what the tool is told about its call, and the way back for its progress and chunks."""
@@ -173,7 +178,7 @@ class LocalDispatcher:
     def _end(self, call: LocalCall, error: BaseException | None) -> None:
         if call.ended is not None:  # it was left behind before
             return
-        call.ended = self._clock.now()
+        call.ended = self._now()
         call.error = error
         self._running -= 1
         if call.timer is not None:
@@ -188,7 +193,7 @@ class LocalDispatcher:
     def _expired(self, call: LocalCall) -> None:
         timeout = timeout_s(call.request.timeout_ms or 0)
         waits = not call.begun and not self.threads.stuck
-        left = timeout if waits else call.started + timeout - self._clock.now()
+        left = timeout if waits else call.started + timeout - self._now()
         if left > _TICK_S:  # it waited for its thread
             call.timer = self._clock.call_later(left, self._expired, call)
             return

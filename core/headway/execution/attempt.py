@@ -73,9 +73,11 @@ class Attempts:
 
     def _ended(self, call: Call) -> None:
         action = self.in_flight.pop(call, None)
-        if action is not None:
-            action.move(State.ENDED)
-            self.ended.append(action)
+        if action is None:
+            return
+        action.move(State.ENDED)
+        self.ended.append(action)
+        if self.level.waker is not None:
             self.level.wake()
 
     def withdraw(self) -> None:
@@ -157,6 +159,10 @@ class Attempts:
             return
         if stages.holding:
             stages.leave(action, End(call.seconds, outcome.used, outcome))
+        if outcome.plain:
+            self.run.succeeded(action, outcome.output)
+            action.move(State.SETTLED)
+            return
         self.run.settle(
             node,
             ActionStatus.SUCCEEDED,

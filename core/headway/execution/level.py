@@ -46,7 +46,7 @@ class Level:
         self.parked: dict[PendingAction, None] = {}
         self.launching: list[PendingAction] = []  # their action_executing is being committed
         self.attempts = Attempts(self)
-        self._waker: asyncio.Future[None] | None = None
+        self.waker: asyncio.Future[None] | None = None  # while the level sleeps
         self._slots = 1 if self._one_by_one() else run.env.max_concurrency
 
     def _one_by_one(self) -> bool:
@@ -80,17 +80,18 @@ class Level:
 
     def wake(self) -> None:
         """Have the level look at what has changed."""
-        if self._waker is not None and not self._waker.done():
-            self._waker.set_result(None)
+        waker, self.waker = self.waker, None
+        if waker is not None and not waker.done():
+            waker.set_result(None)
 
     async def _sleep(self) -> None:
         if self.attempts.ended or (self.ready and len(self.attempts.in_flight) < self._slots):
             return
-        self._waker = asyncio.get_running_loop().create_future()
+        self.waker = waker = asyncio.get_running_loop().create_future()
         try:
-            await self._waker
+            await waker
         finally:
-            self._waker = None
+            self.waker = None
 
     def stop_requested(self, kill: bool) -> None:
         """The token was pulled."""

@@ -27,7 +27,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What a call gave back.
 
     ``effects`` are those the tool confirmed, None if the declared ones stand; ``changes`` what they do to the state.
-    ``used`` is what counts against a budget.
+    ``used`` is what counts against a budget. A ``plain`` one is an output and nothing else.
     """
 
     output: Any
@@ -37,6 +37,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     usage: dict[str, Any] = {}
     cost: int | None = None
     used: dict[str, int] = {}
+    plain: bool = False
 
 
 def read_outcome(tool: str, value: Any, declared: Mapping[str, Any] = _NOTHING) -> Outcome:
@@ -48,7 +49,7 @@ def read_outcome(tool: str, value: Any, declared: Mapping[str, Any] = _NOTHING) 
     try:
         if not isinstance(value, ToolResult):
             output = to_json(value)
-            return Outcome(output, None, _changes(declared)) if declared else Outcome(output)
+            return Outcome(output, None, _changes(declared)) if declared else Outcome(output, plain=True)
         used = None  # not known until it is read
         effects = value.effects
         artifacts = to_json(list(value.artifacts))
