@@ -84,6 +84,7 @@ class Drawing:
         self.draw = draw
         self.world = World()
         self._odd = itertools.count(1)
+        self.writes: set[int] = set()  # the actions that are writes
         self.tools = self.some(TOOLS, TOOLS[1:2])
         self.shares = self.some(False, True)
         self.behaviors = self.some(("abort", "skip", "retry", "retry", "skip", "retry"), ("retry",), ("retry", "skip"))
@@ -115,6 +116,7 @@ class Drawing:
             fields["max_retries"] = self.some(3, 1, 2, 9, 0, 3, 2)
         kind = self.some("call", "call", "call", "call", "call", "write", "read")
         if kind == "write":
+            self.writes.add(i)
             return write(name, self.some(*KEYS), i, **fields)
         if kind == "read":
             return {"id": name, "type": "state_read", "parameters": {"key": self.some(*KEYS)}, **fields}
@@ -129,8 +131,9 @@ class Drawing:
             fields["idempotent"] = True
         parameters = {"name": name}
         if i and self.some(False, False, False, False, True):
-            path = self.some("", ".name", ".attempt", ".nowhere")
-            parameters["x"] = f"$a{draw(st.integers(0, i - 1))}.output{path}"
+            path, source = self.some("", ".name", ".attempt", ".nowhere"), draw(st.integers(0, i - 1))
+            # A write's output is text: no plan is admitted that looks for more in it.
+            parameters["x"] = f"$a{source}.output{'' if source in self.writes else path}"
         self.script(name)
         return call(f"a{i}", tool, parameters=parameters, **fields)
 
