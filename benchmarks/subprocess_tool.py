@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from benchmarks._figure import Figure
 from headway.tools.context import ToolContext
-from headway.tools.shell import shell_tool
-from headway.tools.subprocess import SubprocessTool
-from headway.tools.workspace import Workspace
+from headway.tools.files.workspace import Workspace
+from headway.tools.process.shell import shell_tool
+from headway.tools.process.subprocess import SubprocessTool
 
 SECONDS = 20
 

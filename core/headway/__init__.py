@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from headway.inference.http import HttpProvider
     from headway.inference.local import LocalProvider
     from headway.inference.provider import InferenceProvider
-    from headway.inference.tools import inference_tools
     from headway.jobs.checkpoint_file import RuntimeCheckpoint
     from headway.jobs.replan import FailedAction, ReplanConfig, ReplanContext
     from headway.learning.learner import Learner
@@ -64,11 +63,12 @@ if TYPE_CHECKING:
     from headway.tools.context import ToolContext, ToolResult
     from headway.tools.decorator import tool
     from headway.tools.executor import ContextualExecutor, ToolExecutor
+    from headway.tools.inference import inference_tools
     from headway.tools.longrun import LongRunning, Poll, long_running
+    from headway.tools.process.shell import register_shell
+    from headway.tools.process.subprocess import Restart, SubprocessTool
     from headway.tools.registry import ToolEntry, ToolRegistry
     from headway.tools.schema import ToolSchema
-    from headway.tools.shell import register_shell
-    from headway.tools.subprocess import Restart, SubprocessTool
 
 _HOME = {
     "Action": "plan.format",
@@ -121,7 +121,7 @@ _HOME = {
     "ReplanConfig": "jobs.replan",
     "ReplanContext": "jobs.replan",
     "ReplanStep": "plan.results",
-    "Restart": "tools.subprocess",
+    "Restart": "tools.process.subprocess",
     "ResultCache": "limits.cache",
     "Runtime": "runtime",
     "RuntimeCheckpoint": "jobs.checkpoint_file",
@@ -130,7 +130,7 @@ _HOME = {
     "Simulation": "analysis.simulation",
     "SkillStore": "learning.skill_store",
     "StateStore": "state",
-    "SubprocessTool": "tools.subprocess",
+    "SubprocessTool": "tools.process.subprocess",
     "SystemClock": "clock",
     "TerminalToolError": "errors",
     "Tier": "policy.risk",
@@ -152,13 +152,13 @@ _HOME = {
     "equivalent": "analysis.equivalence",
     "find_policies": "policy.files",
     "fold": "events.fold",
-    "inference_tools": "inference.tools",
+    "inference_tools": "tools.inference",
     "load_policies": "policy.files",
     "long_running": "tools.longrun",
     "optimize": "analysis.optimization",
     "parse_proposal": "plan.parse",
     "rank_proposals": "analysis.scoring",
-    "register_shell": "tools.shell",
+    "register_shell": "tools.process.shell",
     "simulate": "analysis.simulation",
     "simulate_monte_carlo": "analysis.montecarlo",
     "tool": "tools.decorator",

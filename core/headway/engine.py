@@ -47,9 +47,9 @@ from headway.state import StateStore
 from headway.store import HomeLock, StoreLog, StoreReader, store_of
 from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
+from headway.tools.files.workspace import Workspace
 from headway.tools.loader import load_tool_files
 from headway.tools.registry import ToolEntry, ToolRegistry
-from headway.tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from headway.config import Config

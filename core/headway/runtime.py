@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from headway.learning.trajectory_store import TrajectoryStore
     from headway.policy.capabilities import CapabilitySet
     from headway.policy.risk import PermissionGrant, Tier
-    from headway.tools.subprocess import SubprocessTool
+    from headway.tools.process.subprocess import SubprocessTool
 
 SCOPE = "runtime"
 """What the log calls an embedded runtime's own ``state``, unless told otherwise."""
@@ -183,7 +183,7 @@ class Runtime:
 
         What it learns from then on is put into words by the provider's model (:class:`headway.LLMDistiller`).
         """
-        from headway.inference.tools import inference_tools
+        from headway.tools.inference import inference_tools
 
         for entry in inference_tools(provider):
             self.register_tool_entry(entry)
@@ -264,7 +264,7 @@ class Runtime:
 
     def register_subprocess_tool(self, name: str, tool: SubprocessTool) -> None:
         """Register a program that answers JSON-RPC on its standard streams as the tool ``name``."""
-        from headway.tools.subprocess import SubprocessTool as Program
+        from headway.tools.process.subprocess import SubprocessTool as Program
 
         if not isinstance(tool, Program):
             raise InvalidInput(f"a subprocess tool is a SubprocessTool, not {type(tool).__name__}")
@@ -279,7 +279,7 @@ class Runtime:
         folder); return their names.
         """
         from headway.tools.basics import register_agent_basics
-        from headway.tools.workspace import Workspace
+        from headway.tools.files.workspace import Workspace
 
         root = workspace if workspace is not None else self._env.workspace or Path.cwd()
         return register_agent_basics(self.registry, Workspace(path_of(root)))

@@ -13,9 +13,9 @@ from headway import CancellationToken, Poll, Runtime, SubprocessTool, long_runni
 from headway.plan.results import ActionStatus, ErrorCode
 from headway.testing import VirtualClock
 from headway.tools import Workspace
-from tests.unit.tools.children import alive, descriptors, until
+from tests.unit.tools.process.children import alive, descriptors, until
 
-TALKER = [sys.executable, "-IS", str(Path(__file__).parents[1] / "unit" / "tools" / "talker.py")]
+TALKER = [sys.executable, "-IS", str(Path(__file__).parents[1] / "unit" / "tools" / "process" / "talker.py")]
 
 
 def call(name: str, tool: str, /, **fields: Any) -> dict[str, Any]:

@@ -49,6 +49,8 @@ ROOMS_NOT_NEEDED = (
     "store",
     "testing",
     "tools.basics",
+    "tools.files",
+    "tools.process",
 )
 
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 def load_tools(config: Config) -> ToolRegistry:
     """Return the agent basics and the tools of ``[tools] python``; :class:`InvalidConfig` if a file does not load."""
     from headway.tools.basics import register_agent_basics
+    from headway.tools.files.workspace import Workspace
     from headway.tools.loader import load_tool_files
     from headway.tools.registry import ToolRegistry
-    from headway.tools.workspace import Workspace
 
     registry = ToolRegistry()
     register_agent_basics(registry, Workspace(config.workspace))

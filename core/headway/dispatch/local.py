@@ -20,9 +20,9 @@ from headway.events import kinds
 from headway.jsonvalue import copy_members
 from headway.numbers import timeout_s
 from headway.state import StateSnapshot
+from headway.thread_pool import DaemonThreads, ThreadCall
 from headway.tools.chunks import ChunkEvents
 from headway.tools.context import ToolContext
-from headway.tools.threads import DaemonThreads, ThreadCall
 
 MAX_THREADS = 64
 _TICK_S = 0.001

@@ -18,8 +18,8 @@ from headway.limits.prices import Prices
 from headway.limits.reuse import Reuse
 from headway.numbers import whole_number
 from headway.policy.gates import Gates
+from headway.thread_pool import DaemonThreads
 from headway.tools.registry import ToolRegistry
-from headway.tools.threads import DaemonThreads
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,7 @@
 :class:`~headway.inference.provider.InferenceProvider` is the protocol,
 :class:`~headway.inference.local.LocalProvider` runs small models in this process,
 :class:`~headway.inference.http.HttpProvider` asks a service that speaks OpenAI's API, and
-:func:`~headway.inference.tools.inference_tools` makes the tools of any of them. The names below are imported on first
+:func:`~headway.tools.inference.inference_tools` makes the tools of any of them. The names below are imported on first
 use.
 """
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from headway.inference.local import LocalProvider
     from headway.inference.provider import InferenceProvider, Provider
     from headway.inference.request import InferRequest
-    from headway.inference.tools import inference_tools
 
 _HOME = {
     "Completion": "answer",
@@ -31,7 +30,6 @@ _HOME = {
     "Prices": "answer",
     "Provider": "provider",
     "Usage": "answer",
-    "inference_tools": "tools",
 }
 
 __all__ = [
@@ -44,7 +42,6 @@ __all__ = [
     "Prices",
     "Provider",
     "Usage",
-    "inference_tools",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOME)

@@ -23,7 +23,7 @@ from headway.inference.provider import Part, Provider
 from headway.inference.request import InferRequest
 from headway.inference.wordvectors import WordVectors
 from headway.numbers import whole_number
-from headway.tools.threads import DaemonThreads
+from headway.thread_pool import DaemonThreads
 
 MAX_CONTEXT = 1_000_000
 

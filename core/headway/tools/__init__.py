@@ -15,36 +15,33 @@ if TYPE_CHECKING:
     from headway.tools.basics import register_agent_basics
     from headway.tools.context import ToolContext, ToolResult
     from headway.tools.decorator import entry_of, tool
+    from headway.tools.files.workspace import Workspace
     from headway.tools.loader import load_tool_files
     from headway.tools.longrun import LongRunning, Poll, long_running
+    from headway.tools.process.shell import register_shell, shell_tool
+    from headway.tools.process.subprocess import Restart, SubprocessTool
     from headway.tools.registry import ToolEntry, ToolRegistry
-    from headway.tools.shell import register_shell, shell_tool
-    from headway.tools.subprocess import Restart, SubprocessTool
-    from headway.tools.threads import DaemonThreads
-    from headway.tools.workspace import Workspace
 
 _HOME = {
-    "DaemonThreads": "threads",
     "LongRunning": "longrun",
     "Poll": "longrun",
-    "Restart": "subprocess",
-    "SubprocessTool": "subprocess",
+    "Restart": "process.subprocess",
+    "SubprocessTool": "process.subprocess",
     "ToolContext": "context",
     "ToolEntry": "registry",
     "ToolRegistry": "registry",
     "ToolResult": "context",
-    "Workspace": "workspace",
+    "Workspace": "files.workspace",
     "entry_of": "decorator",
     "load_tool_files": "loader",
     "long_running": "longrun",
     "register_agent_basics": "basics",
-    "register_shell": "shell",
-    "shell_tool": "shell",
+    "register_shell": "process.shell",
+    "shell_tool": "process.shell",
     "tool": "decorator",
 }
 
 __all__ = [
-    "DaemonThreads",
     "LongRunning",
     "Poll",
     "Restart",

@@ -22,7 +22,7 @@ from headway.events.views import JobRow, RunView
 from headway.limits.bucket import TokenBucket
 from headway.plan.results import ActionResult, ActionStatus
 from headway.testing import ScriptedProvider, VirtualClock
-from headway.tools.workspace import Workspace
+from headway.tools.files.workspace import Workspace
 from tests.unit.bad_input.kit import Made, New, build
 from tests.unit.bad_input.plans import FEEDBACK, PLAN, SCHEMA, SMALL, WRITE
 

@@ -9,7 +9,7 @@ from headway import HttpProvider, LocalProvider, ToolRegistry, ToolSchema
 from headway.inference.answer import Completion, Metered, Prices
 from headway.inference.request import InferRequest
 from headway.testing import ScriptedProvider, VirtualClock
-from headway.tools.workspace import Workspace
+from headway.tools.files.workspace import Workspace
 from tests.unit.bad_input.kit import Made, New
 from tests.unit.bad_input.plans import SCHEMA, registry
 from tests.unit.bad_input.runtime import ENTRY, program

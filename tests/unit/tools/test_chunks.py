@@ -7,9 +7,9 @@ from typing import Any
 
 from headway.testing import VirtualClock
 from headway.testing.clock import settle
+from headway.thread_pool import DaemonThreads
 from headway.tools.chunks import MAX_CHARACTERS, ChunkEvents
 from headway.tools.context import ToolContext
-from headway.tools.threads import DaemonThreads
 
 
 def made() -> tuple[VirtualClock, ToolContext, ChunkEvents, list[dict[str, Any]]]:

@@ -382,7 +382,7 @@ def test_parameter_names_that_pydantic_keeps_for_itself() -> None:
 def test_decorating_imports_no_pydantic() -> None:
     script = """
 import sys, headway
-from headway.tools import ToolContext, ToolRegistry, ToolResult, DaemonThreads
+from headway.tools import ToolContext, ToolRegistry, ToolResult
 
 @headway.tool(rate_limit=(1, 1.0))
 def f(a: int, ctx: ToolContext): ...

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from headway.errors import InvalidInput
 from headway.tools.decorator import tool
-from headway.tools.workspace import Workspace
+from headway.tools.files.workspace import Workspace
 
 
 def write_file_tool(workspace: Workspace) -> Callable[..., dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 
 from headway import Runtime
 from headway.tools.basics import register_agent_basics
-from headway.tools.workspace import Workspace
+from headway.tools.files.workspace import Workspace
 
 
 @pytest.mark.parametrize("path", ["../outside.txt", "/etc/passwd", "link/x.txt", "gone/../../x", "a\0b", ""])

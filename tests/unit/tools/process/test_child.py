@@ -11,9 +11,9 @@ import pytest
 
 from headway.errors import ToolError
 from headway.testing import VirtualClock
-from headway.tools import process
-from headway.tools.process import LOST_S, TERM_GRACE_S, ChildProcess, Group
-from tests.unit.tools.children import alive, descriptors, reaped, until
+from headway.tools.process import child
+from headway.tools.process.child import LOST_S, TERM_GRACE_S, ChildProcess, Group
+from tests.unit.tools.process.children import alive, descriptors, reaped, until
 
 
 class Heard:
@@ -112,7 +112,7 @@ async def test_without_a_thread_nothing_is_started(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("can't start new thread")
 
     before = descriptors()
-    monkeypatch.setattr(process._thread, "start_new_thread", none)
+    monkeypatch.setattr(child._thread, "start_new_thread", none)
     with pytest.raises(ToolError, match="no thread for 'sleep': can't start new thread"):
         Heard("sleep", "600")
     monkeypatch.undo()

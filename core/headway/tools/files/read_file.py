@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from headway.errors import ToolError
-from headway.tools.beneath import shown
 from headway.tools.decorator import tool
-from headway.tools.workspace import MAX_FILE_BYTES, Workspace
+from headway.tools.files.paths import shown
+from headway.tools.files.workspace import MAX_FILE_BYTES, Workspace
 
 DEFAULT_BYTES = 2**20
 SNIFFED = 8192

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from headway.arguments import expect
 from headway.errors import ToolError, ToolTimeout, one_line
 from headway.numbers import positive_seconds, whole_number
-from headway.tools.command import environment, passes, texts_of
 from headway.tools.context import ToolContext
 from headway.tools.decorator import entry_of, tool
-from headway.tools.process import ChildProcess
+from headway.tools.process.child import ChildProcess
+from headway.tools.process.command import environment, passes, texts_of
 
 if TYPE_CHECKING:
+    from headway.tools.files.workspace import Workspace
     from headway.tools.registry import Permission, ToolEntry, ToolRegistry
-    from headway.tools.workspace import Workspace
 
 SHELL = ("/bin/sh", "-c", "--")
 MAX_OUTPUT = 64 * 2**10
@@ -92,7 +92,7 @@ def shell_tool(
 
     Raises ``InvalidInput`` for options that make no sense.
     """
-    from headway.tools.workspace import Workspace
+    from headway.tools.files.workspace import Workspace
 
     expect(workspace, Workspace, "workspace")
     programs = None if allow is None else frozenset(texts_of(allow, "allow"))

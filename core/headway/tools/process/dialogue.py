@@ -11,9 +11,9 @@ from typing import Any
 
 from headway.clock import Clock, TimerHandle
 from headway.errors import HeadwayError, InvalidInput, ToolError, ToolTimeout, one_line
-from headway.tools import rpc
 from headway.tools.context import ToolContext
-from headway.tools.process import ChildProcess
+from headway.tools.process import rpc
+from headway.tools.process.child import ChildProcess
 
 CANCEL_GRACE_S = 0.25
 """How long a child may take to answer after ``$/cancel``; then it is ended."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from headway.errors import ToolError, Unavailable
-from headway.tools.threads import DaemonThreads
+from headway.thread_pool import DaemonThreads
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_loop_closed_while_a_call_runs_says_nothing(capfd: pytest.CaptureFixture
 def test_hanging_call_does_not_delay_the_exit(cancel: bool) -> None:
     script = f"""
 import asyncio, threading
-from headway.tools.threads import DaemonThreads
+from headway.thread_pool import DaemonThreads
 
 async def main():
     pool = DaemonThreads(2)

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from headway.errors import InvalidInput, ToolError
-from headway.tools.basics.write_file import encoded
-from headway.tools.beneath import shown
 from headway.tools.decorator import tool
-from headway.tools.workspace import MAX_FILE_BYTES, Workspace
+from headway.tools.files.paths import shown
+from headway.tools.files.workspace import MAX_FILE_BYTES, Workspace
+from headway.tools.files.write_file import encoded
 
 
 def edit_file_tool(workspace: Workspace) -> Callable[..., dict[str, Any]]:

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import Literal
 
 from headway.clock import Clock
-from headway.tools.beneath import FOLDER_FLAGS
-from headway.tools.glob import Glob, Places
-from headway.tools.workspace import Found, Workspace, is_temporary
+from headway.tools.files.glob import Glob, Places
+from headway.tools.files.paths import FOLDER_FLAGS
+from headway.tools.files.workspace import Found, Workspace, is_temporary
 
 MAX_DEPTH = 64
 """Folders below the first that are entered."""

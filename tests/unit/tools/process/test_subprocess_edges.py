@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from headway.errors import InvalidInput
-from headway.tools.subprocess import SubprocessTool
-from tests.unit.tools.children import alive, until
-from tests.unit.tools.test_subprocess import TALKER
+from headway.tools.process.subprocess import SubprocessTool
+from tests.unit.tools.process.children import alive, until
+from tests.unit.tools.process.test_subprocess import TALKER
 
 
 def test_a_process_left_to_a_closed_loop_is_killed_by_the_next_and_the_tool_goes_on() -> None:
@@ -42,7 +42,7 @@ def test_a_tool_that_is_dropped_takes_its_process_along() -> None:
 
 EXITS = """
 import asyncio, sys
-from headway.tools.subprocess import SubprocessTool
+from headway.tools.process.subprocess import SubprocessTool
 from headway.tools.context import ToolContext
 from headway.tools.stream import CONTEXT
 

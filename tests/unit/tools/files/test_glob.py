@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import InvalidInput
-from headway.tools.glob import Glob
+from headway.tools.files.glob import Glob
 
 
 def matches(pattern: str, path: str) -> bool:

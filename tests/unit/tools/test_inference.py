@@ -10,9 +10,9 @@ import pytest
 from headway import CostBudget, Runtime, parse_proposal, verify
 from headway.errors import InferenceError, InferenceRefused, InvalidInput
 from headway.inference.answer import Completion, Prices, Usage
-from headway.inference.tools import inference_tools
 from headway.testing import ScriptedProvider, settle
 from headway.tools.context import ToolResult
+from headway.tools.inference import inference_tools
 from headway.tools.registry import ToolEntry
 
 

@@ -1,8 +1,8 @@
 """The folder that file tools work in, and the only way they reach files.
 
 Every method takes a path as a tool got it: relative to the root, or absolute and inside it. It holds against ``..``,
-symlinks and exchanges of a folder for a symlink while it is being walked (:mod:`headway.tools.beneath`). Only regular
-files are read and replaced; fifos and devices are refused and never opened. The root itself is trusted.
+symlinks and exchanges of a folder for a symlink while it is being walked (:mod:`headway.tools.files.paths`). Only
+regular files are read and replaced; fifos and devices are refused and never opened. The root itself is trusted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.errors import Conflict, InvalidInput, NotFound
-from headway.tools.beneath import FOLDER_FLAGS, Spot, components, locate, shown, told
+from headway.tools.files.paths import FOLDER_FLAGS, Spot, components, locate, shown, told
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from headway.tools.context import ToolContext
 from headway.tools.decorator import tool
-from headway.tools.glob import Glob
-from headway.tools.tree import Bounds, Tree
-from headway.tools.workspace import Workspace, joined
+from headway.tools.files.glob import Glob
+from headway.tools.files.tree import Bounds, Tree
+from headway.tools.files.workspace import Workspace, joined
 
 MAX_RESULTS = 10_000
 MAX_SECONDS = 10.0

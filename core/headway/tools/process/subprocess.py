@@ -19,9 +19,9 @@ from headway.arguments import path_of, plain
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import InvalidInput, ToolError, one_line
 from headway.numbers import positive_seconds, whole_number
-from headway.tools.command import environment, words_of
 from headway.tools.context import ToolContext
-from headway.tools.dialogue import Dialogue
+from headway.tools.process.command import environment, words_of
+from headway.tools.process.dialogue import Dialogue
 from headway.tools.schema import ToolSchema, schema_of
 from headway.tools.stream import CONTEXT
 

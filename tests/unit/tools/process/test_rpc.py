@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import InvalidInput, TerminalToolError, ToolError
-from headway.tools.rpc import HEAD, Cut, Lines, failure, looks_like_an_answer, read, request
+from headway.tools.process.rpc import HEAD, Cut, Lines, failure, looks_like_an_answer, read, request
 
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:

@@ -12,11 +12,11 @@ import pytest
 
 from headway.errors import InvalidInput, NotFound
 from headway.testing import VirtualClock
-from headway.tools import tree
-from headway.tools.basics import grep_files, register_agent_basics
+from headway.tools.basics import register_agent_basics
 from headway.tools.context import ToolContext
+from headway.tools.files import grep_files, tree
+from headway.tools.files.workspace import Workspace
 from headway.tools.registry import ToolRegistry
-from headway.tools.workspace import Workspace
 
 Call = Callable[..., Any]
 

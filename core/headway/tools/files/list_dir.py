@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from headway.tools.beneath import told
 from headway.tools.decorator import tool
-from headway.tools.tree import MAX_NAMES
-from headway.tools.workspace import Workspace, is_temporary, joined
+from headway.tools.files.paths import told
+from headway.tools.files.tree import MAX_NAMES
+from headway.tools.files.workspace import Workspace, is_temporary, joined
 
 MAX_ENTRIES = 10_000
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}

@@ -21,17 +21,17 @@ from functools import partial
 from typing import Any
 
 from headway.errors import InvalidInput, NotFound, ToolError
-from headway.tools.basics.calculate import calculate
-from headway.tools.basics.edit_file import edit_file_tool
-from headway.tools.basics.find_files import find_files_tool
-from headway.tools.basics.grep_files import grep_files_tool
-from headway.tools.basics.list_dir import list_dir_tool
-from headway.tools.basics.read_file import read_file_tool
-from headway.tools.basics.write_file import write_file_tool
+from headway.tools.calculate import calculate
 from headway.tools.decorator import entry_of
 from headway.tools.estimate import FREE
+from headway.tools.files.edit_file import edit_file_tool
+from headway.tools.files.find_files import find_files_tool
+from headway.tools.files.grep_files import grep_files_tool
+from headway.tools.files.list_dir import list_dir_tool
+from headway.tools.files.read_file import read_file_tool
+from headway.tools.files.workspace import Workspace
+from headway.tools.files.write_file import write_file_tool
 from headway.tools.registry import ToolRegistry
-from headway.tools.workspace import Workspace
 
 _MAKERS = (
     read_file_tool,

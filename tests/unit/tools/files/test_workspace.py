@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import Conflict, HeadwayError, InvalidInput, NotFound, OutsideWorkspace, ToolError
-from headway.tools import beneath
-from headway.tools.workspace import MAX_FILE_BYTES, Workspace
+from headway.tools.files import paths
+from headway.tools.files.workspace import MAX_FILE_BYTES, Workspace
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ class TestSwaps:
             workspace.read("a/b/c.txt", 10)
 
     def test_for_ever(self, workspace: Workspace, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headway.tools.workspace.open_regular", lambda *_: None)
+        monkeypatch.setattr("headway.tools.files.workspace.open_regular", lambda *_: None)
         with pytest.raises(Conflict, match="keeps changing"):
             workspace.read("a/b/c.txt", 10)
 
@@ -501,4 +501,4 @@ def test_any_path_is_inside_or_refused(tmp_path_factory: pytest.TempPathFactory,
 
 
 def test_shown_is_short() -> None:
-    assert len(beneath.shown("x" * 5000)) == 300
+    assert len(paths.shown("x" * 5000)) == 300

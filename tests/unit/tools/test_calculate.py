@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import ToolError
-from headway.tools.basics.calculate import calculate, evaluate
+from headway.tools.calculate import calculate, evaluate
 
 
 @pytest.mark.parametrize(

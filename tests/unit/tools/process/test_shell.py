@@ -13,11 +13,11 @@ import pytest
 from headway.errors import InvalidInput, ToolError, ToolTimeout
 from headway.testing import VirtualClock
 from headway.tools.context import ToolContext
-from headway.tools.process import TERM_GRACE_S
+from headway.tools.files.workspace import Workspace
+from headway.tools.process.child import TERM_GRACE_S
+from headway.tools.process.shell import Capped, register_shell, shell_tool
 from headway.tools.registry import ToolEntry, ToolRegistry
-from headway.tools.shell import Capped, register_shell, shell_tool
-from headway.tools.workspace import Workspace
-from tests.unit.tools.children import alive, descriptors, until
+from tests.unit.tools.process.children import alive, descriptors, until
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from headway.errors import HeadwayError, InvalidInput
-from headway.tools.basics.find_files import SKIPPED, SkipDirs, bounds_of, ending
-from headway.tools.basics.read_file import SNIFFED
 from headway.tools.context import ToolContext
 from headway.tools.decorator import tool
-from headway.tools.glob import Glob
-from headway.tools.tree import Bounds, Tree
-from headway.tools.workspace import Found, Workspace, joined, open_regular
+from headway.tools.files.find_files import SKIPPED, SkipDirs, bounds_of, ending
+from headway.tools.files.glob import Glob
+from headway.tools.files.read_file import SNIFFED
+from headway.tools.files.tree import Bounds, Tree
+from headway.tools.files.workspace import Found, Workspace, joined, open_regular
 
 MAX_MATCHES = 10_000
 MAX_SECONDS = 10.0

@@ -15,13 +15,13 @@ import pytest
 from headway.errors import InvalidInput, TerminalToolError, ToolError, ToolTimeout
 from headway.testing import VirtualClock
 from headway.tools.context import ToolContext
-from headway.tools.dialogue import CANCEL_GRACE_S, EOF_GRACE_S
-from headway.tools.process import TERM_GRACE_S
+from headway.tools.process.child import TERM_GRACE_S
+from headway.tools.process.dialogue import CANCEL_GRACE_S, EOF_GRACE_S
+from headway.tools.process.subprocess import MAX_STDERR, Restart, SubprocessTool
 from headway.tools.registry import ToolRegistry
 from headway.tools.schema import ToolSchema
 from headway.tools.stream import CONTEXT
-from headway.tools.subprocess import MAX_STDERR, Restart, SubprocessTool
-from tests.unit.tools.children import alive, descriptors, until
+from tests.unit.tools.process.children import alive, descriptors, until
 
 TALKER = [sys.executable, "-IS", str(Path(__file__).with_name("talker.py"))]
 ANSWER = "import json, sys; m = json.loads(input()); print(json.dumps({'id': m['id'], 'result': eval(sys.argv[1])}))"

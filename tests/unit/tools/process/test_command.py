@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headway.errors import InvalidInput
-from headway.tools.command import environment, passes, texts_of, words_of
+from headway.tools.process.command import environment, passes, texts_of, words_of
 
 
 def test_an_environment_is_what_is_named_and_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from headway.errors import HeadwayError, InvalidInput, NotFound, OutsideWorkspace, ToolError
 from headway.tools.basics import register_agent_basics
+from headway.tools.files.workspace import MAX_FILE_BYTES, Workspace
 from headway.tools.registry import ToolRegistry
-from headway.tools.workspace import MAX_FILE_BYTES, Workspace
 
 Call = Callable[..., Any]
 

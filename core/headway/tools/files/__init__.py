@@ -1,0 +1,1 @@
+"""Tools on files, and the workspace that they are confined to."""
