@@ -58,6 +58,14 @@ def expect_one_of(value: object, names: Collection[str], what: str) -> str:
     return value
 
 
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the one of the ``known`` names that ``name`` was most likely meant to be, None if none is like it."""
+    from difflib import get_close_matches  # needed once something is wrong
+
+    near = get_close_matches(name, known, 1, cutoff)
+    return near[0] if near else None
+
+
 def expect_call(value: object, what: str) -> Callable[..., Any]:
     """Return ``value`` if it can be called."""
     if not callable(value):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import msgspec
 
+from headway.arguments import nearest
 from headway.errors import HeadwayError, InvalidInput, one_line
 from headway.jsonvalue import encode_json
 
@@ -90,11 +91,9 @@ class Model(msgspec.Struct, metaclass=_Checking, frozen=True, forbid_unknown_fie
 
 def unknown_field(name: str, known: Iterable[str]) -> str:
     """Return the line about a field that a format does not know, with the known one it may have meant."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, 1)
+    near = nearest(name, known)
     shown = one_line(name, 60)
-    return f'unknown field "{shown}"' + (f': did you mean "{near[0]}"?' if near else "")
+    return f'unknown field "{shown}"' + (f': did you mean "{near}"?' if near else "")
 
 
 def explain(error: msgspec.ValidationError, root: type[Model]) -> str:

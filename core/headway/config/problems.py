@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
+from headway.arguments import nearest
 from headway.config.source import Source
 from headway.errors import one_line
 
@@ -41,9 +41,9 @@ def problem(error: Any, model: type[BaseModel], source_of: Callable[[str], Sourc
 
 def unknown(name: str, prefix: str, known: Sequence[str]) -> str:
     """Return the words for a key that there is none of, with the nearest that there is."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if near:
-        return f"is not a known key; did you mean {prefix}{near[0]}?"
+    near = nearest(name, known, cutoff=0.5)
+    if near is not None:
+        return f"is not a known key; did you mean {prefix}{near}?"
     return f"is not a known key; there are {', '.join(sorted(known))}"
 
 

@@ -6,9 +6,9 @@ Texts are CAR's where it has one. They name keys, never values: a value may be a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from headway.arguments import nearest
 from headway.plan.format import ActionType, Compensation, Precondition
 from headway.plan.graph import Graph, Node
 from headway.plan.references import Reference, find_references, is_reference, unescaped, value_at
@@ -207,9 +207,9 @@ def _output_of(source: Node, known: Tools) -> Part:
 
 
 def _no_such_part(source: Node, part: Undeclared) -> str:
-    near = get_close_matches(part.name, part.declared, 1)
+    near = nearest(part.name, part.declared)
     text = f"tool '{source.tool}' does not say that it returns '{part.name}'"
-    return f"{text}: did you mean '{near[0]}'?" if near else text
+    return f"{text}: did you mean '{near}'?" if near else text
 
 
 def _any_of(kinds: Iterable[str] | None) -> str:
