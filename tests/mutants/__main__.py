@@ -31,6 +31,8 @@ TEST_S = 20
 """How long one test may take: a mutant may wait for ever."""
 MUTANT_S = 150
 """How long all tests of one mutant may take; one that takes longer is killed, in both senses."""
+LIMIT_S = 1800
+"""How long everything may take; mutants that have not had their turn by then count as alive."""
 
 
 class Fate(NamedTuple):
@@ -108,12 +110,15 @@ def misfit(mutant: Mutant) -> str | None:
     return f"there is no {lost[0]}" if lost else None
 
 
-def try_out(mutant: Mutant, copies: SimpleQueue[Copy]) -> Fate:
+def try_out(mutant: Mutant, copies: SimpleQueue[Copy], deadline: float) -> Fate:
     """Run a mutant in a copy that is free."""
     problem = misfit(mutant)
     if problem is not None:
         return Fate(mutant, 0.0, problem=problem)
     copy, began = copies.get(), time.monotonic()
+    if began > deadline:
+        copies.put(copy)
+        return Fate(mutant, 0.0, problem=f"not tried within {LIMIT_S / 60:.0f} minutes")
     try:
         with copy.holding(mutant):
             killer = copy.failing(mutant.tests, MUTANT_S)
@@ -128,17 +133,18 @@ def try_out(mutant: Mutant, copies: SimpleQueue[Copy]) -> Fate:
 def run(mutants: list[Mutant], workers: int) -> list[Fate]:
     """Run mutants, in so many copies side by side, telling of each."""
     fates: list[Fate] = []
+    deadline = time.monotonic() + LIMIT_S
     with tempfile.TemporaryDirectory(prefix="headway-mutants-") as folder, ThreadPoolExecutor(workers) as pool:
         made = [Copy(Path(folder) / str(number)) for number in range(workers)]
         fitting = sorted({test for mutant in mutants if misfit(mutant) is None for test in mutant.tests})
         print(f"{len(mutants)} mutants; first the {len(fitting)} files of tests without any", flush=True)
-        failed = list(pool.map(lambda pair: pair[0].failing(pair[1], 600), _shared(made, fitting)))
+        failed = list(pool.map(lambda pair: pair[0].failing(pair[1], LIMIT_S / 2), _shared(made, fitting)))
         if any(found != "" for found in failed):
             raise SystemExit(f"these tests fail without a mutant: {[found for found in failed if found != '']}")
         copies: SimpleQueue[Copy] = SimpleQueue()
         for copy in made:
             copies.put(copy)
-        for done in as_completed([pool.submit(try_out, mutant, copies) for mutant in mutants]):
+        for done in as_completed([pool.submit(try_out, mutant, copies, deadline) for mutant in mutants]):
             fate = done.result()
             fates.append(fate)
             said = f"killed by {fate.killed_by}" if fate.problem is None else f"NOT KILLED: {fate.problem}"
