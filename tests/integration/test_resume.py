@@ -39,7 +39,7 @@ PLAN = {
 
 def tools(registry: ToolRegistry, calls: list[str]) -> None:
     @headway.tool
-    async def step(name: str, given: Any = None) -> str:
+    async def step(name: str, given: Any = None) -> Any:  # what is referred to is known when it runs
         calls.append(name)
         return f"did {name} {given or ''}".strip()
 
