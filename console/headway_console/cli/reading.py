@@ -10,17 +10,17 @@ from headway.errors import Unavailable
 
 if TYPE_CHECKING:
     from headway.home import Home
-    from headway.store import StoreReader
+    from headway.store import Reader
 
 
 @asynccontextmanager
-async def open_store(home: Home) -> AsyncIterator[StoreReader]:
+async def open_store(home: Home) -> AsyncIterator[Reader]:
     """Open the store read-only; :class:`Unavailable` if the home has none yet."""
-    from headway.store import StoreReader
+    from headway.store import open_reader
 
     if not home.db.exists():
         raise Unavailable(f"there is no store in {home}; headway run and headway up make one")
-    reader = await StoreReader.open(home.db)
+    reader = await open_reader(home)
     try:
         yield reader
     finally:

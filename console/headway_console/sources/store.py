@@ -20,7 +20,7 @@ from headway.events.event import Event
 from headway.events.snapshot import Snapshot
 from headway.events.views import RunView
 from headway.home import Home
-from headway.store import StoreReader
+from headway.store import Reader, open_reader
 from headway_console.source import Commands, Item, Link
 from headway_console.sources.heartbeat import Heartbeat
 
@@ -59,7 +59,7 @@ class StoreSource:
         self._clock = clock
         self._client: OperatorClient | None = None
         self._actor = actor
-        self._reader: StoreReader | None = None
+        self._reader: Reader | None = None
         self._identity: _Identity | None = None
         self._daemon = Heartbeat(self._ask_daemon, clock)
         self._trouble = Link(since_ms=clock.time_ms())
@@ -169,7 +169,7 @@ class StoreSource:
 
     # -- the file --------------------------------------------------------------------------------------------------
 
-    async def _events(self, reader: StoreReader) -> AsyncIterator[list[Event]]:
+    async def _events(self, reader: Reader) -> AsyncIterator[list[Event]]:
         """Yield what is committed; ends when a fresh start is due, or at :meth:`close`.
 
         That is when the file is no longer that of the home, or when the lists, incomplete so far, have become complete.
@@ -191,7 +191,7 @@ class StoreSource:
                     if not self._complete and await reader.complete():
                         return
 
-    async def _snapshot(self, reader: StoreReader) -> Snapshot:
+    async def _snapshot(self, reader: Reader) -> Snapshot:
         """Return a fresh start."""
         snapshot = await reader.snapshot()
         running = [row.job_id for row in snapshot.jobs.jobs.values() if not row.finished]
@@ -209,14 +209,14 @@ class StoreSource:
         snapshot.older = events[0].seq - 1 if events else 0
         return snapshot
 
-    async def _readable(self) -> StoreReader:
+    async def _readable(self) -> Reader:
         if self._reader is None:
             await self._open_reader()
         assert self._reader is not None
         return self._reader
 
     async def _open_reader(self) -> None:
-        self._reader = await StoreReader.open(self._home.db)
+        self._reader = await open_reader(self._home)
         self._identity = self._present()
 
     async def _lose_reader(self) -> None:

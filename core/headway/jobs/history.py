@@ -24,7 +24,7 @@ from headway.jobs.transitions import TRANSITIONS, JobStatus
 from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus
 
 if TYPE_CHECKING:
-    from headway.store import StoreReader
+    from headway.store import Reader
 
 RECENT_JOBS = 20
 """How many jobs a list of all checkpoints looks at."""
@@ -33,7 +33,7 @@ RECENT_JOBS = 20
 class History:
     """Questions to the store about jobs of any age."""
 
-    def __init__(self, reader: StoreReader) -> None:
+    def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
     async def unfinished(self) -> list[JobRow]:

@@ -82,6 +82,10 @@ class MemoryStore:
         """Return the seq of the last event; 0 when there is none."""
         return self.log.last_seq
 
+    async def data_version(self) -> int:
+        """Return a number that differs from the last one returned if something was committed meanwhile."""
+        return self.log.last_seq
+
     async def events(
         self,
         after: int = 0,

@@ -86,6 +86,9 @@ class Reader(Protocol):
     async def last_seq(self) -> int:
         """Return the seq of the last committed event; 0 when there is none."""
 
+    async def data_version(self) -> int:
+        """Return a number that differs from the last one returned if something was committed meanwhile."""
+
     async def events(
         self,
         after: int = 0,

@@ -15,8 +15,9 @@ from headway.events.fold import fold_all
 from headway.events.views import BudgetView, JobsView
 from headway.home import Home
 from headway.store.sqlite.log import StoreLog
-from headway.store.sqlite.prune import DAY_MS
+from headway.store.sqlite.prune import CHUNK, DAY_MS, Limits, Prune
 from headway.store.sqlite.reader import StoreReader
+from headway.store.sqlite.writer import Work
 from headway.testing import VirtualClock
 from tests.unit.store.runs import created, numbered, whole_run
 
@@ -178,3 +179,32 @@ async def test_nobody_else_may_delete(log: StoreLog) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         connection.execute("DELETE FROM events")
     connection.close()
+
+
+async def test_a_prune_takes_small_bites(tmp_path: Path) -> None:
+    """No bite deletes much, so that what is appended meanwhile waits for little; nor are there many of them."""
+    log = await StoreLog.open(Home(tmp_path))
+    for number in range(120):
+        await log.write(*whole_run(f"j{number}", 10))
+    await log.write(*whole_run("large", 1000))
+    await log.settle_caches()
+    pruning = Prune(Limits(max_bytes=1), log.clock.time_ms())
+    taken: list[int] = []
+
+    def bite(work: Work) -> bool:
+        before = work.connection.execute("SELECT count(*) FROM events").fetchone()[0]
+        more = pruning.step(work)
+        taken.append(before - work.connection.execute("SELECT count(*) FROM events").fetchone()[0])
+        return more
+
+    appended = 0
+    while await log.in_writer(bite):
+        appended = await log.write(Event("between"))
+    assert max(taken) <= CHUNK + len(whole_run("j0", 10))
+    assert pruning.report.events == 120 * len(whole_run("j", 10)) + len(whole_run("j", 1000))
+    assert len(taken) < 60  # giving one page back at a time would take hundreds
+    assert len(await log.read(limit=10_000, kinds=["between"])) == len(taken) - 1
+    assert appended > 0
+    free = await log.in_writer(lambda work: work.connection.execute("PRAGMA freelist_count").fetchone()[0])
+    assert free == 0
+    await log.close()
