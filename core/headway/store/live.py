@@ -58,6 +58,15 @@ class LiveJobs:
         self._take(events)
         return events
 
+    def skip(self, upto: int) -> list[Event]:
+        """Pass over what is new up to seq ``upto`` without taking it in, and return it."""
+        if self.seq >= upto:
+            return []
+        start = self.seq - self._log._tail_after
+        passed = self._log._tail[max(0, start) : upto - self._log._tail_after]
+        self.seq = upto
+        return passed
+
     def _take(self, events: Iterable[Event]) -> None:
         jobs = self._jobs
         for event in events:
@@ -133,7 +142,6 @@ class LiveJobs:
 
     def cut(self, upto: int) -> list[str]:
         """Drop events up to seq ``upto``; return the ids of the jobs that lost their first one."""
-        self.news()
         cut = [job_id for job_id, job in self._jobs.items() if job.events[0].seq <= upto]
         for job_id in cut:
             left = [event for event in self._jobs[job_id].events if event.seq > upto]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,9 @@ class MemoryStore:
         self._views: dict[str, Any] = {row.name: row.empty() for row in log_views()}
         self._scope_of: dict[str, str] = {}
         self._scopes: dict[str, list[Event]] = {}
+        self._gone: set[str] = set()  # jobs whose beginning was shed and whose end was not
         self._bases: dict[str, StateView] = {}
+        self._states: dict[str, tuple[StateView, int]] = {}  # with how many of the scope's events are folded
         self._checkpoints: dict[str, tuple[CheckpointInfo, bytes]] = {}
         self._claims: dict[str, Claim] = {}
         log.on_shed = self._shed
@@ -193,10 +196,14 @@ class MemoryStore:
     async def scope_state(self, scope: str, upto: int | None = None) -> dict[str, Any]:
         """Return the state of a scope as it is, or as it was at seq ``upto``; empty for one that nobody used."""
         self._catch_up()
-        base = self._bases.get(scope)
-        view = clone(base) if base is not None else StateView(scope)
         events = self._scopes.get(scope, [])
-        fold_all(view, events if upto is None else (event for event in events if event.seq <= upto))
+        view, count = self._states.get(scope, (None, 0))
+        if view is None or upto is not None:
+            base = self._bases.get(scope)
+            view, count = clone(base) if base is not None else StateView(scope), 0
+        fold_all(view, (event for event in islice(events, count, None) if upto is None or event.seq <= upto))
+        if upto is None and events:
+            self._states[scope] = (view, len(events))
         return clone(view).state
 
     async def snapshot(self, job_id: str | None = None) -> Snapshot:
@@ -307,11 +314,16 @@ class MemoryStore:
     def _catch_up(self) -> None:
         """File and fold what came since the last question."""
         news = self.live.news()
-        if not news:
-            return
-        for row in log_views():
-            fold_all(self._views[row.name], news)
-        for event in news:
+        if news:
+            known = [event for event in news if event.job_id not in self._gone] if self._gone else news
+            for row in log_views():
+                fold_all(self._views[row.name], news if row.parts is None else known)
+                self._views[row.name].last_seq = self.live.seq
+            self._file(news)
+
+    def _file(self, events: Iterable[Event]) -> None:
+        """Put the events that states depend on to those of their scope."""
+        for event in events:
             if event.kind not in STATE_KINDS:
                 continue
             scope = event.data.get("scope") if event.job_id is None else None
@@ -323,22 +335,39 @@ class MemoryStore:
                 self._scopes.setdefault(scope, []).append(event)
 
     def _shed(self, upto: int) -> None:
-        """Keep what the events up to seq ``upto``, which are about to go, amounted to."""
-        self._catch_up()
+        """Keep what the events up to seq ``upto``, which are about to go, amounted to.
+
+        Jobs that began among them go too, so what nobody has asked about is not folded for them.
+        """
+        unseen = self.live.skip(upto)
+        for row in log_views():
+            view = self._views[row.name]
+            if row.parts is None:
+                fold_all(view, unseen)
+            view.last_seq = max(view.last_seq, upto)
+        self._file(unseen)
         for scope, events in list(self._scopes.items()):
             cut = bisect_right(events, upto, key=_seq)
             if not cut:
                 continue
+            self._states.pop(scope, None)
             if cut < len(events) or not scope.startswith(_PRIVATE):
                 self._bases[scope] = fold_all(self._bases.get(scope) or StateView(scope), events[:cut])
                 self._scopes[scope] = events[cut:]
             else:
                 del self._scopes[scope]
                 self._bases.pop(scope, None)
-        for job_id in self.live.cut(upto):
-            row = self._views["jobs"].jobs.get(job_id)
-            if row is not None and row.first_seq <= upto:
-                self._scope_of.pop(job_id, None)
-                for table_row in log_views():
-                    if table_row.parts is not None:
-                        getattr(self._views[table_row.name], table_row.parts).pop(job_id, None)
+        begun = {event.job_id for event in unseen if event.kind == k.JOB_CREATED and event.job_id is not None}
+        gone = begun.union(self.live.cut(upto))
+        for job_id in gone:
+            self._forget(job_id, upto)
+        left = {event.job_id for event in self.log._tail if event.seq > upto}
+        self._gone = {job_id for job_id in self._gone | gone if job_id in left}
+
+    def _forget(self, job_id: str, upto: int) -> None:
+        row = self._views["jobs"].jobs.get(job_id)
+        if row is None or row.first_seq <= upto:
+            self._scope_of.pop(job_id, None)
+            for table_row in log_views():
+                if table_row.parts is not None:
+                    getattr(self._views[table_row.name], table_row.parts).pop(job_id, None)

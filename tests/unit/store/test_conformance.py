@@ -437,3 +437,29 @@ async def test_a_bounded_log_keeps_what_shed_events_amounted_to() -> None:
     with pytest.raises(NotFound, match=f"has let go of its first {figures.dropped} events"):
         await store.job("j0")
     assert (await store.run_view("j39")).job.status == "completed"
+
+
+@pytest.mark.parametrize("asked", [1, 7, 1000])
+async def test_a_bounded_log_says_the_same_whenever_it_was_asked(asked: int) -> None:
+    """What was folded before it was shed and what was not amount to the same."""
+    log = EventLog(max_events=60)
+    store, kept = store_of(log), EventLog(max_events=None)
+    events = [e for e in event_stream(random.Random(11), jobs=30, actions=6) if e.kind != k.STORE_PRUNED]
+    for number, event in enumerate(_copy(events), 1):
+        event.seq = 0
+        log.append(event)
+        kept.append(event)
+        if number % asked == 0:
+            await store.snapshot()
+            await store.scope_state("ctx0")
+    whole, found = await store_of(kept).snapshot(), await store.snapshot()
+    assert log.statistics().dropped > 0
+    assert found.limits == whole.limits
+    held = {job_id for job_id, row in whole.jobs.jobs.items() if row.first_seq > log.statistics().dropped}
+    assert 0 < len(held) < len(whole.jobs.jobs)
+    assert found.jobs.jobs == {job_id: row for job_id, row in whole.jobs.jobs.items() if job_id in held}
+    assert found.budgets.budgets == {job_id: row for job_id, row in whole.budgets.budgets.items() if job_id in held}
+    for scope in ("ctx0", "ctx1", "ctx2"):
+        assert await store.scope_state(scope) == await store_of(kept).scope_state(scope)
+    for job_id in held:
+        assert await store.run_view(job_id) == await store_of(kept).run_view(job_id)
