@@ -62,7 +62,7 @@ EXECUTION = [
     Mutant(
         "the wait for a thread counts as the tool's time",
         "dispatch/local.py",
-        "        call.started = self._clock.now()\n        if call.context is not None",
+        "        call.started = self._now()\n        if call.context is not None",
         "        if call.context is not None",
         (RUNS + "test_stopping.py", DISPATCH),
     ),
@@ -412,8 +412,8 @@ LIMIT = [
     Mutant(
         "a newcomer overtakes the line of a budget",
         "limits/budget.py",
-        "return self._ask(amounts, behind=self._first() is not None)",
-        "return self._ask(amounts, behind=False)",
+        "return self._ask(amounts, declared, behind=self._first() is not None)",
+        "return self._ask(amounts, declared, behind=False)",
         (LIMITS + "test_budget.py",),
     ),
     Mutant(
@@ -470,17 +470,59 @@ LIMIT = [
         "limits/reuse.py",
         """        try:
             for flight in self._flights:
-                flight.succeed(output, effects, artifacts)
+                flight.succeed(output, effects, artifacts, kept=kept)
         finally:
             self.fail()""",
         """        for flight in self._flights:
-            flight.succeed(output, effects, artifacts)""",
+            flight.succeed(output, effects, artifacts, kept=kept)""",
         (LIMITS + "test_cache.py", LIMITS + "test_idempotency.py", RUNS + "test_reuse.py"),
+    ),
+    Mutant(
+        "a declared estimate gets what is left",
+        "limits/budget.py",
+        "            if name in declared and estimate is not None and estimate > left:\n                return name",
+        "            if False:\n                return name",
+        (RUNS + "test_budgets.py", LIMITS + "test_budget.py"),
+    ),
+    Mutant(
+        "a run shares a read that began before its write",
+        "limits/results.py",
+        "if line is not None and line.number >= since:",
+        "if line is not None:",
+        (RUNS + "test_reuse.py", LIMITS + "test_idempotency.py"),
+    ),
+    Mutant(
+        "a kept result overwrites state",
+        "execution/level.py",
+        "if hit.kept and not self.env.reuse.idempotency.keep:",
+        "if False:",
+        (RUNS + "test_reuse.py",),
+    ),
+    Mutant(
+        "results are shared by all principals",
+        "execution/stages/reuse.py",
+        "return None if entry is None or entry.shared else self.run.principal",
+        "return None",
+        (RUNS + "test_reuse.py",),
+    ),
+    Mutant(
+        "an interrupt leaves a run that never ends",
+        "execution/run.py",
+        "                self._give_up(stops.interrupted(describe(error)), ErrorCode.INTERRUPTED)\n            raise",
+        "                pass\n            raise",
+        (RUNS + "test_hostile.py",),
+    ),
+    Mutant(
+        "a rule that comes in mid-run is not seen",
+        "execution/stages/table.py",
+        "if self._seen != self._rules.version:",
+        "if self._seen < 0:",
+        (RUNS + "test_stages.py",),
     ),
     Mutant(
         "a compensated call's result is reused",
         "limits/reuse.py",
-        "            store.forget(tool, params)",
+        "            store.forget(tool, params, principal=principal)",
         "            pass",
         (LIMITS + "test_idempotency.py", RUNS + "test_compensation.py"),
     ),

@@ -31,12 +31,17 @@ _TICK_S = 0.001
 class LocalCall(Call):
     """A call in this process. ``future`` is its task, or its place in a thread."""
 
+    dispatcher: LocalDispatcher
     future: asyncio.Future[Any]
     entered = False  # the task has taken its first step: from there on it notes its own end
     timer: TimerHandle | None = None
     context: ToolContext | None = None
     progress: Progress | None = None
     chunks: ChunkEvents | None = None
+
+    def vanished(self, task: asyncio.Future[Any]) -> None:
+        """Note the end of a task that was cancelled from outside before its first step."""
+        self.dispatcher._returned(self, task)
 
 
 class LocalDispatcher:
@@ -66,7 +71,9 @@ class LocalDispatcher:
             self._open_context(call)
         if entry.is_async:
             call.begun = True
-            call.future = _task(self._drive(call), entry.name)
+            call.dispatcher = self
+            call.future = task = _task(self._drive(call), entry.name)
+            task.add_done_callback(call.vanished)
         else:
             call.future = self._submit(call)
             call.future.add_done_callback(partial(self._returned, call))
@@ -89,7 +96,7 @@ class LocalDispatcher:
             self._cut_off(call, Cause.KILLED, now=now)
 
     def health(self) -> Health:
-        """Return how many calls run, wait for a thread, and were left behind."""
+        """Return the numbers of calls that run, wait for a thread, and were left behind."""
         threads = self.threads.statistics()
         abandoned = threads.abandoned + len(self.left_behind)
         return Health(not self.threads.stuck, self._running, threads.queued, abandoned)
@@ -99,6 +106,7 @@ class LocalDispatcher:
     async def _drive(self, call: LocalCall) -> None:
         """Call a coroutine tool, in a task of its own, and note the end."""
         call.entered = True
+        call.future.remove_done_callback(call.vanished)
         try:
             tool, request = call.request.entry, call.request
             if request.parameters or call.context is not None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from headway.tools.registry import ToolEntry
 
 KILL_GRACE_S = 1.0
-"""How long a cancelled coroutine may take to end before it is left behind."""
+"""The time that a cancelled coroutine may take to end before it is left behind."""
 
 
 class Cause(StrEnum):
@@ -103,7 +103,7 @@ class Call:
 
     @property
     def done(self) -> bool:
-        """Whether the call has ended."""
+        """True once the call has ended."""
         return self.ended is not None
 
     @property
@@ -130,7 +130,7 @@ class Dispatcher(Protocol):
     """Calls tools. All methods belong to the event loop's thread."""
 
     def call(self, request: CallRequest) -> Call:
-        """Begin a call and return its handle at once. Whatever goes wrong is the end of the call, never raised here."""
+        """Begin a call and return its handle. Whatever goes wrong is the end of the call, never raised here."""
 
     def cancel(self, call: Call, reason: str) -> bool:
         """Take back a call whose tool has not begun, and end it as ``withdrawn``; return whether that was possible.

@@ -178,7 +178,7 @@ class Attempts:
         action.move(State.SETTLED)
 
     def _problem(self, action: PendingAction, outcome: Outcome) -> tuple[str, ErrorCode] | None:
-        """Return why an outcome cannot stand: effects beyond the run's rights, an output against its schema."""
+        """Return the reason against an outcome: effects beyond the run's rights, an output against its schema."""
         if outcome.effects:
             beyond = self.env.gates.effects_denied(outcome.effects)
             if beyond is not None:
@@ -259,7 +259,7 @@ class Attempts:
 
 
 def _cut_off(action: PendingAction) -> bool:
-    """Whether a call was killed, or cancelled from outside: the end of a program cancels all tasks."""
+    """Return True for a call that was killed, or cancelled from outside: the end of a program cancels all tasks."""
     call = action.call
     return call is not None and (call.cause is Cause.KILLED or _cancelled(call))
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from headway.execution.run import Run
 
 TIMEOUT_MS = 30_000
-"""How long a compensation may take whose action has no ``timeout_ms``."""
+"""The time limit of a compensation whose action has no ``timeout_ms``."""
 
 
 async def compensate(run: Run) -> None:
@@ -58,7 +58,7 @@ def leave_undone(run: Run, why: str) -> None:
 
 
 def _due(run: Run) -> list[Node]:
-    """Return what is to be undone, the last settled first."""
+    """Return the actions to undo, the last settled first."""
     due: list[Node] = []
     made: set[str] = set()
     for i in run.own:
@@ -76,7 +76,7 @@ def _due(run: Run) -> list[Node]:
 
 
 def undoable(node: Node, result: ActionResult) -> bool:
-    """Whether an action did something that the plan says how to undo."""
+    """Return True for an action that did something which the plan says how to undo."""
     return (
         result.status is ActionStatus.SUCCEEDED
         and (result.attempts > 0 or node.type is not ActionType.TOOL_CALL)
@@ -179,7 +179,7 @@ class Compensations:
         return PendingCompensation(node, tool, given, Written(*find_references(given, self._index)))
 
     def _may_repeat(self, undone: Action, tool: str, named: Action | None) -> bool:
-        """Whether a compensation that may have taken effect can run again without doing more than once."""
+        """Return True if a compensation that may have taken effect can run again without doing more than once."""
         entry = self._env.registry.get(tool)
         declared = entry is not None and entry.schema.idempotent
         return declared or undone.idempotent or (named is not None and named.idempotent)
@@ -220,7 +220,7 @@ class Compensations:
         action.park(on, wait, self._env.clock.now())
 
     def resume(self, action: PendingAction) -> None:
-        """Let the compensation go on."""
+        """Let the compensation resume."""
         action.resume(self._env.clock.now())
         self._go_on()
 

@@ -1,4 +1,4 @@
-"""What all runs of one runtime share."""
+"""The environment of runs: all that the runs of one runtime share."""
 
 from __future__ import annotations
 

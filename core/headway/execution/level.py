@@ -50,7 +50,7 @@ class Level:
         self._slots = 1 if self._one_by_one() else run.env.max_concurrency
 
     def _one_by_one(self) -> bool:
-        """Whether CAR's rule holds: a level with an ``abort`` action runs one by one."""
+        """Return True where CAR's rule holds: a level with an ``abort`` action runs one by one."""
         if self.env.concurrency != "car":
             return False
         nodes, members = self.run_.plan.nodes, self.run_.plan.levels[self.index]
@@ -197,7 +197,7 @@ class Level:
         self.parked[action] = None
 
     def resume(self, action: PendingAction) -> None:
-        """Let a parked action go on when there is room."""
+        """Let a parked action resume when there is room."""
         action.resume(self.env.clock.now())
         self.parked.pop(action, None)
         self.ready.append(action)

@@ -24,7 +24,7 @@ class Unrecordable(HeadwayError):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What a call gave back.
+    """The outcome of one call.
 
     ``effects`` are those the tool confirmed, None if the declared ones stand; ``changes`` what they do to the state.
     ``used`` is what counts against a budget. A ``plain`` one is an output and nothing else.
@@ -41,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_outcome(tool: str, value: Any, declared: Mapping[str, Any] = _NOTHING) -> Outcome:
-    """Return what ``tool`` gave back with ``value``; raise :class:`Unrecordable` for what is not JSON.
+    """Return the outcome of a call that returned ``value``; raise :class:`Unrecordable` for what is not JSON.
 
     ``declared`` are the effects that stand if the tool confirms none.
     """
@@ -71,7 +71,7 @@ def _changes(effects: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def amounts_of(usage: dict[str, Any], cost: int | None) -> dict[str, int]:
-    """Return what a tool's result counts against a budget; ``InvalidInput`` for what cannot be counted."""
+    """Return the amounts that count against a budget; raise ``InvalidInput`` for what cannot be counted."""
     amounts = {}
     for name, amount in usage.items():
         if name.endswith("tokens"):

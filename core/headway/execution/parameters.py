@@ -11,11 +11,11 @@ from headway.plan.references import Reference
 from headway.plan.results import ActionResult, ErrorCode
 
 _NO_VALUE: Any = object()
-"""What a reference gives that leads nowhere."""
+"""The value of a reference that leads nowhere."""
 
 
 class Past(Protocol):
-    """What references are filled in from: a run, on its way or ended."""
+    """The results that references are filled in from: of a run, on its way or ended."""
 
     @property
     def results(self) -> Sequence[ActionResult | None]:

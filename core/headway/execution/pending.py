@@ -69,7 +69,7 @@ class Source(Protocol):
 
 
 class Written(NamedTuple):
-    """What stands in the parameters of a compensation."""
+    """The references and escapes in the parameters of a compensation."""
 
     references: Sequence[Reference]
     escapes: Sequence[tuple[str | int, ...]]
@@ -113,7 +113,7 @@ class PendingAction:
 
     @property
     def needs_call(self) -> bool:
-        """Whether a tool has yet to be called: there is no result to reuse."""
+        """True while a tool has yet to be called: there is no result to reuse."""
         return self.calls and self.reused is None
 
     def move(self, to: State) -> None:

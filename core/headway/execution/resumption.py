@@ -1,4 +1,4 @@
-"""What a run needs to know to go on after its process ended: what was settled, committed, tried and cut off."""
+"""The past of a run that resumes after its process ended: what was settled, committed, tried and cut off."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Tried(NamedTuple):
 
     @property
     def cut_off(self) -> bool:
-        """Whether the process ended during the call: whether it took effect, nobody knows."""
+        """True if the process ended during the call: nobody knows if it took effect."""
         return self.code is ErrorCode.INTERRUPTED
 
 
 class Stopped(NamedTuple):
-    """What had stopped the run before a restart: in which level, by the event of which seq."""
+    """The stop of a run that came before a restart: in which level, by the event of which seq."""
 
     level: int
     seq: int

@@ -144,7 +144,7 @@ class Run:
         return result
 
     def _begin(self) -> None:
-        """Record that the run starts, or that it goes on after a restart and what the restart cut off."""
+        """Record that the run starts, or that it resumes after a restart and what the restart cut off."""
         past = self._past
         if past is None:
             data: dict[str, Any] = {"pid": os.getpid()}
@@ -223,7 +223,7 @@ class Run:
                 await asyncio.sleep(0)
 
     def _half_done(self, index: int) -> bool:
-        """Whether a restart came between a level's last action and its end."""
+        """Return True if a restart came between a level's last action and its end."""
         past = self._past
         return past is not None and index not in past.committed and bool(self._settled_here(self.plan.levels[index]))
 
@@ -309,7 +309,7 @@ class Run:
 
     @property
     def stopping(self) -> bool:
-        """Whether nothing new may start."""
+        """True once nothing new may start."""
         if self.stop is None and self.token.is_cancelled():
             self.stop = stops.cancelled(self.token.reason)
             self._stop_requested()  # another thread's request may be here before its message to this loop is
@@ -334,7 +334,7 @@ class Run:
             self._level.stop_requested(kill=self.token.is_killed())
 
     def _task_cancelled(self) -> None:
-        """The task that runs this was cancelled: end everything at once, so that nothing leaks and the log is true."""
+        """End everything here and now, as the task was cancelled: nothing leaks, and the log is true."""
         if self.sealed or self._thread != threading.get_ident():
             return
         reason = "the task that ran it was cancelled"

@@ -1,4 +1,4 @@
-"""Why a run stops before its end, and what its unstarted actions are told."""
+"""The stop of a run before its end: its cause, and the words for its unstarted actions."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class TokenBucket:
 
     @property
     def waiters(self) -> int:
-        """How many wait in line."""
+        """The number of those who wait in line."""
         return len(self._line) - self._gone
 
     def next_grant_s(self) -> float:
@@ -103,7 +103,7 @@ class TokenBucket:
         return waiter
 
     def statistics(self) -> dict[str, Any]:
-        """Return what the bucket's events carry: bucket, capacity, interval_s, tokens, at_ms, waiters."""
+        """Return the data of the bucket's events: bucket, capacity, interval_s, tokens, at_ms, waiters."""
         return {
             "bucket": self.name,
             "capacity": self.capacity,

@@ -22,10 +22,10 @@ COUNTED = frozenset({"tool_calls", "actions"})
 WARN_AT = 0.8
 
 Amounts = Mapping[str, int | None]
-"""What a start asks for, by dimension: None is an amount of which nobody knows anything, and asks for all there is."""
+"""The amounts that a start asks for, by dimension; None asks for all there is, as nobody knows how much it takes."""
 
 Reserved = dict[str, int]
-"""What a start has been given, to be handed back when it is settled."""
+"""The amounts that a start has been given, to be handed back when it is settled."""
 
 
 class CostBudget(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -79,7 +79,7 @@ class Place:
 
 
 class BudgetMeter:
-    """What one run has spent and reserved of its budget, and who waits for a part of it."""
+    """The meter of one run's budget: spent, reserved, and the line of those who wait for a part of it."""
 
     def __init__(self, budget: CostBudget, spent: dict[str, int] | None = None) -> None:
         self.limits = budget.limits()
@@ -168,7 +168,7 @@ class BudgetMeter:
                 return
 
     def statistics(self) -> dict[str, Any]:
-        """Return what budget events carry: copies of ``reserved`` and ``spent``."""
+        """Return the data of budget events: copies of ``reserved`` and ``spent``."""
         return {"reserved": dict(self.reserved), "spent": dict(self.spent)}
 
     def _first(self) -> Place | None:

@@ -49,11 +49,11 @@ class ResultCache(ResultStore):
 
     @property
     def in_use(self) -> bool:
-        """Whether results of any tool are kept."""
+        """True while results of any tool are kept."""
         return bool(self._ttl)
 
     def enabled(self, tool: str | None) -> bool:
-        """Return whether results of ``tool`` are kept."""
+        """Return True if results of ``tool`` are kept."""
         try:
             return tool in self._ttl
         except TypeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PRICED = ("tokens", "usd_micros")
-"""What a tool reports itself. A call that succeeded and said nothing of them used none."""
+"""The dimensions that a tool reports itself. A call that succeeded and said nothing of them used none."""
 
 UNPRICED = dict.fromkeys(PRICED, 0)
 """The amounts of a call that succeeded and said nothing."""

@@ -81,7 +81,7 @@ class ResultStore:
     ) -> int:
         """Drop what is kept of one call, of a tool, or of all; return how many results that were.
 
-        Calls being made go on, and who waits for one gets its result. Of those, what is forgotten as a whole keeps
+        Calls being made continue, and who waits for one gets its result. Of those, what is forgotten as a whole keeps
         nothing; forget a single call after the end of what made it wrong.
         """
         if tool is None:
@@ -98,12 +98,12 @@ class ResultStore:
         return len(keys)
 
     def keys(self) -> list[str]:
-        """Return what stands for the results kept, ``tool:digest``, the least recently used first; for checkpoints."""
+        """Return the keys of the results kept, ``tool:digest``, the least recently used first; for checkpoints."""
         self._drop_old()
         return list(self._entries)
 
     def statistics(self) -> CacheStatistics:
-        """Return what the cache holds and has done."""
+        """Return the statistics of the cache."""
         self._drop_old()
         waiting = sum(len(line.waiters) - line.gone for line in self._lines.values())
         return CacheStatistics(
@@ -194,7 +194,7 @@ class ResultStore:
             waiter._tell(self._hit(encoded, kept=kept), self._clock.now())
 
     def _next(self, line: Line) -> None:
-        """Let the first in line make the call. A waiter may fail its flight at once: the loop then goes on here."""
+        """Let the first in line make the call. If a waiter fails its flight there and then, the loop continues."""
         if line.serving:
             return
         line.serving = True

@@ -1,4 +1,4 @@
-"""What an action may reuse instead of calling its tool: one question to both caches, for the executor."""
+"""Reuse: one question to both caches, for the result that makes the call of a tool unnecessary."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 COMPENSATION = "compensation: "
-"""How a finding about what would undo an action begins."""
+"""The beginning of a finding about the call that would undo an action."""
 
 
 class Gates:
@@ -51,7 +51,7 @@ class Gates:
                     yield Issue(prefix + text, action_id=node.id, check="policy")
 
     def _permission(self, call: PolicyCall, entry: ToolEntry | None) -> list[str]:
-        """Return why the permission of the call's tool, or the grant, does not reach for it."""
+        """Return the reasons why the permission of the call's tool, or the grant, does not reach for it."""
         if self.grant is not None:
             return self.grant.check(call, entry)
         if entry is None or entry.permission == "allow" or call.type != "tool_call":
@@ -61,7 +61,7 @@ class Gates:
         return [f"tool '{entry.name}' asks for permission, and nobody has granted full_access"]
 
     def effects_denied(self, keys: Iterable[str]) -> str | None:
-        """Return why a tool may not set these state keys, None if it may. The plan did not tell of them."""
+        """Return the reason why a tool may not set these state keys, None if it may. The plan did not tell of them."""
         if self.grant is not None and not self.grant.tier.covers(Tier.SANDBOX_EDIT):
             return f"setting state needs {Tier.SANDBOX_EDIT.value}, the grant is {self.grant.tier.value}"
         capabilities = self.capabilities
@@ -81,7 +81,7 @@ class Gates:
         now: float,
         tool: str | None = None,
     ) -> list[str]:
-        """Return why the policies deny this action, or a call of ``tool`` that undoes it; ``[]`` if it may run."""
+        """Return the reasons against this action, or against a call of ``tool`` that undoes it; ``[]`` if none."""
         return self.policies.check(_call(node, parameters, state, session, principal, now, tool))
 
 

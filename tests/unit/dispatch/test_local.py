@@ -177,6 +177,23 @@ async def test_an_exit_in_a_tool_is_its_error(kind: str) -> None:
     assert error.message == "SystemExit: 3"
 
 
+@pytest.mark.parametrize("turns", [0, 1])
+async def test_a_task_that_somebody_cancels_ends_its_call(turns: int) -> None:
+    ends = Ends()
+
+    async def hang() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    call = LocalDispatcher().call(request(hang, ends))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    (task,) = (task for task in asyncio.all_tasks() if task.get_name() == "tool")
+    task.cancel()
+    assert await ends.next() is call
+    assert isinstance(call.error, asyncio.CancelledError)
+    assert ends.empty()
+
+
 def test_an_interrupt_in_a_tool_is_noted_and_reaches_the_program() -> None:
     ended: list[Call] = []
 

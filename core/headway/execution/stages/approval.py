@@ -38,7 +38,7 @@ class ApprovalPort(Protocol):
     """Answers for those who approve."""
 
     idle: bool
-    """Whether nothing needs an approval at present; with a change of it ``version`` grows."""
+    """True while nothing needs an approval; with a change of it ``version`` grows."""
 
     version: int
 
@@ -63,7 +63,7 @@ class ApprovalStage(Stage):
     name = "approval"
 
     def active(self) -> bool:
-        """Whether anything needs an approval."""
+        """Return True while anything needs an approval."""
         return not self.env.approvals.idle
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:

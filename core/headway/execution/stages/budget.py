@@ -33,7 +33,7 @@ class BudgetStage(Stage):
         self._held: dict[PendingAction, Reserved] = {}
 
     def active(self) -> bool:
-        """Whether the run has a budget."""
+        """Return True if the run has a budget."""
         return self.run.meter is not None
 
     @property

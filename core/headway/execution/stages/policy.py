@@ -20,7 +20,7 @@ class PolicyStage(Stage):
     each_attempt = True
 
     def active(self) -> bool:
-        """Whether there is a rule, or a session whose rules may have gone with it."""
+        """Return True if there is a rule, or a session whose rules may have gone with it."""
         return self.run.session is not None or not self.env.gates.policies.idle
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:

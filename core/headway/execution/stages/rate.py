@@ -25,7 +25,7 @@ class RateStage(Stage):
         self._held: dict[PendingAction, TokenBucket] = {}
 
     def active(self) -> bool:
-        """Whether there is a bucket."""
+        """Return True if there is a bucket."""
         return len(self.env.limiter) > 0
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:

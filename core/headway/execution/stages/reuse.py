@@ -26,7 +26,7 @@ class ReuseStage(Stage):
         self._leads: dict[PendingAction, Lead] = {}
 
     def active(self) -> bool:
-        """Whether an action is idempotent, or a tool has a cache."""
+        """Return True if an action is idempotent, or a tool has a cache."""
         return self._idempotent or self.env.results.in_use
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:

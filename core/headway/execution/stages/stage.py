@@ -75,14 +75,14 @@ class Stage:
 
     name = ""
     each_attempt = False
-    """Whether a further attempt passes it too; else an action passes it once."""
+    """True for a stage that further attempts pass too; else an action passes it once."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.env = run.env
 
     def active(self) -> bool:
-        """Whether the stage has anything to say in this run, by the rules there are now."""
+        """Return True if the stage has anything to say in this run, by the rules there are now."""
         return True
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:
