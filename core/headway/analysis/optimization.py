@@ -68,7 +68,7 @@ def _lean(node: Node, implied: set[str], plan: Graph, removed: list[Removal]) ->
     action = node.action
     changes: dict[str, list[str]] = {}
     for field in ("dependencies", "state_dependencies", "read_set", "write_set"):
-        entries: list[str] = getattr(action, field)
+        entries: tuple[str, ...] = getattr(action, field)
         times = Counter(entries)
         if len(times) < len(entries):
             repeated = sorted(entry for entry, count in times.items() if count > 1)

@@ -8,7 +8,7 @@ is, until the plan runs, a :class:`Ref`: it stands for the output, and so do its
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
 
 from headway.arguments import expect, expect_many, plain
@@ -140,12 +140,12 @@ class Step(Generic[R]):
         idempotent: bool | None = None,
         reversibility: Reversibility | ReversibilityName | None = None,
         compensation: Compensation | None = None,
-        preconditions: list[Precondition] | None = None,
+        preconditions: Sequence[Precondition] | None = None,
         expected_effects: Mapping[str, Any] | None = None,
-        state_dependencies: list[str] | None = None,
-        read_set: list[str] | None = None,
-        write_set: list[str] | None = None,
-        assumptions: list[Assumption] | None = None,
+        state_dependencies: Sequence[str] | None = None,
+        read_set: Sequence[str] | None = None,
+        write_set: Sequence[str] | None = None,
+        assumptions: Sequence[Assumption] | None = None,
         invocation_mode: InvocationMode | InvocationModeName | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Step[R]:

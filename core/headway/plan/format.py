@@ -9,7 +9,7 @@ that it does not know is refused (see :func:`headway.plan.parse.parse_proposal`)
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -79,7 +79,8 @@ class _Part(Model, frozen=True):
     _refusal: ClassVar[type[HeadwayError]] = InvalidPlan
 
 
-# gc=False: a plan holds JSON, which has no circles, and a wide one has many actions.
+# gc=False and tuples: a plan holds JSON, which has no circles, and a wide one has many actions, of which the collector
+# then has nothing to look at.
 class Precondition(_Part, frozen=True, kw_only=True, gc=False):
     """A test on one state key that must hold before the action starts.
 
@@ -124,13 +125,13 @@ class Action(_Part, frozen=True, kw_only=True, gc=False):
     type: ActionType
     tool: str | None = None
     parameters: dict[str, Any] = {}
-    dependencies: list[Id] = []
-    preconditions: list[Precondition] = []
+    dependencies: tuple[Id, ...] = ()
+    preconditions: tuple[Precondition, ...] = ()
     expected_effects: dict[Key, Any] = {}
-    state_dependencies: list[Key] = []
-    read_set: list[Key] = []
-    write_set: list[Key] = []
-    assumptions: list[Assumption] = []
+    state_dependencies: tuple[Key, ...] = ()
+    read_set: tuple[Key, ...] = ()
+    write_set: tuple[Key, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
     invocation_mode: InvocationMode = InvocationMode.ONE_SHOT
     reversibility: Reversibility = Reversibility.IRREVERSIBLE
     compensation: Compensation | None = None
@@ -149,13 +150,13 @@ class Action(_Part, frozen=True, kw_only=True, gc=False):
             id: str = ...,
             tool: str | None = ...,
             parameters: Mapping[str, Any] = ...,
-            dependencies: list[str] = ...,
-            preconditions: list[Precondition] = ...,
+            dependencies: Sequence[str] = ...,
+            preconditions: Sequence[Precondition] = ...,
             expected_effects: Mapping[str, Any] = ...,
-            state_dependencies: list[str] = ...,
-            read_set: list[str] = ...,
-            write_set: list[str] = ...,
-            assumptions: list[Assumption] = ...,
+            state_dependencies: Sequence[str] = ...,
+            read_set: Sequence[str] = ...,
+            write_set: Sequence[str] = ...,
+            assumptions: Sequence[Assumption] = ...,
             invocation_mode: InvocationMode | InvocationModeName = ...,
             reversibility: Reversibility | ReversibilityName = ...,
             compensation: Compensation | None = ...,

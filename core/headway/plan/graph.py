@@ -70,7 +70,7 @@ class Node:
         self.level = 0
         self.needs: tuple[int, ...] = ()
         self.after: tuple[int, ...] = ()
-        self.reads: tuple[str, ...] = tuple(action.state_dependencies) if action.state_dependencies else ()
+        self.reads: tuple[str, ...] = action.state_dependencies
         self.key = state_key(action.parameters) if self.type is not _TOOL_CALL else None
         if action.expected_effects or action.write_set:
             self.writes: tuple[str, ...] = tuple(dict.fromkeys(writes(action)))

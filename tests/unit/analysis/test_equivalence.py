@@ -59,8 +59,8 @@ def test_optimize_leaves_out_what_others_imply() -> None:
         ("c", "dependencies", "a", "another need implies it"),
         ("c", "dependencies", "b", "a reference to its output says it"),
     ]
-    assert [action.dependencies for action in result.proposal.actions] == [[], ["a"], []]
-    assert proposal.actions[1].dependencies == ["a", "a"]
+    assert [action.dependencies for action in result.proposal.actions] == [(), ("a",), ()]
+    assert proposal.actions[1].dependencies == ("a", "a")
 
 
 @given(plans())
