@@ -567,8 +567,8 @@ PLAN = [
     Mutant(
         "a reference is no dependency",
         "plan/graph.py",
-        "        needs.update(reference.source for reference in node.references)\n",
-        "",
+        "needs = {reference.source for reference in node.references}",
+        "needs: set[int] = set()",
         (PLANS + "test_graph.py", RUNS + "test_facade.py"),
     ),
     Mutant(
@@ -616,9 +616,44 @@ PLAN = [
     Mutant(
         "a path into an output is not followed",
         "plan/references.py",
-        'path = tuple(match["path"].split(".")) if match["path"] else ()',
-        "path = ()",
+        'readings.append((text[1:at], tuple(rest[1:].split("."))))',
+        "readings.append((text[1:at], ()))",
         (PLANS + "test_graph.py", RUNS + "test_facade.py"),
+    ),
+    Mutant(
+        "of two ids that a reference could mean the shorter wins",
+        "plan/references.py",
+        "return readings[::-1]",
+        "return readings",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "text that looks like a reference is made one by the builder",
+        "plan/references.py",
+        'return f"${text}" if text[:1] == "$" and _REFERENCE.fullmatch(text) else text',
+        "return text",
+        (PLANS + "test_builder.py",),
+    ),
+    Mutant(
+        "a field that the format does not know is ignored",
+        "plan/parse.py",
+        "if unknown and compat is None:",
+        "if False:",
+        (PLANS + "test_parse.py",),
+    ),
+    Mutant(
+        "a kind that a parameter does not take fits",
+        "plan/schemas.py",
+        "return bool(_with_numbers(given) & _with_numbers(taken))",
+        "return True",
+        (PLANS + "test_schemas.py",),
+    ),
+    Mutant(
+        "admission lets pass what references cannot be",
+        "plan/verify.py",
+        'issues += [issue for issue in found if issue.severity == "error"]',
+        "pass",
+        (PLANS + "test_schemas.py",),
     ),
     Mutant(
         "verify lets warnings make a plan invalid",
