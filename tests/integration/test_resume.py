@@ -132,10 +132,10 @@ async def test_an_abort_after_a_restart_rolls_back_what_was_committed_before_it(
         "actions": [
             write("w", "k", 2),
             call("a", "step", parameters={"name": "a"}, dependencies=["w"], idempotent=True),
-            call("f", "step", parameters={"nope": 1}, dependencies=["a"]),
+            {"id": "r", "type": "state_read", "parameters": {"key": "k"}},
+            call("f", "step", parameters={"name": "$r.output.missing"}, dependencies=["a"]),
         ]
     }
-    plan["actions"][2]["parameters"] = {"name": "$a.output.missing"}
     engine = await Tooled.open(Home(tmp_path / "one"), Config(), on_restart="resume")
     before = await engine.submit(headway.parse_proposal({"actions": [write("x", "k", 1)]}), context_id="c")
     await engine.wait(before.job_id, 30)
