@@ -8,6 +8,7 @@ from typing import Any
 
 from headway.arguments import shown_value
 from headway.errors import InvalidInput, describe
+from headway.jsonvalue import copy_members
 from headway.numbers import whole_number
 
 _log = logging.getLogger("headway.tools")
@@ -37,7 +38,7 @@ def estimate_of(tool: str, estimate: Estimate | None, params: dict[str, Any]) ->
     if not callable(estimate):
         return estimate if estimate is not None else NOTHING
     try:
-        return _checked(tool, estimate(params))
+        return _checked(tool, estimate(copy_members(params)))  # what it does to them changes no action
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the tool's code: it may raise anything
         _log.warning("the estimate of tool '%s' failed: %s", tool, describe(error))
         return NOTHING

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from headway.arguments import expect, expect_call, shown_value
 from headway.errors import InvalidInput, describe, one_line
+from headway.jsonvalue import copy_members
 from headway.tools.estimate import Estimate, refuse_broken_estimate
 from headway.tools.validation import OutputCheck, ParameterCheck, compile_check, compile_output
 
@@ -107,7 +108,7 @@ class ToolEntry:
         if problems or self.check is None:
             return problems
         try:
-            return self.check(params)
+            return self.check(copy_members(params))  # what it does to them changes no action
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the tool's code: it may raise anything
             return [f"the check of tool '{self.schema.name}' failed: {describe(error)}"]
 

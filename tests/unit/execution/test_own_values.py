@@ -328,3 +328,26 @@ async def test_what_a_compensation_does_to_its_parameters_touches_no_other_call(
         assert result.outcome == "aborted"
     assert seen == [([1], {})] * 4
     assert result["s"].output == [1]
+
+
+async def test_what_a_check_and_an_estimate_do_to_parameters_reaches_no_call() -> None:
+    made, _ = runtime()
+
+    def check(parameters: dict[str, Any]) -> list[str]:
+        spoil(parameters)
+        return []
+
+    def estimate(parameters: dict[str, Any]) -> dict[str, int]:
+        spoil(parameters)
+        return {"tokens": 1}
+
+    async def take(**parameters: Any) -> dict[str, Any]:
+        return parameters
+
+    made.register_tool_entry(
+        headway.ToolEntry(headway.ToolSchema(name="take"), take, is_async=True, check=check, estimate=estimate)
+    )
+    made.set_cost_budget(headway.CostBudget(tokens=100))
+    given = {"items": [1], "box": {"deep": [1]}}
+    result = await made.execute({"actions": [call("t", "take", parameters=given)]})
+    assert result["t"].output == given == {"items": [1], "box": {"deep": [1]}}
