@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import headway
-from headway.tools.files.workspace import Workspace
+from headway.tools import Workspace
 
 BLOCK = 1024 * 1024
 
