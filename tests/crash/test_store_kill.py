@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from headway.home import Home
-from headway.store import StoreLog
+from headway.store import StoreLog, check
 from tests.sizes import cases
 
 CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES") or cases(40))
@@ -94,10 +94,12 @@ async def test_kill_9(tmp_path: Path) -> None:
     rng = random.Random()
     home = Home(tmp_path)
     last = 0
-    for _ in range(CYCLES):
+    for cycle in range(CYCLES):
         acknowledged = _run_and_kill(home, rng)
         assert acknowledged > last
         last = _check(home, acknowledged)
+        if cycle % 8 == 0:  # it folds the whole log
+            assert (await check(home)).problems == []
     log = await StoreLog.open(home)
     assert log.last_seq == last
     reader = await log.reader()
@@ -105,3 +107,4 @@ async def test_kill_9(tmp_path: Path) -> None:
     await log.rebuild_caches()
     assert await reader.jobs_view() == view
     await log.close()
+    assert (await check(home)).problems == []

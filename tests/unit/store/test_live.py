@@ -43,7 +43,10 @@ async def test_a_job_of_this_process_costs_no_query(tmp_path: Path, monkeypatch:
             await store.write(event)
         run = await store.run_view(job_id)
         assert (run.job.status, (await store.job(job_id)).succeeded) == ("completed", 5)
-        assert len(await store.events(job_id=job_id)) == 15
+        assert len(await store.events(job_id=job_id, resolve=True)) == 15
+        assert await store.proposal(job_id) == {"id": "p"}
+        resolved = await store.run_view(job_id, resolve=True)
+        assert await store.resolve(resolved.actions[0].output) == 1
     assert counted.asked == 0
     for number in range(50):
         await _agrees(store, await log.reader(), f"j{number}")

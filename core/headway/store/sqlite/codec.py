@@ -104,6 +104,11 @@ def is_reference(value: Any) -> bool:
     return isinstance(value, dict) and len(value) == 2 and isinstance(value.get("$blob"), str) and "size" in value
 
 
+def has_references(data: Any) -> bool:
+    """Return whether an event's data holds a reference that its readers get as such."""
+    return isinstance(data, dict) and any(is_reference(data.get(key)) for key in LAZY)
+
+
 def to_row(seq: int, packed: Packed) -> Row:
     """Return the row of ``packed`` at ``seq``."""
     e = packed.event

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headway.events.kinds import JOB_CREATED
+from headway.jsonvalue import copy_json
 from headway.store.live import LiveJobs
 from headway.store.protocol import Claim, Statistics
 from headway.store.sqlite import claims
+from headway.store.sqlite.codec import has_references, is_reference
 from headway.store.sqlite.queries import FINISHED
 
 if TYPE_CHECKING:
@@ -79,11 +82,12 @@ class SqliteStore:
         resolve: bool = False,
     ) -> list[Event]:
         """Return committed events: see :meth:`Reader.events`."""
-        if job_id is not None and before is None and not resolve:
-            held = self.live.events(job_id)
-            if held is not None:
-                found = [event for event in held if event.seq > after and (kinds is None or event.kind in kinds)]
-                return found[: max(0, limit)]
+        held = self.live.events(job_id) if job_id is not None else None
+        if held is not None and before is None:
+            found = [event for event in held if event.seq > after and (kinds is None or event.kind in kinds)]
+            found = found[: max(0, limit)]
+            if not resolve or not any(has_references(event.data) for event in found):
+                return found
         return await (await self._reader()).events(after, job_id, kinds, limit, before, resolve)
 
     async def event(self, seq: int) -> Event:
@@ -92,6 +96,8 @@ class SqliteStore:
 
     async def resolve(self, value: Any) -> Any:
         """Return the large value that ``value`` refers to: see :meth:`Reader.resolve`."""
+        if not is_reference(value) and not has_references(value):
+            return value
         return await (await self._reader()).resolve(value)
 
     async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
@@ -118,7 +124,11 @@ class SqliteStore:
 
     async def proposal(self, job_id: str) -> dict[str, Any]:
         """Return the proposal that a job was made for; :class:`headway.errors.NotFound` if there is no such job."""
-        return await (await self._reader()).proposal(job_id)
+        held = await self.events(job_id=job_id, kinds=(JOB_CREATED,), limit=1)
+        if not held or has_references(held[0].data):
+            return await (await self._reader()).proposal(job_id)
+        proposal: dict[str, Any] = copy_json(held[0].data.get("proposal") or {})
+        return proposal
 
     async def jobs_view(self) -> JobsView:
         """Return all jobs, oldest first."""
@@ -135,8 +145,12 @@ class SqliteStore:
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run: see :meth:`Reader.run_view`."""
         run = self.live.run(job_id, upto)
-        if run is None or run.job.first_seq == 0 or resolve:
+        if run is None or run.job.first_seq == 0:
             return await (await self._reader()).run_view(job_id, upto, resolve=resolve)
+        if resolve:
+            for action in run.actions:
+                if is_reference(action.output):
+                    action.output = await self.resolve(action.output)
         return run
 
     async def scope_state(self, scope: str, upto: int | None = None) -> dict[str, Any]:
