@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = Path("core/headway")
 COPIED = ("core", "bridge", "console", "tests", "recordings", "themes", "examples", "docs", "pyproject.toml")
 
-TEST_S = 20
+TEST_S = 30
 """How long one test may take: a mutant may wait for ever."""
 MUTANT_S = 150
 """How long all tests of one mutant may take; one that takes longer is killed, in both senses."""
@@ -81,10 +81,11 @@ class Copy:
         for compiled in self.path.glob(f"pycache/**/{file.stem}.*.pyc"):
             compiled.unlink()
 
-    def failing(self, tests: Iterable[str], seconds: float) -> str | None:
-        """Run tests; return the first that fails, "" for none, None if they did not end."""
-        options = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", f"--timeout={TEST_S}", "--tb=no"]
-        command = [sys.executable, "-m", "pytest", *options, *tests]
+    def failing(self, tests: Iterable[str], seconds: float, each: float) -> str | None:
+        """Run tests; return the first that fails, "" for none, None if they did not end in ``seconds``."""
+        options = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=no"]
+        limits = [f"--timeout={each}", "--timeout-method=thread"]  # which ends the process, whatever it hangs in
+        command = [sys.executable, "-m", "pytest", *options, *limits, *tests]
         try:
             done = subprocess.run(
                 command, cwd=self.path, env=self._environment, capture_output=True, text=True, timeout=seconds,
@@ -95,7 +96,7 @@ class Copy:
         if done.returncode == 0:
             return ""
         lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-        return lines[0].split(" - ")[0].split(" ", 1)[1] if lines else f"pytest ended with {done.returncode}"
+        return lines[0].split(" - ")[0].split(" ", 1)[1] if lines else "a test that did not end"
 
 
 def misfit(mutant: Mutant) -> str | None:
@@ -121,7 +122,7 @@ def try_out(mutant: Mutant, copies: SimpleQueue[Copy], deadline: float) -> Fate:
         return Fate(mutant, 0.0, problem=f"not tried within {LIMIT_S / 60:.0f} minutes")
     try:
         with copy.holding(mutant):
-            killer = copy.failing(mutant.tests, MUTANT_S)
+            killer = copy.failing(mutant.tests, MUTANT_S, TEST_S)
     finally:
         copies.put(copy)
     seconds = time.monotonic() - began
@@ -138,7 +139,7 @@ def run(mutants: list[Mutant], workers: int) -> list[Fate]:
         made = [Copy(Path(folder) / str(number)) for number in range(workers)]
         fitting = sorted({test for mutant in mutants if misfit(mutant) is None for test in mutant.tests})
         print(f"{len(mutants)} mutants; first the {len(fitting)} files of tests without any", flush=True)
-        failed = list(pool.map(lambda pair: pair[0].failing(pair[1], LIMIT_S / 2), _shared(made, fitting)))
+        failed = list(pool.map(lambda pair: pair[0].failing(pair[1], LIMIT_S / 2, LIMIT_S / 6), _shared(made, fitting)))
         if any(found != "" for found in failed):
             raise SystemExit(f"these tests fail without a mutant: {[found for found in failed if found != '']}")
         copies: SimpleQueue[Copy] = SimpleQueue()

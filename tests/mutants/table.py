@@ -696,15 +696,8 @@ STORED = [
     Mutant(
         "a write is acknowledged when it is handed over",
         "store/sqlite/log.py",
-        """        self._hand_over()
-        await self._until(self._appended)
-        return packed[-1].event.seq
-
-    async def flush""",
-        """        self._hand_over()
-        return packed[-1].event.seq
-
-    async def flush""",
+        "        await self._until(self._appended)\n        return packed[-1].event.seq\n\n    async def flush",
+        "        return packed[-1].event.seq\n\n    async def flush",
         (STORE + "test_acknowledged.py", STORE + "test_log.py"),
     ),
     Mutant(
@@ -740,43 +733,50 @@ STORED = [
     Mutant(
         "a blob that others need goes with a pruned job",
         "store/sqlite/prune.py",
-        '"DELETE FROM blobs WHERE hash = ? AND hash NOT IN (SELECT hash FROM blob_refs)"',
-        '"DELETE FROM blobs WHERE hash = ?"',
+        'f"DELETE FROM blobs WHERE hash = ? AND {unused}"',
+        'f"DELETE FROM blobs WHERE hash = ? OR {unused}"',
         (STORE + "test_blobs.py", STORE + "test_prune.py"),
     ),
     Mutant(
         "a scope's state goes with its pruned jobs",
         "store/sqlite/prune.py",
-        '        connection.execute(_SET_BASE, ("state", *base))\n',
+        '            connection.execute(_SET_BASE, ("state", scope, base_seq, body))\n',
         "",
         (STORE + "test_prune.py",),
     ),
     Mutant(
         "a job that a checkpoint needs is pruned",
         "store/sqlite/prune.py",
-        "    AND job_id NOT IN (SELECT job_id FROM checkpoints WHERE job_id IS NOT NULL)\n",
-        "",
+        "if ended and not needed and row.scope not in self._held:",
+        "if ended and row.scope not in self._held:",
+        (STORE + "test_prune.py",),
+    ),
+    Mutant(
+        "a job is pruned though an older one of its scope stays",
+        "store/sqlite/prune.py",
+        "if ended and not needed and row.scope not in self._held:",
+        "if ended and not needed:",
         (STORE + "test_prune.py",),
     ),
     Mutant(
         "prune starts with the newest jobs",
         "store/sqlite/prune.py",
-        "    ORDER BY first_seq LIMIT 100\n",
-        "    ORDER BY first_seq DESC LIMIT 100\n",
+        '    ORDER BY seq LIMIT ?\n    """\n\n_NEEDED',
+        '    ORDER BY seq DESC LIMIT ?\n    """\n\n_NEEDED',
         (STORE + "test_prune.py",),
     ),
     Mutant(
         "prune takes jobs that run",
         "store/sqlite/prune.py",
-        "    WHERE finished_ms IS NOT NULL AND finished_ms <= ?\n",
-        "    WHERE coalesce(finished_ms, 0) <= ?\n",
+        "ended = row.finished_ms is not None and row.finished_ms <= self._cutoff_ms",
+        "ended = (row.finished_ms or 0) <= self._cutoff_ms",
         (STORE + "test_prune.py",),
     ),
     Mutant(
-        "a reader takes a row of a job for the present one",
+        "a reader takes the cached row of a job for the present one",
         "store/sqlite/queries.py",
-        "        current = yield from _up_to_date(JobRow(*row))\n        found.append(current)",
-        "        found.append(JobRow(*row))",
+        "    found = yield from _up_to_date(job_id, row)\n    if found is None:",
+        "    found = row\n    if found is None:",
         (STORE + "test_views.py", STORE + "test_reader.py"),
     ),
     Mutant(
@@ -791,8 +791,8 @@ STORED = [
     Mutant(
         "caches of another log are believed",
         "store/sqlite/caches.py",
-        "if folded is None or folded > last_seq or _emptied(connection):",
-        "if folded is None:",
+        "if folded is None or folded > head or _emptied(connection) or known != (_names(),):",
+        "if folded is None or folded > head:",
         (STORE + "test_views.py",),
     ),
 ]
