@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ToolError,
         Unavailable,
     )
+    from headway.events.checkpoint import RuntimeCheckpoint
     from headway.events.event import Event
     from headway.events.fold import fold
     from headway.events.log import EventLog
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from headway.inference.http import HttpProvider
     from headway.inference.local import LocalProvider
     from headway.inference.provider import InferenceProvider
-    from headway.jobs.checkpoint_file import RuntimeCheckpoint
+    from headway.jobs.handle import RunHandle
     from headway.jobs.replan import FailedAction, ReplanConfig, ReplanContext
+    from headway.jobs.scope import Scope
+    from headway.jobs.submission import Submission
     from headway.learning.learner import Learner
     from headway.learning.llm import LLMDistiller
     from headway.learning.memory import Memgine
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from headway.policy.risk import PermissionGrant, Tier
     from headway.policy.watch import watch_policies
     from headway.runtime import Runtime
+    from headway.script import run_sync
     from headway.state import StateStore
     from headway.tools.context import ToolContext, ToolResult
     from headway.tools.decorator import tool
@@ -124,12 +128,15 @@ _HOME = {
     "Restart": "tools.process.subprocess",
     "ResultCache": "limits.cache",
     "Runtime": "runtime",
-    "RuntimeCheckpoint": "jobs.checkpoint_file",
+    "RunHandle": "jobs.handle",
+    "RuntimeCheckpoint": "events.checkpoint",
+    "Scope": "jobs.scope",
     "SYSTEM_CLOCK": "clock",
     "Schedule": "analysis.schedule",
     "Simulation": "analysis.simulation",
     "SkillStore": "learning.skill_store",
     "StateStore": "state",
+    "Submission": "jobs.submission",
     "SubprocessTool": "tools.process.subprocess",
     "SystemClock": "clock",
     "TerminalToolError": "errors",
@@ -159,6 +166,7 @@ _HOME = {
     "parse_proposal": "plan.parse",
     "rank_proposals": "analysis.scoring",
     "register_shell": "tools.process.shell",
+    "run_sync": "script",
     "simulate": "analysis.simulation",
     "simulate_monte_carlo": "analysis.montecarlo",
     "tool": "tools.decorator",
@@ -222,12 +230,15 @@ __all__ = [
     "ReplanStep",
     "Restart",
     "ResultCache",
+    "RunHandle",
     "Runtime",
     "RuntimeCheckpoint",
     "Schedule",
+    "Scope",
     "Simulation",
     "SkillStore",
     "StateStore",
+    "Submission",
     "SubprocessTool",
     "SystemClock",
     "TerminalToolError",
@@ -258,6 +269,7 @@ __all__ = [
     "parse_proposal",
     "rank_proposals",
     "register_shell",
+    "run_sync",
     "simulate",
     "simulate_monte_carlo",
     "tool",

@@ -27,6 +27,7 @@ from headway.config import Config
 from headway.engine import Engine
 from headway.events.event import Event
 from headway.home import Home
+from headway.jobs.submission import Submission
 from headway.plan.format import ActionProposal, new_id
 from headway.plan.parse import parse_proposal
 from headway.store import StoreLog
@@ -135,7 +136,7 @@ async def submit_for_ever(engine: Runner, scopes: str, rng: random.Random) -> No
     while True:
         job_id = new_id()
         context = rng.choice([None, *(f"{scopes}-{n}" for n in range(SCOPES))])
-        await engine.submit(plan(job_id, rng), context_id=context, job_id=job_id)
+        await engine.submit(Submission(plan(job_id, rng), context_id=context, job_id=job_id))
         engine.notes.add(["submitted", job_id])
         view = await engine.wait(job_id)
         engine.notes.add(["finished", job_id, view.job.status])

@@ -20,6 +20,7 @@ from headway.engine import Engine
 from headway.errors import Conflict, HomeLocked, InvalidInput, InvalidPlan, NotFound, Unavailable
 from headway.events import kinds
 from headway.home import Home
+from headway.jobs.submission import Submission
 from headway.plan.results import ActionStatus, ErrorCode
 from headway.tools.decorator import entry_of
 from tests.unit.execution.kit import Gate, call, write
@@ -34,7 +35,7 @@ class Rig:
 
     async def submit(self, *actions: dict[str, Any], **options: Any) -> str:
         plan = headway.parse_proposal({"actions": list(actions)})
-        return (await self.engine.submit(plan, **options)).job_id
+        return (await self.engine.submit(Submission(plan, **options))).job_id
 
 
 @asynccontextmanager
@@ -206,6 +207,7 @@ from headway.config import Config
 from headway.engine import Engine
 from headway.home import Home
 from headway.tools.decorator import entry_of
+from headway.jobs.submission import Submission
 
 @headway.tool
 async def hang() -> None:
@@ -221,8 +223,8 @@ async def main():
          "state_dependencies": ["k"]},
         {"id": "hang", "type": "tool_call", "tool": "hang", "state_dependencies": ["k"], "dependencies": ["sum"]},
         {"id": "later", "type": "tool_call", "tool": "hang", "dependencies": ["hang"]}]}
-    row = await engine.submit(headway.parse_proposal(plan), context_id="c")
-    queued = await engine.submit(headway.parse_proposal(plan), context_id="c")
+    row = await engine.submit(Submission(headway.parse_proposal(plan), context_id="c"))
+    queued = await engine.submit(Submission(headway.parse_proposal(plan), context_id="c"))
     print(row.job_id, queued.job_id, flush=True)
     await asyncio.Event().wait()
 

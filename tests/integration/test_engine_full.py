@@ -18,6 +18,7 @@ from headway.engine import Engine
 from headway.errors import LogFull
 from headway.events import kinds
 from headway.home import Home
+from headway.jobs.submission import Submission
 from headway.store.sqlite.connect import open_for_writing
 from headway.store.sqlite.log import RETRY_S, StoreLog
 from headway.testing import VirtualClock, settle
@@ -46,7 +47,9 @@ class Rig:
         self.calls = calls
 
     async def submit(self, *actions: dict[str, Any], **options: Any) -> str:
-        return (await self.engine.submit(headway.parse_proposal({"actions": list(actions)}), **options)).job_id
+        return (
+            await self.engine.submit(Submission(headway.parse_proposal({"actions": list(actions)}), **options))
+        ).job_id
 
     async def fill(self) -> str:
         """Run a job until the disk is full; return its id."""
@@ -196,5 +199,6 @@ async def test_a_job_that_the_log_has_not_whole_gets_an_end_when_there_is_room(
         assert [e.job_id for e in events if e.kind in kinds.TERMINAL_JOB] == [job_id]
         after = await engine.wait(await rig.submit(write("v", "l", 2), context_id="c"))
         assert after.job.status == "completed"
-        state = dict((await engine._scheduler.state("c")).snapshot())
+        async with engine._supervisor.hold(engine._supervisor.scope("c")) as scope:
+            state = dict(scope.state.snapshot())
         assert await engine.reader.scope_state("c") == state == {"k": 1, "l": 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from headway.errors import Conflict, LogFull
 from headway.events import kinds
 from headway.events.event import Event
 from headway.home import Home
+from headway.jobs.submission import Submission
 from headway.testing import VirtualClock
 from headway.tools.decorator import entry_of
 from tests.integration.test_engine import Rig, opened
@@ -138,7 +140,8 @@ async def test_who_submits_may_go_away_at_any_moment(tmp_path: Path) -> None:
         last = await rig.submit(call("z"), context_id="c")
         await rig.engine.wait(last, 30)
         assert {row.status for row in await rig.engine.jobs()} == {"completed"}
-        assert not rig.engine._scheduler._scopes
+        gc.collect()
+        assert not rig.engine._supervisor._scopes
 
 
 async def test_callers_of_a_cold_scope_meet_one_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,15 +149,16 @@ async def test_callers_of_a_cold_scope_meet_one_state(tmp_path: Path, monkeypatc
         first = await rig.submit(write("w", "k", 1), context_id="c")
         await rig.engine.wait(first, 30)
         saved = await rig.engine.save_checkpoint(scope="c")
-        load = rig.engine._scheduler._load
+        store = rig.engine._store
+        load = store.scope_state
         slow = asyncio.Event()
 
-        async def loading(scope: str) -> Any:
-            state = await load(scope)
+        async def loading(scope: str, upto: int | None = None) -> Any:
+            state = await load(scope, upto)
             await slow.wait()  # what it read is getting old
             return state
 
-        monkeypatch.setattr(rig.engine._scheduler, "_load", loading)
+        monkeypatch.setattr(store, "scope_state", loading)
         jobs = [
             asyncio.create_task(rig.submit(write("w", "k", 2), context_id="c")),
             asyncio.create_task(
@@ -229,7 +233,9 @@ async def test_close_has_one_deadline_for_all_jobs_and_every_caller_waits_for_it
 
     engine.registry.register(entry_of(stubborn))
     plan = headway.parse_proposal({"actions": [call("s", "stubborn")]})
-    rows = [await engine.submit(plan, context_id=f"c{i % 10}") for i in range(30)]  # ten run, the others are queued
+    rows = [
+        await engine.submit(Submission(plan, context_id=f"c{i % 10}")) for i in range(30)
+    ]  # ten run, the others are queued
     closing = [asyncio.create_task(engine.close(grace=grace)) for grace in (0.3, 60)]
     await clock.advance(0.3)
     await clock.advance(KILL_GRACE_S)

@@ -27,6 +27,7 @@ from headway.events.recording import Recording, check
 from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
 from headway.home import Home
+from headway.jobs.submission import Submission
 from headway.store import StoreLog, StoreReader
 from headway.tools.decorator import entry_of
 from headway_console.cli import main
@@ -199,7 +200,9 @@ async def test_old_jobs_are_forked_and_old_states_restored(tmp_path: Path) -> No
 async def test_an_old_home_takes_new_jobs_and_is_pruned(tmp_path: Path) -> None:
     async with opened(home_of("home.tar.xz", tmp_path), "fail") as (engine, _):
         read = {"actions": [{"id": "read", "type": "state_read", "parameters": {"key": "k"}}]}
-        row = await engine.submit(headway.parse_proposal(read), context_id="old")  # its jobs were pruned long ago
+        row = await engine.submit(
+            Submission(headway.parse_proposal(read), context_id="old")
+        )  # its jobs were pruned long ago
         assert (await engine.wait(row.job_id, 30)).action("read").output == STORY_STATE["k"]
         report = await engine.log.prune(keep_days=0)
         assert {"many", "booking", "exhausted", row.job_id} <= set(report["jobs"])

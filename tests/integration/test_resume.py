@@ -14,8 +14,10 @@ from headway.config import Config
 from headway.config.model import RuntimeConfig
 from headway.engine import Engine
 from headway.events import kinds
+from headway.events.checkpoint import VERSION
 from headway.events.event import Event
 from headway.home import Home
+from headway.jobs.submission import Submission
 from headway.plan.results import ActionStatus
 from headway.store import StoreLog
 from headway.tools.decorator import entry_of
@@ -73,7 +75,7 @@ class Tooled(Engine):
 async def run_to_the_end(path: Path) -> tuple[list[Event], str]:
     engine = await Tooled.open(Home(path), Config(), on_restart="resume")
     try:
-        row = await engine.submit(headway.parse_proposal(PLAN), context_id="c")
+        row = await engine.submit(Submission(headway.parse_proposal(PLAN), context_id="c"))
         view = await engine.wait(row.job_id, 30)
         assert view.job.status == "completed", view.job
         return await engine.log.read(limit=10_000), row.job_id
@@ -137,9 +139,9 @@ async def test_an_abort_after_a_restart_rolls_back_what_was_committed_before_it(
         ]
     }
     engine = await Tooled.open(Home(tmp_path / "one"), Config(), on_restart="resume")
-    before = await engine.submit(headway.parse_proposal({"actions": [write("x", "k", 1)]}), context_id="c")
+    before = await engine.submit(Submission(headway.parse_proposal({"actions": [write("x", "k", 1)]}), context_id="c"))
     await engine.wait(before.job_id, 30)
-    row = await engine.submit(headway.parse_proposal(plan), context_id="c")
+    row = await engine.submit(Submission(headway.parse_proposal(plan), context_id="c"))
     await engine.wait(row.job_id, 30)
     events = await engine.log.read(limit=10_000)
     await engine.close(grace=0)
@@ -213,11 +215,11 @@ async def test_the_configuration_says_what_becomes_of_unfinished_jobs_and_jobs_w
 async def test_a_checkpoint_is_kept_whole(tmp_path: Path) -> None:
     engine = await Tooled.open(Home(tmp_path), Config())
     try:
-        row = await engine.submit(headway.parse_proposal(PLAN), context_id="c")
+        row = await engine.submit(Submission(headway.parse_proposal(PLAN), context_id="c"))
         await engine.wait(row.job_id, 30)
         saved = await engine.save_checkpoint(job_id=row.job_id)
         checkpoint = await engine.reader.checkpoint(saved.checkpoint_id)
-        assert (checkpoint.version, checkpoint.proposal["id"], checkpoint.pending) == (1, "p", {})
+        assert (checkpoint.version, checkpoint.proposal["id"]) == (VERSION, "p")
         assert [action["id"] for action in checkpoint.graph["actions"]] == [a["id"] for a in PLAN["actions"]]  # type: ignore[index]
         assert (len(checkpoint.results), saved.done, saved.total, saved.keys) == (8, 7, 8, 2)
         fork = await engine.fork(saved.checkpoint_id)

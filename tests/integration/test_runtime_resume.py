@@ -109,7 +109,7 @@ async def test_what_cannot_go_on_is_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(Conflict, match="another workspace"):
             await made.resume(job_id)
         assert (calls, dict(made.state.snapshot())) == ([], {})
-    with pytest.raises(Conflict, match="in memory"):
+    with pytest.raises(NotFound):
         await Runtime(log=EventLog()).resume(job_id)
     assert await Runtime().unfinished() == []
 

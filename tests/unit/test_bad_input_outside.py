@@ -69,7 +69,8 @@ async def test_an_engine_refuses_bad_arguments_in_one_line(
                 prepared = build(arguments, rig)
             except Unmade:
                 return None
-            await engine._all_done(list(engine._scheduler), 30.0)  # what was accepted before has come to its end
+            for job in engine._supervisor:  # what was accepted before has come to its end
+                await engine.wait(job.job_id, 30)
             await engine.log.flush()
             before = mark_of(engine)
             try:

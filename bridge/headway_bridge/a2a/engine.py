@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from typing import Any, Protocol
 
 from headway.clock import Clock
 from headway.config import Config
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
-from headway.plan.format import ActionProposal
-from headway.plan.verify import Issue
+from headway.jobs.submission import Submission
 from headway.tools.schema import ToolSchema
 
 
@@ -79,23 +78,8 @@ class TaskEngine(Protocol):
     def reader(self) -> Values:
         """The store, for what events only refer to."""
 
-    async def submit(
-        self,
-        proposal: ActionProposal,
-        *,
-        context_id: str | None = None,
-        title: str | None = None,
-        source: str | None = None,
-        principal: str | None = None,
-        origin: dict[str, Any] | None = None,
-        job_id: str | None = None,
-        record_rejected: bool = False,
-        refused: Sequence[Issue] = (),
-    ) -> JobRow:
-        """Record a job, committed when it returns; a cancelled call is carried through all the same.
-
-        ``refused`` adds findings that verification cannot make.
-        """
+    async def submit(self, plan: Submission) -> JobRow:
+        """Record a job, committed when it returns; a cancelled call is carried through all the same."""
 
     async def wait(self, job_id: str, timeout: float | None = None) -> RunView:
         """Return the run once it has ended, or as it stands at the timeout. A cancelled wait changes nothing."""

@@ -16,6 +16,7 @@ from a2a.utils.errors import (
 from headway.errors import NotFound, one_line
 from headway.events.fold import clone
 from headway.events.views import JobRow, RunView
+from headway.jobs.submission import Submission
 from headway.plan.format import ActionProposal
 from headway.plan.verify import Issue
 from headway_bridge.a2a.context import Caller
@@ -132,15 +133,17 @@ class TaskService:
         job_id: str | None,
     ) -> JobRow:
         return await self._engine.submit(
-            proposal,
-            context_id=origin.context_id,
-            title=title,
-            source=SOURCE,
-            principal=origin.principal,
-            origin=origin.to_dict(),
-            job_id=job_id,
-            record_rejected=True,
-            refused=refused,
+            Submission(
+                proposal,
+                context_id=origin.context_id,
+                title=title,
+                source=SOURCE,
+                principal=origin.principal,
+                origin=origin.to_dict(),
+                job_id=job_id,
+                record_rejected=True,
+                refused=refused,
+            )
         )
 
     async def _free_job_id(self, principal: str, client_id: str) -> str:

@@ -11,7 +11,7 @@ import click
 
 from headway.errors import Unavailable
 from headway_console.cli import exits
-from headway_console.cli.output import say, write_json
+from headway_console.cli.output import note, say, write_json
 from headway_console.cli.progress import Plain, ProgressLine, Silent
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ async def run_job(
             row = await starting
             interrupts.watch(row.job_id)
             code = await follow(runner, row, reporter)
+            while code == exits.FAILED and (replan := await runner.successor(row.job_id)) is not None:
+                note(f"job {row.job_id} aborted and is replanned: job {replan}")
+                interrupts.watch(replan)
+                row = await runner.row(replan)
+                code = await follow(runner, row, reporter)
     finally:
         reporter.close()
     if not plain:

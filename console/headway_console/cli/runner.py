@@ -46,6 +46,12 @@ class Runner(Protocol):
     async def result(self, job_id: str) -> ProposalResult:
         """Return what a finished run came to, whole."""
 
+    async def row(self, job_id: str) -> JobRow:
+        """Return the job's row."""
+
+    async def successor(self, job_id: str) -> str | None:
+        """Return the id of the job that replaces this one after its abort, once that is decided; None if none does."""
+
     async def cancel(self, job_id: str, reason: str) -> str:
         """Stop softly."""
 
@@ -66,7 +72,9 @@ class LocalRunner:
 
     async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
         """Start a job; it is committed when this returns."""
-        return await self.engine.submit(proposal, title=title)
+        from headway.jobs.submission import Submission
+
+        return await self.engine.submit(Submission(proposal, title=title))
 
     async def fork(self, checkpoint_id: str) -> JobRow:
         """Start a job that goes on from a checkpoint."""
@@ -100,6 +108,14 @@ class LocalRunner:
     async def result(self, job_id: str) -> ProposalResult:
         """Return what a finished run came to, whole."""
         return (await self.engine.reader.run_view(job_id, resolve=True)).result()
+
+    async def row(self, job_id: str) -> JobRow:
+        """Return the job's row."""
+        return await self.engine.row(job_id)
+
+    async def successor(self, job_id: str) -> str | None:
+        """Return the id of the job that replaces this one after its abort, once that is decided; None if none does."""
+        return await self.engine.successor(job_id)
 
     async def cancel(self, job_id: str, reason: str) -> str:
         """Stop softly."""
@@ -142,6 +158,14 @@ class RemoteRunner:
     async def result(self, job_id: str) -> ProposalResult:
         """Return what a finished run came to, whole."""
         return await self.client.result(job_id)
+
+    async def row(self, job_id: str) -> JobRow:
+        """Return the job's row."""
+        return (await self.client.job(job_id)).job
+
+    async def successor(self, job_id: str) -> str | None:
+        """Return the id of the job that replaces this one after its abort, once that is decided; None if none does."""
+        return await self.client.successor(job_id)
 
     async def cancel(self, job_id: str, reason: str) -> str:
         """Stop softly."""

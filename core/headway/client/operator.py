@@ -12,7 +12,7 @@ import msgspec
 
 from headway.client.follow import Follower
 from headway.client.transport import Transport
-from headway.client.wire import DaemonStatus, JobAnswer, ToolInfo
+from headway.client.wire import DaemonStatus, JobAnswer, Successor, ToolInfo
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, InvalidPlan, StoreError, Unavailable, one_line
 from headway.events.checkpoint import CheckpointInfo, StateDiff
@@ -149,6 +149,12 @@ class OperatorClient:
         """Start a plan; the job is on disk when this returns. :class:`InvalidPlan` holds the verifier's ``issues``."""
         body = {"proposal": _raw(proposal), "context_id": context_id, "title": title, "source": source}
         return await self._ask("POST", "/jobs", JobRow, body=body)
+
+    async def successor(self, job_id: str) -> str | None:
+        """Return the id of the job that replaces this one after its abort, once that is decided; None if none does."""
+        while not (answer := await self._ask("GET", f"/jobs/{_segment(job_id)}/successor", Successor)).decided:
+            pass  # the daemon waits before it answers so
+        return answer.job_id
 
     async def cancel(self, job_id: str, reason: str | None = None) -> str:
         """Stop a job softly: ``requested``, ``forced`` (it had not started) or ``already_finished``."""

@@ -44,6 +44,13 @@ class JobAnswer(msgspec.Struct):
     job: JobRow
 
 
+class Successor(msgspec.Struct, omit_defaults=True):
+    """The job that replaces one which aborted; ``decided`` is False while its replanning is in progress."""
+
+    job_id: str | None = None
+    decided: bool = True
+
+
 class ToolInfo(msgspec.Struct):
     """One tool that plans may call. ``parameters`` and ``returns`` are JSON Schemas."""
 

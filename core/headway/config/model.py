@@ -29,6 +29,20 @@ def _from_folder(value: object, info: ValidationInfo) -> object:
 FilePath = Annotated[Path, BeforeValidator(_from_folder, json_schema_input_type=str)]
 """A path in the file; a relative one counts from the file's folder, ``~`` is the user's home."""
 
+
+def _named_in_folder(value: object, info: ValidationInfo) -> object:
+    """Return ``file.py:name`` with the file as :data:`FilePath` has it."""
+    if not isinstance(value, str):
+        return value
+    file, colon, name = value.rpartition(":")
+    if not colon or not name.isidentifier():
+        raise ValueError("must be a Python file and a name in it, as file.py:name")
+    return f"{_from_folder(file, info)}:{name}"
+
+
+PythonName = Annotated[str, BeforeValidator(_named_in_folder, json_schema_input_type=str)]
+"""A name in a Python file, as ``file.py:name``; a relative file counts from the folder of ``headway.toml``."""
+
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -126,6 +140,48 @@ class RuntimeConfig(_Section):
         description="What becomes of unfinished jobs of a dead process when a daemon starts or an `Engine` opens."
         " `headway run` in process always ends them.",
     )
+    replan: PythonName | None = Field(
+        default=None, description='The callback that proposes another plan when a job aborts, as "file.py:name".'
+    )
+    max_replans: int = Field(default=1, ge=0, le=100, description="How often one job is replanned at most.")
+    replan_delay_ms: int = Field(
+        default=0, ge=0, le=3_600_000, description="Milliseconds between a job's abort and the call for another plan."
+    )
+    grant: Literal["read_only", "sandbox_edit", "full_access"] | None = Field(
+        default=None, description="The tier up to which actions may go; none: what the tools' permissions allow."
+    )
+
+
+class CapabilitiesConfig(_Section):
+    """What plans may use, whoever submits them. An empty list allows everything."""
+
+    allowed_tools: list[Name] = Field(default=[], description="The tools that plans may call.")
+    denied_tools: list[Name] = Field(default=[], description="Tools that no plan may call.")
+    allowed_state_keys: list[Name] = Field(default=[], description="The state keys that plans may read and write.")
+    max_actions: int | None = Field(default=None, ge=0, description="The most actions of one plan; none: no limit.")
+
+
+class InferenceConfig(_Section):
+    """A model behind an OpenAI-compatible API: it gives jobs the tools infer, embed and classify."""
+
+    url: str | None = Field(default=None, min_length=1, description="The API's base URL; none: no such tools.")
+    model: str | None = Field(default=None, min_length=1, description="The model that completes texts.")
+    embedding_model: str | None = Field(default=None, min_length=1, description="The model that embeds texts.")
+    api_key_env: str | None = Field(
+        default=None, min_length=1, description="The environment variable that holds the API's key."
+    )
+
+
+class LearningConfig(_Section):
+    """What is learned from jobs."""
+
+    memory: FilePath | None = Field(
+        default=None, description="The JSON file of facts and skills; none: nothing is learned into a memory."
+    )
+    distill: bool = Field(default=True, description="Whether skills are distilled after each job.")
+    trajectories: FilePath | None = Field(
+        default=None, description="The folder that keeps the trajectory of each job; none: none is kept."
+    )
 
 
 class Config(_Section):
@@ -140,6 +196,11 @@ class Config(_Section):
     operator: OperatorConfig = Field(default_factory=OperatorConfig, description="The operator API.")
     console: ConsoleConfig = Field(default_factory=ConsoleConfig, description="The terminal console.")
     runtime: RuntimeConfig = Field(default_factory=RuntimeConfig, description="The executor.")
+    capabilities: CapabilitiesConfig = Field(
+        default_factory=CapabilitiesConfig, description="What plans may use, whoever submits them."
+    )
+    inference: InferenceConfig = Field(default_factory=InferenceConfig, description="A model that jobs may use.")
+    learning: LearningConfig = Field(default_factory=LearningConfig, description="What is learned from jobs.")
 
     _file: Path | None = PrivateAttr(default=None)
     _folder: Path | None = PrivateAttr(default=None)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from headway.events.views import BucketView, RunView
+from headway.events.views import RunView
 from headway.plan.checks import equal
 from headway.plan.results import ActionResult, ActionStatus, ErrorCode
 
@@ -52,27 +52,113 @@ class CheckpointInfo(msgspec.Struct):
     total: int = 0
 
 
-VERSION = 1
-"""Of the layout of :class:`Checkpoint`."""
+VERSION = 2
+"""Of the layout of :class:`Checkpoint`; version 1 is read too."""
 
 
-class Checkpoint(msgspec.Struct):
-    """A checkpoint, whole: the state of the scope and, for a job's, what it takes to go on.
+class Checkpoint(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """The state of a scope at one moment and, where a run was part of it, what it takes to continue that.
 
-    ``results`` are those there were, ``proposal`` and ``graph`` the plan, ``pending`` the state changes of finished
-    actions whose level had not finished, ``spent`` what was spent of the budget. ``buckets`` are the token buckets as
-    they were, to look at: going on does not touch them.
+    ``version`` is that of this layout. ``state`` is the state as committed, without what an abort is undoing.
+    ``results`` hold the settled actions of the job ``job_id``, ``graph`` and ``proposal`` its plan, ``committed`` the
+    levels whose changes are in the state, ``spent`` its budget, ``session`` the policy session that it ran under (all
+    empty without a job). ``kind`` is manual, or level for the end of a ``level``; ``seq`` is the place in the log,
+    ``created_ms`` wall time. ``tools``, ``buckets`` and ``cache_keys`` say what there was besides, to be compared:
+    restoring does not touch them.
     """
+
+    version: int
+    checkpoint_id: str
+    created_ms: int
+    state: dict[str, Any]
+    tools: list[str] = []
+    job_id: str | None = None
+    proposal: dict[str, Any] = {}
+    graph: dict[str, Any] = {}
+    results: list[ActionResult] = []
+    committed: list[int] = []
+    spent: dict[str, int] = {}
+    session: str | None = None
+    buckets: list[dict[str, Any]] = []
+    cache_keys: list[str] = []
+    metadata: dict[str, Any] = {}
+    scope: str = ""
+    seq: int = 0
+    kind: str = "manual"
+    level: int | None = None
+    name: str | None = None
+
+    @property
+    def info(self) -> CheckpointInfo:
+        """What a list shows of it."""
+        return CheckpointInfo(
+            self.checkpoint_id,
+            self.kind,
+            self.scope,
+            self.seq,
+            self.created_ms,
+            self.job_id,
+            self.level,
+            self.name,
+            len(self.state),
+            sum(result.status is ActionStatus.SUCCEEDED for result in self.results),
+            len(self.graph.get("actions", ())),
+        )
+
+    def remaining(self) -> list[str]:
+        """Return the ids of the actions that a run which continues from here runs."""
+        kept = {result.action_id for result in kept_results(self.results)}
+        return [action["id"] for action in self.graph.get("actions", ()) if action["id"] not in kept]
+
+
+RuntimeCheckpoint = Checkpoint
+"""CAR's name."""
+
+
+class _Stored1(msgspec.Struct):
+    """A row of a store as version 1 wrote it; ``pending`` are changes of the level that had not finished."""
 
     info: CheckpointInfo
     state: dict[str, Any]
     results: list[ActionResult] = []
-    version: int = VERSION
     proposal: dict[str, Any] = {}
     graph: dict[str, Any] = {}
     pending: dict[str, Any] = {}
     spent: dict[str, int] = {}
-    buckets: list[BucketView] = []
+    buckets: list[dict[str, Any]] = []
+
+    def upgraded(self) -> Checkpoint:
+        """Return it in the present layout. Levels finish in order, so changes can be pending for the last one only."""
+        settled = {result.action_id for result in self.results}
+        ids = [action["id"] for action in self.graph.get("actions", ())]
+        levels = [n for n, level in enumerate(self.graph.get("levels", ())) if any(ids[i] in settled for i in level)]
+        info = self.info
+        return Checkpoint(
+            1,
+            info.checkpoint_id,
+            info.created_ms,
+            self.state,
+            job_id=info.job_id,
+            proposal=self.proposal,
+            graph=self.graph,
+            results=self.results,
+            committed=levels[:-1] if self.pending else levels,
+            spent=self.spent,
+            buckets=self.buckets,
+            scope=info.scope,
+            seq=info.seq,
+            kind=info.kind,
+            level=info.level,
+            name=info.name,
+        )
+
+
+def decode_checkpoint(body: bytes | str) -> Checkpoint:
+    """Return the checkpoint that a store keeps as ``body``; :class:`msgspec.DecodeError` for anything else."""
+    try:
+        return msgspec.json.decode(body, type=Checkpoint)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(body, type=_Stored1).upgraded()
 
 
 class StateDiff(msgspec.Struct):
@@ -129,8 +215,8 @@ def diff_states(checkpoint: Checkpoint, now: Mapping[str, Any]) -> StateDiff:
     """Return what restoring ``checkpoint`` would change in the state ``now``."""
     then = checkpoint.state
     return StateDiff(
-        checkpoint.info.checkpoint_id,
-        checkpoint.info.scope,
+        checkpoint.checkpoint_id,
+        checkpoint.scope,
         added={key: then[key] for key in then if key not in now},
         removed={key: now[key] for key in now if key not in then},
         changed={key: [now[key], then[key]] for key in then if key in now and not equal(now[key], then[key])},
@@ -141,8 +227,7 @@ def kept_results(results: Sequence[ActionResult]) -> list[ActionResult]:
     """Return the results that a fork takes over; the other actions run in the fork.
 
     Kept is what succeeded and was neither rolled back nor compensated (an abort does that first), and what was skipped
-    by its own ``failure_behavior: skip``. Their ``state_changes`` are left out: the state that goes on has them (see
-    :func:`uncommitted`).
+    by its own ``failure_behavior: skip``. Their ``state_changes`` are left out: the state of the fork has them.
     """
     return [
         msgspec.structs.replace(result, state_changes={})
@@ -150,14 +235,3 @@ def kept_results(results: Sequence[ActionResult]) -> list[ActionResult]:
         if (result.status is ActionStatus.SUCCEEDED and not (result.rolled_back or result.compensated))
         or (result.status is ActionStatus.SKIPPED and result.error_code not in RERUN)
     ]
-
-
-def uncommitted(run: RunView) -> dict[str, Any]:
-    """Return the state changes of a run's finished actions whose level has not finished, as one set of changes."""
-    changes: dict[str, Any] = {}
-    for level in run.levels:
-        if level.finished_seq is None:
-            for action in (run.actions[i] for i in level.actions):
-                if action.status is ActionStatus.SUCCEEDED and not action.rolled_back:
-                    changes.update(action.state_changes)
-    return changes

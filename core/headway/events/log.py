@@ -49,7 +49,8 @@ class EventLog:
     oldest go first. Who asks for what is gone gets a ``recorder_gap`` event that counts it, :meth:`statistics` and a
     job that is :class:`headway.errors.NotFound` say so too. ``max_events=None`` keeps all.
 
-    ``store`` is the log's :class:`headway.store.Store` once :func:`headway.store.store_of` has made one.
+    ``store`` is the log's :class:`headway.store.Store` once :func:`headway.store.store_of` has made one,
+    ``supervisor`` runs the jobs that it records, if any.
 
     For subclasses: ``_tail`` holds the newest committed events, ``_tail_after`` the seq just before its first;
     ``tail_limit`` bounds it (0 = it holds everything), ``last_seq`` is where an existing log goes on.
@@ -73,6 +74,7 @@ class EventLog:
         self._shed_at = None if max_events is None else max_events + max_events // _SLACK
         self._shed_ms = 0
         self.store: Any = None
+        self.supervisor: Any = None
         self.on_shed: Callable[[int], None] | None = None
         self._closed = False
         self._waiting: dict[Subscription, None] = {}
@@ -83,6 +85,11 @@ class EventLog:
     def last_seq(self) -> int:
         """The seq of the last committed event; 0 when there is none."""
         return self._last_seq
+
+    @property
+    def full(self) -> bool:
+        """Whether a disk refuses what was appended: never in memory."""
+        return False
 
     @property
     def closed(self) -> bool:

@@ -11,9 +11,7 @@ from headway.errors import InvalidPlan, as_line, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.execution.environment import Environment
-from headway.jobs.checkpoint_file import RuntimeCheckpoint
 from headway.jobs.state_log import committed, parts, setting
-from headway.limits.bucket import TokenBucket
 from headway.plan.format import ActionProposal
 from headway.plan.graph import Graph
 from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
@@ -129,26 +127,8 @@ def _rejected(ids: Sequence[str], texts: Mapping[str, Sequence[str]]) -> int:
     return sum(name in texts for name in ids) if texts else len(ids)
 
 
-def checkpoint_saved(checkpoint: RuntimeCheckpoint, scope: str, at_seq: int) -> Event:
-    """Return the event that tells of an embedded runtime's checkpoint."""
-    facts = {"checkpoint_id": checkpoint.checkpoint_id, "scope": scope, "at_seq": at_seq, "kind": "manual"}
-    return Event(kinds.CHECKPOINT_SAVED, {**facts, "keys": len(checkpoint.state)})
-
-
 def checkpoint_restored(checkpoint_id: str, scope: str, state: dict[str, Any], by: str = "") -> list[Event]:
     """Return the events that set a scope's state, to be appended at once: one, and more for what does not fit in it."""
     first, *more = parts(state)
     data = {"checkpoint_id": checkpoint_id, "scope": scope, "state": first, "by": by}
     return [Event(kinds.CHECKPOINT_RESTORED, data), *(committed(scope, setting(part)) for part in more)]
-
-
-def limit_configured(bucket: TokenBucket) -> Event:
-    """Return the event that tells of a new bucket."""
-    facts = bucket.statistics()
-    del facts["waiters"]
-    return Event(kinds.LIMIT_CONFIGURED, facts)
-
-
-def limit_removed(tool: str) -> Event:
-    """Return the event that tells of a bucket that is there no more."""
-    return Event(kinds.LIMIT_REMOVED, {"bucket": tool})

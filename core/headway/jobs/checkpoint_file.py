@@ -21,7 +21,7 @@ import msgspec
 
 from headway.arguments import expect
 from headway.errors import Conflict, InvalidInput, NotFound, StoreError, one_line
-from headway.events.checkpoint import kept_results
+from headway.events.checkpoint import VERSION, Checkpoint
 from headway.events.fold.values import apply_changes
 from headway.jsonvalue import MAX_CHECKPOINT_BYTES, copy_json, encode_json, to_json
 from headway.limits.budget import DIMENSIONS
@@ -34,39 +34,6 @@ from headway.state import StateStore, state_key
 if TYPE_CHECKING:
     from headway.execution.run import Run
     from headway.tools.registry import ToolRegistry
-
-VERSION = 1
-
-
-class RuntimeCheckpoint(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """What a runtime was at one moment; ``version`` is that of this layout.
-
-    ``state`` is the state as committed, without what an abort is undoing; ``results`` hold the settled actions of the
-    run ``job_id``, ``graph`` and ``proposal`` its plan, ``committed`` the levels whose changes are in the state,
-    ``spent`` its budget, ``session`` the policy session that it ran under (all empty if nothing has run).
-    ``created_ms`` is wall time.
-    """
-
-    version: int
-    checkpoint_id: str
-    created_ms: int
-    state: dict[str, Any]
-    tools: list[str] = []
-    job_id: str | None = None
-    proposal: dict[str, Any] = {}
-    graph: dict[str, Any] = {}
-    results: list[ActionResult] = []
-    committed: list[int] = []
-    spent: dict[str, int] = {}
-    session: str | None = None
-    buckets: list[dict[str, Any]] = []
-    cache_keys: list[str] = []
-    metadata: dict[str, Any] = {}
-
-    def remaining(self) -> list[str]:
-        """Return the ids of the actions that a run which goes on from here runs."""
-        kept = {result.action_id for result in kept_results(self.results)}
-        return [action["id"] for action in self.graph.get("actions", ()) if action["id"] not in kept]
 
 
 def state_of(run: Run | None, state: StateStore) -> dict[str, Any]:
@@ -94,7 +61,7 @@ def _is_undone(run: Run) -> bool:
     return run.stop is not None and run.stop.rolls_back and not run.sealed
 
 
-def write_checkpoint(checkpoint: RuntimeCheckpoint, path: Path) -> None:
+def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write ``checkpoint`` as JSON, atomically: the file is the old one or the new one, whatever happens.
 
     Raises :class:`StoreError` with one line if the file cannot be written, or would be too large to be read.
@@ -121,7 +88,7 @@ def write_checkpoint(checkpoint: RuntimeCheckpoint, path: Path) -> None:
         raise StoreError(f"cannot write the checkpoint {path}: {one_line(error.strerror or str(error))}") from None
 
 
-def read_checkpoint(path: Path) -> RuntimeCheckpoint:
+def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint file. Raises :class:`NotFound`, or :class:`InvalidInput` naming what does not fit."""
     try:
         if path.stat().st_size > MAX_CHECKPOINT_BYTES:
@@ -132,7 +99,7 @@ def read_checkpoint(path: Path) -> RuntimeCheckpoint:
     except (OSError, ValueError) as error:
         raise InvalidInput(f"cannot read the checkpoint {path}: {one_line(str(error), 200)}") from None
     try:
-        checkpoint = msgspec.json.decode(body, type=RuntimeCheckpoint)
+        checkpoint = msgspec.json.decode(body, type=Checkpoint)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} is not a checkpoint: {one_line(str(error), 200)}") from None
     try:
@@ -142,18 +109,18 @@ def read_checkpoint(path: Path) -> RuntimeCheckpoint:
     return checkpoint
 
 
-def plain_checkpoint(checkpoint: object) -> RuntimeCheckpoint:
+def plain_checkpoint(checkpoint: object) -> Checkpoint:
     """Return a copy of a checkpoint that fits and is JSON all through; :class:`InvalidInput` for what is none."""
     try:
-        encoded = encode_json(expect(checkpoint, RuntimeCheckpoint, "a checkpoint"))
-        copied = msgspec.json.decode(encoded, type=RuntimeCheckpoint)
+        encoded = encode_json(expect(checkpoint, Checkpoint, "a checkpoint"))
+        copied = msgspec.json.decode(encoded, type=Checkpoint)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise InvalidInput(f"the checkpoint does not fit: {one_line(str(error), 200)}") from None
     check(copied)
     return copied
 
 
-def check(checkpoint: RuntimeCheckpoint) -> None:
+def check(checkpoint: Checkpoint) -> None:
     """Raise :class:`InvalidInput` that names what does not fit together in ``checkpoint``."""
     if not 1 <= checkpoint.version <= VERSION:
         raise InvalidInput(f"it has version {checkpoint.version}, this Headway reads {VERSION}")
@@ -170,7 +137,7 @@ def check(checkpoint: RuntimeCheckpoint) -> None:
         raise InvalidInput("it has results and no plan")
 
 
-def plan_of(checkpoint: RuntimeCheckpoint) -> Graph:
+def plan_of(checkpoint: Checkpoint) -> Graph:
     """Return the plan of a checkpoint that holds one; :class:`InvalidInput` for one that does not fit its graph."""
     proposal = recorded_proposal(checkpoint.proposal)
     check_graph(proposal, checkpoint.graph)
@@ -185,7 +152,7 @@ def plan_of(checkpoint: RuntimeCheckpoint) -> Graph:
     return plan
 
 
-def _check_results(checkpoint: RuntimeCheckpoint, known: set[str]) -> None:
+def _check_results(checkpoint: Checkpoint, known: set[str]) -> None:
     seen: set[str] = set()
     for result in checkpoint.results:
         name = f"the result of action '{one_line(result.action_id, 60)}'"
@@ -200,13 +167,13 @@ def _check_results(checkpoint: RuntimeCheckpoint, known: set[str]) -> None:
         seen.add(result.action_id)
 
 
-def plan_to_go_on(checkpoint: RuntimeCheckpoint) -> tuple[Graph, dict[str, Any]]:
-    """Return the plan, and the state that goes on with it: with what finished actions of a half-done level changed.
+def plan_to_continue(checkpoint: Checkpoint) -> tuple[Graph, dict[str, Any]]:
+    """Return the plan, and the state to continue on: with what finished actions of a half-done level changed.
 
     Raises :class:`Conflict` for a checkpoint without a plan, :class:`InvalidInput` for one that does not fit.
     """
     if not checkpoint.graph:
-        raise Conflict(f"checkpoint '{checkpoint.checkpoint_id}' holds no plan to go on with")
+        raise Conflict(f"checkpoint '{checkpoint.checkpoint_id}' holds no plan to continue")
     plan = plan_of(checkpoint)
     state = StateStore(checkpoint.state)
     results = {result.action_id: result for result in checkpoint.results}
@@ -218,7 +185,7 @@ def plan_to_go_on(checkpoint: RuntimeCheckpoint) -> tuple[Graph, dict[str, Any]]
     return plan, state.raw().copy()
 
 
-def missing_tools(checkpoint: RuntimeCheckpoint, registry: ToolRegistry) -> list[str]:
+def missing_tools(checkpoint: Checkpoint, registry: ToolRegistry) -> list[str]:
     """Return the names of the tools that ``registry`` lacks and the checkpoint's plan may yet call, sorted.
 
     That is by actions that are left, and to undo them should the run that goes on abort.

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from headway.errors import Conflict, NotFound, one_line
 from headway.events import kinds
 from headway.events.checkpoint import (
+    VERSION,
     Checkpoint,
     CheckpointInfo,
     kept_results,
     level_checkpoints,
     parse_level_id,
-    uncommitted,
 )
 from headway.events.event import Event
 from headway.events.fold.values import apply_changes
-from headway.events.views import JobRow, RunView
+from headway.events.views import RunView
 from headway.execution.resumption import resumption_of
-from headway.jobs.transitions import TRANSITIONS, JobStatus
 from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus
-
-if TYPE_CHECKING:
-    from headway.store import Reader
+from headway.store import Reader
 
 RECENT_JOBS = 20
 """How many jobs a list of all checkpoints looks at."""
@@ -36,21 +33,23 @@ class History:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    async def unfinished(self) -> list[JobRow]:
-        """Return the jobs that have not reached a terminal status, oldest first."""
-        rows: list[JobRow] = []
-        for status, next_ in TRANSITIONS.items():
-            if next_:
-                rows.extend(await self._all(status))
-        return sorted(rows, key=lambda row: row.first_seq)
+    async def known(self, job_id: str) -> bool:
+        """Return whether the log has a job of that id."""
+        try:
+            await self._reader.job(job_id)
+        except NotFound:
+            return False
+        return True
 
-    async def _all(self, status: JobStatus) -> list[JobRow]:
-        rows: list[JobRow] = []
-        before: int | None = None
-        while page := await self._reader.jobs(status=status.value, limit=500, before=before):
-            rows.extend(page)
-            before = page[-1].first_seq
-        return rows
+    async def successor(self, job_id: str) -> str | None:
+        """Return the id of the job that replaced ``job_id`` when it aborted; None if none did."""
+        after = (await self._reader.job(job_id)).last_seq
+        while page := await self._reader.events(after=after, kinds=[kinds.JOB_CREATED], limit=1000):
+            for event in page:
+                if event.data.get("replan_of", {}).get("job_id") == job_id:
+                    return event.job_id
+            after = page[-1].seq
+        return None
 
     async def plan_of(self, job_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return (proposal, graph) as ``job_created`` recorded them; the graph of a rejected job is empty."""
@@ -134,17 +133,16 @@ class History:
         or is about to: what depends on it, and has no compensation, cannot be taken back.
         """
         checkpoint = await self.checkpoint(checkpoint_id)
-        info = checkpoint.info
         kept = {result.action_id for result in kept_results(checkpoint.results)}
-        if info.job_id is None or not kept:
+        if checkpoint.job_id is None or not kept:
             return checkpoint
-        run = await self._reader.run_view(info.job_id)
+        run = await self._reader.run_view(checkpoint.job_id)
         if await self._undo(run, run.last_seq, {}, []):
-            raise Conflict(f"job {info.job_id} is being undone: fork it when that has ended")
-        undone = sorted(kept & await self._compensated(info.job_id, after=info.seq))
+            raise Conflict(f"job {checkpoint.job_id} is being undone: fork it when that has ended")
+        undone = sorted(kept & await self._compensated(checkpoint.job_id, after=checkpoint.seq))
         if undone:
             raise Conflict(
-                f"job {info.job_id} has compensated {one_line(', '.join(undone), 200)} since this checkpoint,"
+                f"job {checkpoint.job_id} has compensated {one_line(', '.join(undone), 200)} since this checkpoint,"
                 " where it counts as done: fork an earlier one, or run the plan anew"
             )
         return checkpoint
@@ -166,9 +164,13 @@ class History:
         if job_id is not None:
             scope = (await self._reader.job(job_id)).scope
         assert scope is not None
-        info = CheckpointInfo(checkpoint_id, "manual", scope, seq, created_ms, job_id, name=name)
+        checkpoint = Checkpoint(
+            VERSION, checkpoint_id, created_ms, {}, job_id=job_id, scope=scope, seq=seq, kind="manual", name=name
+        )
+        await self._fill(checkpoint)
         limits = await self._reader.limits_view()
-        return msgspec.structs.replace(await self._at(info), buckets=list(limits.buckets.values()))
+        checkpoint.buckets = msgspec.to_builtins(list(limits.buckets.values()))
+        return checkpoint
 
     async def _undo(self, run: RunView, seq: int, state: dict[str, Any], results: list[ActionResult]) -> bool:
         """Take out of ``state`` and ``results`` what an abort is about to roll back; return whether there is one."""
@@ -197,23 +199,31 @@ class History:
         return True
 
     async def _at(self, info: CheckpointInfo) -> Checkpoint:
-        state = await self._reader.scope_state(info.scope, upto=info.seq)
-        info.keys = len(state)
-        if info.job_id is None:
-            return Checkpoint(info, state)
-        run = await self._reader.run_view(info.job_id, upto=info.seq, resolve=True)
-        settled = {action.id for action in run.actions if action.done}
-        results = [result for result in run.result().results if result.action_id in settled]
-        info.done = sum(result.status is ActionStatus.SUCCEEDED for result in results)
-        info.total = len(run.actions)
-        proposal, graph = await self.plan_of(info.job_id)
-        undone = await self._undo(run, info.seq, state, results)
-        return Checkpoint(
-            info,
-            state,
-            results,
-            proposal=proposal,
-            graph=graph,
-            pending={} if undone else uncommitted(run),
-            spent=await self.spent(info.job_id, info.seq),
+        checkpoint = Checkpoint(
+            VERSION,
+            info.checkpoint_id,
+            info.created_ms,
+            {},
+            job_id=info.job_id,
+            scope=info.scope,
+            seq=info.seq,
+            kind=info.kind,
+            level=info.level,
+            name=info.name,
         )
+        await self._fill(checkpoint)
+        return checkpoint
+
+    async def _fill(self, checkpoint: Checkpoint) -> None:
+        """Fill in the state, and what there was of the job, at the checkpoint's place in the log."""
+        seq, job_id = checkpoint.seq, checkpoint.job_id
+        checkpoint.state = await self._reader.scope_state(checkpoint.scope, upto=seq)
+        if job_id is None:
+            return
+        run = await self._reader.run_view(job_id, upto=seq, resolve=True)
+        settled = {action.id for action in run.actions if action.done}
+        checkpoint.results = [result for result in run.result().results if result.action_id in settled]
+        checkpoint.committed = [level.index for level in run.levels if level.finished_seq is not None]
+        checkpoint.proposal, checkpoint.graph = await self.plan_of(job_id)
+        checkpoint.spent = await self.spent(job_id, seq)
+        await self._undo(run, seq, checkpoint.state, checkpoint.results)

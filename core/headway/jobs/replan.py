@@ -97,11 +97,19 @@ class ReplanConfig(msgspec.Struct, frozen=True):
 
 
 class Replan:
-    """The replanning of one runtime: off until both a callback and a config with ``max_replans`` are set."""
+    """How runs are replanned: not at all until both a callback and a config with ``max_replans`` are set."""
 
-    def __init__(self) -> None:
+    def __init__(self, callback: ReplanCallback | None = None, config: ReplanConfig | None = None) -> None:
         self.callback: Ask | None = None
         self.config = ReplanConfig()
+        self.set_callback(callback)
+        if config is not None:
+            self.set_config(config)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether an abort leads to another plan."""
+        return self.callback is not None and self.config.max_replans > 0
 
     def set_callback(self, callback: ReplanCallback | None) -> None:
         """Use ``callback``; None switches replanning off."""
@@ -134,7 +142,7 @@ async def execute_and_replan(
     A plan that admission refuses does not replace the failed run: the result stays that one's, the lineage says why.
     """
     result = await once(proposal)
-    if replan.callback is None or replan.config.max_replans == 0:
+    if replan.callback is None or not replan.enabled:
         return result
     lineage = [step_of(result)]
     current = proposal

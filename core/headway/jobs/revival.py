@@ -6,9 +6,9 @@ runs again; one that was in flight runs again if it is idempotent, and is failed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -20,15 +20,13 @@ from headway.execution.resumption import Resumption, resumption_of
 from headway.jobs.admission import JobSpec
 from headway.jobs.closing import WHY
 from headway.jobs.history import History
-from headway.jobs.live import LiveJob
 from headway.plan.graph import Graph, Node, plan_from_graph
 from headway.plan.parse import recorded_proposal
+from headway.plan.results import ActionResult
 from headway.plan.verify import Issue
 from headway.policy.gates import COMPENSATION, Gates
+from headway.store import Reader
 from headway.tools.registry import ToolRegistry
-
-if TYPE_CHECKING:
-    from headway.store import StoreReader
 
 
 class CannotGoOn(Exception):
@@ -39,16 +37,26 @@ class Cancelled(CannotGoOn):
     """A cancel was what stopped the job: all it can get, here or elsewhere, is its end."""
 
 
-async def revive(
-    reader: StoreReader, row: JobRow, workspace: Path | None, registry: ToolRegistry, gates: Gates
-) -> LiveJob:
-    """Return the job ready to be queued.
+class Revived(msgspec.Struct, frozen=True):
+    """A job as its log left it: ``prior`` are the results that a fork took over, ``past`` what its run has behind it,
+    None if it had not begun; ``spent`` is of its budget.
+    """
+
+    spec: JobSpec
+    plan: Graph
+    prior: Sequence[ActionResult | None]
+    spent: dict[str, int]
+    past: Resumption | None = None
+
+
+async def revive(store: Reader, row: JobRow, workspace: Path | None, registry: ToolRegistry, gates: Gates) -> Revived:
+    """Return a job that can resume here.
 
     Raises :class:`CannotGoOn` if it must be closed: it was cancelled, began in another workspace, or has yet to call
     tools that are not in ``registry``, or to do what ``gates`` do not allow. One that was cancelled after it had
     aborted goes on all the same: what an abort undoes is undone.
     """
-    created = await _first(reader, row.job_id, kinds.JOB_CREATED)
+    created = await _first(store, row.job_id, kinds.JOB_CREATED)
     if created is None or not created.data.get("graph"):
         raise CannotGoOn(f"{WHY}, and it has no graph to go on by")
     data = created.data
@@ -64,10 +72,10 @@ async def revive(
         data.get("session"),
     )
     taken_over = [result["action_id"] for result in data.get("results", ())]
-    history = History(reader)
-    started = await _first(reader, row.job_id, kinds.JOB_STARTED)
+    history = History(store)
+    started = await _first(store, row.job_id, kinds.JOB_STARTED)
     spent = {**data.get("spent", {}), **await history.spent(row.job_id, row.last_seq)}
-    past = await _past(reader, row, started, taken_over)
+    past = await _past(store, row, started, taken_over)
     missing = sorted(_tools_needed(plan, past) - set(registry.names()))
     if missing:
         raise CannotGoOn(f"{WHY}, and tools that it has yet to call are not registered here: {', '.join(missing)}")
@@ -80,25 +88,25 @@ async def revive(
     past = msgspec.structs.replace(past, unsettled=bool(outstanding))
     if started is None:
         prior = [r if r is not None and r.action_id in taken_over else None for r in past.results]
-        return LiveJob(spec, plan, prior, spent)
+        return Revived(spec, plan, prior, spent)
     if started.data.get("workspace") != _text(workspace):
         raise CannotGoOn(f"{WHY}, and this one works in another workspace")
-    return LiveJob(spec, plan, (), spent, past)
+    return Revived(spec, plan, (), spent, past)
 
 
-async def _past(reader: StoreReader, row: JobRow, started: Event | None, taken_over: list[str]) -> Resumption:
+async def _past(store: Reader, row: JobRow, started: Event | None, taken_over: list[str]) -> Resumption:
     """Return what the run has behind it; :class:`CannotGoOn` if a cancel was what stopped it."""
-    run = await reader.run_view(row.job_id, resolve=True)
-    at_start = await reader.scope_state(row.scope, upto=started.seq) if started is not None else {}
-    exhausted = await _first(reader, row.job_id, kinds.BUDGET_EXHAUSTED)
+    run = await store.run_view(row.job_id, resolve=True)
+    at_start = await store.scope_state(row.scope, upto=started.seq) if started is not None else {}
+    exhausted = await _first(store, row.job_id, kinds.BUDGET_EXHAUSTED)
     past = resumption_of(run, at_start, taken_over, exhausted)
     if row.cancel_reason is None:
         return past
-    asked = await _first(reader, row.job_id, kinds.RUN_CANCEL_REQUESTED)
+    asked = await _first(store, row.job_id, kinds.RUN_CANCEL_REQUESTED)
     stopped = past.stopped
     if asked is None or stopped is None or not stopped.stop.rolls_back or asked.seq < stopped.seq:
         raise Cancelled(WHY)
-    killed = await _first(reader, row.job_id, kinds.RUN_KILLED)
+    killed = await _first(store, row.job_id, kinds.RUN_KILLED)
     kill_reason = killed.data["reason"] if killed is not None else None
     return msgspec.structs.replace(past, cancel_reason=row.cancel_reason, kill_reason=kill_reason)
 
@@ -143,8 +151,8 @@ def _refused(plan: Graph, past: Resumption, gates: Gates, registry: ToolRegistry
     return texts
 
 
-async def _first(reader: StoreReader, job_id: str, kind: str) -> Event | None:
-    found = await reader.events(job_id=job_id, kinds=[kind], limit=1, resolve=True)
+async def _first(store: Reader, job_id: str, kind: str) -> Event | None:
+    found = await store.events(job_id=job_id, kinds=[kind], limit=1, resolve=True)
     return found[0] if found else None
 
 

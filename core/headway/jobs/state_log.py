@@ -10,7 +10,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -26,19 +25,8 @@ _AROUND = 32
 
 _encode = msgspec.json.Encoder().encode
 
-_known: WeakKeyDictionary[EventLog, dict[str, Recorded]] = WeakKeyDictionary()
 
-
-def recorded_in(log: EventLog, scope: str) -> Recorded:
-    """Return what ``log`` knows of ``scope``: the same for every runtime that records there."""
-    scopes = _known.setdefault(log, {})
-    found = scopes.get(scope)
-    if found is None:
-        found = scopes[scope] = Recorded(scope, {} if log.last_seq == 0 else None)
-    return found
-
-
-class Recorded:
+class StateLog:
     """The state of one scope as its log has it; ``values`` is None while nobody here knows."""
 
     def __init__(self, scope: str, values: Mapping[str, Any] | None) -> None:

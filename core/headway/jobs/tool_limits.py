@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from headway.jobs.admission import limit_configured, limit_removed
+from headway.events import kinds
+from headway.events.event import Event
+from headway.limits.bucket import TokenBucket
 
 if TYPE_CHECKING:
     from headway.execution.environment import Environment
@@ -15,7 +17,7 @@ Terms = tuple[int, float]
 """The calls of a bucket, and the seconds in which they come back."""
 
 
-class Declared:
+class ToolLimits:
     """Gives each tool the bucket and the cache that it declares, and takes them away with the declaration.
 
     ``overrides`` are rate limits that are set whatever the tools say. What somebody has set since stays.
@@ -60,3 +62,15 @@ class Declared:
             results.enable(tool, seconds)
         elif before is not None and results.ttl(tool) == before:
             results.disable(tool)
+
+
+def limit_configured(bucket: TokenBucket) -> Event:
+    """Return the event that tells of a new bucket."""
+    facts = bucket.statistics()
+    del facts["waiters"]
+    return Event(kinds.LIMIT_CONFIGURED, facts)
+
+
+def limit_removed(tool: str) -> Event:
+    """Return the event that tells of a removed bucket."""
+    return Event(kinds.LIMIT_REMOVED, {"bucket": tool})

@@ -235,6 +235,10 @@ class MemoryStore:
             raise NotFound(f"there is no checkpoint '{one_line(checkpoint_id, 200)}'")
         return decode_checkpoint(checkpoint_id, found[1])
 
+    def live_run(self, job_id: str) -> RunView | None:
+        """Return a run as far as it is committed, at once; None if its events are not held in memory."""
+        return self.live.run(job_id)
+
     async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
         """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""
         body = msgspec.json.encode(checkpoint)

@@ -184,6 +184,9 @@ class Store(Reader, Protocol):
     def subscribe(self, after: int = 0, *, job_id: str | None = None) -> Subscription:
         """Follow the log from just after seq ``after``: replay, then live, no gap, no duplicate."""
 
+    def live_run(self, job_id: str) -> RunView | None:
+        """Return a run as far as it is committed, at once; None if its events are not held in memory."""
+
     async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
         """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""
 

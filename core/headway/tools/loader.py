@@ -48,6 +48,19 @@ def load_tool_files(paths: Iterable[Path | str], registry: ToolRegistry) -> list
     return list(entries)
 
 
+def load_name(named: str) -> Any:
+    """Run the file of ``file.py:name`` as a tool file is run, and return what it calls ``name``.
+
+    Raises ``InvalidConfig`` with one line for a file that is missing or does not run, and a name that is not there.
+    """
+    path, _, name = named.rpartition(":")
+    module = _run(Path(path))
+    found = getattr(module, name, None)
+    if found is None:
+        raise InvalidConfig(f"{one_line(path, 300)}: it defines no '{one_line(name, 100)}'")
+    return found
+
+
 def _collect(module: ModuleType, entries: dict[str, tuple[ToolEntry, str]], known: set[str], seen: set[int]) -> None:
     path = str(module.__file__)
     functions = [value for value in vars(module).values() if options_of(value) is not None]

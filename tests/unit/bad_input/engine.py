@@ -8,8 +8,10 @@ import headway
 from headway import Action, ActionProposal
 from headway.config import Config
 from headway.events.event import Event
+from headway.face import Face
 from headway.home import Home
 from tests.unit.bad_input.kit import Made, New
+from tests.unit.bad_input.runtime import CALLS as RUNTIME_CALLS
 from tests.unit.bad_input.runtime import echo
 
 PROPOSAL = Made(ActionProposal, actions=[Made(Action, id="a", type="tool_call", tool="echo", parameters={"x": 1})])
@@ -19,16 +21,21 @@ SAVED = New(lambda rig: rig.saved)
 
 CALLS: dict[str, dict[str, Any]] = {
     "Engine.submit": {
-        "proposal": PROPOSAL,
-        "context_id": "c",
-        "title": "t",
-        "source": "s",
-        "principal": "me",
-        "origin": {"a": [1]},
-        "job_id": None,
-        "record_rejected": False,
-        "refused": [],
+        "plan": Made(
+            headway.Submission,
+            plan=PROPOSAL,
+            context_id="c",
+            title="t",
+            source="s",
+            principal="me",
+            origin={"a": [1]},
+            job_id=None,
+            record_rejected=False,
+            refused=[],
+        )
     },
+    "Engine.successor": {"job_id": JOB, "timeout": 1.0},
+    "Engine.runtime": {"scope": "c"},
     "Engine.verify": {"proposal": PROPOSAL, "context_id": "c"},
     "Engine.wait": {"job_id": JOB, "timeout": 1.0},
     "Engine.cancel": {"job_id": JOB, "reason": "r", "by": "me"},
@@ -52,6 +59,15 @@ CALLS: dict[str, dict[str, Any]] = {
     "Engine.log.read": {"after": 0, "job_id": JOB, "kinds": ["job_created"], "limit": 5},
 }
 """By name: the arguments of a call that is valid."""
+
+SHARED = {name for name in vars(Face) if not name.startswith("_")}
+CALLS |= {
+    f"Engine.{method}": {name: value for name, value in arguments.items() if name != "session"}
+    for owner, _, method in (name.partition(".") for name in RUNTIME_CALLS)
+    if owner == "Runtime" and method in SHARED
+    for arguments in [RUNTIME_CALLS[f"Runtime.{method}"]]
+}
+"""What both faces have is tried on both."""
 
 OPEN: dict[str, Any] = {
     "home": New(lambda rig: Home(rig.folder / "home")),

@@ -54,9 +54,12 @@ def _runtime(runtime: Runtime) -> Any:
     )
 
 
+_PARTS = ("headway.jobs.powers", "headway.jobs.replan", "headway.execution.environment", "headway.policy.gates")
+
+
 def _held(thing: Any) -> Any:
     """Return what the parts of a runtime hold: objects that are the same as long as nobody exchanges them."""
-    parts = {name: value for name, value in vars(thing).items() if type(value).__module__.startswith("headway.runtime")}
+    parts = {name: value for name, value in vars(thing).items() if type(value).__module__ in _PARTS}
     return dict(vars(thing)), {name: _held(part) for name, part in parts.items() if hasattr(part, "__dict__")}
 
 
@@ -81,7 +84,14 @@ _MARKS: dict[type, Callable[[Any], Any]] = {
     SkillStore: list,
     Memgine: list,
     TrajectoryStore: lambda store: [(path.name, path.stat().st_size) for path in store.files()],
-    Engine: lambda engine: (engine.log.last_seq, engine._draining, len(list(engine._scheduler))),
+    Engine: lambda engine: (
+        engine.log.last_seq,
+        engine._supervisor.draining,
+        len(list(engine._supervisor)),
+        engine.registry.names(),
+        _limits(engine.rate_limiter),
+        _held(engine._powers),
+    ),
 }
 
 

@@ -13,7 +13,7 @@ ACTION: dict[str, Any] = {
     "id": "a",
     "type": "tool_call",
     "tool": "echo",
-    "parameters": {"x": {"y": ["$w.output.z"]}},
+    "parameters": {"x": {"y": ["$w.output"]}},
     "dependencies": ["w"],
     "preconditions": [{"key": "k", "operator": "eq", "value": 1, "description": "d"}],
     "expected_effects": {"e": 1},

@@ -42,6 +42,11 @@ async def execute(_tool: str, params: dict[str, Any]) -> Any:
     return params
 
 
+def take(view: RunView) -> None:
+    """Take a report of progress."""
+    assert view.job.job_id
+
+
 def runtime(rig: Any) -> Runtime:
     """Return a runtime that has run a plan, with a limit, a cache, a policy and a session."""
     made = Runtime(state={"k": 1}, executor=execute, workspace=rig.folder, clock=VirtualClock(autojump=True))
@@ -86,6 +91,11 @@ CHECKPOINT = Made(
     buckets=[],
     cache_keys=[],
     metadata={},
+    scope="runtime",
+    seq=1,
+    kind="manual",
+    level=None,
+    name="n",
 )
 SESSION = New(lambda rig: rig.session)
 CALL = Made(
@@ -207,6 +217,36 @@ CALLS: dict[str, dict[str, Any]] = {
         "checkpoint": CHECKPOINT,
         "cancel": New(lambda _: headway.CancellationToken()),
         "session": SESSION,
+    },
+    "Runtime.fork": {"checkpoint": CHECKPOINT},
+    "Runtime.start": {
+        "plan": SMALL,
+        "scope": New(lambda _: headway.Scope.new()),
+        "budget": Made(CostBudget, tool_calls=5),
+        "replan": again,
+        "session": SESSION,
+        "cancel": New(lambda _: headway.CancellationToken()),
+        "progress": take,
+    },
+    "RunHandle.cancel": {"reason": "enough", "by": "me"},
+    "RunHandle.kill": {"reason": "enough", "by": "me"},
+    "RunHandle.events": {},
+    "Scope": {"name": "s", "state": {"k": 1}},
+    "Scope.new": {},
+    "Submission": {
+        "plan": SMALL,
+        "context_id": "c",
+        "title": "t",
+        "source": "s",
+        "principal": "me",
+        "origin": {"a": [1]},
+        "job_id": "j",
+        "session": "x",
+        "budget": Made(CostBudget, tool_calls=5),
+        "replan": again,
+        "record_rejected": False,
+        "refused": [],
+        "candidates": None,
     },
     "Runtime.resume": {"job_id": "j", "cancel": New(lambda _: headway.CancellationToken()), "session": SESSION},
     "Runtime.recover": {"on_restart": "resume"},
@@ -362,7 +402,14 @@ def limiter(_: Any) -> RateLimiter:
     return made
 
 
+def started(_: Any) -> headway.RunHandle:
+    """Return the handle of a run."""
+    return Runtime().start({"actions": []})
+
+
 SUBJECTS: dict[str, Any] = {
+    "RunHandle": started,
+    "Scope": lambda _: headway.Scope("s"),
     "Runtime": runtime,
     "StateStore": lambda _: StateStore({"k": 1, "n": {"m": [1]}}),
     "CancellationToken": lambda _: headway.CancellationToken(),

@@ -131,7 +131,9 @@ class Weather:
         for _ in range(len(started) + chance.randint(0, 1)):
             await self._wait()
             chosen = chance.choice([run for run in started if not run[0].done()] or started)
-            in_line = any(not running.done() for running, _ in started[: started.index(chosen)])
+            own = [course for course in self.runtime._supervisor._courses if course.token is chosen[1]]
+            behind = any(not running.done() for running, _ in started[: started.index(chosen)])
+            in_line = behind and len(own) == 1 and own[0].jobs[-1].run is None
             self._cancel(*chosen)
             if in_line:
                 await settle()
@@ -147,7 +149,7 @@ class Weather:
     def _cancel(self, running: asyncio.Task[ProposalResult], token: CancellationToken) -> None:
         if not running.done():
             self.cancels += 1
-            reuse = self.runtime._env.reuse
+            reuse = self.runtime._powers.env.reuse
             self.met["equal call"] += reuse.results.statistics().waiting + reuse.idempotency.statistics().waiting
         how = self.chance.choice(("task", "cancel", "cancel", "kill", "both", "thread"))
         if how == "task":
@@ -174,7 +176,7 @@ class Weather:
 
     async def _go_on(self) -> None:
         """Let the next thing happen: a thread returns, or a timer fires."""
-        if self.runtime._env.threads.statistics().running:
+        if self.runtime._powers.env.threads.statistics().running:
             self.release.set()
             await asyncio.sleep(0)
         else:
@@ -187,7 +189,7 @@ class Weather:
     async def _calm(self) -> None:
         """Check that nothing is left: no task, timer, waiter, call or thread at work."""
         self.release.set()
-        env = self.runtime._env
+        env = self.runtime._powers.env
         if not env.left_behind:  # a call that was left behind may sleep on, nothing else
             assert self.clock.pending == 0
         await self.clock.advance(LONGER_THAN_ANY_CALL_S)
@@ -289,7 +291,7 @@ async def test_thousands_of_random_cancels_leave_nothing() -> None:
         ends.update(await weather.check_log())
         met.update(weather.met)
         cancels += weather.cancels
-        weather.runtime._env.threads.close()
+        weather.runtime._powers.env.threads.close()
     print(f"{cancels} cancels; jobs: {dict(ends)}; met: {dict(met)}")
     assert min(ends[kind] for kind in kinds.TERMINAL_JOB) > CANCELS / 100
     everything = ("line", "token", "backoff", "compensation", "equal call", "task", "nap", "fails", "stubborn", "talks")

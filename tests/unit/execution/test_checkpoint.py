@@ -16,11 +16,11 @@ import headway
 from headway import CancellationToken, CostBudget, ReplanContext, Runtime
 from headway.errors import Conflict, InvalidInput, InvalidPlan, NotFound, StoreError
 from headway.events import kinds
-from headway.events.checkpoint import kept_results
+from headway.events.checkpoint import RuntimeCheckpoint, kept_results
 from headway.events.fold import fold_all
 from headway.events.views import StateView
 from headway.home import Home
-from headway.jobs.checkpoint_file import RuntimeCheckpoint, write_checkpoint
+from headway.jobs.checkpoint_file import write_checkpoint
 from headway.learning.trajectory_store import TrajectoryStore
 from headway.plan.results import ActionResult, ActionStatus, ErrorCode
 from headway.store import StoreLog
@@ -130,7 +130,7 @@ async def test_continue_needs_a_plan_and_its_tools() -> None:
         (b'{"checkpoint_id":"c","created_ms":1,"state":{}}', "missing required field `version`"),
         (b'{"version":1,"checkpoint_id":"c","created_ms":"x","state":{}}', "got `str` - at `$.created_ms`"),
         (b'{"version":1,"checkpoint_id":"c","created_ms":1,"state":[]}', "got `array` - at `$.state`"),
-        (b'{"version":99,"checkpoint_id":"c","created_ms":1,"state":{}}', "has version 99, this Headway reads 1"),
+        (b'{"version":99,"checkpoint_id":"c","created_ms":1,"state":{}}', "has version 99, this Headway reads 2"),
         (b'{"version":-7,"checkpoint_id":"c","created_ms":1,"state":{}}', "has version -7"),
         (b'{"version":1,"checkpoint_id":"c","created_ms":1,"state":{"":1}}', "a state key is a string"),
         (b'{"version":1,"checkpoint_id":"c","created_ms":1,"state":{},"surprise":1}', "unknown field `surprise`"),
@@ -369,7 +369,7 @@ async def test_a_file_that_could_not_be_read_is_not_written(tmp_path: Path, monk
     made, _ = runtime(state={"k": "x" * 300})
     path = tmp_path / "c.json"
     made.save_checkpoint_to_file(path)
-    monkeypatch.setattr("headway.jobs.checkpoint_file.MAX_CHECKPOINT_BYTES", path.stat().st_size)
+    monkeypatch.setattr("headway.jobs.checkpoint_file.MAX_CHECKPOINT_BYTES", path.stat().st_size + 20)
     made.save_checkpoint_to_file(path)
     before = made.log.last_seq
     made.state.set("more", "x" * 300)

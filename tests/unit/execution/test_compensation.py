@@ -140,11 +140,11 @@ async def test_a_compensation_that_ignores_its_cancel_is_left_behind_after_a_gra
         assert await shop.told(*ENDS) == [(kinds.COMPENSATION_FAILED, "a", text)]
         assert "k" not in shop.made.state
         assert shop.clock.pending == 0
-        assert len(shop.made._env.left_behind) == 1
+        assert len(shop.made._powers.env.left_behind) == 1
     finally:
         await stubborn.let_go()
         running.cancel()
-    assert not shop.made._env.left_behind
+    assert not shop.made._powers.env.left_behind
 
 
 async def test_a_compensation_that_ends_within_the_grace_has_timed_out_all_the_same() -> None:
@@ -165,7 +165,7 @@ async def test_a_compensation_that_ends_within_the_grace_has_timed_out_all_the_s
         running = asyncio.create_task(shop.made.execute(plan))
         await shop.clock.advance(0.61)
         assert running.done()
-        assert not shop.made._env.left_behind
+        assert not shop.made._powers.env.left_behind
     assert [error for _, _, error in await shop.told(*ENDS)] == ["timed out after 100 ms"] * 2
     (first, second) = await events_of(shop.made, kinds.COMPENSATION_FAILED)
     assert first.data["duration_ms"] == second.data["duration_ms"] == 600
@@ -209,7 +209,7 @@ async def test_a_thread_that_undoes_is_left_behind_at_once() -> None:
         assert running.done()
         assert running.result()["a"].compensated is False
         assert await shop.told(*ENDS) == [(kinds.COMPENSATION_FAILED, "a", "timed out after 200 ms")]
-        assert shop.made._env.threads.statistics().abandoned == 1
+        assert shop.made._powers.env.threads.statistics().abandoned == 1
     finally:
         release.set()
 

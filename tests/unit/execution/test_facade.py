@@ -417,7 +417,7 @@ async def test_the_actions_of_a_refused_plan_say_when() -> None:
     made, _ = runtime(clock=VirtualClock())
     result = await made.execute({"actions": [call("a", "nope"), call("b")]})
     assert [action.status for action in result.results] == ["rejected", "skipped"]
-    assert {action.timestamp for action in result.results} == {rfc3339(made._env.clock.time_ms())}
+    assert {action.timestamp for action in result.results} == {rfc3339(made._powers.env.clock.time_ms())}
 
 
 async def test_what_a_tool_returns_must_meet_its_schema() -> None:

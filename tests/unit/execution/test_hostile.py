@@ -191,16 +191,16 @@ class FullLog(EventLog):
     def __init__(self, at: str) -> None:
         super().__init__()
         self.at = at
-        self.full = False
+        self.refuses = False
 
     def append(self, *events: Event) -> None:
-        self.full = self.full or any(event.kind == self.at for event in events)
-        if self.full:
+        self.refuses = self.refuses or any(event.kind == self.at for event in events)
+        if self.refuses:
             raise LogFull
         super().append(*events)
 
     async def flush(self) -> int:
-        if self.full:
+        if self.refuses:
             raise LogFull
         return await super().flush()
 
@@ -283,7 +283,7 @@ def test_an_interrupt_in_a_callback_leaves_a_true_log(interrupt: type[BaseExcept
         entry = entry_of(headway.tool(name="odd", parameters={})(lambda **_: 1))
         made.register_tool_entry(dataclasses.replace(entry, check=odd_check))
         if interrupt is SystemExit:  # a check cannot end the program so: the executor itself is what does
-            made._env.gates.ask = lambda *_, **__: sys.exit()  # type: ignore[method-assign]
+            made._powers.env.gates.ask = lambda *_, **__: sys.exit()  # type: ignore[method-assign]
             made.policies.register("any", lambda call: None)
         plan = [
             write("w", "k"),

@@ -22,7 +22,7 @@ def stage() -> tuple[headway.Runtime, FakeDispatcher]:
     """Return a runtime whose tools must not be called, and the fake that answers for them."""
     clock = VirtualClock(autojump=True)
     made = headway.Runtime(clock=clock)
-    fake = made._env.dispatcher = FakeDispatcher(clock)
+    fake = made._powers.env.dispatcher = FakeDispatcher(clock)
 
     for name in ("fetch", "book", "refund", "pay"):
 

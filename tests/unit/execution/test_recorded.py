@@ -217,7 +217,7 @@ async def test_a_durable_log_takes_states_of_any_size_and_values_up_to_the_limit
         await again.load_state()
         assert again.state.snapshot() == {**state, "full": await _full(), "k": 0}
         again, _ = runtime(log=log, state=state)  # it does not know what the log has
-        again._runs.recorded.forget()
+        again._scope.record.forget()
         assert (await again.execute(READ)).ok
         await again.load_state()
         assert again.state.snapshot() == state

@@ -45,7 +45,7 @@ async def test_a_cancel_ends_the_wait_for_another_plan(where: str) -> None:
     assert refused.data["error"] == "canceled: enough"
     release.set()
     await settle()
-    assert not made._env.left_behind
+    assert not made._powers.env.left_behind
     assert clock.pending == 0
     assert (await made.execute({"actions": [call("a")]})).ok  # the turn is free
 
@@ -164,7 +164,7 @@ def test_what_cannot_be_asked_for_a_plan_is_refused_and_nothing_is_set() -> None
     for callback in (Wrong(), 5, None):
         with pytest.raises(InvalidInput, match="a replan callback takes a ReplanContext"):
             made.with_replan(callback, ReplanConfig(max_replans=1))  # type: ignore[arg-type]
-    assert made._runs.replan.config.max_replans == 0
+    assert made._powers.replan.config.max_replans == 0
 
 
 async def test_without_a_callback_or_a_config_an_abort_is_just_an_abort() -> None:

@@ -210,7 +210,7 @@ class Inbox:
 
 async def test_an_approval_is_asked_once_before_the_first_attempt() -> None:
     made, _ = runtime(clock=VirtualClock(autojump=True))
-    inbox = made._env.approvals = Inbox(Decision(True), Decision(False, "not today"), Decision(False))
+    inbox = made._powers.env.approvals = Inbox(Decision(True), Decision(False, "not today"), Decision(False))
     made.set_cost_budget(CostBudget(actions=5))
     plan = [
         call("a", "flaky", failure_behavior="retry"),
@@ -237,7 +237,7 @@ async def test_an_approval_is_asked_once_before_the_first_attempt() -> None:
 async def test_an_action_waits_for_its_approval_and_holds_no_slot(allowed: bool) -> None:
     clock = VirtualClock()
     made, _ = runtime(clock=clock, max_concurrency=1)
-    inbox = made._env.approvals = Inbox()
+    inbox = made._powers.env.approvals = Inbox()
     running = asyncio.create_task(made.execute({"actions": [call("a"), call("b", failure_behavior="skip")]}))
     await clock.advance(3)
     inbox.answered[1](Decision(True))
@@ -256,7 +256,7 @@ async def test_an_action_waits_for_its_approval_and_holds_no_slot(allowed: bool)
 async def test_a_cancel_takes_the_question_back() -> None:
     clock, token = VirtualClock(), CancellationToken()
     made, _ = runtime(clock=clock)
-    inbox = made._env.approvals = Inbox()
+    inbox = made._powers.env.approvals = Inbox()
     running = asyncio.create_task(made.execute_with_cancel({"actions": [call("a")]}, token))
     await clock.advance(1)
     token.cancel("enough")
@@ -268,7 +268,7 @@ async def test_a_cancel_takes_the_question_back() -> None:
 async def test_a_compensation_waits_for_its_approval_too(allowed: bool) -> None:
     clock = VirtualClock()
     made, _ = runtime(clock=clock)
-    inbox = made._env.approvals = Inbox(Decision(True), Decision(True))
+    inbox = made._powers.env.approvals = Inbox(Decision(True), Decision(True))
     undo = {"type": "tool", "tool": "echo", "parameters": {"x": "undo"}}
     plan = [call("a", reversibility="compensable", compensation=undo), call("b", "boom", dependencies=["a"])]
     running = asyncio.create_task(made.execute({"actions": plan}))

@@ -340,7 +340,7 @@ async def test_waiting_for_a_thread_is_not_the_tools_time() -> None:
     clock = VirtualClock()
     made, _ = runtime(max_concurrency=1, clock=clock)
     other, _ = runtime(max_concurrency=1, clock=clock)
-    other._env.dispatcher = made._env.dispatcher  # two jobs of one engine share its threads
+    other._powers.env.dispatcher = made._powers.env.dispatcher  # two jobs of one engine share its threads
     first_in, first_out = threading.Event(), threading.Event()
 
     @headway.tool

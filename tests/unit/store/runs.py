@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from headway.events import kinds as k
+from headway.events.checkpoint import VERSION, Checkpoint, CheckpointInfo
 from headway.events.event import Event
 
 
@@ -41,3 +42,25 @@ def numbered(events: list[Event]) -> list[int]:
 def names(folder: Path) -> list[str]:
     """Return what is in a folder."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def checkpoint_of(
+    info: CheckpointInfo, state: dict[str, Any], results: list[Any] | None = None, **more: Any
+) -> Checkpoint:
+    """Return the checkpoint that a list shows as ``info``."""
+    graph = {"actions": [{"id": f"a{i}"} for i in range(info.total)]} if info.total else {}
+    return Checkpoint(
+        VERSION,
+        info.checkpoint_id,
+        info.created_ms,
+        state,
+        job_id=info.job_id,
+        graph=graph,
+        results=results or [],
+        scope=info.scope,
+        seq=info.seq,
+        kind=info.kind,
+        level=info.level,
+        name=info.name,
+        **more,
+    )

@@ -11,13 +11,13 @@ import pytest
 
 from headway.errors import NotFound, StoreUnreadable
 from headway.events import kinds as k
-from headway.events.checkpoint import Checkpoint, CheckpointInfo
+from headway.events.checkpoint import CheckpointInfo
 from headway.events.event import Event
 from headway.events.views import JobRow
 from headway.home import Home
 from headway.store import StoreLog, check
 from headway.testing import event_stream
-from tests.unit.store.runs import created, whole_run
+from tests.unit.store.runs import checkpoint_of, created, whole_run
 
 
 async def _filled(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +33,7 @@ async def _filled(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
         log.append(event)
     await log.flush()
     await log.settle_caches()
-    await log.save_checkpoint(Checkpoint(CheckpointInfo("ckpt_1", "manual", "ctx", 3, 4), {"a": 1}))
+    await log.save_checkpoint(checkpoint_of(CheckpointInfo("ckpt_1", "manual", "ctx", 3, 4), {"a": 1}))
     await log.write(created("open"))
     await log.close()
 

@@ -14,7 +14,7 @@ import pytest
 
 from headway.errors import Conflict, InvalidInput, LogFull, NotFound, StoreError, StoreTooNew, StoreUnreadable
 from headway.events import kinds as k
-from headway.events.checkpoint import Checkpoint, CheckpointInfo
+from headway.events.checkpoint import CheckpointInfo
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.log import EventLog
@@ -23,7 +23,7 @@ from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunVi
 from headway.home import Home
 from headway.store import Claim, Store, StoreLog, open_reader, store_of
 from headway.testing import VirtualClock, event_stream
-from tests.unit.store.runs import created, numbered, whole_run
+from tests.unit.store.runs import checkpoint_of, created, numbered, whole_run
 
 DAY_S = 86_400.0
 
@@ -271,8 +271,8 @@ async def test_a_snapshot_holds_all_views_as_of_one_seq(made: Made) -> None:
 async def test_checkpoints_are_saved_listed_and_read(made: Made) -> None:
     store = made.store
     await store.write(*whole_run("a", scope="ctx"))
-    info = CheckpointInfo("ckpt_1", "manual", "ctx", await store.last_seq(), 5, "a", name="before", done=2, total=2)
-    saved = Checkpoint(info, {"a0": [1, 2]}, spent={"tool_calls": 2})
+    info = CheckpointInfo("ckpt_1", "manual", "ctx", await store.last_seq(), 5, "a", name="before", keys=1, total=2)
+    saved = checkpoint_of(info, {"a0": [1, 2]}, spent={"tool_calls": 2})
     seq = await store.save_checkpoint(saved, "me")
     saved.state["a0"].append(3)  # it is kept as it was
     event = await store.event(seq)
@@ -286,10 +286,10 @@ async def test_checkpoints_are_saved_listed_and_read(made: Made) -> None:
         "name": "before",
         "by": "me",
     }
-    await store.save_checkpoint(Checkpoint(CheckpointInfo("ckpt_2", "manual", "other", seq, 6), {}))
+    await store.save_checkpoint(checkpoint_of(CheckpointInfo("ckpt_2", "manual", "other", seq, 6), {}))
     assert [found.checkpoint_id for found in await store.checkpoints()] == ["ckpt_1", "ckpt_2"]
     (listed,) = await store.checkpoints(job_id="a")
-    assert (listed.name, listed.keys, listed.done) == ("before", 1, 2)
+    assert (listed.name, listed.keys, listed.total) == ("before", 1, 2)
     assert [found.checkpoint_id for found in await store.checkpoints(scope="other")] == ["ckpt_2"]
     read = await store.checkpoint("ckpt_1")
     assert (read.state, read.spent, read.info.seq) == ({"a0": [1, 2]}, {"tool_calls": 2}, info.seq)

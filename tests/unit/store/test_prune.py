@@ -9,7 +9,7 @@ import pytest
 
 from headway.errors import NotFound
 from headway.events import kinds as k
-from headway.events.checkpoint import Checkpoint, CheckpointInfo
+from headway.events.checkpoint import CheckpointInfo
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.views import BudgetView, JobsView
@@ -19,7 +19,7 @@ from headway.store.sqlite.prune import CHUNK, DAY_MS, Limits, Prune
 from headway.store.sqlite.reader import StoreReader
 from headway.store.sqlite.writer import Work
 from headway.testing import VirtualClock
-from tests.unit.store.runs import created, numbered, whole_run
+from tests.unit.store.runs import checkpoint_of, created, numbered, whole_run
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ async def test_a_prune_that_was_killed_is_finished_by_the_next(tmp_path: Path, m
 async def test_what_a_checkpoint_needs_stays(log: StoreLog, reader: StoreReader) -> None:
     await log.write(*whole_run("kept"), *whole_run("also"), *whole_run("gone"))
     info = CheckpointInfo("ckpt_1", "manual", "job:kept", log.last_seq, 0, "kept")
-    await log.save_checkpoint(Checkpoint(info, {}))
-    await log.save_checkpoint(Checkpoint(CheckpointInfo("ckpt_2", "manual", "job:also", log.last_seq, 0), {}))
+    await log.save_checkpoint(checkpoint_of(info, {}))
+    await log.save_checkpoint(checkpoint_of(CheckpointInfo("ckpt_2", "manual", "job:also", log.last_seq, 0), {}))
     assert (await log.prune(keep_days=0))["jobs"] == ["gone"]
     assert await _ids(reader) == ["kept", "also"]
 
@@ -126,7 +126,7 @@ async def test_a_scope_keeps_its_state(log: StoreLog, reader: StoreReader) -> No
     assert full == {"a0": "j2 0", "a1": "j2 1", "a2": "j2 2"}
     then = await reader.scope_state("ctx", middle)
     first_end = (await reader.job("j0")).last_seq
-    await log.save_checkpoint(Checkpoint(CheckpointInfo("c", "manual", "ctx", 1, 0, "j1"), {}))
+    await log.save_checkpoint(checkpoint_of(CheckpointInfo("c", "manual", "ctx", 1, 0, "j1"), {}))
     assert (await log.prune(keep_days=0))["jobs"] == ["j0"]  # j2 is younger than j1, which is needed
     for _ in range(2):
         assert await reader.scope_state("ctx") == full

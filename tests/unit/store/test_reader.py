@@ -13,7 +13,7 @@ import pytest
 
 from headway.errors import NotFound, StoreError, StoreUnreadable
 from headway.events import kinds as k
-from headway.events.checkpoint import Checkpoint, CheckpointInfo
+from headway.events.checkpoint import CheckpointInfo
 from headway.events.event import Event
 from headway.home import Home
 from headway.plan.results import ActionResult, ActionStatus
@@ -21,7 +21,7 @@ from headway.store.sqlite.log import StoreLog
 from headway.store.sqlite.migrate import LATEST
 from headway.store.sqlite.reader import StoreReader
 from headway.testing.clock import settle
-from tests.unit.store.runs import created, names, numbered, whole_run
+from tests.unit.store.runs import checkpoint_of, created, names, numbered, whole_run
 
 
 @pytest.fixture
@@ -183,12 +183,12 @@ async def test_closed(log: StoreLog) -> None:
 async def test_saved_checkpoints(log: StoreLog, reader: StoreReader) -> None:
     await log.write(*whole_run("a"))
     results = [ActionResult("a0", ActionStatus.SUCCEEDED, output={"n": 1}, attempts=1)]
-    of_job = Checkpoint(
+    of_job = checkpoint_of(
         CheckpointInfo("ckpt_1", "manual", "job:a", log.last_seq, 5, "a", name="it's", keys=1, done=1, total=2),
         {"k": 1},
         results,
     )
-    of_scope = Checkpoint(CheckpointInfo("ckpt_2", "manual", "ctx", log.last_seq, 6, keys=0), {})
+    of_scope = checkpoint_of(CheckpointInfo("ckpt_2", "manual", "ctx", log.last_seq, 6, keys=0), {})
     seq = await log.save_checkpoint(of_job, by="me")
     await log.save_checkpoint(of_scope)
     event = await reader.event(seq)

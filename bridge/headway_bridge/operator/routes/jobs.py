@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from headway.client.wire import JobAnswer
+from headway.client.wire import JobAnswer, Successor
 from headway.errors import Conflict
 from headway.events.views import JobRow, RunView
+from headway.jobs.submission import Submission
 from headway.plan.results import ProposalResult
 from headway.store import store_of
 from headway_bridge.operator.answers import answer
@@ -17,6 +18,9 @@ from headway_bridge.operator.context import Op, Who
 from headway_bridge.operator.spec import documented
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+PATIENCE_S = 1.0
+"""How long a request waits for a decision on another job's behalf, in seconds."""
 
 Status = Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
 
@@ -49,7 +53,7 @@ async def submit(request: Request, operator: Op, who: Who) -> Response:
     context_id = text(body.context_id, "context_id", 256)
     proposal = await read_plan(body.proposal)
     operator.admit()
-    job = await operator.engine.submit(proposal, context_id=context_id, title=title, source=source)
+    job = await operator.engine.submit(Submission(proposal, context_id=context_id, title=title, source=source))
     await operator.audit(who, "submit", job.job_id)
     return answer(job, 201)
 
@@ -71,6 +75,18 @@ async def result(job_id: str, operator: Op) -> Response:
         raise Conflict(f"job {job_id} is {row.status}: it has no result yet")
     run = await operator.engine.reader.run_view(job_id, resolve=True)
     return answer(run.result())
+
+
+@router.get("/{job_id}/successor", **documented(Successor, fails=(404,)))
+async def successor(job_id: str, operator: Op) -> Response:
+    """Return the job that replaces one which aborted, if its replanning has come to one.
+
+    Waits a moment for what is not decided yet, and answers `decided: false` then: ask again.
+    """
+    try:
+        return answer(Successor(await operator.engine.successor(job_id, PATIENCE_S)))
+    except TimeoutError:
+        return answer(Successor(decided=False))
 
 
 @router.post("/{job_id}/cancel", **documented(JobAnswer, takes=ReasonBody, optional=True, fails=(404, 507)))

@@ -180,6 +180,10 @@ class SqliteStore:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
+    def live_run(self, job_id: str) -> RunView | None:
+        """Return a run as far as it is committed, at once; None if its events are not held in memory."""
+        return self.live.run(job_id)
+
     async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
         """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""
         return await self.log.save_checkpoint(checkpoint, by)

@@ -15,6 +15,7 @@ import pytest
 from headway.config import Config
 from headway.events import kinds
 from headway.events.event import Event
+from headway.jobs.submission import Submission
 from tests.integration.bridge.a2a.served import Served, serving
 from tests.unit.bridge.a2a.test_send import results_of
 from tests.unit.bridge.a2a.test_streams import first_kind, kind_of
@@ -272,6 +273,6 @@ async def test_two_tasks_of_one_thread_run_one_after_the_other(served: Served, w
 async def test_jobs_of_an_operator_are_no_tasks(served: Served, wire: Wire) -> None:
     from headway.plan.parse import parse_proposal
 
-    row = await served.engine.submit(parse_proposal(QUICK), source="cli")
+    row = await served.engine.submit(Submission(parse_proposal(QUICK), source="cli"))
     assert (await served.client.error(wire.cancel, {"id": row.job_id}))["code"] == -32001
     assert isinstance(served.client, Client)

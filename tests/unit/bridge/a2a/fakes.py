@@ -17,6 +17,7 @@ from headway.events.fold import fold_all
 from headway.events.log import EventLog
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, RunView
+from headway.jobs.submission import Submission
 from headway.plan.format import ActionProposal, new_id
 from headway.plan.graph import Graph
 from headway.plan.results import CostSummary
@@ -76,44 +77,34 @@ class FakeEngine:
         await self.gate.wait()
         return parameters
 
-    async def submit(
-        self,
-        proposal: ActionProposal,
-        *,
-        context_id: str | None = None,
-        title: str | None = None,
-        source: str | None = None,
-        principal: str | None = None,
-        origin: dict[str, Any] | None = None,
-        job_id: str | None = None,
-        record_rejected: bool = False,
-        refused: Sequence[Issue] = (),
-    ) -> JobRow:
+    async def submit(self, plan: ActionProposal | Submission) -> JobRow:
         """Record the job and start it."""
-        job_id = job_id or new_id()
+        submission = plan if isinstance(plan, Submission) else Submission(plan)
+        proposal, context_id = submission.proposal, submission.context_id
+        job_id = submission.job_id or new_id()
         if await self.log.read(job_id=job_id, limit=1):
             raise Conflict(f"job {job_id} exists")
         self.submitted.append(proposal)
-        plan, error = self._admit(proposal, refused)
-        if error is not None and not record_rejected:
+        compiled, error = self._admit(proposal, submission.refused)
+        if error is not None and not submission.record_rejected:
             raise error
         data: dict[str, Any] = {
             "scope": context_id or f"job:{job_id}",
-            "source": source,
-            "title": title or "",
+            "source": submission.source,
+            "title": submission.title or "",
             "context_id": context_id,
-            "principal": principal,
-            "origin": msgspec.json.decode(msgspec.json.encode(origin or {})),
+            "principal": submission.principal,
+            "origin": msgspec.json.decode(msgspec.json.encode(submission.origin or {})),
             "proposal": proposal.to_dict(),
-            "graph": plan.to_json() if plan is not None else {},
+            "graph": compiled.to_json() if compiled is not None else {},
         }
         self._append(kinds.JOB_CREATED, data, job_id, proposal_id=proposal.id)
-        if plan is None:
+        if compiled is None:
             issues = [msgspec.to_builtins(issue) for issue in error.issues] if error else []
             data = {"outcome": "rejected", "error": str(error), "issues": issues, "cost": {}}
             self._append(kinds.JOB_FAILED, data, job_id)
         else:
-            task = asyncio.create_task(self._execute(job_id, plan))
+            task = asyncio.create_task(self._execute(job_id, compiled))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return (await self.run(job_id)).job

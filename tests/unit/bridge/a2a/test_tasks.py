@@ -10,6 +10,7 @@ import pytest
 
 from headway.config import Config
 from headway.events import kinds
+from headway.jobs.submission import Submission
 from headway_bridge.a2a.context import Caller, ClientGone
 from headway_bridge.a2a.model import Target
 from headway_bridge.a2a.origin import job_id_for
@@ -151,7 +152,7 @@ async def test_a_v1_task_is_read_by_an_older_client(client: Client) -> None:
 async def test_jobs_that_came_another_way_are_no_tasks(client: Client, wire: Wire, engine: FakeEngine) -> None:
     from headway.plan.parse import parse_proposal
 
-    row = await engine.submit(parse_proposal(QUICK), source="cli")
+    row = await engine.submit(Submission(parse_proposal(QUICK), source="cli"))
     await engine.wait(row.job_id)
     for method in (wire.get, wire.cancel):
         assert (await client.error(method, {"id": row.job_id}))["code"] == -32001
@@ -220,7 +221,7 @@ async def test_a_collision_of_ids_is_told_apart(client: Client, engine: FakeEngi
     from headway.plan.parse import parse_proposal
 
     taken = job_id_for("", "mine")
-    await engine.submit(parse_proposal(QUICK), job_id=taken)
+    await engine.submit(Submission(parse_proposal(QUICK), job_id=taken))
     wire = WIRES[2]
     assert (await client.error("tasks/get", {"id": "mine"}))["code"] == -32001
     task = await client.result("tasks/send", wire.params(wire.data(QUICK), task_id="mine"))

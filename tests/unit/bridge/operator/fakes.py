@@ -18,6 +18,7 @@ from headway.events.snapshot import Snapshot
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, JobsView, RunView
 from headway.home import Home
+from headway.jobs.submission import Submission
 from headway.plan.format import ActionProposal, new_id
 from headway.plan.graph import compile_plan
 from headway.plan.verify import Issue, VerifyReport
@@ -93,7 +94,9 @@ class FakeEngine:
         issues = [Issue(f"unknown tool '{a.tool}'", action_id=a.id, check="tool") for a in unknown]
         return VerifyReport(not issues, issues, [[a.id for a in proposal.actions]])
 
-    async def submit(self, proposal: ActionProposal, **about: Any) -> JobRow:
+    async def submit(self, plan: ActionProposal | Submission) -> JobRow:
+        about = plan if isinstance(plan, Submission) else Submission(plan)
+        proposal = about.proposal
         if self.draining:
             raise Unavailable("no new work is taken: shutdown")
         report = await self.verify(proposal)
@@ -101,10 +104,10 @@ class FakeEngine:
             raise InvalidPlan(report.issues[0].message, report.issues)
         job_id = new_id()
         created = {
-            "scope": about.get("context_id") or f"job:{job_id}",
-            "context_id": about.get("context_id"),
-            "source": about.get("source") or "",
-            "title": about.get("title") or "",
+            "scope": about.context_id or f"job:{job_id}",
+            "context_id": about.context_id,
+            "source": about.source or "",
+            "title": about.title or "",
             "proposal": proposal.to_dict(),
             "graph": compile_plan(proposal, ()).to_json(),
         }

@@ -396,6 +396,7 @@ async def test_openapi_names_every_route_with_its_shapes(http: httpx.AsyncClient
         "/operator/v1/jobs/{job_id}/cancel",
         "/operator/v1/jobs/{job_id}/kill",
         "/operator/v1/jobs/{job_id}/result",
+        "/operator/v1/jobs/{job_id}/successor",
         "/operator/v1/prune",
         "/operator/v1/snapshot",
         "/operator/v1/status",

@@ -1,0 +1,261 @@
+"""The course of one submission: its plan, or the best of several, and what replaces it when it aborts.
+
+All of it takes place in one turn of the scope, on one budget and under one token. Each plan is a run, and a job, of
+its own. This is the only place that makes a :class:`Run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import Conflict, InvalidPlan, StoreError
+from headway.execution.run import Run
+from headway.jobs import admission
+from headway.jobs.job import LiveJob
+from headway.jobs.replan import execute_and_replan
+from headway.jobs.transitions import JobStatus
+from headway.limits.budget import BudgetMeter
+from headway.plan.format import ActionProposal, new_id
+from headway.plan.results import ProposalResult
+
+if TYPE_CHECKING:
+    from headway.cancellation import CancellationToken
+    from headway.jobs.powers import Powers
+    from headway.jobs.scope import Scope
+    from headway.jobs.submission import Submission
+    from headway.jobs.supervisor import Supervisor
+
+_log = logging.getLogger("headway.jobs")
+
+Begin = Callable[["Course", LiveJob], Awaitable[ProposalResult | None]]
+"""Readies the first job in its turn, from a checkpoint say; returns a result where there is nothing to run."""
+
+
+class Course:
+    """What a submission leads to. ``jobs`` are those that there were so far, the present one last."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        powers: Powers,
+        submission: Submission,
+        scope: Scope,
+        token: CancellationToken,
+        *,
+        job_id: str | None = None,
+        begin: Begin | None = None,
+    ) -> None:
+        self.supervisor = supervisor
+        self.powers = powers
+        self.env = powers.env
+        self.submission = submission
+        self.scope = scope
+        self.token = token
+        self.session = submission.session
+        self.replanning = False  # its last job has aborted, and the callback may have another plan
+        self.spent: dict[str, int] = {}  # of the budget, by all runs so far
+        self.jobs: list[LiveJob] = []
+        self.task: asyncio.Task[ProposalResult]
+        self.since = supervisor.log.last_seq
+        self._begin = begin
+        self._next: asyncio.Future[None] | None = None  # who follows the course waits for its next job
+        self._fresh: LiveJob | None = self._job(job_id or submission.job_id or new_id())
+
+    # -- from its start to its end -----------------------------------------------------------------------------------
+
+    async def run(self) -> ProposalResult:
+        """Take the turn, run the plans, learn from them; return the result of the last."""
+        try:
+            async with self.scope.turn.taken(self.token) as mine:
+                if not mine:  # cancelled in line: it starts nothing and needs no turn
+                    return await self._without_turn()
+                async with self.powers.room.taken(self.token):
+                    await self.supervisor.load(self.scope)
+                    result = await self._in_turn()
+            if self.powers.learner is not None:
+                from headway.jobs.learning import learn
+
+                await learn(self.powers.learner, self.env.log, self.since, result)
+            return result
+        finally:
+            self._end()
+
+    async def _in_turn(self) -> ProposalResult:
+        if self._begin is not None:
+            ended = await self._begin(self, self.jobs[0])
+            if ended is not None:
+                return ended
+        return await self._work(self._replanned)
+
+    async def _without_turn(self) -> ProposalResult:
+        if self._begin is not None:
+            raise Conflict("cancelled before its turn came")
+        return await self._work(lambda plan: self._once(plan, in_turn=False))
+
+    async def _work(self, execute: Callable[[ActionProposal], Awaitable[ProposalResult]]) -> ProposalResult:
+        candidates = self.submission.candidates
+        if candidates is not None:
+            from headway.jobs.candidates import run_best
+
+            return await run_best(self, candidates, execute)
+        job = self.jobs[0]
+        plan = job.plan.proposal if job.plan is not None else self.submission.proposal
+        return await execute(plan)
+
+    async def _replanned(self, plan: ActionProposal) -> ProposalResult:
+        """Run ``plan``, and other plans while runs abort and the replan callback has one."""
+        own = self.submission.replanning
+        replan = own if own is not None else self.powers.replan
+
+        async def once(plan: ActionProposal, **lineage: Any) -> ProposalResult:
+            self.replanning = False
+            result = await self._once(plan, **lineage)
+            self.replanning = replan.enabled and result.outcome == "aborted"
+            return result
+
+        try:
+            return await execute_and_replan(once, plan, replan, self.env, self.scope.state, self.token)
+        finally:
+            self.replanning = False
+
+    def _end(self) -> None:
+        for job in self.jobs:
+            self.supervisor.ended(job)
+        self._tell()
+
+    def spec(self, job_id: str, plan: ActionProposal) -> admission.JobSpec:
+        """Return what the log keeps of one of the course's jobs beside its plan."""
+        about = self.submission
+        return admission.JobSpec(
+            job_id,
+            self.scope.name,
+            about.source if about.source is not None else plan.source,
+            about.title or admission.title_of(plan),
+            about.context_id,
+            about.principal if about.principal is not None else self.powers.principal,
+            dict(about.origin or {}),
+            self.session,
+        )
+
+    # -- one plan ----------------------------------------------------------------------------------------------------
+
+    async def _once(self, plan: ActionProposal, *, in_turn: bool = True, **lineage: Any) -> ProposalResult:
+        job, self._fresh = self._fresh, None
+        if job is None:
+            job = self._job(new_id())
+        if job.plan is None:
+            rejected = await self._admit(job, plan, in_turn, lineage)
+            if rejected is not None:
+                return rejected
+        return await self._execute(job, in_turn)
+
+    def _job(self, job_id: str) -> LiveJob:
+        job = LiveJob(job_id, self.token, self.supervisor.log.last_seq)
+        self.supervisor.hold_job(job)
+        self.jobs.append(job)
+        self._tell()
+        return job
+
+    async def _admit(
+        self, job: LiveJob, proposal: ActionProposal, in_turn: bool, lineage: dict[str, Any]
+    ) -> ProposalResult | None:
+        """Record the job of a plan that admission lets pass; return the rejection of one that it does not."""
+        spec = self.spec(job.job_id, proposal)
+        kept = proposal.to_dict()
+        log, scope = self.env.log, self.scope
+        try:
+            plan = admission.check(self.env, proposal, scope.state.raw(), self.submission.refused)
+        except InvalidPlan as error:
+            return await self.rejected(proposal, error, job)
+        if in_turn:
+            lineage |= scope.record.catch_up(log, scope.state)
+        if self.spent:
+            lineage["spent"] = dict(self.spent)
+        created = spec.created(kept, plan.to_json(), **lineage)
+        log.append(created)
+        job.admitted(spec, plan)
+        return None
+
+    async def rejected(
+        self, proposal: ActionProposal, error: InvalidPlan, job: LiveJob | None = None
+    ) -> ProposalResult:
+        """Record that a plan is refused, as a job that never ran, and return its result."""
+        if job is None:
+            job, self._fresh = self._fresh or self._job(new_id()), None
+        env = self.env
+        spec = self.spec(job.job_id, proposal)
+        events = admission.rejection(spec, proposal.to_dict(), error)
+        await env.log.write(*events)
+        job.end_recorded = True
+        self.supervisor.ended(job)
+        return admission.rejected_result(job.job_id, proposal, error, env.timestamp(env.clock.time_ms()))
+
+    async def _execute(self, job: LiveJob, in_turn: bool) -> ProposalResult:
+        assert job.plan is not None
+        scope, state, budget = self.scope, self.scope.state, self.submission.budget or self.powers.budget
+        spec = job.spec
+        run = Run(
+            self.env,
+            job.job_id,
+            job.plan,
+            state,
+            self.token,
+            BudgetMeter(budget, self.spent) if budget is not None else None,
+            job.prior,
+            session=self.session,
+            principal=spec.principal if spec is not None else self.powers.principal,
+            past=job.past,
+        )
+        job.run = run
+        if in_turn:
+            scope.turn.run = scope.last = run
+        if not self.token.is_cancelled():
+            job.move(JobStatus.RUNNING)
+        before = state.revision
+        try:
+            result = await run.execute()
+            job.move(JobStatus(result.status))
+        except StoreError as error:
+            await self._broken(job, run, error)
+            raise
+        finally:
+            job.end_recorded = run.sealed and run.refused is None
+            if run.meter is not None:
+                self.spent.update(run.meter.spent)
+            if in_turn and run.refused is None and state.revision == before + run.commits:
+                scope.record.note(state)
+            elif in_turn and not scope.follows_log:
+                scope.record.forget()  # other code changed the state meanwhile, or the log did not take all of it
+            self.supervisor.ended(job)
+        return result
+
+    async def _broken(self, job: LiveJob, run: Run, error: StoreError) -> None:
+        """See to a job whose end is not on disk: who waits for it may have to wait until the log takes one."""
+        if not self.scope.follows_log:
+            return
+        _log.error("job %s: its end is not on disk yet: %s", job.job_id, error)
+        if run.refused is not None:
+            await self.supervisor.close_when_possible(job)
+            self.scope.loaded = False  # what it changed is not in the log
+            await self.supervisor.load(self.scope)
+
+    # -- for those who follow it -------------------------------------------------------------------------------------
+
+    async def job_at(self, index: int) -> LiveJob | None:
+        """Return the course's job number ``index``, waiting until there is one; None if the course ends before."""
+        while index >= len(self.jobs):
+            if self.task.done():
+                return None
+            if self._next is None:
+                self._next = asyncio.get_running_loop().create_future()
+            waiting: list[asyncio.Future[Any]] = [self._next, self.task]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        return self.jobs[index]
+
+    def _tell(self) -> None:
+        following, self._next = self._next, None
+        if following is not None and not following.done():
+            following.set_result(None)

@@ -1,0 +1,80 @@
+"""The powers of one face: what the runs that it starts may use, and what happens when they abort or end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from headway.cancellation import soon
+from headway.jobs.replan import Replan
+
+if TYPE_CHECKING:
+    from headway.cancellation import CancellationToken
+    from headway.execution.environment import Environment
+    from headway.learning.learner import Learner
+    from headway.limits.budget import CostBudget
+
+
+class Room:
+    """How many jobs of one face run side by side; None: any number."""
+
+    def __init__(self, size: int | None = None) -> None:
+        self._places = asyncio.Semaphore(size) if size is not None else None
+
+    @asynccontextmanager
+    async def taken(self, cancel: CancellationToken) -> AsyncIterator[None]:
+        """Have a place inside the block; none once ``cancel`` is pulled: what is cancelled starts nothing."""
+        places = self._places
+        if places is None or cancel.is_cancelled():
+            yield
+            return
+        mine = not places.locked()
+        if mine:
+            await places.acquire()
+        else:
+            mine = await _acquired(places, cancel)
+        try:
+            yield
+        finally:
+            if mine:
+                places.release()
+
+
+async def _acquired(places: asyncio.Semaphore, cancel: CancellationToken) -> bool:
+    """Wait for a place; return False if ``cancel`` is pulled before it comes."""
+    loop = asyncio.get_running_loop()
+    place = loop.create_task(places.acquire())
+    unlisten = cancel.listen(lambda: soon(loop, place.cancel))
+    try:
+        await asyncio.wait([place])
+    except asyncio.CancelledError:
+        if not place.cancel() and not place.cancelled():
+            places.release()
+        raise
+    finally:
+        unlisten()
+    return not place.cancelled()
+
+
+class Powers:
+    """Tools and limits (``env``), replanning, learning, the budget that a call has unless it brings one, and room.
+
+    ``principal`` is on whose behalf runs go that name none.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        *,
+        principal: str | None = None,
+        budget: CostBudget | None = None,
+        room: Room | None = None,
+    ) -> None:
+        self.env = env
+        self.principal = principal
+        self.budget = budget
+        self.room = room if room is not None else Room()
+        self.replan = Replan()
+        self.learner: Learner | None = None

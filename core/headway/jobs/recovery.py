@@ -1,0 +1,95 @@
+"""Recovery: the jobs that a dead process left unfinished in a durable log resume in this one, or get their end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headway.cancellation import CancellationToken
+from headway.errors import Conflict
+from headway.jobs.closing import WHY, closing_events
+from headway.jobs.course import Course
+from headway.jobs.revival import Cancelled, CannotGoOn, Revived, revive
+from headway.jobs.submission import Submission
+from headway.plan.results import ProposalResult
+from headway.store import Reader, store_of
+
+if TYPE_CHECKING:
+    from headway.events.log import EventLog
+    from headway.execution.environment import Environment
+    from headway.jobs.job import LiveJob
+    from headway.jobs.powers import Powers
+    from headway.jobs.supervisor import Supervisor
+
+ON_RESTART = ("resume", "fail")
+"""What becomes of unfinished jobs: they resume, or are closed as interrupted."""
+
+
+async def unfinished(log: EventLog, scope: str | None = None) -> list[str]:
+    """Return the ids of the jobs (of one scope) that have no end in the log, oldest first."""
+    return [row.job_id for row in await store_of(log).unfinished() if scope is None or row.scope == scope]
+
+
+async def close(log: EventLog, job_id: str, why: str = WHY) -> ProposalResult:
+    """End a job as its log left it, cancelled or interrupted, and return what came of it."""
+    store = store_of(log)
+    await log.write(*closing_events(await store.run_view(job_id), why))
+    return (await store.run_view(job_id, resolve=True)).result()
+
+
+async def revived(store: Reader, job_id: str, env: Environment) -> Revived:
+    """Return an unfinished job that can resume here; raises :class:`CannotGoOn` with the reason if it cannot."""
+    return await revive(store, await store.job(job_id), env.workspace, env.registry, env.gates)
+
+
+def course_of(supervisor: Supervisor, powers: Powers, found: Revived) -> Course:
+    """Return the course of a job that resumes, in its scope; launching it is the caller's."""
+    spec = found.spec
+    submission = Submission(found.plan.proposal, principal=spec.principal, session=spec.session)
+    scope = supervisor.scope(spec.scope)
+    course = Course(supervisor, powers, submission, scope, CancellationToken(), job_id=spec.job_id)
+    take_up(course, course.jobs[0], found)
+    return course
+
+
+def take_up(course: Course, job: LiveJob, found: Revived) -> None:
+    """Make a job of the log the first of a course."""
+    spec, past = found.spec, found.past
+    job.admitted(spec, found.plan)
+    job.prior, job.past = found.prior, past
+    course.spent.update(found.spent)
+    course.session = course.submission.session or spec.session
+
+
+async def resume(course: Course, job: LiveJob) -> ProposalResult | None:
+    """Ready the course's first job, which an earlier process left unfinished; its result if all it gets is an end.
+
+    The state becomes what the log says. Raises :class:`headway.errors.NotFound`, or :class:`Conflict` for a job that
+    has ended, is not of the course's scope, or cannot resume here.
+    """
+    scope, env, job_id = course.scope, course.env, job.job_id
+    store = store_of(env.log)
+    row = await store.job(job_id)
+    if row.finished:
+        raise Conflict(f"job '{job_id}' has ended: it is {row.status}")
+    if row.scope != scope.name:
+        raise Conflict(f"job '{job_id}' works on the state of scope '{row.scope}', this runtime on '{scope.name}'")
+    try:
+        found = await revived(store, job_id, env)
+    except Cancelled:
+        ended = await close(env.log, job_id)
+        await course.supervisor.take_state(scope)
+        return ended
+    except CannotGoOn as reason:
+        raise Conflict(f"job '{job_id}' cannot resume here: {reason}") from None
+    take_up(course, job, found)
+    require_session(course, f"job '{job_id}'")
+    await course.supervisor.take_state(scope)
+    course.since = job.since = row.first_seq - 1
+    return None
+
+
+def require_session(course: Course, whose: str) -> None:
+    """Refuse to run on under a policy session that is closed: its rules must not be lost on the way."""
+    session = course.session
+    if session is not None and not course.env.gates.policies.is_open(session):
+        raise Conflict(f"{whose} ran under the policy session '{session}', which is not open: name one that is")

@@ -1,0 +1,345 @@
+"""The supervisor: the one owner of running on a log. It holds the scopes and the live jobs, and starts every run.
+
+:class:`headway.Runtime` and :class:`headway.Engine` are faces over it; those on one log share one supervisor, so that
+a scope has one state and one line whoever works on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
+
+from headway.cancellation import CancellationToken
+from headway.clock import Clock
+from headway.errors import Conflict, InvalidPlan, LogFull, StoreError, Unavailable
+from headway.events.event import Event
+from headway.events.fold import fold
+from headway.events.log import EventLog
+from headway.events.views import JobRow, RunView
+from headway.jobs import admission
+from headway.jobs.course import Begin, Course
+from headway.jobs.job import LiveJob
+from headway.jobs.scope import PRIVATE, Scope, fresh_scope
+from headway.jobs.state_log import StateLog
+from headway.plan.format import new_id
+from headway.state import StateStore
+
+if TYPE_CHECKING:
+    from headway.jobs.history import History
+    from headway.jobs.powers import Powers
+    from headway.jobs.submission import Submission
+    from headway.plan.results import ProposalResult
+    from headway.store import Store
+
+T = TypeVar("T")
+
+RETRY_S = 1.0
+"""Seconds between two attempts to give a job its end in a log that takes nothing."""
+
+CLOSE_GRACE_S = 5.0
+KILL_WAIT_S = 2.0
+
+
+class Supervisor:
+    """Use :func:`supervisor_of`."""
+
+    def __init__(self, log: EventLog) -> None:
+        self.log = log
+        self.draining: str | None = None
+        self._scopes: WeakValueDictionary[str, Scope] = WeakValueDictionary()
+        self._jobs: dict[str, LiveJob] = {}
+        self._courses: dict[Course, None] = {}
+        self._begun: set[asyncio.Task[Any]] = set()  # what is carried through though who asked for it went away
+
+    @property
+    def store(self) -> Store:
+        """Where the log's past is read."""
+        from headway.store import store_of
+
+        return store_of(self.log)
+
+    @property
+    def history(self) -> History:
+        """What the log says of jobs of any age."""
+        from headway.jobs.history import History
+
+        return History(self.store)
+
+    # -- scopes ------------------------------------------------------------------------------------------------------
+
+    def scope(self, name: str) -> Scope:
+        """Return the scope of that name; its state is loaded from the log before it is first used."""
+        found = self._scopes.get(name)
+        return found if found is not None else self.adopt(Scope(name))
+
+    def adopt(self, scope: Scope) -> Scope:
+        """Make ``scope`` the one of its name; :class:`Conflict` if there is another."""
+        found = self._scopes.setdefault(scope.name, scope)
+        if found is not scope:
+            raise Conflict(f"this log has a scope '{scope.name}' in use already, with another state")
+        return scope
+
+    def own(self, name: str, state: StateStore | Mapping[str, Any] | None) -> Scope:
+        """Return the scope of a face that brings its state along, or shares that of a face before it.
+
+        Raises :class:`Conflict` for a state object other than the one in use, or while a run works on that.
+        """
+        found = self._scopes.get(name)
+        if found is None:
+            found = Scope(name, state if state is not None else {})
+            found.record = StateLog(name, {} if self.log.last_seq == 0 else None)
+            return self.adopt(found)
+        if state is None or state is found.state:
+            return found
+        if isinstance(state, StateStore):
+            raise Conflict(f"scope '{name}' of this log has a state already: share that, or name another scope")
+        if found.busy:
+            raise Conflict(f"a run is working on scope '{name}': its state cannot be set now")
+        found.state.replace(state)
+        return found
+
+    async def load(self, scope: Scope) -> None:
+        """Read the state of a scope that the log decides, if that has not been done."""
+        if not scope.loaded:
+            await self.take_state(scope)
+            scope.loaded = True
+
+    async def take_state(self, scope: Scope) -> None:
+        """Make the state of ``scope`` what the log says."""
+        scope.state.replace(await self.store.scope_state(scope.name))
+        scope.record.note(scope.state)
+
+    @asynccontextmanager
+    async def hold(self, scope: Scope) -> AsyncIterator[Scope]:
+        """Hold a scope, its state loaded, so that submissions and restores come to it one after the other."""
+        async with scope.lock:
+            await self.load(scope)
+            yield scope
+
+    # -- live jobs ---------------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[LiveJob]:
+        return iter(list(self._jobs.values()))
+
+    def get(self, job_id: str) -> LiveJob | None:
+        """Return the live job of that id."""
+        return self._jobs.get(job_id)
+
+    def hold_job(self, job: LiveJob) -> None:
+        """Keep a job until :meth:`ended`; :class:`Conflict` if there is one of its id."""
+        if self._jobs.setdefault(job.job_id, job) is not job:
+            raise Conflict(f"there is a job '{job.job_id}' already")
+
+    def ended(self, job: LiveJob) -> None:
+        """Let go of a job that has its end, and tell who waits for it."""
+        self._jobs.pop(job.job_id, None)
+        job.done.set()
+
+    # -- starting ----------------------------------------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """Raise :class:`Unavailable` while shutting down, :class:`LogFull` while the disk is full."""
+        if self.draining is not None:
+            raise Unavailable(f"no new work is taken: {self.draining}")
+        if self.log.full:
+            raise LogFull
+
+    def start(
+        self,
+        powers: Powers,
+        submission: Submission,
+        scope: Scope,
+        token: CancellationToken | None = None,
+        *,
+        job_id: str | None = None,
+        begin: Begin | None = None,
+    ) -> Course:
+        """Put a submission in the line of its scope and return its course at once. Needs a running event loop."""
+        if self.draining is not None:
+            raise Unavailable(f"no new work is taken: {self.draining}")
+        course = Course(self, powers, submission, scope, token or CancellationToken(), job_id=job_id, begin=begin)
+        self.launch(course)
+        return course
+
+    def launch(self, course: Course) -> None:
+        """Let a course run, in the line of its scope."""
+        course.scope.courses[course] = None
+        self._courses[course] = None
+        course.task = asyncio.get_running_loop().create_task(course.run(), name=f"headway-{course.jobs[0].job_id}")
+        course.task.add_done_callback(lambda task: self._over(course, task))
+
+    def _over(self, course: Course, task: asyncio.Task[ProposalResult]) -> None:
+        self._courses.pop(course, None)
+        course.scope.courses.pop(course, None)
+        for job in course.jobs:
+            self.ended(job)  # a task cancelled before its first step has not done so itself
+        if not task.cancelled():
+            task.exception()  # seen: who awaits the course gets it, and the log has told it
+
+    async def submit(self, powers: Powers, submission: Submission) -> Course:
+        """Admit a submission, commit its job and put it in the line of its scope; see :meth:`Engine.submit`."""
+        self.ready()
+        if submission.job_id is not None and await self.known(submission.job_id):
+            raise Conflict(f"there is a job '{submission.job_id}' already")
+        return await self.carry_through(self._submit(powers, submission))
+
+    async def _submit(self, powers: Powers, submission: Submission) -> Course:
+        job_id, context = submission.job_id or new_id(), submission.context_id
+        scope = self.scope(context) if context is not None else self.adopt(fresh_scope(f"{PRIVATE}{job_id}"))
+        course = Course(self, powers, submission, scope, CancellationToken(), job_id=job_id)
+        proposal, job = submission.proposal, course.jobs[0]
+        try:
+            kept = proposal.to_dict()
+            async with self.hold(scope):
+                self.ready()
+                try:
+                    plan = admission.check(powers.env, proposal, scope.state.raw(), submission.refused)
+                except InvalidPlan as error:
+                    if not submission.record_rejected:
+                        raise
+                    await course.rejected(proposal, error)
+                    return course
+                spec = course.spec(job_id, proposal)
+                job.admitted(spec, plan)
+                await self.enqueue(course, spec.created(kept, plan.to_json()))
+        except BaseException:
+            self.ended(job)
+            raise
+        return course
+
+    async def enqueue(self, course: Course, created: Event, *more: Event) -> None:
+        """Commit a course's first job and start it. One that the disk refuses has ended when the log takes it."""
+        try:
+            await self.log.write(created, *more)
+        except StoreError as error:
+            from headway.jobs.closing import closing_events
+
+            with contextlib.suppress(StoreError):  # the log did not keep the job either
+                view = fold(RunView(job=JobRow(job_id=course.jobs[0].job_id)), created)
+                self.log.append(*closing_events(view, error.message))
+            raise
+        self.launch(course)
+
+    async def known(self, job_id: str) -> bool:
+        """Return whether there is a job of that id, live or in the log."""
+        return job_id in self._jobs or await self.history.known(job_id)
+
+    async def carry_through(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do ``work`` to its end though the task that asked for it is cancelled: nothing may stop half-way."""
+        task = asyncio.create_task(work)
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+        return await asyncio.shield(task)
+
+    # -- steering ----------------------------------------------------------------------------------------------------
+
+    async def wait(self, job: LiveJob, timeout: float | None, clock: Clock) -> bool:
+        """Wait for a live job's end, at most ``timeout`` seconds; return whether it came."""
+        return await _all_done([job], timeout, clock)
+
+    async def cancel(self, job_id: str, reason: str, by: str = "", *, kill: bool = False) -> str:
+        """Ask a job to stop; the request is on disk when this returns. See :meth:`headway.Engine.cancel`.
+
+        Of a job that has aborted and is being replanned, the replanning stops.
+        """
+        job = self._jobs.get(job_id)
+        if job is None and self._begun and not (await self.store.job(job_id)).finished:
+            await asyncio.wait(self._begun)  # it is on disk, and on its way into its line
+            job = self._jobs.get(job_id)
+        for course in self._courses:
+            if course.replanning and course.jobs[-1].job_id == job_id:  # it has ended, what replaces it is yet to come
+                course.token.cancel(reason, by)
+                return "requested"
+        if job is not None and job.ending:
+            await job.done.wait()  # its end is told once it is on disk
+        if job is None or job.ending:
+            await self.store.job(job_id)
+            return "already_finished"
+        if job.run is None:
+            job.token.cancel(reason, by)
+            await job.done.wait()
+            return "forced"
+        (job.token.kill if kill else job.token.cancel)(reason, by)
+        await self.log.flush()
+        return "requested"
+
+    async def close_when_possible(self, job: LiveJob) -> None:
+        """Wait until a job whose run the log did not take whole has its end there: somebody may wait for that.
+
+        A log that is closed leaves it to the next process.
+        """
+        while not self.log.closed:
+            await self.log.clock.sleep(RETRY_S)
+            with contextlib.suppress(StoreError):
+                await self.close_job(job.job_id, "the log could not take all that it did")
+                return
+
+    async def close_job(self, job_id: str, *why: str) -> None:
+        """End a job as the log has it, if it has no end there."""
+        from headway.jobs.closing import closing_events
+
+        await self.log.flush()
+        view = await self.store.run_view(job_id)
+        if not view.job.finished:
+            await self.log.write(*closing_events(view, *why))
+
+    async def stop(self, reason: str, grace: float, clock: Clock, courses: Iterable[Course] | None = None) -> None:
+        """Cancel courses (all, by default), kill what is left after ``grace`` seconds, and wait for their end."""
+        if courses is None:
+            while self._begun:
+                await asyncio.wait(list(self._begun))
+        chosen = list(self._courses if courses is None else courses)
+        jobs = [job for course in chosen for job in course.jobs]
+        for course in chosen:
+            course.token.cancel(reason)
+        if not await _all_done(jobs, grace, clock):
+            for course in chosen:
+                course.token.kill(reason)
+            await _all_done(jobs, KILL_WAIT_S, clock)
+
+    async def successor(self, job_id: str) -> str | None:
+        """Return the id of the job that replaced ``job_id`` when it aborted, once that is decided; None if none did."""
+        for course in self._courses:
+            ids = [job.job_id for job in course.jobs]
+            if job_id in ids:
+                following = await course.job_at(ids.index(job_id) + 1)
+                return following.job_id if following is not None else None
+        return await self.history.successor(job_id)
+
+    def courses_of(self, powers: Powers) -> list[Course]:
+        """Return the courses that one face has started and that have not ended."""
+        return [course for course in self._courses if course.powers is powers]
+
+
+def supervisor_of(log: EventLog) -> Supervisor:
+    """Return the supervisor of a log: one, whoever asks."""
+    found = log.supervisor
+    if found is None:
+        found = log.supervisor = Supervisor(log)
+    assert isinstance(found, Supervisor)
+    return found
+
+
+async def _all_done(jobs: Iterable[LiveJob], seconds: float | None, clock: Clock) -> bool:
+    """Wait for the end of all ``jobs``, at most ``seconds``; return whether it came."""
+    jobs = list(jobs)
+    if all(job.done.is_set() for job in jobs):
+        return True
+    ended = asyncio.ensure_future(_all_ended(jobs))
+    timer = clock.call_later(seconds, ended.cancel) if seconds is not None else None
+    try:
+        await asyncio.wait([ended])
+    finally:
+        ended.cancel()
+        if timer is not None:
+            timer.cancel()
+    return all(job.done.is_set() for job in jobs)
+
+
+async def _all_ended(jobs: Iterable[LiveJob]) -> None:
+    for job in jobs:
+        await job.done.wait()

@@ -1,0 +1,85 @@
+"""What ``headway.toml`` gives an engine besides tools: replanning, rights, a model, and learning."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from headway.errors import HeadwayError, InvalidConfig
+from headway.tools.loader import load_name
+
+if TYPE_CHECKING:
+    from headway.config import Config
+    from headway.config.model import InferenceConfig, LearningConfig
+    from headway.face import Face
+
+
+def provision(face: Face, config: Config, opened: AsyncExitStack) -> None:
+    """Set on ``face`` what ``config`` says; what has to be closed or written at the end is left to ``opened``.
+
+    Raises :class:`InvalidConfig` in one line for a callback, a model or a file that cannot be used.
+    """
+    runtime, capabilities = config.runtime, config.capabilities
+    if runtime.replan is not None:
+        _replan(face, config)
+    if runtime.grant is not None:
+        face.set_permission_grant(runtime.grant)
+    if any(capabilities.model_dump(exclude_defaults=True).values()):
+        from headway.policy.capabilities import CapabilitySet
+
+        face.set_capabilities(
+            CapabilitySet(
+                allowed_tools=frozenset(capabilities.allowed_tools),
+                denied_tools=frozenset(capabilities.denied_tools),
+                allowed_state_keys=frozenset(capabilities.allowed_state_keys),
+                max_actions=capabilities.max_actions,
+            )
+        )
+    if config.inference.url is not None:
+        _infer(face, config.inference, opened)
+    _learn(face, config.learning, opened)
+
+
+def _replan(face: Face, config: Config) -> None:
+    from headway.jobs.replan import ReplanConfig
+
+    runtime = config.runtime
+    assert runtime.replan is not None
+    callback = load_name(runtime.replan)
+    try:
+        face.with_replan(callback, ReplanConfig(runtime.max_replans, runtime.replan_delay_ms))
+    except HeadwayError as error:
+        raise InvalidConfig(f"{runtime.replan}: {error.message}") from None
+
+
+def _infer(face: Face, section: InferenceConfig, opened: AsyncExitStack) -> None:
+    from headway.inference.http import HttpProvider
+
+    assert section.url is not None
+    try:
+        provider = HttpProvider(
+            section.url,
+            model=section.model,
+            embedding_model=section.embedding_model,
+            api_key_env=section.api_key_env,
+        )
+        opened.push_async_callback(provider.aclose)
+        face.with_inference(provider)
+    except HeadwayError as error:
+        raise InvalidConfig(f"inference: {error.message}") from None
+
+
+def _learn(face: Face, section: LearningConfig, opened: AsyncExitStack) -> None:
+    try:
+        if section.memory is not None:
+            from headway.learning.memory import Memgine
+
+            memory = Memgine.load(section.memory) if section.memory.exists() else Memgine()
+            face.with_learning(memory, section.distill)
+            opened.callback(memory.save, section.memory)
+        if section.trajectories is not None:
+            from headway.learning.trajectory_store import TrajectoryStore
+
+            face.with_trajectory_store(TrajectoryStore(section.trajectories))
+    except HeadwayError as error:
+        raise InvalidConfig(f"learning: {error.message}") from None
