@@ -92,6 +92,8 @@ class _Compiler:
         items, bounded = self.value(schema["items"]), _bounded("array", keys, schema)
         if items is None or bounded is None:
             return None
+        if items is _anything:
+            return bounded
         return lambda value: bounded(value) and all(map(items, value))
 
     def _object(self, schema: dict[str, Any], keys: Any) -> Check | None:
@@ -105,6 +107,10 @@ class _Compiler:
         if more is None or None in checks.values():
             return None
         find, needed = checks.get, tuple(required)
+        if not checks and more is _anything:
+            return lambda value: type(value) is dict and all(name in value for name in needed)
+        if not checks and not needed:
+            return lambda value: type(value) is dict and all(map(more, value.values()))
 
         def accepts(value: Any) -> bool:
             if type(value) is not dict:
