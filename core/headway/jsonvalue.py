@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from headway.errors import InvalidInput, one_line
+from headway.errors import InvalidInput, describe, one_line
 
 MAX_VALUE_BYTES = 16 * 1024 * 1024
 """The largest single value taken, in bytes of JSON."""
@@ -51,11 +51,20 @@ def to_json(value: Any) -> Any:
         raise InvalidInput(f"the value is {len(encoded):,} bytes of JSON; the limit is {MAX_VALUE_BYTES:,}")
     try:
         copied = msgspec.json.decode(encoded)
-        if copied != value:  # it was not plain JSON: bytes, of which the encoder makes text, are never equal to text
+        if not _same(copied, value):  # not plain JSON: bytes, of which the encoder makes text, are no text's equal
             refuse_bytes(value)
     except (RecursionError, msgspec.DecodeError):
         raise InvalidInput("the value is nested too deep") from None
     return copied
+
+
+def _same(copied: Any, value: Any) -> bool:
+    try:
+        return bool(copied == value)
+    except RecursionError:
+        raise
+    except Exception:  # noqa: BLE001 - objects of the caller's compare as they like
+        return False
 
 
 def refuse_bytes(value: Any) -> None:
@@ -81,12 +90,12 @@ def refuse_bytes(value: Any) -> None:
 
 def _opened(value: Any) -> Any:
     """Return what an object consists of, bytes as they are: its fields, the value of an enumeration; or itself."""
-    if _is_model(value):
-        return value.model_dump()
     try:
+        if _is_model(value):
+            return value.model_dump()
         return msgspec.to_builtins(value, builtin_types=_BYTES, str_keys=True, enc_hook=_plain)
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
-        return value  # the encoder will say why
+    except Exception:  # noqa: BLE001 - what a model's own code raises, too: the encoder says why
+        return value
 
 
 def _is_model(value: Any) -> bool:
@@ -98,7 +107,10 @@ def _is_model(value: Any) -> bool:
 def _plain(value: Any) -> Any:
     """Return what msgspec makes JSON of, for a value that it does not know."""
     if _is_model(value):
-        return value.model_dump(mode="json", by_alias=True)
+        try:
+            return value.model_dump(mode="json", by_alias=True)
+        except Exception as error:
+            raise TypeError(f"a {type(value).__name__} cannot be written: {describe(error)}") from error
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from headway.errors import InvalidInput, ToolError
+from headway.errors import InvalidInput, ToolError, describe
 from headway.jsonvalue import refuse_bytes
 from headway.tools.annotations import output_adapter, plain_schema, without_result
 from headway.tools.context import ToolResult
@@ -39,14 +39,12 @@ def output_writer(annotation: Any, tool: str) -> Writer | None:
 
 
 def _dumped(tool: str, adapter: Any, value: Any) -> Any:
-    """Return the value as JSON data; as it is where pydantic cannot, for whoever records it to refuse."""
-    from pydantic_core import PydanticSerializationError
-
+    """Return the value as JSON data. Raises ``ToolError`` where pydantic or the value cannot."""
     try:
         refuse_bytes(value)  # pydantic would take them for text
     except InvalidInput as error:
         raise ToolError(f"tool '{tool}' returned what cannot be recorded: {error.message}") from None
     try:
         return adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
-    except (PydanticSerializationError, ValueError, RecursionError):
-        return value
+    except Exception as error:  # a computed field or a serializer of the user's may raise anything
+        raise ToolError(f"tool '{tool}' returned what cannot be recorded: {describe(error)}") from error

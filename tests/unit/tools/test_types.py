@@ -20,7 +20,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Base64Bytes, BaseModel, Field, TypeAdapter
+from pydantic import Base64Bytes, BaseModel, Field, TypeAdapter, computed_field
 from typing_extensions import TypedDict
 
 import headway
@@ -437,3 +437,44 @@ def test_paths_of_any_kind_and_numbers_of_other_types() -> None:
     assert to_json([PurePath("a"), Meters(1.5), MappingProxyType({"k": 1})]) == ["a", 1.5, {"k": 1}]
     with pytest.raises(InvalidInput, match=r"^the value is not JSON: objects of type complex are not JSON$"):
         to_json([1j])
+
+
+class Broken(BaseModel):
+    @computed_field  # type: ignore[prop-decorator] # as pydantic's own docs have it
+    @property
+    def late(self) -> int:
+        raise RuntimeError("not today\nnor tomorrow")
+
+
+@dataclasses.dataclass(eq=False)
+class Incomparable:
+    data: Any = None
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("do not compare me")
+
+    __hash__ = None  # type: ignore[assignment] # as of what compares by value
+
+
+def test_a_value_whose_own_code_fails_is_refused_in_one_line() -> None:
+    with pytest.raises(InvalidInput, match="a Broken cannot be written: RuntimeError: not today") as caught:
+        to_json([Broken()])
+    assert "\n" not in str(caught.value)
+    assert to_json([Incomparable(1)]) == [{"data": 1}]
+    with pytest.raises(InvalidInput, match="holds bytes"):
+        to_json(Incomparable(b"x"))
+
+
+@pytest.mark.parametrize("annotation", [Broken, Any])
+async def test_such_a_result_fails_its_action_in_one_line(annotation: Any) -> None:
+    async def give():  # type: ignore[no-untyped-def] # its annotations are the test's
+        return Broken()
+
+    give.__annotations__ = {"return": annotation}
+    runtime = Runtime()
+    runtime.register_tool(give)
+    result = (await runtime.execute({"actions": [call("a", "give")]}))["a"]
+    assert (result.error or "").startswith("tool 'give' returned what cannot be recorded: ")
+    assert "not today" in (result.error or "")
+    assert "\n" not in (result.error or "\n")
+    assert result.error_code == "tool_error"
