@@ -98,7 +98,7 @@ class StateStore:
 
     @property
     def revision(self) -> int:
-        """How often anything was changed: it grows by one with each commit."""
+        """The number of commits: it grows by one with each."""
         return self._revision
 
     def _changed_since(self, revision: int) -> list[str]:

@@ -26,7 +26,7 @@ _QUEUED, _RUNNING, _ABANDONED, _RETURNED = range(4)
 
 @dataclass(frozen=True, slots=True)
 class ThreadStatistics:
-    """What the threads are doing.
+    """The state of the threads.
 
     ``running`` calls that somebody waits for, ``abandoned`` calls that nobody waits for and that have not returned,
     ``idle`` threads, ``queued`` calls without a thread yet, ``started`` threads ever.
@@ -58,18 +58,18 @@ class ThreadCall(asyncio.Future[Any]):
 
     @property
     def alive(self) -> bool:
-        """Whether a thread is still inside the call, though it may have been abandoned."""
+        """True if a thread is still inside the call, though it may have been abandoned."""
         return self._phase in (_RUNNING, _ABANDONED)
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Stop waiting. A call that has not started never will; one that runs goes on, counted as abandoned."""
+        """Stop waiting. A call that has not started never will; one that runs continues, counted as abandoned."""
         if not super().cancel(msg=msg):
             return False
         self._threads._abandon(self)
         return True
 
     def withdraw(self) -> bool:
-        """Cancel a call that waits for a thread; False if one has begun it: that goes on."""
+        """Cancel a call that waits for a thread; False if one has begun it: that continues."""
         return self._threads._withdraw(self) and super().cancel()
 
     def _invoke(self) -> tuple[Any, BaseException | None]:
@@ -153,7 +153,7 @@ class DaemonThreads:
             )
 
     def close(self) -> None:
-        """Refuse new calls, cancel those that wait for a thread, end idle threads. Running calls go on."""
+        """Refuse new calls, cancel those that wait for a thread, end idle threads. Running calls continue."""
         with self._lock:
             self._closed = True
             waiting = list(self._queue)
@@ -188,7 +188,7 @@ class DaemonThreads:
 
     @property
     def stuck(self) -> bool:
-        """Whether calls that nobody waits for have all the places: only their return gives others one."""
+        """True if calls that nobody waits for have all the places: only their return gives others one."""
         return self._room() <= 0
 
     def _room(self) -> int:

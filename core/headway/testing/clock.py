@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told to go on (after trio's ``MockClock``)."""
+"""A clock that stands still until it is moved (after trio's ``MockClock``)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class VirtualClock:
 
     @property
     def pending(self) -> int:
-        """How many timers have yet to fire."""
+        """The number of timers that have yet to fire."""
         return sum(not timer.cancelled for _, _, timer in self._timers)
 
     @property
@@ -80,7 +80,7 @@ class VirtualClock:
         return self._timers[0][0] if self._timers else None
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> VirtualTimer:
-        """Call ``callback(*args)`` on the running event loop after ``delay`` virtual seconds; at once if <= 0."""
+        """Call ``callback(*args)`` on the running loop after ``delay`` virtual seconds, in the next turn if <= 0."""
         timer = VirtualTimer(self._now + max(0.0, delay), callback, args)
         if delay <= 0:
             timer.fire()

@@ -16,7 +16,7 @@ from headway.inference.ranking import by_vectors
 from headway.inference.request import InferRequest
 
 Answer = str | Completion | BaseException | Callable[[InferRequest], "str | Completion"]
-"""What the script says: a text, a whole completion, an error to raise, or a function of the request."""
+"""An answer of the script: a text, a whole completion, an error to raise, or a function of the request."""
 
 DIMENSIONS = 64
 _WORD = re.compile(r"\w+")

@@ -166,7 +166,7 @@ class _Run:
         return self.event(kinds.JOB_CREATED, data)
 
     def level(self, index: int) -> Generator[Event, None, str]:
-        """Run one level and return how the run goes on: completed (so far), failed, cancelled."""
+        """Run one level and return how the run continues: completed (so far), failed, cancelled."""
         rng = self.rng
         members = self.levels[index]
         before = dict(self.counts)

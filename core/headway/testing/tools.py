@@ -27,7 +27,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What one call does: wait ``delay`` seconds, then raise ``answer``, call it, or return it."""
+    """The course of one call: wait ``delay`` seconds, then raise ``answer``, call it, or return it."""
 
     answer: Any
     delay: float
@@ -83,7 +83,7 @@ class FakeTool:
 
     @property
     def left(self) -> int:
-        """How many steps of the script no call has taken."""
+        """The number of steps that no call has taken."""
         return len(self._script)
 
     def returns(self, *outputs: Any, after: float = 0.0, times: int = 1) -> FakeTool:

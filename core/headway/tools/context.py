@@ -1,4 +1,4 @@
-"""What a tool is told about its call, and what it may give back besides plain JSON."""
+"""The context of a call, and the result that says more than plain JSON does."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class CancelView(Protocol):
 
     @property
     def reason(self) -> str | None:
-        """Why the run is being cancelled; None while it is not."""
+        """The reason of the cancel; None without one."""
 
     def is_cancelled(self) -> bool:
-        """Whether the run is being cancelled."""
+        """Return whether the run is being cancelled."""
 
 
 class NeverCancelled:
@@ -58,7 +58,7 @@ class ToolContext:
     ``idempotency_key``
         The same text for every attempt of this action, for services that deduplicate by a key.
     ``cancel``
-        ``cancel.is_cancelled()`` and ``cancel.reason``. A cancel lets running tools go on to their end; a long one
+        ``cancel.is_cancelled()`` and ``cancel.reason``. A cancel lets running tools run to their end; a long one
         may look here and stop early on its own account.
     ``deadline``
         Seconds on ``clock`` at which the attempt times out, None without a time limit; see :meth:`remaining`.
@@ -156,7 +156,7 @@ class ToolContext:
 
 @dataclass(slots=True)
 class ToolResult:
-    """What a tool returns when plain JSON does not say it all.
+    """A tool's result where plain JSON does not say it all.
 
     ``output`` is the action's output. ``effects`` maps state keys to their new values: confirmed, they beat the
     action's declared ``expected_effects``; None lets the declared ones stand. ``artifacts`` are JSON objects kept

@@ -28,7 +28,7 @@ _KEYWORDS = {int: _BOUNDS, float: _BOUNDS, str: _LENGTHS, list: _LENGTHS, dict: 
 
 
 class Conversion:
-    """What is done to the parameters of one tool before a call; false if that is nothing.
+    """The conversion of one tool's parameters before a call; false if there is nothing to do.
 
     ``exempt`` names what a call has beside its parameters: its context. Raises ``InvalidInput`` for an annotation that
     pydantic does not know.
@@ -47,7 +47,7 @@ class Conversion:
 
     @property
     def may_refuse(self) -> bool:
-        """Whether it can refuse a value that meets the schema."""
+        """True if it can refuse a value that meets the schema."""
         return bool(self._refusing) or self._rest_refuses
 
     def apply(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _made_by(adapter: Any) -> Maker:
 
 
 def _is_plain(annotation: Any) -> bool:
-    """Whether decoded JSON that meets the schema already is what ``annotation`` names."""
+    """Return whether decoded JSON that meets the schema already is what ``annotation`` names."""
     if annotation in _PLAIN:
         return True
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
@@ -139,7 +139,7 @@ def _is_plain(annotation: Any) -> bool:
 
 
 def _only_describes(extra: Any, annotation: Any) -> bool:
-    """Whether metadata of an annotation says no more than the JSON Schema made of it does."""
+    """Return whether metadata of an annotation says no more than the JSON Schema made of it does."""
     kind = type(extra)
     if kind.__module__ == "pydantic.fields":
         return all(_only_describes(inner, annotation) for inner in getattr(extra, "metadata", ()))

@@ -41,7 +41,7 @@ MARK = "__headway_tool__"
 
 @dataclass(frozen=True, slots=True)
 class ToolOptions:
-    """What ``@tool(…)`` was told; None where the function itself shall tell."""
+    """The options of ``@tool(…)``; None where the function itself tells."""
 
     name: str | None = None
     description: str | None = None

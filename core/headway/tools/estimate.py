@@ -14,7 +14,7 @@ from headway.numbers import whole_number
 _log = logging.getLogger("headway.tools")
 
 ESTIMATED = ("duration_ms", "tokens", "usd_micros")
-"""What an estimate may name."""
+"""The dimensions that an estimate may name."""
 
 Estimate = Mapping[str, int] | Callable[[dict[str, Any]], Mapping[str, int]]
 """The most that a call uses, by dimension: ``{"tokens": 500, "usd_micros": 1000}``; or a function of its parameters."""

@@ -32,7 +32,7 @@ class ContextualExecutor(Protocol):
 Execute = Callable[[str, dict[str, Any]], Awaitable[Any]] | Callable[[str, dict[str, Any], ToolContext], Awaitable[Any]]
 
 Executor = ToolExecutor | ContextualExecutor | Execute
-"""What runs tools by name: an object with ``execute``, or such a function."""
+"""An object with ``execute`` that runs tools by name, or such a function."""
 
 
 class ExecutorTools:

@@ -36,7 +36,7 @@ MAX_TOOL_TEXTS = 256
 """Texts of one call of ``embed``: their vectors become an event, and one value is at most 16 MiB."""
 
 DEFAULT_CONCURRENCY = 8
-"""Calls at once on a provider that is no :class:`Provider` and has no ``max_concurrency``."""
+"""Concurrent calls on a provider that is no :class:`Provider` and has no ``max_concurrency``."""
 
 Problems = Callable[[dict[str, Any]], object]
 
@@ -45,7 +45,7 @@ def inference_tools(provider: InferenceProvider) -> list[ToolEntry]:
     """Return the entries of ``infer``, ``embed`` and ``classify``, to be registered.
 
     Their results carry the tokens used and, where the provider knows prices, the cost, which count against a run's
-    budget. A :class:`Provider` limits its own calls at once; any other is limited to its ``max_concurrency``.
+    budget. A :class:`Provider` limits its own concurrent calls; any other is limited to its ``max_concurrency``.
     """
     if all(not callable(getattr(provider, part, None)) for part in ("infer", "embed", "classify")):
         raise InvalidInput(f"an inference provider has infer, embed or classify; {type(provider).__name__} has none")

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger("headway.tools")
 
 CANCEL_S = 0.8
-"""How long a handle may take to be cancelled, in seconds: less than a killed call may take to end."""
+"""The seconds that a cancel of a handle may take: less than a killed call may take to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """How the work behind a handle is.
+    """The progress of the work behind a handle.
 
     ``running``: ``current`` of ``total`` and ``message`` are reported as progress, ``chunks`` are the pieces of output
     since the last poll, to be shown. ``succeeded``: ``result`` is the output, or a ``ToolResult``. ``failed``:
@@ -50,7 +50,7 @@ class Poll:
 
 
 class LongRunning(Protocol):
-    """What a long-running tool offers. A handle is any object; each belongs to one call."""
+    """The protocol of a long-running tool. A handle is any object; each belongs to one call."""
 
     async def start(self, params: dict[str, Any]) -> Any:
         """Start the work and return its handle."""
@@ -80,7 +80,7 @@ def long_running(
     """Return the registry's entry of a long-running tool, polled every ``poll_secs`` seconds of the run's clock.
 
     ``parameters`` is the JSON Schema of ``start``'s parameters, None lets anything pass. The first poll follows the
-    start at once. A cancel of the run lets the work go on to its end, as any tool's; a kill or a timeout cancels it.
+    start immediately. A cancel of the run lets the work run to its end, as any tool's; a kill or a timeout cancels it.
     """
     from headway.tools.registry import ToolEntry
 

@@ -47,7 +47,7 @@ class ToolEntry:
     add what no schema says, one line a problem: it is asked once the schema is met, at admission and before a call, and
     must be quick.
 
-    ``mode`` says how it makes its output: at once, in chunks, or behind a handle; all three are called the same way.
+    ``mode`` says how it makes its output: in one piece, in chunks, or behind a handle; all are called the same way.
     ``aclose()`` lets go of what the tool holds (a process), for who takes the tool out of use. ``estimate`` is the most
     that a call uses of a budget: see :data:`~headway.tools.estimate.Estimate`. ``shared`` says that a call gives
     everybody the same: a result that is kept serves all principals, not only the one on whose behalf it was made.
@@ -185,7 +185,7 @@ class ToolRegistry:
 
     @property
     def restricted(self) -> bool:
-        """Whether a tool has another permission than allow."""
+        """True if a tool has another permission than allow."""
         return any(entry.permission != "allow" for entry in self._entries.values())
 
     def contains(self, name: str) -> bool:

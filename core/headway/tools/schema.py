@@ -22,7 +22,7 @@ class RateLimit(Model, frozen=True, kw_only=True):
 
 
 class ToolSchema(Model, frozen=True, kw_only=True):
-    """What a tool is called, takes and returns. ``parameters`` and ``returns`` are JSON Schemas."""
+    """The name of a tool, its parameters and what it returns. ``parameters`` and ``returns`` are JSON Schemas."""
 
     _noun: ClassVar[str] = "a tool's schema"
 

@@ -31,7 +31,7 @@ class Parameter:
 
 @dataclass(slots=True)
 class Signature:
-    """What a function takes: ``parameters``, more of any name as ``rest`` says, its context in ``context_param``.
+    """The ``parameters`` of a function, more of any name as ``rest`` says, its context in ``context_param``.
 
     ``returns`` is the annotation of what it returns, Any without one.
     """
@@ -73,7 +73,7 @@ def read_signature(function: Callable[..., Any], tool: str) -> Signature:
 
 
 def takes_context(function: Callable[..., Any], name: str, position: int) -> bool:
-    """Whether the parameter of ``function`` at ``position`` (from 0) is annotated ``ToolContext``.
+    """Return whether the parameter of ``function`` at ``position`` (from 0) is annotated ``ToolContext``.
 
     Raises ``InvalidInput``, which calls the function ``name``, where the annotation says so and cannot be resolved.
     """
@@ -117,7 +117,7 @@ def _refuse_default_inside(tool: str, name: str, annotation: Any) -> None:
 
 
 def yields_text(function: Callable[..., Any]) -> bool:
-    """Whether an async generator says that it yields text: ``-> AsyncIterator[str]`` or the like."""
+    """Return whether an async generator says that it yields text: ``-> AsyncIterator[str]`` or the like."""
     inner = _innermost(function)
     annotation = getattr(inner, "__annotations__", {}).get("return", inspect.Parameter.empty)
     try:

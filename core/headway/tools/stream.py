@@ -37,7 +37,7 @@ _BREATH = 64  # after so many chunks the loop gets a turn, in case the generator
 
 
 def is_stream(function: Callable[..., Any]) -> bool:
-    """Whether ``function``, or the object's call, is an async generator function."""
+    """Return whether ``function``, or the object's call, is an async generator function."""
     while isinstance(function, functools.partial):
         function = function.func
     call = getattr(function, "__call__", None)  # noqa: B004 - the method itself is looked at

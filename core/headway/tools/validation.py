@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 MAX_ERRORS = 20
-"""So many findings are told of one call; the rest is counted as more."""
+"""The findings told of one call; the rest is counted as more."""
 
 _SHOWN = 120  # characters of an offending value in a message
 _SHOWN_RULE = 300  # and of what the schema asks for
@@ -214,7 +214,7 @@ _RULES: dict[Any, str] = {
     "not": "{value} should not be valid under {rule}",
     None: "False schema does not allow {value}",
 }
-"""What is said of a value that breaks a rule, where the library's own text has Python in it."""
+"""The texts about a value that breaks a rule, where the library's own text has Python in it."""
 
 
 def _message(error: ValidationError | SchemaError) -> str:

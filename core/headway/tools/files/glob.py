@@ -48,7 +48,7 @@ class Glob:
         return self._closed(self._step(places, name) - {len(self._names)})
 
     def matches(self, places: Places, name: str) -> bool:
-        """Whether ``name``, in a folder reached with ``places``, ends a match."""
+        """Return whether ``name``, in a folder reached with ``places``, ends a match."""
         return len(self._names) in self._step(places, name)
 
     def _step(self, places: Places, name: str) -> set[int]:

@@ -30,7 +30,7 @@ def read_file_tool(workspace: Workspace) -> Callable[..., dict[str, Any]]:
         """Read a text file (UTF-8).
 
         Gives path, content, offset, bytes (how many were read), size (of the file), truncated and lossy (whether bytes
-        that are not UTF-8 were replaced). To go on reading a truncated file, start at offset + bytes.
+        that are not UTF-8 were replaced). To continue a truncated file, start at offset + bytes.
         """
         found = workspace.read(path, int(max_bytes), int(offset))
         if b"\0" in found.data[:SNIFFED]:

@@ -29,7 +29,7 @@ Stop = Literal["time", "results", "files", "bytes", "depth", "names"]
 
 @dataclass(slots=True)
 class Bounds:
-    """Where a walk ends: at ``deadline`` on ``clock``, or when somebody says ``stop``.
+    """The bounds of a walk: ``deadline`` on ``clock``, or a ``stop``.
 
     ``stopped_by`` is the first bound that was met: the result is then not complete.
     """
@@ -45,11 +45,11 @@ class Bounds:
         self.ended = True
 
     def leave_out(self, reason: Stop) -> None:
-        """Note that something was left out for ``reason``; the walk goes on."""
+        """Note that something was left out for ``reason``; the walk continues."""
         self.stopped_by = self.stopped_by or reason
 
     def over(self) -> bool:
-        """Whether the walk shall end."""
+        """True if the walk is to end."""
         if not self.ended and self.clock.now() >= self.deadline:
             self.stop("time")
         return self.ended

@@ -49,7 +49,7 @@ class FileBytes:
 
     @property
     def truncated(self) -> bool:
-        """Whether the file goes on after ``data``."""
+        """True if the file continues after ``data``."""
         return self.offset + len(self.data) < self.size
 
 
@@ -125,7 +125,7 @@ class Workspace:
             yield Found(spot.folder, spot.name, spot.parts)
 
     def is_folder(self, path: str) -> bool:
-        """Whether ``path`` is a folder. Raises ``NotFound`` if there is nothing, and as :meth:`read`."""
+        """Return whether ``path`` is a folder. Raises ``NotFound`` if there is nothing, and as :meth:`read`."""
         with locate(self._roots, path) as spot:
             if not spot.name:
                 return True
@@ -217,7 +217,7 @@ def joined(parts: tuple[str, ...]) -> str:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether ``name`` is a file of ours that is being written: searches and listings leave it out."""
+    """Return whether ``name`` is a file of ours that is being written: searches and listings leave it out."""
     return name.startswith(_TEMPORARY[0]) and name.endswith(_TEMPORARY[1])
 
 

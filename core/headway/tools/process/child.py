@@ -23,10 +23,10 @@ from headway.clock import Clock, TimerHandle
 from headway.errors import ToolError, one_line
 
 TERM_GRACE_S = 0.5
-"""How long a group may take to end after TERM; then it gets KILL."""
+"""The time that a group has to end after TERM; then it gets KILL."""
 
 LOST_S = 2.0
-"""How long after KILL a child is waited for; one that the kernel does not end is given up."""
+"""The time after KILL for which a child is waited for; one that the kernel does not end is given up."""
 
 _READ = 1 << 16
 _MOST_READS = 64  # when the child has ended: what it wrote is in the pipe, a grandchild may go on filling it
@@ -141,7 +141,7 @@ class ChildProcess:
         self._close("stdin")
 
     def terminate(self) -> None:
-        """End it and its group: TERM, after the grace KILL. Returns at once; see :meth:`wait`."""
+        """End it and its group: TERM, after the grace KILL. Returns immediately; see :meth:`wait`."""
         if not (self.stopping or self._over.is_set()):
             self.stopping = True
             self._group.signal(SIGTERM)

@@ -1,4 +1,4 @@
-"""What is run and what it sees: the words of a command, the environment of a child."""
+"""Commands: their words, and the environment of the child that runs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from headway.errors import InvalidInput
 
 ENVIRONMENT = ("PATH", "HOME", "LANG")
-"""What a child sees of our environment unless more is named."""
+"""The variables of our environment that a child gets unless more are named."""
 
 
 def environment(named: Sequence[str] = ()) -> dict[str, str]:
@@ -50,7 +50,7 @@ def texts_of(values: Sequence[str], what: str) -> list[str]:
 
 
 def passes(text: str) -> bool:
-    """Whether the system takes ``text`` as an argument."""
+    """Return whether the system takes ``text`` as an argument."""
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:

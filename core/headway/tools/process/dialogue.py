@@ -16,10 +16,10 @@ from headway.tools.process import rpc
 from headway.tools.process.child import ChildProcess
 
 CANCEL_GRACE_S = 0.25
-"""How long a child may take to answer after ``$/cancel``; then it is ended."""
+"""The time that a child has to answer after ``$/cancel``; then it is ended."""
 
 EOF_GRACE_S = 0.2
-"""How long a child that closed a pipe may take to exit by itself."""
+"""The time in which a child that closed a pipe may exit by itself."""
 
 MAX_UNSENT = 32 * 2**20
 """The most bytes that wait for a child to read them."""
@@ -97,7 +97,7 @@ class Dialogue:
 
     @property
     def in_flight(self) -> int:
-        """How many requests have no answer yet."""
+        """The number of requests without an answer."""
         return len(self._calls)
 
     async def ask(self, method: str, params: dict[str, Any], context: ToolContext, timeout: float | None) -> Any:

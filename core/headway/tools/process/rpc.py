@@ -11,7 +11,7 @@ from headway.errors import TerminalToolError, ToolError, one_line
 from headway.jsonvalue import encode_exact
 
 HEAD = 256
-"""So many bytes are kept of a line that is too long, to tell what it was."""
+"""The bytes kept of a line that is too long, to tell what it was."""
 
 _OPENING = re.compile(rb'\s*\{\s*"(?:jsonrpc|id|result|error)"\s*:')
 
@@ -74,7 +74,7 @@ def read(line: bytes) -> dict[str, Any] | None:
 
 
 def looks_like_an_answer(line: bytes) -> bool:
-    """Whether a line that cannot be read, or its beginning, was meant as a message, not as a stray print."""
+    """Return whether a line that cannot be read, or its beginning, was meant as a message, not as a stray print."""
     return _OPENING.match(line) is not None or (line.lstrip().startswith(b"{") and b'"jsonrpc"' in line)
 
 

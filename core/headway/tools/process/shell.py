@@ -40,7 +40,7 @@ class Capped:
 
     @property
     def truncated(self) -> bool:
-        """Whether something is left out."""
+        """True if something is left out."""
         return self._left_out > 0
 
     def add(self, data: bytes) -> None:

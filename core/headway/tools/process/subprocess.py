@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from headway.tools.registry import Permission, ToolEntry
 
 MAX_STDERR = 64 * 2**10
-"""How much of a child's stderr is kept, the last of it."""
+"""The bytes of a child's stderr that are kept, the last of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """How soon a process that crashed is started again, by the next call.
+    """The wait before a process that crashed is started again, by the next call.
 
     After ``backoff_s`` seconds, doubled at each crash in a row up to ``cap_s``. An answer ends the row.
     """
