@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ class ToolEntry:
         if problems or self.check is None:
             return problems
         try:
-            return self.check(copy_members(params))  # what it does to them changes no action
+            return self.check(_own(params))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the tool's code: it may raise anything
             return [f"the check of tool '{self.schema.name}' failed: {describe(error)}"]
 
@@ -122,6 +123,14 @@ class ToolEntry:
     def output_problem(self, output: Any) -> str | None:
         """Return why ``output`` is not what the tool's ``returns`` schema promises, None if it is; never its values."""
         return self._returns(output) if self._returns is not None else None
+
+
+def _own(params: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of parameters, for a check that changes what it gets; also of those that are not JSON."""
+    try:
+        return copy_members(params)
+    except (InvalidInput, UnicodeEncodeError, TypeError, ValueError, OverflowError):
+        return copy.deepcopy(params)
 
 
 Changed = Callable[[str, ToolEntry | None], object]
