@@ -144,6 +144,14 @@ def encode_exact(value: Any) -> bytes:
     return encoded
 
 
+def encode_plain(value: Any) -> bytes:
+    """Return ``value`` as JSON, as :func:`encode_exact`; :class:`InvalidInput` for bytes too."""
+    encoded = encode_exact(value)
+    if not _same(msgspec.json.decode(encoded), value):
+        refuse_bytes(value)
+    return encoded
+
+
 def copy_json(value: Any) -> Any:
     """Return a copy of JSON data, an order of magnitude faster than ``copy.deepcopy``."""
     try:
@@ -200,6 +208,8 @@ def json_problem(value: list[Any], most: int) -> str | None:
                 elif kind is dict or kind is list or kind is tuple:
                     if child:
                         below.append(child)
+                elif kind in _BYTES:
+                    return f"it holds {kind.__name__}, which JSON does not have"
                 elif child is not None and kind is not bool and not _is_scalar(child):
                     return f"it holds a {kind.__name__} that JSON cannot hold"
         layer = below

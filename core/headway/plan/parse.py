@@ -10,7 +10,7 @@ import msgspec
 
 from headway.arguments import expect, shown_value
 from headway.errors import InvalidInput, InvalidPlan, one_line
-from headway.jsonvalue import encode_exact, json_problem, too_deep
+from headway.jsonvalue import encode_plain, json_problem, too_deep
 from headway.model import Model, explain, unknown_field
 from headway.plan.format import PARTS, ActionProposal
 
@@ -149,7 +149,7 @@ def _bytes_of(raw: bytes | str | Mapping[str, Any]) -> bytes:
         if isinstance(raw, str):
             return raw.encode()
         if isinstance(raw, Mapping):
-            return encode_exact(dict(raw))
+            return encode_plain(dict(raw))
     except RecursionError:
         raise InvalidPlan(f"the plan is nested deeper than {MAX_DEPTH} levels") from None
     except (TypeError, ValueError, OverflowError) as error:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from headway.errors import InvalidInput, InvalidPlan
-from headway.plan.parse import MAX_BYTES, parse_proposal, recorded_proposal
+from headway.plan.format import Action, ActionProposal
+from headway.plan.parse import MAX_BYTES, as_proposal, parse_proposal, recorded_proposal
 
 
 def test_integers_keep_their_value() -> None:
@@ -153,3 +154,15 @@ def test_compat_car_refuses_all_else() -> None:
         parse_proposal({"actions": [{"type": "tool_call", "params": {}, "tool": 5}]}, compat="car")
     with pytest.raises(InvalidInput, match="compat is 'car' or None, not 'rac'"):
         parse_proposal(FULL, compat="rac")  # type: ignore[arg-type] # on purpose
+
+
+@pytest.mark.parametrize(
+    "value", [b"x", [b"x"], {"k": [bytearray(b"x")]}, memoryview(b"x")], ids=lambda v: type(v).__name__
+)
+@pytest.mark.parametrize("field", ["parameters", "expected_effects", "metadata"])
+def test_bytes_are_refused_wherever_a_plan_may_hold_anything(field: str, value: Any) -> None:
+    fields: dict[str, Any] = {"id": "a", "type": "tool_call", "tool": "t", field: {"it": value}}
+    with pytest.raises(InvalidPlan, match="which JSON does not have"):
+        parse_proposal({"actions": [fields]})
+    with pytest.raises(InvalidPlan, match="which JSON does not have"):
+        as_proposal(ActionProposal(actions=[Action(**fields)]))
