@@ -46,12 +46,19 @@ class JobSpec(msgspec.Struct, frozen=True):
         return Event(kinds.JOB_CREATED, data, self.job_id, proposal_id=proposal["id"])
 
 
-def check(env: Environment, proposal: ActionProposal, state: Mapping[str, Any], refused: Sequence[Issue] = ()) -> Graph:
+def check(
+    env: Environment,
+    proposal: ActionProposal,
+    state: Mapping[str, Any],
+    refused: Sequence[Issue] = (),
+    *,
+    recorded: bool = False,
+) -> Graph:
     """Return the plan of a proposal that may run against ``state``; :class:`InvalidPlan` with all issues otherwise.
 
     ``refused`` adds findings that admission cannot make: who submits may not do this.
     """
-    plan, issues = admit(proposal, state, env.registry)
+    plan, issues = admit(proposal, state, env.registry, recorded=recorded)
     issues = [*issues, *env.gates.judge(plan, env.registry), *refused]
     if issues:
         raise refuse(issues)

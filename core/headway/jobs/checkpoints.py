@@ -124,7 +124,7 @@ def course_from(
     """
     plan, _ = plan_to_continue(checkpoint)
     submission = Submission(plan.proposal, session=session)
-    admission.check(powers.env, plan.proposal, checkpoint.state)
+    admission.check(powers.env, plan.proposal, checkpoint.state, recorded=True)
 
     async def begin(course: Course, job: LiveJob) -> None:
         await continue_from(course, job, checkpoint)

@@ -140,10 +140,11 @@ def verify(
 
 
 def admit(
-    proposal: ActionProposal, state_keys: Collection[str], registry: ToolRegistry | None
+    proposal: ActionProposal, state_keys: Collection[str], registry: ToolRegistry | None, *, recorded: bool = False
 ) -> tuple[Graph, list[Issue]]:
     """Return the compiled plan and the admission issues, all of them errors; a plan with none may run.
 
+    A ``recorded`` plan has run in part: what its references find is in its results, and schemas are not asked.
     Raises :class:`InvalidPlan`, with the one issue, when there is no graph to return.
     """
     try:
@@ -163,7 +164,7 @@ def admit(
                 issues += [Issue(text, action_id=node.id, check=check) for text in problems]
             if node.action.invocation_mode is not _ONE_SHOT and entry is not None:
                 issues += _mode_issues(node, entry)
-        if node.references:
+        if node.references and not recorded:
             found = _reference_issues(node, plan, registry)
             issues += [issue for issue in found if issue.severity == "error"]
         if node.action.compensation is not None:

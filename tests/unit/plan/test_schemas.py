@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway import InvalidPlan, Runtime, ToolEntry, ToolRegistry, ToolSchema, verify
+from headway.plan.parse import parse_proposal
 from headway.plan.schemas import ANYTHING, Part, kinds_of, may_fit, parts_at
+from headway.plan.verify import admit, refuse
 
 PAGE: dict[str, Any] = {
     "type": "object",
@@ -186,9 +188,8 @@ def test_nothing_that_a_schema_takes_is_ruled_out(schema: Any, value: Any) -> No
 
 
 def test_admission_raises_what_verify_tells() -> None:
-    from headway.plan.parse import parse_proposal
-    from headway.plan.verify import admit, refuse
-
-    _, issues = admit(parse_proposal(plan({"n": "$a.output.title"})), (), registry())
+    proposal = parse_proposal(plan({"n": "$a.output.title"}))
+    _, issues = admit(proposal, (), registry())
     with pytest.raises(InvalidPlan, match="takes integer"):
         raise refuse(issues)
+    assert admit(proposal, (), registry(), recorded=True)[1] == []
