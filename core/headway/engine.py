@@ -133,7 +133,13 @@ class Engine(Face):
             env = _environment(config, log, registry, gates)
             opened.callback(env.threads.close)
             opened.push_async_callback(registry.aclose)
-            engine = cls(home, config, lock, reader, Powers(env, budget=_budget(config), room=Room(MAX_JOBS)))
+            engine = cls(
+                home,
+                config,
+                lock,
+                reader,
+                Powers(env, budget=_budget(config), room=Room(MAX_JOBS), compat=config.runtime.compat),
+            )
             provision(engine, config, opened)
             await engine._start((on_restart or config.runtime.on_restart) == "resume")
             files.follow(log)
@@ -215,7 +221,7 @@ class Engine(Face):
 
     async def verify(self, proposal: Proposal, context_id: str | None = None) -> VerifyReport:
         """Check a proposal against the tools there are and the state of its thread."""
-        plan: ActionProposal = as_proposal(proposal)
+        plan: ActionProposal = as_proposal(proposal, compat=self._powers.compat)
         _optional(context_id, "a context id")
         state = StateStore()
         if context_id:

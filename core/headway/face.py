@@ -155,7 +155,7 @@ class Face:
         replan: ReplanCallback | None = None,
     ) -> Submission:
         if not isinstance(plan, Submission):
-            return Submission(plan, session=session, budget=budget, replan=replan)
+            return Submission(plan, session=session, budget=budget, replan=replan, compat=self._powers.compat)
         if not (session is None and budget is None and replan is None):
             raise InvalidInput("a Submission has its own session, budget and replan: set them there")
         return plan

@@ -38,6 +38,7 @@ from headway.jobs.supervisor import CLOSE_GRACE_S
 from headway.jobs.tool_limits import limit_configured
 from headway.limits.bucket import RateLimiter
 from headway.plan.format import ActionProposal
+from headway.plan.parse import Compat
 from headway.plan.results import ProposalResult
 from headway.policy.engine import PolicyEngine
 from headway.policy.gates import Gates
@@ -63,6 +64,7 @@ class Runtime(Face):
     ``trajectory_store`` let the runtime learn from its runs. ``replan`` is a callback that proposes another plan when
     a run aborts (see :meth:`set_replan_callback`).
 
+    ``compat="car"`` takes plans with fields that the format does not know, and leaves those out.
     ``max_concurrency`` bounds the calls in flight; ``concurrency="car"`` runs a level that has an ``abort`` action one
     by one, as CAR does. ``workspace`` is the folder that file tools work in. ``scope`` names the state in the log: give
     runtimes with states of their own on one log scopes of their own. ``principal`` is on whose behalf it runs: policies
@@ -90,6 +92,7 @@ class Runtime(Face):
         workspace: Path | None = None,
         scope: str = SCOPE,
         principal: str | None = None,
+        compat: Compat | None = None,
     ) -> None:
         env = Environment(
             log=log,
@@ -102,7 +105,7 @@ class Runtime(Face):
             gates=Gates(expect(policies, PolicyEngine, "policies") if policies is not None else None),
         )
         principal = plain(principal, "principal") if principal is not None else None
-        self._empower(Powers(env, principal=principal))
+        self._empower(Powers(env, principal=principal, compat=compat))
         self._scope = self._supervisor.own(plain(scope, "scope"), state)
         if executor is not None:
             self.set_executor(executor)

@@ -7,7 +7,7 @@ from typing import Any
 
 from headway.errors import InvalidPlan
 from headway.plan.format import ActionProposal
-from headway.plan.parse import parse_proposal
+from headway.plan.parse import Compat, parse_proposal
 from headway_bridge.a2a.fields import bad_field
 from headway_bridge.a2a.model import DataPart, Message
 
@@ -16,7 +16,7 @@ SOURCE = "a2a"
 _CALL_FIELDS = frozenset({"tool", "parameters", "id"})
 
 
-def read_proposal(message: Message) -> ActionProposal | None:
+def read_proposal(message: Message, compat: Compat | None = None) -> ActionProposal | None:
     """Return the plan in the message's data parts; None if it has none, so that its text decides.
 
     A data part is ``{"actions": […], …}``, a whole proposal and then the only data part, or ``{"tool", "parameters",
@@ -31,7 +31,7 @@ def read_proposal(message: Message) -> ActionProposal | None:
         raise bad_field(_path(whole[0][0]), "a proposal must be the message's only data part")
     if whole:
         index, data = whole[0]
-        return _parse(index, {"source": SOURCE, **data})
+        return _parse(index, {"source": SOURCE, **data}, compat)
     actions = [_action(i, data) for i, data in found]
     return _parse(found[0][0], {"source": SOURCE, "actions": actions})
 
@@ -46,9 +46,9 @@ def _action(index: int, data: Any) -> dict[str, Any]:
     return {"type": "tool_call", **data, "parameters": {} if parameters is None else parameters}
 
 
-def _parse(index: int, data: dict[str, Any]) -> ActionProposal:
+def _parse(index: int, data: dict[str, Any], compat: Compat | None = None) -> ActionProposal:
     try:
-        return parse_proposal(data)
+        return parse_proposal(data, compat=compat)
     except InvalidPlan as error:
         raise bad_field(_path(index), error.message) from None
 

@@ -84,7 +84,7 @@ class TaskService:
         self._check_context(message)
         if message.task_id is not None:
             await self._refuse_follow_up(message, caller)
-        proposal = read_proposal(message)
+        proposal = read_proposal(message, self._engine.config.runtime.compat)
         refused: Sequence[Issue] = ()
         title = None
         if proposal is None:

@@ -10,7 +10,7 @@ from fastapi import Request
 
 from headway.errors import InvalidInput, one_line
 from headway.plan.format import ActionProposal
-from headway.plan.parse import parse_proposal
+from headway.plan.parse import Compat, parse_proposal
 
 T = TypeVar("T")
 
@@ -74,12 +74,12 @@ async def read_body(request: Request, kind: type[T]) -> T:
         raise InvalidInput(one_line(f"the request is not valid JSON: {error}", 500)) from None
 
 
-async def read_plan(raw: msgspec.Raw) -> ActionProposal:
+async def read_plan(raw: msgspec.Raw, compat: Compat | None = None) -> ActionProposal:
     """Return the plan in ``raw``; :class:`headway.errors.InvalidPlan` says what is wrong with it."""
     data = bytes(raw)
     if len(data) < BIG_PLAN:
-        return parse_proposal(data)
-    return await asyncio.to_thread(parse_proposal, data)
+        return parse_proposal(data, compat=compat)
+    return await asyncio.to_thread(parse_proposal, data, compat=compat)
 
 
 def text(value: str | None, name: str, limit: int) -> str | None:

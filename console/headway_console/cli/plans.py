@@ -35,7 +35,7 @@ def read_plan(name: str, config: Config) -> ActionProposal:
 
     where, raw = _read(name, config)
     try:
-        return parse_proposal(raw)
+        return parse_proposal(raw, compat=config.runtime.compat)
     except InvalidPlan as error:
         raise InvalidPlan(f"{where}: {error.message}", error.issues) from None
 

@@ -135,6 +135,11 @@ class RuntimeConfig(_Section):
     concurrency: Literal["level", "car"] = Field(
         default="level", description='"car": a level with an action that aborts runs one by one.'
     )
+    compat: Literal["car"] | None = Field(
+        default=None,
+        description='"car": fields that the plan format does not know are left out, and `verify` warns of them;'
+        " none: they are errors.",
+    )
     on_restart: Literal["resume", "fail"] = Field(
         default="resume",
         description="What becomes of unfinished jobs of a dead process when a daemon starts or an `Engine` opens."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from headway.cancellation import soon
 from headway.jobs.replan import Replan
+from headway.plan.parse import Compat, expect_compat
 
 if TYPE_CHECKING:
     from headway.cancellation import CancellationToken
@@ -61,7 +62,7 @@ async def _acquired(places: asyncio.Semaphore, cancel: CancellationToken) -> boo
 class Powers:
     """Tools and limits (``env``), replanning, learning, the budget that a call has unless it brings one, and room.
 
-    ``principal`` is on whose behalf runs go that name none.
+    ``principal`` is on whose behalf runs go that name none, ``compat`` how plans in JSON are read.
     """
 
     def __init__(
@@ -71,10 +72,13 @@ class Powers:
         principal: str | None = None,
         budget: CostBudget | None = None,
         room: Room | None = None,
+        compat: Compat | None = None,
     ) -> None:
         self.env = env
         self.principal = principal
         self.budget = budget
+        expect_compat(compat)
+        self.compat = compat
         self.room = room if room is not None else Room()
         self.replan = Replan()
         self.learner: Learner | None = None

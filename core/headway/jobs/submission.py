@@ -14,7 +14,7 @@ from headway.jobs.scope import PRIVATE
 from headway.jsonvalue import to_json
 from headway.limits.budget import CostBudget
 from headway.plan.format import ActionProposal
-from headway.plan.parse import PlanLike, as_proposal
+from headway.plan.parse import Compat, PlanLike, as_proposal
 from headway.plan.verify import Issue
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Submission(_Plan, frozen=True, kw_only=True):
     session. ``budget`` and ``replan`` replace the face's own. ``job_id`` names the job, a new id by default.
     ``refused`` are the caller's own findings against the plan: with any, it is not admitted. With ``record_rejected``
     a plan that is not admitted is recorded as a failed job; else the caller is told, and nothing is recorded.
-    ``candidates`` are plans for the same goal, the one given among them, to be ranked.
+    ``candidates`` are plans for the same goal, the one given among them, to be ranked. ``compat="car"`` leaves out
+    fields that the format does not know.
 
     Raises :class:`headway.errors.InvalidPlan` or :class:`InvalidInput` for what cannot be run so.
     """
@@ -66,10 +67,11 @@ class Submission(_Plan, frozen=True, kw_only=True):
     record_rejected: bool = False
     refused: Sequence[Issue] = ()
     candidates: Candidates | None = None
+    compat: Compat | None = None
 
     def __post_init__(self) -> None:
         adopt = msgspec.structs.force_setattr
-        adopt(self, "plan", as_proposal(self.plan))
+        adopt(self, "plan", as_proposal(self.plan, compat=self.compat))
         for what, text in (("a context id", self.context_id), ("a job id", self.job_id)):
             if text is not None:
                 plain_or_empty(text, what, MAX_ID)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import msgspec
 
@@ -46,8 +46,7 @@ def parse_proposal(raw: bytes | str | Mapping[str, Any], *, compat: Compat | Non
     to the format (``unknown field "params": did you mean "parameters"?``). With ``compat="car"`` those are left out
     instead, as CAR does, and the proposal's ``ignored`` names them. Integers keep their exact value.
     """
-    if compat not in (None, "car"):
-        raise InvalidInput(f"compat is 'car' or None, not {shown_value(compat)}")
+    expect_compat(compat)
     data = _encode(raw)
     try:
         proposal = _decode(data)
@@ -64,6 +63,12 @@ def parse_proposal(raw: bytes | str | Mapping[str, Any], *, compat: Compat | Non
         proposal.__dict__["_ignored"] = tuple((None if i is None else ids[i], line) for i, line in unknown)
     _refuse_depth(proposal)
     return proposal
+
+
+def expect_compat(value: object) -> None:
+    """Raise :class:`InvalidInput` unless ``value`` is None or the name of a system in :data:`Compat`."""
+    if value is not None and not (isinstance(value, str) and value in get_args(Compat)):
+        raise InvalidInput(f"compat is 'car' or None, not {shown_value(value)}")
 
 
 def recorded_proposal(raw: bytes | str | Mapping[str, Any]) -> ActionProposal:
@@ -167,6 +172,7 @@ def as_proposal(plan: object, *, compat: Compat | None = None) -> ActionProposal
         from headway.plan.builder import Plan
 
         plan = plan.proposal() if isinstance(plan, Plan) else plan
+    expect_compat(compat)
     if not isinstance(plan, ActionProposal):
         return parse_proposal(plan, compat=compat)  # type: ignore[arg-type] # refused there
     problem = json_problem(_free_values(plan), MAX_DEPTH)

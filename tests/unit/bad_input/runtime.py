@@ -175,6 +175,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "limiter": New(lambda _: RateLimiter(VirtualClock())),
         "scope": "mine",
         "principal": "me",
+        "compat": "car",
     },
     "Runtime.with_shared": {
         "state": New(lambda _: StateStore()),
@@ -234,6 +235,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "Scope": {"name": "s", "state": {"k": 1}},
     "Scope.new": {},
     "Submission": {
+        "compat": "car",
         "plan": SMALL,
         "context_id": "c",
         "title": "t",

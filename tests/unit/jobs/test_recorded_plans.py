@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from headway import ActionResult, ActionStatus, InvalidPlan, Runtime, RuntimeCheckpoint
+from headway import (
+    ActionResult,
+    ActionStatus,
+    Engine,
+    InvalidInput,
+    InvalidPlan,
+    Runtime,
+    RuntimeCheckpoint,
+    Submission,
+)
+from headway.config import Config
+from headway.home import Home
 
 PLAN: dict[str, Any] = {
     "id": "p",
@@ -53,3 +65,27 @@ async def test_a_recorded_plan_with_fields_of_a_newer_version_resumes() -> None:
     assert result["a"].output == "edited"
     with pytest.raises(InvalidPlan, match='unknown field "newer"'):
         await runtime.execute(PLAN)
+
+
+async def test_a_runtime_for_cars_plans_leaves_unknown_fields_out() -> None:
+    raw = {"actions": [{"id": "w", "type": "state_write", "parameters": {"key": "k", "value": 1}, "priority": 3}]}
+    runtime = Runtime(compat="car")
+    assert (await runtime.execute(raw)).ok
+    assert (await Runtime().execute(Submission(raw, compat="car"))).ok
+    with pytest.raises(InvalidPlan, match='unknown field "priority"'):
+        await Runtime().execute(raw)
+    with pytest.raises(InvalidInput, match="compat is 'car' or None, not 'rac'"):
+        Runtime(compat="rac")  # type: ignore[arg-type] # on purpose
+
+
+async def test_an_engine_reads_plans_as_its_configuration_says(tmp_path: Path) -> None:
+    raw = {"actions": [{"id": "w", "type": "state_write", "parameters": {"key": "k", "value": 1}, "priority": 3}]}
+    config = Config.model_validate({"runtime": {"compat": "car"}})
+    engine = await Engine.open(Home(tmp_path), config)
+    try:
+        [issue] = (await engine.verify(raw)).issues
+        assert (issue.severity, issue.action_id, issue.check) == ("warning", "w", "format")
+        row = await engine.submit(raw)
+        assert (await engine.wait(row.job_id, 30)).job.status == "completed"
+    finally:
+        await engine.close(grace=0)

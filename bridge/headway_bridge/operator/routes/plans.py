@@ -18,5 +18,5 @@ async def verify(request: Request, operator: Op) -> Response:
     """Check a plan against the daemon's tools and the state of its context; nothing runs, nothing is recorded."""
     body = await read_body(request, VerifyBody)
     context_id = text(body.context_id, "context_id", 256)
-    proposal = await read_plan(body.proposal)
+    proposal = await read_plan(body.proposal, operator.engine.config.runtime.compat)
     return answer(await operator.engine.verify(proposal, context_id))
