@@ -7,7 +7,7 @@ as soon as nobody waits for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from functools import partial
 from typing import Any
 
@@ -28,20 +28,24 @@ MAX_THREADS = 64
 _TICK_S = 0.001
 
 
+class _FirstStep:
+    """An awaitable that gives way once, as ``asyncio.sleep(0)`` does."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+_FIRST_STEP = _FirstStep()
+
+
 class LocalCall(Call):
     """A call in this process. ``future`` is its task, or its place in a thread."""
 
-    dispatcher: LocalDispatcher
     future: asyncio.Future[Any]
-    entered = False  # the task has taken its first step: from there on it notes its own end
     timer: TimerHandle | None = None
     context: ToolContext | None = None
     progress: Progress | None = None
     chunks: ChunkEvents | None = None
-
-    def vanished(self, task: asyncio.Future[Any]) -> None:
-        """Note the end of a task that was cancelled from outside before its first step."""
-        self.dispatcher._returned(self, task)
 
 
 class LocalDispatcher:
@@ -71,9 +75,9 @@ class LocalDispatcher:
             self._open_context(call)
         if entry.is_async:
             call.begun = True
-            call.dispatcher = self
-            call.future = task = _task(self._drive(call), entry.name)
-            task.add_done_callback(call.vanished)
+            driver = self._drive(call)
+            driver.send(None)  # to its first step: from there on it notes its own end, whoever cancels it
+            call.future = _task(driver, entry.name)
         else:
             call.future = self._submit(call)
             call.future.add_done_callback(partial(self._returned, call))
@@ -105,9 +109,8 @@ class LocalDispatcher:
 
     async def _drive(self, call: LocalCall) -> None:
         """Call a coroutine tool, in a task of its own, and note the end."""
-        call.entered = True
-        call.future.remove_done_callback(call.vanished)
         try:
+            await _FIRST_STEP
             tool, request = call.request.entry, call.request
             if request.parameters or call.context is not None:
                 call.value = await tool.call(**_arguments(call))
@@ -226,9 +229,7 @@ class LocalDispatcher:
                 self._end(call, None)
             return
         future.cancel()
-        if not call.entered:  # its coroutine never runs, so it cannot note its end
-            self._end(call, None)
-        elif now:
+        if now:
             self._leave_behind(call)
         else:
             if call.timer is not None:

@@ -43,6 +43,7 @@ class Attempts:
         self.in_flight: dict[Call, PendingAction] = {}
         self.ended: deque[PendingAction] = deque()
         self._dispatcher = level.env.dispatcher
+        self._job_id = level.run_.job_id
         self._surroundings = Surroundings(level.run_.token, level.state, level.env.workspace)
 
     # -- start and end of a call ---------------------------------------------------------------------------------
@@ -55,7 +56,7 @@ class Attempts:
             entry=entry,
             parameters=action.parameters,
             on_end=self._ended,
-            job_id=self.run.job_id,
+            job_id=self._job_id,
             action_id=node.id,
             attempt=action.attempt,
             timeout_ms=node.action.timeout_ms,
@@ -65,8 +66,6 @@ class Attempts:
         action.move(State.IN_FLIGHT)
         call = action.call = self._dispatcher.call(request)
         self.in_flight[call] = action
-        if self.run.token.is_killed():
-            self._dispatcher.kill(call)
 
     def _report(self, action: PendingAction, attempt: int, kind: str, data: dict[str, Any]) -> None:
         self.run.emit(kind, data, node=action.node, attempt=attempt)

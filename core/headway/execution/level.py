@@ -254,6 +254,8 @@ class Level:
         self.launching = []
         for action in batch:
             self.attempts.start(action)
+        if run.token.is_killed():
+            self.attempts.kill()
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
