@@ -1,7 +1,7 @@
 """One benchmark in a process of its own: ``python -m benchmarks._child NAME SECONDS [--no-peers]``.
 
-Writes a line of JSON per row as it comes. Begins nothing new once the seconds are over; who started it ends it if it
-does not end then.
+Writes a line of JSON per row as it comes. Once the seconds are over each case gets one round; who started it ends it
+if it does not end soon then.
 """
 
 from __future__ import annotations
@@ -24,9 +24,6 @@ def main(name: str, seconds: float, peers: bool) -> None:
     PACE.end_within(seconds)
     for figure in importlib.import_module(f"benchmarks.{name}").run():
         print(json.dumps({"row": as_json(figure)}), file=rows)
-        if PACE.over:
-            print(json.dumps({"over": True}), file=rows)
-            break
     print(json.dumps({"made": PACE.made, "left_out": PACE.left_out}), file=rows)
 
 

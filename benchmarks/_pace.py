@@ -71,11 +71,6 @@ class Pace:
         """Begin a case: its rounds end after ``seconds`` of wall time, but for the first."""
         self._until = min(self._end, time.monotonic() + seconds)
 
-    @property
-    def over(self) -> bool:
-        """Whether the time for everything is over."""
-        return time.monotonic() >= self._end
-
     def slowed(self, rounds: Sequence[Round], wanted: int) -> bool:
         """Whether too few of the rounds that were wanted count."""
         return len(self.steady(rounds)) < min(wanted, FEWEST)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from benchmarks._figure import Figure, at_most
 from benchmarks._lanes import ASYNCIO, CAR_7, CAR_58, DBOS, LANGGRAPH, Lanes, lanes
 
-SECONDS = 100
+SECONDS = 90
 
 _CPU = "µs CPU/action"
 _MEMORY = (ASYNCIO, CAR_58, CAR_7, LANGGRAPH)

@@ -98,6 +98,13 @@ async def test_retry_backs_off_and_counts() -> None:
     assert delays == [100, 200]
 
 
+async def test_backoff_doubles_up_to_ten_seconds() -> None:
+    made, _ = runtime(clock=VirtualClock(autojump=True))
+    await made.execute({"actions": [call("a", "boom", failure_behavior="retry", max_retries=9)]})
+    delays = [event.data["delay_ms"] for event in await events_of(made, kinds.ACTION_RETRYING)]
+    assert delays == [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]
+
+
 async def test_exhausted_retries_abort() -> None:
     made, _ = runtime(clock=VirtualClock(autojump=True))
     result = await made.execute({"actions": [call("r", "boom", failure_behavior="retry", max_retries=2)]})
