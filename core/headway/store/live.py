@@ -91,6 +91,9 @@ class LiveJobs:
         job = self._jobs.get(job_id)
         if job is None:
             return None
+        if job.run is not None:  # it has the row, and is folded anyway
+            run = self.shared_run(job_id)
+            return copy.copy(run.job) if run is not None and run.job.first_seq else None
         if job.row_count < len(job.events):
             fold_all(job.rows, islice(job.events, job.row_count, None))
             job.row_count = len(job.events)
@@ -105,7 +108,7 @@ class LiveJobs:
         events = self.events(job_id)
         if events is None:
             return None
-        return fold_all(RunView(JobRow(job_id)), (event for event in events if event.seq <= upto))
+        return clone(fold_all(RunView(JobRow(job_id)), (event for event in events if event.seq <= upto)))
 
     def shared_run(self, job_id: str) -> RunView | None:
         """Return a run as of now, not to be changed: the same object each time, folded on."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, cast
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
@@ -62,9 +65,20 @@ def _deep(value: Any) -> Any:
         return [_deep(item) for item in value]
     if isinstance(value, msgspec.Struct):
         twin = copy.copy(value)
-        for name in value.__struct_fields__:
-            item = getattr(value, name)
-            if isinstance(item, dict | list | msgspec.Struct):
-                setattr(twin, name, _deep(item))
+        for name in _containers(kind):  # type: ignore[arg-type]  # a class is hashable
+            setattr(twin, name, _deep(getattr(value, name)))
         return twin
     return value
+
+
+@cache
+def _containers(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Return the names of the fields that may hold what can be changed: all but texts, numbers and enumerations."""
+    return tuple(field.name for field in msgspec.structs.fields(kind) if not _is_scalar(field.type))
+
+
+def _is_scalar(kind: Any) -> bool:
+    parts = get_args(kind)
+    if parts:
+        return all(_is_scalar(part) for part in parts) and get_origin(kind) in (Union, UnionType)
+    return isinstance(kind, type) and issubclass(kind, (str, int, float, Enum, NoneType))

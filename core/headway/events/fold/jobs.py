@@ -7,7 +7,7 @@ from collections.abc import Callable
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold.graph import actions_of, finished_results, levels_done_before, levels_of
-from headway.events.fold.values import action_status, mapping, text, text_or_none, texts
+from headway.events.fold.values import action_status, mapping, sequence, text, text_or_none, texts
 from headway.events.views import JobRow, JobsView
 from headway.plan.results import ActionStatus
 
@@ -31,6 +31,28 @@ def fold_jobs(view: JobsView, event: Event) -> None:
 def new_row(event: Event) -> JobRow:
     """Return the row of a job that was just created; a fork's counts what it brings along."""
     data = event.data
+    row = JobRow(
+        job_id=event.job_id or "",
+        scope=text(data.get("scope")),
+        context_id=text_or_none(data.get("context_id")),
+        title=text(data.get("title")),
+        source=text(data.get("source")),
+        principal=text_or_none(data.get("principal")),
+        proposal_id=event.proposal_id or text(mapping(data.get("proposal")).get("id")),
+        created_ms=event.ts,
+        levels=len(sequence(mapping(data.get("graph")).get("levels"))),
+        actions=len(sequence(mapping(data.get("graph")).get("actions"))),
+        forked_from=text_or_none(mapping(data.get("forked_from")).get("job_id")),
+        first_seq=event.seq,
+        last_seq=event.seq,
+    )
+    if data.get("results"):
+        _bring_along(row, event)
+    return row
+
+
+def _bring_along(row: JobRow, event: Event) -> None:
+    """Count the results that a fork takes over."""
     actions = actions_of(event)
     settled = dict.fromkeys(ActionStatus, 0)
     places = {action.id: action for action in reversed(actions)}
@@ -40,27 +62,11 @@ def new_row(event: Event) -> JobRow:
         if action is not None and status is not None and not action.done:
             action.finished_ms = event.ts
             settled[status] += 1
-    levels = levels_of(event, actions)
-    return JobRow(
-        job_id=event.job_id or "",
-        scope=text(data.get("scope")),
-        context_id=text_or_none(data.get("context_id")),
-        title=text(data.get("title")),
-        source=text(data.get("source")),
-        principal=text_or_none(data.get("principal")),
-        proposal_id=event.proposal_id or text(mapping(data.get("proposal")).get("id")),
-        created_ms=event.ts,
-        levels=len(levels),
-        levels_done=levels_done_before(event, levels, actions),
-        actions=len(actions),
-        succeeded=settled[ActionStatus.SUCCEEDED],
-        failed=settled[ActionStatus.FAILED],
-        skipped=settled[ActionStatus.SKIPPED],
-        rejected=settled[ActionStatus.REJECTED],
-        forked_from=text_or_none(mapping(data.get("forked_from")).get("job_id")),
-        first_seq=event.seq,
-        last_seq=event.seq,
-    )
+    row.levels_done = levels_done_before(event, levels_of(event, actions), actions)
+    row.succeeded = settled[ActionStatus.SUCCEEDED]
+    row.failed = settled[ActionStatus.FAILED]
+    row.skipped = settled[ActionStatus.SKIPPED]
+    row.rejected = settled[ActionStatus.REJECTED]
 
 
 def fold_row(row: JobRow, event: Event) -> None:
