@@ -73,7 +73,7 @@ class _Run:
                 self.blocked.add(step.node.index)
 
     def told_apart(self, labels: Sequence[str]) -> bool:
-        """Whether each action has a label of its own that tells all: whom a compensation means is told too roughly."""
+        """Return whether each action has a label of its own that tells all; compensations are told too roughly."""
         return len({*labels}) == len(labels) and not any(node.action.compensation for node in self.plan.nodes)
 
     def places(self, labels: Sequence[str]) -> list[tuple[str, int, bool]]:

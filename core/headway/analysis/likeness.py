@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 MAX_WORK = 2_000_000
-"""How many actions and links are looked at before the search is given up: one or two seconds."""
+"""The most actions and links that are looked at before the search is given up: one or two seconds."""
 
 Links = Sequence[Sequence[tuple[str, int]]]
 """Per action, what it uses: how, and which action."""

@@ -47,7 +47,7 @@ def simulate_monte_carlo(
 
     ``success_rates`` gives the chance that one attempt of a tool succeeds, by action id or by tool; ``default_rate``
     stands for the rest. Retries, skips, aborts and roll-backs follow the executor's rules. State actions never fail by
-    chance; what :func:`headway.simulate` finds blocked never lands.
+    chance; what :func:`headway.analysis.simulate` finds blocked never lands.
     """
     whole_number(trials, "trials", 1)
     if trials > MAX_TRIALS:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headway.tools.registry import ToolRegistry
 
 WARNING_COST = 0.1
-"""What one warning takes from a plan's validity."""
+"""The part of a plan's validity that one warning costs."""
 
 _NAME = "a tool's name"
 
@@ -33,7 +33,7 @@ UNKNOWN_RATE = 0.5
 
 
 class PlannerConfig(msgspec.Struct, frozen=True):
-    """How plans are weighed. Weights are from 0 to 1; budgets are what costs full marks at most."""
+    """The weights of a score, from 0 to 1, and its budgets: the most that a plan may use for full marks."""
 
     cost_weight: float = 0.2
     action_budget: int = 10
@@ -52,7 +52,7 @@ class PlannerConfig(msgspec.Struct, frozen=True):
 
 
 class ToolFeedback(msgspec.Struct, frozen=True):
-    """What was learned of tools: the share of calls that succeeded, by tool, from 0 to 1."""
+    """The experience with tools: the share of calls that succeeded, by tool, from 0 to 1."""
 
     tool_success_rates: dict[str, float] = {}
 

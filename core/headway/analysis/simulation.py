@@ -16,7 +16,7 @@ _ASSERTION = ActionType.ASSERTION
 
 
 class SimulatedAction(msgspec.Struct, omit_defaults=True):
-    """What becomes of one action, ``reasons`` say why.
+    """The fate of one action; ``reasons`` say why.
 
     ``outcome`` is lands; blocked, by a test on state or by a blocked action that it needs; or aborted: another action
     aborts the run, and this one does not start or is rolled back. ``effects`` are those that stay.
@@ -44,7 +44,7 @@ class Simulation(msgspec.Struct):
 
     @property
     def lands(self) -> bool:
-        """Whether every action can run."""
+        """Return whether every action can run."""
         return all(action.outcome == "lands" for action in self.actions)
 
 
@@ -105,12 +105,12 @@ class Step:
 
     @property
     def lands(self) -> bool:
-        """Whether nothing keeps the action from running."""
+        """Return whether nothing keeps the action from running."""
         return not self.problems and self.blocked_by is None
 
     @property
     def aborts(self) -> bool:
-        """Whether the run ends here: a test fails before an action that is not to be skipped then."""
+        """Return whether the run ends here: a test fails before an action that is not to be skipped then."""
         return bool(self.problems) and self.node.action.failure_behavior is not FailureBehavior.SKIP
 
 

@@ -126,7 +126,7 @@ class Step(Generic[R]):
 
     @property
     def output(self) -> R:
-        """What the step will return: a :class:`Ref` that later steps take as an argument."""
+        """The output that the step will have: a :class:`Ref` that later steps take as an argument."""
         return cast(R, Ref(self))
 
     def options(

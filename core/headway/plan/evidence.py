@@ -1,4 +1,4 @@
-"""What a verification rests on: which checks ran, what each can and cannot show, and what stays open."""
+"""The evidence of a verification: the checks that ran, what each can and cannot show, and what stays open."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class Assumption(_Part, frozen=True, kw_only=True, gc=False):
 
 
 class Compensation(_Part, frozen=True, kw_only=True, gc=False):
-    """How to undo a succeeded action when the run aborts: another tool call, or an action of the plan."""
+    """The undoing of a succeeded action when the run aborts: another tool call, or an action of the plan."""
 
     _noun: ClassVar[str] = "a compensation"
 

@@ -22,10 +22,10 @@ from headway.plan.format import Action, ActionProposal, ActionType
 from headway.plan.references import NO_REFERENCES, Reference, find_references, state_key
 
 CYCLE_SHOWN = 20
-"""How many actions of a cycle an error names."""
+"""The most actions of a cycle that an error names."""
 
 BLOCK = 4096
-"""How many actions are looked for in one pass over the plan."""
+"""The most actions that one pass over the plan looks for."""
 
 _TOOL_CALL = ActionType.TOOL_CALL
 _STATE_WRITE = ActionType.STATE_WRITE

@@ -1,4 +1,4 @@
-"""What a run gives back: one result an action, in list order, and the costs.
+"""The results of a run: one an action, in list order, and the costs.
 
 These are msgspec structs, not pydantic models: a result is made for every action on the executor's hot path, and
 nobody sends one to us to be validated. Field names are CAR's, with ``error_code``, ``attempts``, ``waited_ms``,
@@ -19,7 +19,7 @@ from headway.model import Record
 
 
 class ActionStatus(StrEnum):
-    """Where an action stands. The last four are final."""
+    """The status of an action. The last four are final."""
 
     PROPOSED = "proposed"
     VALIDATED = "validated"
@@ -34,7 +34,7 @@ FINAL = frozenset({ActionStatus.REJECTED, ActionStatus.SUCCEEDED, ActionStatus.F
 
 
 class ErrorCode(StrEnum):
-    """Why an action did not succeed."""
+    """The reason that an action did not succeed."""
 
     TOOL_ERROR = "tool_error"
     TIMEOUT = "timeout"
@@ -52,7 +52,7 @@ class ErrorCode(StrEnum):
 
 
 CANCELED_PREFIX = "canceled: "
-"""How the error of an action starts that a cancel kept from running (CAR's constant)."""
+"""The start of the error of an action that a cancel kept from running (CAR's constant)."""
 
 SKIPPED_ABORT = "skipped due to abort"
 SKIPPED_EARLIER_ABORT = "skipped due to earlier abort"
@@ -111,7 +111,7 @@ class ActionResult(Record, omit_defaults=True, gc=False):
 
 
 class CostSummary(msgspec.Struct):
-    """What a run used. ``tool_calls`` counts the successful ones, ``actions_executed`` succeeded and failed.
+    """The costs of a run. ``tool_calls`` counts the successful ones, ``actions_executed`` succeeded and failed.
 
     ``tokens`` and ``usd_micros`` add up what the tools reported.
     """
@@ -196,7 +196,7 @@ class ProposalResult(Record, omit_defaults=True, dict=True):
 
     @property
     def ok(self) -> bool:
-        """Whether the run completed."""
+        """Return whether the run completed."""
         return self.status == "completed"
 
     def __getitem__(self, action_id: str) -> ActionResult:

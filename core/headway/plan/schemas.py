@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 Kind = Literal["null", "boolean", "integer", "number", "string", "array", "object"]
 
 HOPS = 100
-"""How many schemas inside of each other are looked at: ``$ref`` may go in circles."""
+"""The deepest nesting of schemas that is followed: ``$ref`` may go in circles."""
 
 _OF: dict[type, Kind] = {
     type(None): "null",

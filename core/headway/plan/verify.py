@@ -64,7 +64,7 @@ class Issue(Record):
 
 
 class VerifyReport(Record):
-    """What ``verify`` found.
+    """The findings of ``verify``, and what they rest on.
 
     ``levels`` lists action ids in order of execution; empty when there is no graph. ``conflicts`` are ``[action,
     action, key]``, two writers of one key without a declared order. ``simulated_state`` is the state afterwards if all

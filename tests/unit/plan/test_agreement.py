@@ -10,7 +10,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 import headway
-from headway import ProposalResult, Runtime, ToolEntry, ToolSchema, parse_proposal, simulate, verify
+from headway import ProposalResult, Runtime, ToolEntry, ToolSchema, parse_proposal, verify
+from headway.analysis import simulate
 from headway.events import kinds
 from headway.events.event import Event
 from headway.plan.results import ErrorCode

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-import headway
 from headway import (
     CancellationToken,
     InvalidInput,
@@ -22,10 +21,10 @@ from headway import (
     Runtime,
     ToolContext,
     parse_proposal,
-    simulate,
     tool,
     verify,
 )
+from headway.analysis import equivalent, rank_proposals, simulate
 from headway.plan.builder import Ref
 from headway.plan.format import Assumption, Precondition
 
@@ -117,8 +116,8 @@ def test_a_plan_is_taken_wherever_a_proposal_is() -> None:
     plan = built()
     assert verify(plan).levels == verify(HAND).levels == plan.verify(tools=None).levels
     assert simulate(plan).lands
-    assert headway.equivalent(plan, HAND).equivalent
-    assert [score.index for score in headway.rank_proposals([plan, plan])] == [0, 1]
+    assert equivalent(plan, HAND).equivalent
+    assert [score.index for score in rank_proposals([plan, plan])] == [0, 1]
 
 
 async def test_a_plan_runs() -> None:

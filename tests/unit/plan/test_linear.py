@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from headway import (
+from headway import verify
+from headway.analysis import (
     analyze_schedule,
     optimize,
     rank_proposals,
     simulate,
     simulate_monte_carlo,
     transaction_check,
-    verify,
 )
 from headway.analysis.equivalence import equivalent
 from headway.plan.format import ActionProposal

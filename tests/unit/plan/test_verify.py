@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from headway import CapabilitySet, Issue, ToolEntry, ToolRegistry, ToolSchema, rank_proposals, verify
+from headway import CapabilitySet, Issue, ToolEntry, ToolRegistry, ToolSchema, verify
+from headway.analysis import rank_proposals
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import VerifyReport
 from tests.unit.execution.kit import call, runtime, write
