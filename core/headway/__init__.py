@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from headway.events.event import Event
     from headway.events.fold import fold
     from headway.events.log import EventLog
+    from headway.events.views import RunView
     from headway.inference.answer import Completion
     from headway.inference.http import HttpProvider
     from headway.inference.local import LocalProvider
@@ -129,6 +130,7 @@ _HOME = {
     "ResultCache": "limits.cache",
     "Runtime": "runtime",
     "RunHandle": "jobs.handle",
+    "RunView": "events.views",
     "RuntimeCheckpoint": "events.checkpoint",
     "Scope": "jobs.scope",
     "SYSTEM_CLOCK": "clock",
@@ -231,6 +233,7 @@ __all__ = [
     "Restart",
     "ResultCache",
     "RunHandle",
+    "RunView",
     "Runtime",
     "RuntimeCheckpoint",
     "Schedule",
