@@ -107,3 +107,13 @@ def test_length_counts_the_body_and_nested_functions() -> None:
 @pytest.mark.parametrize("package", ["core/headway", "bridge/headway_bridge", "console/headway_console"])
 def test_packages_are_typed(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
+
+
+def test_runs_are_made_in_one_place() -> None:
+    """The supervisor's courses are the one owner of running: nobody else makes a Run."""
+    makers = {
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "core").rglob("*.py")
+        if re.search(r"(?<![\w.`])Run\(", file.read_text(encoding="utf-8"))
+    }
+    assert makers == {"core/headway/jobs/course.py"}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from headway.events import kinds as k
 from headway.events.event import Event
-from headway.events.fold import clone, fold_all
+from headway.events.fold import clone, detach, fold_all
 from headway.events.views import JobRow, JobsView, RunView
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ class LiveJobs:
         """Return a run as of now, or as of seq ``upto``; None if the job is not held."""
         if upto is None:
             view = self.shared_run(job_id)
+            if view is not None and view.job.finished:  # nothing is folded on it any more: who asks again folds anew
+                self._jobs[job_id].run, self._jobs[job_id].run_count = None, 0
+                return detach(view)
             return clone(view) if view is not None else None
         events = self.events(job_id)
         if events is None:

@@ -18,8 +18,9 @@ import msgspec
 
 from headway.events.event import Event, refuse_malformed
 from headway.events.fold.table import VIEWS, fold_of
+from headway.events.views import RunView
 
-__all__ = ["clone", "fold", "fold_all"]
+__all__ = ["clone", "detach", "fold", "fold_all"]
 
 View = TypeVar("View", bound=msgspec.Struct)
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
@@ -55,6 +56,19 @@ def fold_all(view: View, events: Iterable[Event]) -> View:
 def clone(view: _Struct) -> _Struct:
     """Return a deep copy of a view: folding on, or changing the copy, leaves the original as it is."""
     return cast(_Struct, _deep(view))
+
+
+def detach(run: RunView) -> RunView:
+    """Give a run's view values of its own, in place: until then it shares them with the events that it was made of."""
+    run.state, run.issues, run.origin = _deep(run.state), _deep(run.issues), _deep(run.origin)
+    for action in run.actions:
+        if isinstance(action.output, dict | list):
+            action.output = _deep(action.output)
+        if action.state_changes or action.artifacts or action.usage:
+            action.state_changes = _deep(action.state_changes)
+            action.artifacts = _deep(action.artifacts)
+            action.usage = _deep(action.usage)
+    return run
 
 
 def _deep(value: Any) -> Any:
