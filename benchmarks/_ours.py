@@ -36,6 +36,13 @@ async def nap_async() -> int:
 
 
 @headway.tool
+async def nap_long() -> int:
+    """Sleep 100 ms without a thread."""
+    await asyncio.sleep(0.1)
+    return 1
+
+
+@headway.tool
 def nap_sync() -> int:
     """Sleep 10 ms in a thread."""
     time.sleep(0.01)
@@ -45,7 +52,7 @@ def nap_sync() -> int:
 def runtime(log: EventLog | None = None) -> Runtime:
     """Return a runtime with the tools of the cases."""
     made = Runtime(log=log)
-    for function in (noop, nap_async, nap_sync):
+    for function in (noop, nap_async, nap_long, nap_sync):
         made.register_tool(function)
     return made
 
@@ -131,6 +138,17 @@ async def _wall(tool: str, count: int) -> float:
     return (time.perf_counter() - began) * 1e3
 
 
+async def scopes(count: int) -> float:
+    """Return what runs of a 100 ms tool take, each in a scope of its own on one runtime, against one such run."""
+    made, proposal = runtime(), parse_proposal(_plans.flat(1, "nap_long"))
+    began = time.perf_counter()
+    await made.execute(proposal)
+    middle = time.perf_counter()
+    for run in [made.start(proposal, scope=headway.Scope.new()) for _ in range(count)]:
+        assert (await run).ok
+    return (time.perf_counter() - middle) / (middle - began)
+
+
 def _verified(plan: _plans.Plan) -> float:
     proposal = parse_proposal(plan)
     with Cpu() as cpu:
@@ -168,6 +186,7 @@ CASES: dict[str, Callable[..., Any]] = {
     "aged_durable": lambda events, count: _aged(store, events, count),
     "nap_async": lambda count: _wall("nap_async", count),
     "nap_sync": lambda count: _wall("nap_sync", count),
+    "scopes": scopes,
     "verify": lambda count: _verified(_plans.distinct(count)),
     "verify_text": verify_text,
     "verify_chain": lambda count: _verified(_plans.chain(count)),

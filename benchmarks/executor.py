@@ -51,6 +51,10 @@ def _durable(of: Lanes) -> Iterator[Figure]:
 def _waiting(of: Lanes) -> Iterator[Figure]:
     peers = (ASYNCIO, CAR_58, CAR_7)
     yield from of.figure("50 tools x 10 ms, async", "nap_async 50", "ms wall", at_most(15), peers, slow=3, seconds=5)
+    yield from of.figure(
+        "10 runs of a 100 ms tool in scopes of their own, against one", "scopes 10", "times", at_most(1.5),
+        rounds=5, seconds=5,
+    )  # fmt: skip
     yield from of.figure("50 tools x 10 ms, sync", "nap_sync 50", "ms wall", at_most(25), peers, slow=3, seconds=5)
 
 

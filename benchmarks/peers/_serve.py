@@ -24,7 +24,7 @@ Cases = Mapping[str, Callable[..., Any]]
 """Case name → function of the case's numbers, plain or async, that returns the figure."""
 
 
-WALL = frozenset({"nap_async", "nap_sync"})
+WALL = frozenset({"nap_async", "nap_sync", "scopes"})
 """The cases in wall time, which suffer from whoever else wants the CPU."""
 
 

@@ -98,6 +98,25 @@ async def test_retry_backs_off_and_counts() -> None:
     assert delays == [100, 200]
 
 
+async def test_a_level_changes_the_state_at_its_end_or_not_at_all() -> None:
+    made, gate = runtime(state={"k": 0})
+    running = asyncio.create_task(made.execute({"actions": [write("w", "k", 1), call("g", "gate")]}))
+    await gate.started.get()
+    assert dict(made.state.snapshot()) == {"k": 0}
+    gate.open.set()
+    assert (await running).ok
+    assert dict(made.state.snapshot()) == {"k": 1}
+    result = await made.execute({"actions": [write("w", "k", 2), call("f", "boom")]})
+    assert (result.outcome, dict(made.state.snapshot())) == ("aborted", {"k": 1})
+
+
+async def test_roll_back_goes_back_to_what_was_there_before_the_run() -> None:
+    made, _ = runtime(state={"k": 0})
+    plan = [write("a", "k", 1), write("b", "k", 2, dependencies=["a"]), call("f", "boom", dependencies=["b"])]
+    result = await made.execute({"actions": plan})
+    assert (result.outcome, dict(made.state.snapshot())) == ("aborted", {"k": 0})
+
+
 async def test_backoff_doubles_up_to_ten_seconds() -> None:
     made, _ = runtime(clock=VirtualClock(autojump=True))
     await made.execute({"actions": [call("a", "boom", failure_behavior="retry", max_retries=9)]})
