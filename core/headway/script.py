@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 def run_sync(
-    plan: Proposal | Submission, tools: Iterable[Callable[..., Any] | ToolEntry] = (), **options: Any
+    plan: Proposal | Submission, tools: Iterable[Callable[..., Any] | ToolEntry] | None = None, **options: Any
 ) -> ProposalResult:
     """Run a plan with ``tools`` on a :class:`Runtime` of its own, to its end, and return what became of each action.
 
+    Without ``tools`` a :class:`headway.Plan` brings the functions that it calls.
     ``options`` are those of :class:`Runtime`. Ctrl-C cancels the run and raises ``KeyboardInterrupt``. Raises what
     :meth:`Runtime.execute` raises, and :class:`Conflict` where an event loop runs: await ``execute`` there.
     """
@@ -30,6 +31,11 @@ def run_sync(
         pass
     else:
         raise Conflict("run_sync is for code outside an event loop: here, await Runtime().execute(plan)")
+
+    if tools is None:
+        from headway.plan.builder import Plan
+
+        tools = plan.functions if isinstance(plan, Plan) else ()
 
     async def run() -> ProposalResult:
         async with Runtime(**options) as runtime:

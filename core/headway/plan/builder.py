@@ -227,6 +227,11 @@ class Plan:
     def __repr__(self) -> str:
         return f"Plan({self._head.id!r}, {len(self._steps)} steps)"
 
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """The functions that the plan calls, its compensations among them: the tools to register for a run of it."""
+        return tuple(self._functions.values())
+
     @overload
     def call(self, tool: str, /, **parameters: Any) -> Step[Any]: ...
 

@@ -21,6 +21,7 @@ from headway import (
     Runtime,
     ToolContext,
     parse_proposal,
+    run_sync,
     tool,
     verify,
 )
@@ -133,6 +134,15 @@ async def test_a_plan_runs() -> None:
     assert result[joined.id].output == "u/a+u/b!"
     assert runtime.state["length"] == len("u/a+u/b!")
     assert (await runtime.execute_with_cancel(plan, CancellationToken())).ok
+
+
+def test_a_script_runs_a_plan_with_the_functions_that_it_calls() -> None:
+    plan = Plan()
+    joined = plan.call(join, plan.call(fetch, "u").output["links"]).undo(forget, "x")
+    assert plan.functions == (fetch, join, forget)
+    result = run_sync(plan)
+    assert result[joined.id].output == "u/a+u/b"
+    assert run_sync(plan, tools=[]).outcome == "rejected"
 
 
 def test_verify_knows_the_functions_that_a_plan_calls() -> None:
