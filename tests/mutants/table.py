@@ -797,4 +797,66 @@ STORED = [
     ),
 ]
 
-MUTANTS = [*EXECUTION, *LIMIT, *PLAN, *STORED]
+TOOLS = "tests/unit/tools/"
+OWN = RUNS + "test_own_values.py"
+
+VALUES = [
+    Mutant(
+        "the state shares values with events and results",
+        "execution/run.py",
+        "self.state.apply(changes)",
+        "self.state._commit(changes)",
+        (OWN,),
+    ),
+    Mutant(
+        "a reader gets the state's own value",
+        "state.py",
+        "return default if value is _MISSING else copy_value(value)",
+        "return default if value is _MISSING else value",
+        ("tests/unit/test_state.py",),
+    ),
+    Mutant(
+        "a policy gets the action's own parameters",
+        "policy/rules.py",
+        "self.function(apart(call))",
+        "self.function(call)",
+        (OWN,),
+    ),
+    Mutant(
+        "an estimate gets the action's own parameters",
+        "tools/estimate.py",
+        "estimate(copy_members(params))",
+        "estimate(params)",
+        (OWN,),
+    ),
+    Mutant(
+        "bytes become base64 in silence",
+        "jsonvalue.py",
+        "        if not _same(copied, value):",
+        "        if False:",
+        (TOOLS + "test_types.py",),
+    ),
+    Mutant(
+        "bytes in a plan become base64 in silence",
+        "jsonvalue.py",
+        "    if not _same(msgspec.json.decode(encoded), value):",
+        "    if False:",
+        (PLANS + "test_parse.py",),
+    ),
+    Mutant(
+        "a return annotation is no schema",
+        "tools/annotations.py",
+        "    return schema or None\n",
+        "    return None\n",
+        (TOOLS + "test_types.py",),
+    ),
+    Mutant(
+        "an output is checked by its outermost type alone",
+        "tools/quickcheck.py",
+        "bounded(value) and all(map(items, value))",
+        "bounded(value)",
+        (TOOLS + "test_types.py", TOOLS + "test_registry.py"),
+    ),
+]
+
+MUTANTS = [*EXECUTION, *LIMIT, *PLAN, *STORED, *VALUES]
