@@ -38,13 +38,16 @@ class Versioned(Protocol):
 class Rules:
     """All that may bring a rule into a run that is under way."""
 
-    def __init__(self, *holders: Versioned) -> None:
-        self._a, self._b, self._c, self._d = holders
+    def __init__(self, policies: Versioned, approvals: Versioned, results: Versioned, limiter: Versioned) -> None:
+        self._policies = policies
+        self._approvals = approvals
+        self._results = results
+        self._limiter = limiter
 
     @property
     def version(self) -> int:
         """A number that grows with each change of any rule."""
-        return self._a.version + self._b.version + self._c.version + self._d.version
+        return self._policies.version + self._approvals.version + self._results.version + self._limiter.version
 
 
 class Environment:
