@@ -31,8 +31,7 @@ def make_plan() -> headway.Plan:
 
 async def crawl(enough: int = ENOUGH, clock: headway.Clock = headway.SYSTEM_CLOCK) -> headway.ProposalResult:
     """Fetch pages until ``enough`` have come, and return what became of each."""
-    async with headway.Runtime(clock=clock) as runtime:
-        runtime.register_tool(fetch)
+    async with headway.Runtime(tools=[fetch], clock=clock) as runtime:
 
         def on_news(view: headway.RunView) -> None:
             fetched = sum(action.status == "succeeded" for action in view.actions)

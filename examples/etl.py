@@ -99,7 +99,7 @@ def main() -> None:
         plan = make_plan(Path(folder))
         checked = plan.verify()
         print(f"{len(plan.proposal().actions)} actions in {len(checked.levels)} levels, valid: {checked.valid}")
-        result = headway.run_sync(plan, tools=[extract, clean, load, report])
+        result = headway.run_sync(plan)  # with the functions that the plan calls as its tools
         total = Report.model_validate(result["report"].output)
         files = len(list(Path(folder).glob("*.csv")))
         print(f"{result.status}: {total.orders} orders of {total.days} days in {files} files")

@@ -75,9 +75,7 @@ async def research(
 
 async def answer_all() -> list[headway.ProposalResult]:
     """Work on three topics concurrently: two fit their budget, one does not."""
-    async with headway.Runtime() as runtime:
-        for tool in (search, summarise, write_answer):
-            runtime.register_tool(tool)
+    async with headway.Runtime(tools=[search, summarise, write_answer]) as runtime:
         tokens = headway.CostBudget(tokens=2 * TOKENS_A_PAGE)
         return list(
             await asyncio.gather(

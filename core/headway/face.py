@@ -189,15 +189,19 @@ class Face:
         """Return the schemas of the registered tools, sorted by name, for a model's prompt."""
         return self.registry.schemas()
 
-    def register_tool(self, tool: Callable[..., Any] | str) -> None:
-        """Register a function, async or sync (decorated with :func:`headway.tool` or as it is), or a mere name.
+    def register_tool(self, tool: Callable[..., Any] | ToolEntry | str) -> None:
+        """Register a function, async or sync (decorated with :func:`headway.tool` or as it is), an entry, or a name.
 
         The executor runs a tool that is only a name; it takes any parameters.
         """
+        self.register_tool_entry(self._entry(tool))
+
+    def _entry(self, tool: Callable[..., Any] | ToolEntry | str) -> ToolEntry:
+        if isinstance(tool, ToolEntry):
+            return tool
         if isinstance(tool, str):
-            self.register_tool_schema(ToolSchema(name=plain(tool, "a tool's name")))
-        else:
-            self.register_tool_entry(entry_of(tool))
+            return self._executor.entry(ToolSchema(name=plain(tool, "a tool's name")))
+        return entry_of(tool)
 
     def register_tool_schema(self, schema: ToolSchema) -> None:
         """Register a tool by its schema; the executor runs it."""

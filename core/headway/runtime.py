@@ -8,20 +8,19 @@
     async def greet(name: str) -> str:
         return f"hello {name}"
 
-    runtime = headway.Runtime()
-    runtime.register_tool(greet)
+    runtime = headway.Runtime(tools=[greet])
     result = await runtime.execute({"actions": [{"id": "a", "type": "tool_call", "tool": "greet",
                                                  "parameters": {"name": "you"}}]})
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from headway.arguments import expect, path_of, plain, shown_value
+from headway.arguments import expect, expect_many, path_of, plain, shown_value
 from headway.cancellation import CancellationToken
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import Conflict, InvalidInput
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from headway.inference.provider import InferenceProvider
     from headway.learning.memory import Memgine
     from headway.learning.trajectory_store import TrajectoryStore
+    from headway.tools.registry import ToolEntry
 
 SCOPE = "runtime"
 """The name that the log gives an embedded runtime's own ``state``, unless told otherwise."""
@@ -58,6 +58,7 @@ SCOPE = "runtime"
 class Runtime(Face):
     """Verifies plans and runs them on one state, one at a time, recording every step in ``log``.
 
+    ``tools`` are registered first: functions, entries, or mere names that the ``executor`` runs.
     ``log`` is an :class:`EventLog` in memory unless one is given; ``execute`` returns after the run's terminal event
     is committed in it. ``policies`` are asked before each action. ``executor`` runs the tools that were registered by
     name or schema alone. ``inference`` brings the tools infer, embed and classify. ``memgine``, ``auto_distill`` and
@@ -75,6 +76,7 @@ class Runtime(Face):
     def __init__(
         self,
         *,
+        tools: Iterable[Callable[..., Any] | ToolEntry | str] = (),
         state: StateStore | Mapping[str, Any] | None = None,
         log: EventLog | None = None,
         policies: PolicyEngine | None = None,
@@ -106,6 +108,8 @@ class Runtime(Face):
         )
         principal = plain(principal, "principal") if principal is not None else None
         self._empower(Powers(env, principal=principal, compat=compat))
+        for entry in [self._entry(tool) for tool in expect_many(tools, "tools")]:
+            self.register_tool_entry(entry)
         self._scope = self._supervisor.own(plain(scope, "scope"), state)
         if executor is not None:
             self.set_executor(executor)

@@ -54,7 +54,7 @@ def test_the_etl_loads_what_is_right_and_drops_what_is_not(tmp_path: Path, monke
     plan = etl.make_plan(tmp_path)
     assert len(plan.proposal().actions) == 200
     assert plan.verify().valid
-    result = headway.run_sync(plan, tools=[etl.extract, etl.clean, etl.load, etl.report])
+    result = headway.run_sync(plan)
     assert result.ok
     report = etl.Report.model_validate(result["report"].output)
 
@@ -92,9 +92,8 @@ async def test_the_research_agent_replans_and_keeps_its_budget(monkeypatch: pyte
 async def test_the_research_agent_gives_up_where_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = load("research_agent", monkeypatch)
     agent.LIBRARY.pop("library")  # the second source fails too
-    async with headway.Runtime() as runtime:
-        for tool in (agent.search, agent.summarise, agent.write_answer):
-            runtime.register_tool(tool)
+    tools = [agent.search, agent.summarise, agent.write_answer]
+    async with headway.Runtime(tools=tools) as runtime:
         result = await agent.research(runtime, "token buckets")
     assert (result.outcome, len(result.replan_lineage)) == ("aborted", 2)
 

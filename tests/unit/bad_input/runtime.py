@@ -159,6 +159,7 @@ CREATED = Made(
 
 CALLS: dict[str, dict[str, Any]] = {
     "Runtime": {
+        "tools": [echo],
         "state": {"k": 1},
         "log": New(lambda _: EventLog()),
         "policies": New(lambda _: PolicyEngine()),
@@ -295,6 +296,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "EventLog.subscribe": {"after": 0, "job_id": None},
     "EventLog.close": {},
     "Event": EVENT.fields,
+    "RunView.result": {},
     "fold": {"view": New(lambda _: RunView(JobRow("j"))), "event": CREATED},
     "CostBudget": {"tool_calls": 1, "actions": 1, "duration_ms": 1, "tokens": 1, "usd_micros": 1},
     "CostBudget.limits": {},
@@ -411,6 +413,7 @@ def started(_: Any) -> headway.RunHandle:
 
 SUBJECTS: dict[str, Any] = {
     "RunHandle": started,
+    "RunView": lambda _: RunView(JobRow("j")),
     "Scope": lambda _: headway.Scope("s"),
     "Runtime": runtime,
     "StateStore": lambda _: StateStore({"k": 1, "n": {"m": [1]}}),

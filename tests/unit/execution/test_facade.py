@@ -49,6 +49,30 @@ async def test_tools_that_are_only_names_go_to_the_executor() -> None:
     assert (result["a"].output, recorder.calls) == ({"tool": "named"}, [("named", {"x": 1})])
 
 
+async def test_tools_of_every_form_come_with_the_constructor() -> None:
+    async def plain(x: int) -> int:
+        return x + 1
+
+    recorder, registry = Recorder(), headway.ToolRegistry()
+    made = Runtime(tools=[plain, entry_of(tool_twice), "named"], executor=recorder, registry=registry)
+    actions = [
+        call("a", "plain", parameters={"x": 1}),
+        call("b", "tool_twice", parameters={"x": 4}),
+        call("c", "named"),
+    ]
+    result = await made.execute({"actions": actions})
+    assert [action.output for action in result.results] == [2, 8, {"tool": "named"}]
+    with pytest.raises(InvalidInput):
+        Runtime(tools=[tool_twice, 5], registry=(untouched := headway.ToolRegistry()))  # type: ignore[list-item]
+    assert untouched.names() == []
+    with pytest.raises(InvalidInput, match="tools must be a collection"):
+        Runtime(tools="named")
+
+
+def tool_twice(x: int) -> int:
+    return 2 * x
+
+
 async def test_set_executor_changes_who_runs_them_and_without_one_they_fail() -> None:
     made = Runtime()
     made.register_tool("named")
