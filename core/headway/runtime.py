@@ -46,6 +46,7 @@ from headway.tools.executor import Executor
 from headway.tools.registry import ToolRegistry
 
 if TYPE_CHECKING:
+    from headway.dispatch.protocol import Dispatcher
     from headway.inference.provider import InferenceProvider
     from headway.learning.memory import Memgine
     from headway.learning.trajectory_store import TrajectoryStore
@@ -65,12 +66,15 @@ class Runtime(Face):
     ``trajectory_store`` let the runtime learn from its runs. ``replan`` is a callback that proposes another plan when
     a run aborts (see :meth:`set_replan_callback`).
 
-    ``compat="car"`` takes plans with fields that the format does not know, and leaves those out.
     ``max_concurrency`` bounds the calls in flight; ``concurrency="car"`` runs a level that has an ``abort`` action one
-    by one, as CAR does. ``workspace`` is the folder that file tools work in. ``scope`` names the state in the log: give
-    runtimes with states of their own on one log scopes of their own. ``principal`` is on whose behalf it runs: policies
-    see it. The log knows a bucket by its tool's name: runtimes on one log whose limited tools have names in common
-    should share a ``limiter``, or the view of the limits shows one bucket for all.
+    by one, as CAR does. ``reuse="runtime"`` reuses the results of idempotent actions for as long as the runtime lives,
+    as CAR does; by default ("ttl") only for the time that their tools or :meth:`enable_tool_cache` say.
+    ``compat="car"`` takes plans with fields that the format does not know, and leaves those out.
+
+    ``dispatcher`` calls the tools, by default in this process. ``workspace`` is the folder that file tools work in.
+    ``scope`` names the state in the log: runtimes on one log and one scope share its state. ``principal`` is on whose
+    behalf it runs: policies see it. The log knows a bucket by its tool's name: runtimes on one log whose limited tools
+    have names in common should share a ``limiter``, or the view of the limits shows one bucket for all.
     """
 
     def __init__(
@@ -91,6 +95,8 @@ class Runtime(Face):
         clock: Clock = SYSTEM_CLOCK,
         max_concurrency: int = 64,
         concurrency: str = "level",
+        reuse: str = "ttl",
+        dispatcher: Dispatcher | None = None,
         workspace: Path | None = None,
         scope: str = SCOPE,
         principal: str | None = None,
@@ -103,6 +109,8 @@ class Runtime(Face):
             clock=clock,
             max_concurrency=max_concurrency,
             concurrency=concurrency,
+            reuse=reuse,
+            dispatcher=dispatcher,
             workspace=workspace,
             gates=Gates(expect(policies, PolicyEngine, "policies") if policies is not None else None),
         )

@@ -21,7 +21,7 @@ from headway.events.event import Event
 from headway.events.views import JobRow, RunView
 from headway.limits.bucket import TokenBucket
 from headway.plan.results import ActionResult, ActionStatus
-from headway.testing import ScriptedProvider, VirtualClock
+from headway.testing import FakeDispatcher, ScriptedProvider, VirtualClock
 from headway.tools.files.workspace import Workspace
 from tests.unit.bad_input.kit import Made, New, build
 from tests.unit.bad_input.plans import FEEDBACK, PLAN, SCHEMA, SMALL, WRITE
@@ -174,6 +174,8 @@ CALLS: dict[str, dict[str, Any]] = {
         "concurrency": "level",
         "workspace": New(lambda rig: rig.folder),
         "limiter": New(lambda _: RateLimiter(VirtualClock())),
+        "reuse": "ttl",
+        "dispatcher": New(lambda _: FakeDispatcher(VirtualClock())),
         "scope": "mine",
         "principal": "me",
         "compat": "car",

@@ -21,8 +21,8 @@ CORE = Path(headway.__file__).parent
 def stage() -> tuple[headway.Runtime, FakeDispatcher]:
     """Return a runtime whose tools must not be called, and the fake that answers for them."""
     clock = VirtualClock(autojump=True)
-    made = headway.Runtime(clock=clock)
-    fake = made._powers.env.dispatcher = FakeDispatcher(clock)
+    fake = FakeDispatcher(clock)
+    made = headway.Runtime(clock=clock, dispatcher=fake)
 
     for name in ("fetch", "book", "refund", "pay"):
 

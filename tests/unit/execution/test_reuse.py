@@ -101,8 +101,7 @@ async def test_a_read_after_a_write_sees_what_was_written() -> None:
 
 
 async def test_by_cars_rule_it_sees_what_was_there_before() -> None:
-    made, _ = runtime()
-    made._powers.env.reuse.idempotency.keep = True  # what Environment(reuse="runtime") sets
+    made, _ = runtime(reuse="runtime")
     reader(made)
     result = await made.execute(READ_WRITE_READ)
     assert (result["first"].output, result["second"].output, result["second"].attempts) == ("old", "old", 0)
