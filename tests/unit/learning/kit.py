@@ -13,10 +13,15 @@ from headway.testing import VirtualClock
 from tests.unit.execution.kit import runtime
 
 
-async def ran(*actions: dict[str, Any], **fields: Any) -> tuple[RunView, list[Event]]:
-    """Return the view and the events of a run of these actions on the tools of the runtime's kit."""
+async def ran(*actions: dict[str, Any], cached: str | None = None, **fields: Any) -> tuple[RunView, list[Event]]:
+    """Return the view and the events of a run of these actions on the tools of the runtime's kit.
+
+    Results of the tool ``cached`` are reused.
+    """
     log = EventLog(clock=VirtualClock())
     made, _ = runtime(log=log, clock=VirtualClock(autojump=True))
+    if cached is not None:
+        made.enable_tool_cache(cached, 3600)
     result = await made.execute({"actions": list(actions), **fields})
     events = await log.read(limit=100_000)
     return fold_all(RunView(JobRow(result.job_id)), events), events

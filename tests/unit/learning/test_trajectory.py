@@ -77,7 +77,7 @@ async def test_retries_and_times_are_told() -> None:
 
 async def test_what_another_call_answered_is_told_as_such() -> None:
     again = {"idempotent": True, "parameters": {"x": 1}}
-    made = await traced(call("a", **again), call("b", dependencies=["a"], **again))
+    made = await traced(call("a", **again), call("b", dependencies=["a"], **again), cached="echo")
     succeeded = [(e.action_id, e.attempt, e.data.get("reused")) for e in made.events if e.kind == "action_succeeded"]
     assert succeeded == [("a", 1, None), ("b", None, True)]
 

@@ -248,7 +248,7 @@ async def test_what_a_cache_answered_is_no_call_that_succeeded(tmp_path: Path) -
     store = TrajectoryStore(tmp_path)
     again = {"failure_behavior": "retry", "idempotent": True}
     hits = [call(f"hit{n}", "flaky", dependencies=["a"], **again) for n in range(9)]
-    store.append(await traced(call("a", "flaky", **again), *hits))
+    store.append(await traced(call("a", "flaky", **again), *hits, cached="flaky"))
     assert store.feedback().tool_success_rates == {"flaky": 1 / 3}
 
 
