@@ -211,7 +211,7 @@ EXECUTION = [
         "execution/level.py",
         "        output, changes = perform(action, self.state)\n",
         "        output, changes = perform(action, self.run_.state.raw())\n        self.run_.state.apply(changes)\n",
-        (RUNS + "test_model.py", RUNS + "test_determinism.py", RUNS + "test_facade.py"),
+        (RUNS + "test_failing.py", RUNS + "test_model.py"),
     ),
     Mutant(
         "an action runs though a dependency did not succeed",
