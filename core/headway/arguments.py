@@ -1,4 +1,4 @@
-"""Arguments that callers hand in: looked at once, where they come in, and refused in one line."""
+"""Arguments that callers hand in: checked where they come in, and refused in one line."""
 
 from __future__ import annotations
 

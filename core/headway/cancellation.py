@@ -38,7 +38,7 @@ class CancellationToken:
         return True
 
     def kill(self, reason: str = "killed by operator", by: str = "") -> bool:
-        """Ask for a stop at once, in-flight calls included; return False if that was asked already."""
+        """Ask for an immediate stop, in-flight calls included; return False if that was asked already."""
         reason, by = _line(reason), _line(by)
         with self._lock:
             if self._kill_reason is not None:
@@ -50,11 +50,11 @@ class CancellationToken:
         return True
 
     def is_cancelled(self) -> bool:
-        """Whether a stop was asked for, soft or hard."""
+        """Return whether a stop was asked for, soft or hard."""
         return self._reason is not None
 
     def is_killed(self) -> bool:
-        """Whether a hard stop was asked for."""
+        """Return whether a hard stop was asked for."""
         return self._kill_reason is not None
 
     @property
@@ -64,7 +64,7 @@ class CancellationToken:
 
     @property
     def by(self) -> str:
-        """Who asked; empty if unknown."""
+        """The name of whoever asked; empty if unknown."""
         return self._by
 
     @property
@@ -74,7 +74,7 @@ class CancellationToken:
 
     @property
     def kill_by(self) -> str:
-        """Who asked for the hard stop."""
+        """The name of whoever asked for the hard stop."""
         return self._kill_by
 
     def listen(self, callback: Callable[[], object]) -> Callable[[], None]:

@@ -17,7 +17,7 @@ from headway.numbers import LONGEST_S
 
 
 class TimerHandle(Protocol):
-    """What :meth:`Clock.call_later` returns."""
+    """The timer that :meth:`Clock.call_later` returns."""
 
     def cancel(self) -> None:
         """Stop the timer; doing so twice, or after it fired, is harmless."""

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from headway.jobs.job import LiveJob
 
 MAX_JOBS = 32
-"""How many jobs run side by side; those beyond stay queued."""
+"""The number of jobs that run side by side; those beyond stay queued."""
 
 
 class Engine(Face):

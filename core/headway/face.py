@@ -1,4 +1,4 @@
-"""What :class:`headway.Runtime` and :class:`headway.Engine` have in common: tools, limits, gates, and starting runs.
+"""The common part of :class:`headway.Runtime` and :class:`headway.Engine`: tools, limits, gates, and starting runs.
 
 CAR's ``set_…``, ``with_…`` and ``register_…`` names stand here once. A face holds powers and hands them, with each
 submission, to the supervisor of its log.
@@ -78,7 +78,7 @@ class Face:
         cancel: CancellationToken | None = None,
         progress: Callable[[RunView], object] | None = None,
     ) -> RunHandle:
-        """Start a run and return its handle at once; many may be in progress.
+        """Start a run and return its handle immediately; many may be in progress.
 
         ``scope`` is a :class:`headway.Scope`, or the name of one that the log may know: ``Scope.new()`` is an empty
         state of its own; None is the face's own (a :class:`headway.Runtime`'s ``state``, for an

@@ -1,4 +1,4 @@
-"""What ``headway.toml`` gives an engine besides tools: replanning, rights, a model, and learning."""
+"""Provision of an engine from ``headway.toml``, tools aside: replanning, rights, a model, and learning."""
 
 from __future__ import annotations
 

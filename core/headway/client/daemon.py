@@ -24,7 +24,7 @@ POLL_S = 0.05
 
 
 class DaemonInfo(msgspec.Struct):
-    """What ``daemon.json`` holds: ``socket`` of the operator API, ``url`` of the A2A endpoint."""
+    """The content of ``daemon.json``: ``socket`` of the operator API, ``url`` of the A2A endpoint."""
 
     pid: int
     socket: str

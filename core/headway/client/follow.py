@@ -79,7 +79,7 @@ class Follower:
             delay = min(2 * delay, LONGEST_DELAY_S)
 
     def _lasted(self, now: float) -> bool:
-        """Whether the connection was a real one, not one that was accepted and dropped."""
+        """True if the connection was a real one, not one that was accepted and dropped."""
         return self._connected_at is not None and now > self._connected_at + LONGEST_DELAY_S
 
     async def _connection(self) -> AsyncGenerator[list[Event], None]:

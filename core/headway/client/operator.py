@@ -194,7 +194,7 @@ class OperatorClient:
         return await self._ask("POST", "/prune", dict[str, Any], timeout=SLOW_S)
 
     async def stop(self, *, now: bool = False) -> None:
-        """Stop the daemon: runs are cancelled and get a grace to end, or are killed at once with ``now``."""
+        """Stop the daemon: runs are cancelled and get a grace to end, or are killed immediately with ``now``."""
         await self._ask("POST", "/stop", dict[str, Any], body={"now": now})
 
 

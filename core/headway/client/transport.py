@@ -1,4 +1,4 @@
-"""How requests travel: one httpx client over a Unix socket or a URL, with a time limit on every wait."""
+"""Transport of requests: one httpx client over a Unix socket or a URL, with a time limit on every wait."""
 
 from __future__ import annotations
 

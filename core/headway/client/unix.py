@@ -20,7 +20,7 @@ import httpcore
 import httpx
 
 CONNECTIONS = 100
-"""How many connections a client may hold at once; each stream that is followed holds one."""
+"""The number of connections that a client may hold; each stream that is followed holds one."""
 
 IDLE_S = 5.0
 """Seconds after which an idle connection is not used again: less than the daemon lets it live."""
@@ -88,7 +88,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         return self._plug if info == "socket" else None
 
     def _is_readable(self) -> bool:
-        """Whether an idle connection has something to tell: its end, or what nobody asked for."""
+        """Return whether an idle connection has something to tell: its end, or what nobody asked for."""
         if self._plug.fileno() < 0:
             return True
         poll = select.poll()

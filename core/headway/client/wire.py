@@ -1,4 +1,4 @@
-"""What the operator API answers where no view or result says it already. Both of its sides import it from here."""
+"""Answers of the operator API that no view or result says already. Both of its sides import it from here."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import msgspec
 from headway.events.views import JobRow
 
 API_PREFIX = "/operator/v1"
-"""Where the operator API's routes begin."""
+"""The prefix of the operator API's routes."""
 
 ACTOR_HEADER = "X-Headway-Actor"
-"""Who gives a command, as the audit records it (UTF-8). Without it: the daemon's own user, ``unix:<uid>``."""
+"""The header that names who commands, for the audit (UTF-8). Without it: the daemon's own user, ``unix:<uid>``."""
 
 KEEP_ALIVE_S = 15.0
 """Seconds of silence after which an event stream sends a comment, so that both ends see a dead connection."""

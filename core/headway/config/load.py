@@ -43,7 +43,7 @@ def load_config(
 ) -> Config:
     """Return the configuration that holds at ``start`` (default: the working directory).
 
-    ``file`` is read instead of searching for one; without a find, the search goes on from ``also`` upwards.
+    ``file`` is read instead of searching for one; without a find, the search continues from ``also`` upwards.
     ``overrides`` maps dotted keys to values (flags; None = not given) and wins over ``HEADWAY_*`` variables of ``env``
     (default: the process's), which win over the file. Raises :class:`headway.errors.InvalidConfig`, all that is wrong
     in its ``details["issues"]``, the first of it in its message.

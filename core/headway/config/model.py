@@ -1,4 +1,4 @@
-"""What ``headway.toml`` may say: one strict model a section.
+"""The settings of ``headway.toml``: one strict model a section.
 
 Types are exact (``port = "8420"`` is an error, not a number) and unknown keys are refused, because a key that is
 misspelt and ignored is worse than none. Durations end in ``_secs``, ``_ms`` or ``_days``, sizes in ``_bytes``.

@@ -1,4 +1,4 @@
-"""Where a value of the configuration came from."""
+"""The source that a value of the configuration came from."""
 
 from __future__ import annotations
 

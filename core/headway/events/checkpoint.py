@@ -90,7 +90,7 @@ class Checkpoint(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True)
 
     @property
     def info(self) -> CheckpointInfo:
-        """What a list shows of it."""
+        """The facts of it that a list shows."""
         return CheckpointInfo(
             self.checkpoint_id,
             self.kind,
@@ -162,7 +162,7 @@ def decode_checkpoint(body: bytes | str) -> Checkpoint:
 
 
 class StateDiff(msgspec.Struct):
-    """What a restore would change: keys that come back, keys that go, and values ``[now, then]``."""
+    """The changes that a restore would make: keys that come back, keys that go, and values ``[now, then]``."""
 
     checkpoint_id: str
     scope: str
@@ -172,7 +172,7 @@ class StateDiff(msgspec.Struct):
 
     @property
     def empty(self) -> bool:
-        """Whether the state is the checkpoint's already."""
+        """True if the state is the checkpoint's already."""
         return not (self.added or self.removed or self.changed)
 
 

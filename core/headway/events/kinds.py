@@ -163,7 +163,7 @@ TERMINAL_ACTION = frozenset({ACTION_SUCCEEDED, ACTION_FAILED, ACTION_REJECTED, A
 LEARNING = frozenset(
     {SKILL_DISTILLED, SKILL_EVOLVED, SKILL_DEPRECATED, EVOLUTION_TRIGGERED, CONSOLIDATED, LEARNING_FAILED}
 )
-"""What was learned from runs: of no job, in no view."""
+"""The kinds that tell what was learned from runs: of no job, in no view."""
 
 ALL = frozenset(value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str))
 """Every kind that this version writes."""

@@ -21,7 +21,7 @@ from headway.events.subscription import Subscription
 from headway.numbers import MOST, whole_number
 
 MAX_EVENTS = 100_000
-"""How many events a log in memory keeps unless told otherwise: some 50 MB, the events of 40,000 actions."""
+"""The number of events that a log in memory keeps unless told otherwise: some 50 MB, the events of 40,000 actions."""
 
 _SLACK = 4  # a log sheds when it holds a quarter more than it keeps
 
@@ -53,7 +53,7 @@ class EventLog:
     ``supervisor`` runs the jobs that it records, if any.
 
     For subclasses: ``_tail`` holds the newest committed events, ``_tail_after`` the seq just before its first;
-    ``tail_limit`` bounds it (0 = it holds everything), ``last_seq`` is where an existing log goes on.
+    ``tail_limit`` bounds it (0 = it holds everything), ``last_seq`` is where an existing log continues.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class EventLog:
 
     @property
     def full(self) -> bool:
-        """Whether a disk refuses what was appended: never in memory."""
+        """True while a disk refuses what was appended: never in memory."""
         return False
 
     @property
     def closed(self) -> bool:
-        """Whether the log has ended."""
+        """True once the log has ended."""
         return self._closed
 
     def statistics(self) -> LogStatistics:
@@ -102,7 +102,7 @@ class EventLog:
         return LogStatistics(len(self._tail), dropped, self._last_seq, self._keep, len(self._waiting))
 
     def append(self, *events: Event) -> None:
-        """Put events at the end of the log, in order, and return at once.
+        """Put events at the end of the log, in order, and return immediately.
 
         ``seq`` is assigned, and ``ts`` from the clock where it is 0. The log keeps the events themselves: do not change
         them afterwards. An event that is in a log already is copied. Raises :class:`StoreError` on a closed log, and

@@ -45,7 +45,7 @@ class Header(msgspec.Struct, omit_defaults=False):
 
 
 class Problem(msgspec.Struct):
-    """What is wrong with a recording. ``severity``: error (not a sound recording) or warning; lines count from 1.
+    """A fault of a recording. ``severity``: error (not a sound recording) or warning; lines count from 1.
 
     ``check``: header, schema, torn, size, seq, ts, kind, secret.
     """

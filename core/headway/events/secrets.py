@@ -1,4 +1,4 @@
-"""What looks like a secret, and events without it. A recording is made to be shared; its log is not touched."""
+"""Values that look like secrets, and events without them. A recording is made to be shared; its log is not touched."""
 
 from __future__ import annotations
 

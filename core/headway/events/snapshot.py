@@ -14,7 +14,7 @@ from headway.events.fold.table import VIEWS, log_views
 from headway.events.views import BudgetView, JobsView, LimitsView, RunView
 
 FINISHED = 8
-"""How many finished runs :meth:`Snapshot.fold` keeps whole, besides those that are not finished."""
+"""The number of finished runs that :meth:`Snapshot.fold` keeps whole, besides those that are not finished."""
 
 
 class Snapshot:

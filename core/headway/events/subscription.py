@@ -44,7 +44,7 @@ class Subscription:
 
     @property
     def lag(self) -> int:
-        """How many committed events this reader is behind (events of other jobs included)."""
+        """The number of committed events that this reader is behind (events of other jobs included)."""
         return max(0, self._log.last_seq - self.cursor)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What can be read from the log: the views.
+"""The views: what can be read from the log.
 
 A view is plain data made by :func:`headway.events.fold.fold` and by nothing else. It holds facts; what depends on
 the present time is asked of it (``bucket.level(now_ms)``). Views are msgspec structs: they compare by value, encode
@@ -55,7 +55,7 @@ class ActionView(msgspec.Struct):
 
     @property
     def done(self) -> bool:
-        """Whether the action is settled."""
+        """True once the action is settled."""
         return self.finished_ms is not None
 
 
@@ -101,7 +101,7 @@ class JobRow(msgspec.Struct):
 
     @property
     def finished(self) -> bool:
-        """Whether the job has reached a terminal status."""
+        """True once the job has reached a terminal status."""
         return self.status in ("completed", "failed", "cancelled")
 
 
@@ -128,7 +128,7 @@ class RunView(msgspec.Struct, dict=True):
 
     @cached_property
     def positions(self) -> dict[str, int]:
-        """Where each action id is in :attr:`actions`; derived, so neither encoded nor compared."""
+        """The position of each action id in :attr:`actions`; derived, so neither encoded nor compared."""
         return {view.id: position for position, view in reversed(list(enumerate(self.actions)))}
 
     def result(self) -> ProposalResult:

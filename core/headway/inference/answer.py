@@ -1,4 +1,4 @@
-"""What a provider gives back, and what that used and cost."""
+"""The answers of a provider, and what they used and cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Prices(msgspec.Struct, frozen=True):
-    """What tokens cost: micro-dollars per million tokens, as integers.
+    """The price of tokens: micro-dollars per million tokens, as integers.
 
     The price list's "$0.15 per million input tokens" is ``input=150_000``.
     """
@@ -31,7 +31,7 @@ class Prices(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What one call used.
+    """The usage of one call.
 
     ``estimated``: the service told no tokens, these are a quarter of the bytes of text. ``cost`` is in millionths of
     a US dollar, None where no price is known.

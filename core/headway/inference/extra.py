@@ -1,4 +1,4 @@
-"""What the extra ``headway[local]`` installs, looked for without importing it."""
+"""The packages that the extra ``headway[local]`` installs, looked for without importing it."""
 
 from __future__ import annotations
 

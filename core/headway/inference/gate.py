@@ -1,4 +1,4 @@
-"""At most so many calls at once, first come first served."""
+"""A bound on concurrent calls, first come first served."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Inference: one small protocol for whatever answers, embeds and classifies text.
 
 Local models, a service over HTTP and a test's script are all an :class:`InferenceProvider`. Any object with its three
-methods serves; :class:`Provider` is the base that spares an implementation the checks, the limit on calls at once and
+methods serves; :class:`Provider` is the base that spares an implementation the checks, the limit on calls and
 ``classify``.
 """
 
@@ -61,18 +61,18 @@ class Provider:
     """The base of a provider: implement ``_infer``, ``_embed`` or both.
 
     ``classify`` compares vectors where there is ``_embed``, else asks the model by ``_infer``. At most
-    ``max_concurrency`` calls run at once, of all three together; the others wait in order.
+    ``max_concurrency`` calls run concurrently, of all three together; the others wait in order.
     """
 
     name = "provider"
-    """What errors call it."""
+    """The name that errors call it by."""
 
     def __init__(self, *, max_concurrency: int = 1) -> None:
         self._gate = Gate(max_concurrency)
 
     @property
     def max_concurrency(self) -> int:
-        """How many calls run at once."""
+        """The number of calls that run concurrently."""
         return self._gate.limit
 
     def lacks(self, part: Part) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from headway.errors import InferenceError
 
 SHARPNESS = 0.05
-"""How far apart two cosines must be for their scores to differ by a factor of e."""
+"""The distance between two cosines whose scores differ by a factor of e."""
 
 MAX_ANSWER_TOKENS = 256  # some models think aloud before they name the number
 

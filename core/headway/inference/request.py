@@ -1,4 +1,4 @@
-"""What a provider is asked, checked once: bounds that hold for every provider, refused in one line."""
+"""Requests to a provider, checked once: bounds that hold for every provider, refused in one line."""
 
 from __future__ import annotations
 

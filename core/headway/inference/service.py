@@ -29,7 +29,7 @@ _MAX_ERROR_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long and how often a service is asked: see :class:`headway.inference.http.HttpProvider`."""
+    """The patience with a service, in time and attempts: see :class:`headway.inference.http.HttpProvider`."""
 
     timeout: float
     connect_timeout: float

@@ -21,7 +21,7 @@ NOT_RUN = "not run: the plan was rejected"
 
 
 class JobSpec(msgspec.Struct, frozen=True):
-    """What a job is beside its plan.
+    """The facts of a job beside its plan.
 
     ``scope`` names the state it works on, ``origin`` is the caller's own data, ``session`` that of the policies.
     """
@@ -135,7 +135,7 @@ def _rejected(ids: Sequence[str], texts: Mapping[str, Sequence[str]]) -> int:
 
 
 def checkpoint_restored(checkpoint_id: str, scope: str, state: dict[str, Any], by: str = "") -> list[Event]:
-    """Return the events that set a scope's state, to be appended at once: one, and more for what does not fit in it."""
+    """Return the events that set a scope's state, to be appended as one: one, and more for what does not fit in it."""
     first, *more = parts(state)
     data = {"checkpoint_id": checkpoint_id, "scope": scope, "state": first, "by": by}
     return [Event(kinds.CHECKPOINT_RESTORED, data), *(committed(scope, setting(part)) for part in more)]

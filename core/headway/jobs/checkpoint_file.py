@@ -1,4 +1,4 @@
-"""Checkpoints of an embedded runtime: its state and its last run, to go back to or to go on from.
+"""Checkpoints of an embedded runtime: its state and its last run, to go back to or to continue from.
 
 A checkpoint is data: it can be kept in a file and loaded by another process. Restoring sets the state; continuing
 starts a new run that does what the checkpoint's run had left to do. What a runtime has besides (tools, policies,
@@ -6,7 +6,7 @@ limits) is not restored: the names of the tools, the levels of the buckets and t
 compared. A file is data from anywhere: nothing of it is used before all of it has been looked at.
 
 What an abort is about to roll back counts as rolled back in a checkpoint that is taken meanwhile: its compensations may
-have run, and a run that goes on from there has to do it again.
+have run, and a run that continues from there has to do it again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def results_of(run: Run) -> list[ActionResult]:
 
 
 def _is_undone(run: Run) -> bool:
-    """Whether an abort is on its way that has not rolled back yet."""
+    """Return whether an abort is on its way that has not rolled back yet."""
     return run.stop is not None and run.stop.rolls_back and not run.sealed
 
 
@@ -188,7 +188,7 @@ def plan_to_continue(checkpoint: Checkpoint) -> tuple[Graph, dict[str, Any]]:
 def missing_tools(checkpoint: Checkpoint, registry: ToolRegistry) -> list[str]:
     """Return the names of the tools that ``registry`` lacks and the checkpoint's plan may yet call, sorted.
 
-    That is by actions that are left, and to undo them should the run that goes on abort.
+    That is by actions that are left, and to undo them should the run that continues abort.
     """
     left = set(checkpoint.remaining())
     actions = {action.id: action for action in plan_of(checkpoint).proposal.actions} if left else {}

@@ -35,7 +35,7 @@ Begin = Callable[["Course", LiveJob], Awaitable[ProposalResult | None]]
 
 
 class Course:
-    """What a submission leads to. ``jobs`` are those that there were so far, the present one last."""
+    """The runs that a submission leads to. ``jobs`` are those that there were so far, the present one last."""
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class RunHandle:
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended and its result is there."""
+        """True once the run has ended and its result is there."""
         return self._course.task.done()
 
     @property
@@ -66,7 +66,7 @@ class RunHandle:
         return not self.done and self._course.token.cancel(reason, by)
 
     def kill(self, reason: str = "killed by caller", by: str = "") -> bool:
-        """Ask the run to stop at once: calls in flight are cut off too. False if that was asked already."""
+        """Ask the run to stop immediately: calls in flight are cut off too. False if that was asked already."""
         return not self.done and self._course.token.kill(reason, by)
 
     def __await__(self) -> Generator[Any, None, ProposalResult]:

@@ -24,7 +24,7 @@ from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus
 from headway.store import Reader
 
 RECENT_JOBS = 20
-"""How many jobs a list of all checkpoints looks at."""
+"""The number of jobs that a list of all checkpoints looks at."""
 
 
 class History:

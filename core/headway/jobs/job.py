@@ -43,7 +43,7 @@ class LiveJob:
 
     @property
     def ending(self) -> bool:
-        """Whether the terminal event is in the log, so that no request can change the end."""
+        """True once the terminal event is in the log, so that no request can change the end."""
         return self.done.is_set() or (self.run is not None and self.run.sealed)
 
     def move(self, status: JobStatus) -> None:

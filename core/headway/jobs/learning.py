@@ -1,4 +1,4 @@
-"""What a runtime gives its learner after each run: the run's view and its events, read back from the log."""
+"""The material that a learner gets after each run: the run's view and its events, read back from the log."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from headway.policy.files import RuleSet, find_policies, load_policies
 from headway.policy.watch import LOOK_MS, watch_policies
 
 LOOK_S = LOOK_MS / 1000
-"""How often is looked whether there is a folder by now."""
+"""Seconds between two looks for a folder that is not there yet."""
 
 
 class PolicyFiles:

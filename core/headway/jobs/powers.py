@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Room:
-    """How many jobs of one face run side by side; None: any number."""
+    """The places for jobs of one face that run side by side; None: any number."""
 
     def __init__(self, size: int | None = None) -> None:
         self._places = asyncio.Semaphore(size) if size is not None else None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headway.jobs.supervisor import Supervisor
 
 ON_RESTART = ("resume", "fail")
-"""What becomes of unfinished jobs: they resume, or are closed as interrupted."""
+"""The choices for unfinished jobs: they resume, or are closed as interrupted."""
 
 
 async def unfinished(log: EventLog, scope: str | None = None) -> list[str]:

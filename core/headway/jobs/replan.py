@@ -45,7 +45,7 @@ class FailedAction(msgspec.Struct, frozen=True):
 
 
 class ReplanContext(msgspec.Struct, frozen=True):
-    """What a replan callback is told. ``attempt`` counts from 1; ``state`` is the state after the roll-back.
+    """The facts that a replan callback is told. ``attempt`` counts from 1; ``state`` is the state after the roll-back.
 
     All of it is the callback's own: what it changes here changes no state, no event and no result.
     """
@@ -83,7 +83,7 @@ def callback_of(callback: ReplanCallback) -> Ask:
 
 
 class ReplanConfig(msgspec.Struct, frozen=True):
-    """How to replan: at most ``max_replans`` times (0: never), ``delay_ms`` after each failure; with
+    """Settings of replanning: at most ``max_replans`` times (0: never), ``delay_ms`` after each failure; with
     ``verify_before_execute`` a plan that ``verify`` finds invalid in the present state is not run.
     """
 
@@ -97,7 +97,7 @@ class ReplanConfig(msgspec.Struct, frozen=True):
 
 
 class Replan:
-    """How runs are replanned: not at all until both a callback and a config with ``max_replans`` are set."""
+    """The replanning of runs: none at all until both a callback and a config with ``max_replans`` are set."""
 
     def __init__(self, callback: ReplanCallback | None = None, config: ReplanConfig | None = None) -> None:
         self.callback: Ask | None = None
@@ -108,7 +108,7 @@ class Replan:
 
     @property
     def enabled(self) -> bool:
-        """Whether an abort leads to another plan."""
+        """True if an abort leads to another plan."""
         return self.callback is not None and self.config.max_replans > 0
 
     def set_callback(self, callback: ReplanCallback | None) -> None:

@@ -1,4 +1,4 @@
-"""Revival: a job whose process is gone goes on in this one, from its log.
+"""Revival: a job whose process is gone resumes in this one, from its log.
 
 Only where it can mean the same: in the workspace that it started in. By the write-ahead rule a finished action never
 runs again; one that was in flight runs again if it is idempotent, and is failed as ``interrupted`` if it is not.
@@ -30,7 +30,7 @@ from headway.tools.registry import ToolRegistry
 
 
 class CannotGoOn(Exception):
-    """The job cannot go on here; the text says why."""
+    """The job cannot resume here; the text says why."""
 
 
 class Cancelled(CannotGoOn):
@@ -54,7 +54,7 @@ async def revive(store: Reader, row: JobRow, workspace: Path | None, registry: T
 
     Raises :class:`CannotGoOn` if it must be closed: it was cancelled, began in another workspace, or has yet to call
     tools that are not in ``registry``, or to do what ``gates`` do not allow. One that was cancelled after it had
-    aborted goes on all the same: what an abort undoes is undone.
+    aborted resumes all the same: what an abort undoes is undone.
     """
     created = await _first(store, row.job_id, kinds.JOB_CREATED)
     if created is None or not created.data.get("graph"):

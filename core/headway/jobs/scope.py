@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headway.jobs.course import Course
 
 PRIVATE = "job:"
-"""How the names of scopes begin that belong to one job."""
+"""The beginning of the names of scopes that belong to one job."""
 
 
 class Scope:
@@ -52,7 +52,7 @@ class Scope:
 
     @property
     def busy(self) -> bool:
-        """Whether a run works on the state or waits for its turn."""
+        """True while a run works on the state or waits for its turn."""
         alive = any(not course.task.get_loop().is_closed() for course in self.courses)
         return alive or self.turn.occupied
 

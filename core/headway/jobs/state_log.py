@@ -1,4 +1,4 @@
-"""What a log was told of a scope's state.
+"""The part of a scope's state that its log was told.
 
 Runs record what they change. What other code changes between them (``runtime.state.set(…)``, a state given to the
 constructor) is recorded just before the next run, so that the log's fold gives the state that each run really saw.
@@ -66,7 +66,7 @@ class StateLog:
         self.values = self._store = None
 
     def _is_of(self, state: StateStore) -> bool:
-        """Whether what was last noted was ``state``."""
+        """Return whether what was last noted was ``state``."""
         return self._store is not None and self._store() is state
 
 

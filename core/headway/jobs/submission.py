@@ -100,6 +100,6 @@ class Submission(_Plan, frozen=True, kw_only=True):
 
     @property
     def replanning(self) -> Replan | None:
-        """How to replan; None: as the face does."""
+        """The replanning of this submission; None: the face's."""
         assert self.replan is None or isinstance(self.replan, Replan)
         return self.replan

@@ -57,14 +57,14 @@ class Supervisor:
 
     @property
     def store(self) -> Store:
-        """Where the log's past is read."""
+        """The store that the log's past is read from."""
         from headway.store import store_of
 
         return store_of(self.log)
 
     @property
     def history(self) -> History:
-        """What the log says of jobs of any age."""
+        """The history of jobs of any age, as the log has it."""
         from headway.jobs.history import History
 
         return History(self.store)
@@ -158,7 +158,7 @@ class Supervisor:
         job_id: str | None = None,
         begin: Begin | None = None,
     ) -> Course:
-        """Put a submission in the line of its scope and return its course at once. Needs a running event loop."""
+        """Put a submission in the line of its scope and return its course immediately. Needs a running event loop."""
         if self.draining is not None:
             raise Unavailable(f"no new work is taken: {self.draining}")
         course = Course(self, powers, submission, scope, token or CancellationToken(), job_id=job_id, begin=begin)

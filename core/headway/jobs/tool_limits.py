@@ -1,4 +1,4 @@
-"""What tools declare of themselves, their rate limits and times to live, kept in step with the registry."""
+"""Limits that tools declare of themselves, their rates and times to live, kept in step with the registry."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from headway.errors import InvalidTransition
 
 
 class JobStatus(StrEnum):
-    """Where a job stands. The last three are final."""
+    """The status of a job. The last three are final."""
 
     QUEUED = "queued"
     RUNNING = "running"

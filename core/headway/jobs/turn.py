@@ -36,7 +36,7 @@ _inside: contextvars.ContextVar[tuple[Stay, ...]] = contextvars.ContextVar("head
 class Turn:
     """The line before one state, first come, first served. ``run`` is the run whose turn it is.
 
-    It may be used by one event loop after another, not by two at once: who holds it or waits for it on a loop that is
+    It may be used by one event loop after another, not by two together: who holds it or waits for it on a loop that is
     closed is left out.
     """
 
@@ -47,7 +47,7 @@ class Turn:
 
     @property
     def occupied(self) -> bool:
-        """Whether somebody has the turn."""
+        """True while somebody has the turn."""
         return self._stay is not None and not self._stay.loop.is_closed()
 
     @asynccontextmanager

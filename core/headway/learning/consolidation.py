@@ -15,7 +15,7 @@ FORGOTTEN = 0.05
 
 
 class Consolidation(msgspec.Struct, frozen=True):
-    """What a consolidation did: how many facts there were, there are, were merged into others, were forgotten."""
+    """The report of a consolidation: how many facts there were, there are, were merged into others, were forgotten."""
 
     before: int
     after: int

@@ -1,4 +1,4 @@
-"""What may be kept of a value, and of an error, that must not be kept itself."""
+"""Digests of values and errors that must not be kept themselves."""
 
 from __future__ import annotations
 

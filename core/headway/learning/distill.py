@@ -29,7 +29,7 @@ _TOLD_TOOLS = 8
 
 
 class Lesson(msgspec.Struct, frozen=True):
-    """What a run teaches. ``fallback`` says why the deterministic distiller did it, where another was asked."""
+    """The lessons of a run. ``fallback`` says why the deterministic distiller did it, where another was asked."""
 
     skills: list[DistilledSkill]
     fallback: str | None = None
@@ -43,7 +43,7 @@ class Improvement(msgspec.Struct, frozen=True):
 
 
 class Distiller(Protocol):
-    """What makes skills of trajectories, and better skills of weak ones."""
+    """A maker of skills out of trajectories, and of better skills out of weak ones."""
 
     async def distill(self, trajectory: Trajectory, known: Collection[str] = ()) -> Lesson:
         """Return what the run teaches; skills whose names are ``known`` will only be counted."""
@@ -56,7 +56,7 @@ class DeterministicDistiller:
     """The default: no model, the same skills for the same trajectories."""
 
     async def distill(self, trajectory: Trajectory, known: Collection[str] = ()) -> Lesson:
-        """Return the plan's shape of a run that succeeded, the pitfalls of one that did not go through at once."""
+        """Return the plan's shape of a run that succeeded, the pitfalls of one whose first plan did not."""
         return Lesson(lessons_of(trajectory))
 
     async def improve(self, skill: DistilledSkill, pitfalls: Sequence[DistilledSkill]) -> Improvement:
@@ -130,7 +130,7 @@ ADVICE = {
     "policy_denied": "ask for leave, or take another tool: a policy denies it.",
     "capability": "take another tool: the run may not use it.",
 }
-"""What to do about a class of failure, by error code."""
+"""Advice on a class of failure, by error code."""
 
 
 def guarded(skill: DistilledSkill, pitfalls: Sequence[DistilledSkill]) -> DistilledSkill | None:

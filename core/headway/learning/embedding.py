@@ -15,7 +15,7 @@ LONGEST_VECTOR = 8192
 
 
 class Embedder(Protocol):
-    """What an inference provider does for retrieval."""
+    """The part of an inference provider that retrieval uses."""
 
     async def embed(self, texts: list[str]) -> list[list[float]]:
         """Return one vector a text, all of one length."""

@@ -1,4 +1,4 @@
-"""How skills get better: which domains are weak, what a candidate is, when it takes its incumbent's place.
+"""Evolution of skills: which domains are weak, what a candidate is, when it takes its incumbent's place.
 
 Pure functions on skills; :class:`headway.learning.skill_store.SkillStore` applies them.
 """
@@ -18,17 +18,17 @@ from headway.numbers import number_between, whole_number
 THRESHOLD = 0.6
 """A domain whose skills succeed less often than this needs evolution."""
 MIN_TRIAL_SAMPLES = 5
-"""How many trials a candidate needs before it is judged."""
+"""The number of trials that a candidate needs before it is judged."""
 MAX_TRIAL_FACTOR = 4
 """A candidate that has not won after this many times the least trials is given up."""
 MAX_REPAIRS = 3
-"""How often a degraded skill is repaired before it is given up."""
+"""The number of repairs of a degraded skill before it is given up."""
 Z_95 = 1.959963984540054
 Verdict = Literal["promote", "drop", "wait"]
 
 
 class DomainRecord(msgspec.Struct, frozen=True):
-    """How the skills of a domain have done, candidates and pitfalls left out."""
+    """The record of a domain's skills, candidates and pitfalls left out."""
 
     domain: str
     successes: int
@@ -101,7 +101,7 @@ def candidate_of(incumbent: DistilledSkill, improved: DistilledSkill, now_ms: in
 def verdict(
     incumbent: DistilledSkill, candidate: DistilledSkill, min_trial_samples: int = MIN_TRIAL_SAMPLES
 ) -> Verdict:
-    """Return whether the candidate takes the incumbent's place, is given up, or goes on with its trials.
+    """Return whether the candidate takes the incumbent's place, is given up, or continues its trials.
 
     It is promoted when, after ``min_trial_samples`` trials at least, the Wilson lower bound of its success rate beats
     the incumbent's. It is given up when it is degraded, or has not won after four times as many.

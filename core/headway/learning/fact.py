@@ -15,7 +15,7 @@ LONGEST_BODY = 8192
 
 
 class FactKind(StrEnum):
-    """What a fact is for. A ``constraint`` is hard: it is in every context, and neither fades nor makes room."""
+    """The purpose of a fact. A ``constraint`` is hard: it is in every context, and neither fades nor makes room."""
 
     IDENTITY = "identity"
     CONSTRAINT = "constraint"
@@ -32,7 +32,7 @@ LASTING = frozenset({FactKind.IDENTITY, FactKind.CONSTRAINT})
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """What is known of ``subject``. ``confidence`` is from 0 to 1.
+    """A piece of knowledge of ``subject``. ``confidence`` is from 0 to 1.
 
     ``timestamp`` (ms since 1970) is when it was last told; ``decayed_ms`` up to when its confidence has faded already.
     Raises :class:`InvalidInput` for a field that cannot be.
@@ -56,7 +56,7 @@ class Fact(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """What names the fact: 16 hexadecimal digits of its kind, subject and body."""
+        """The fact's name: 16 hexadecimal digits of its kind, subject and body."""
         parts = "\0".join((self.kind.value, self.subject, self.body))
         return hashlib.sha256(parts.encode()).hexdigest()[:16]
 

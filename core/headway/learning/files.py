@@ -44,7 +44,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file's content at once, flushed to disk; the old one stays where that fails (:class:`InvalidInput`)."""
+    """Replace a file's whole content, flushed to disk; the old one stays where that fails (:class:`InvalidInput`)."""
     name: str | None = None
     try:
         handle, name = tempfile.mkstemp(prefix=".headway-", dir=path.parent)  # with mode 0600

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Inference(Protocol):
-    """What an inference provider does for learning."""
+    """The part of an inference provider that learning uses."""
 
     @property
     def infer(self) -> Callable[..., Coroutine[Any, Any, object]]:

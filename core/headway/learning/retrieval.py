@@ -14,7 +14,7 @@ MOST_TOKENS = 1024
 MOST_QUERY_TOKENS = 64
 HOPS = 2
 DECAY = 0.5
-"""What is left of the activation after one hop."""
+"""The share of the activation that is left after one hop."""
 MOST_SPREADING = 64
 """The most texts that hand their activation on, in one hop."""
 

@@ -11,7 +11,7 @@ from headway.errors import InvalidInput
 from headway.numbers import whole_number
 
 CANDIDATE = "@cand"
-"""How the name of a provisional skill ends: ``<base>@cand`` is on trial for the place of ``<base>``."""
+"""The end of the name of a provisional skill: ``<base>@cand`` is on trial for the place of ``<base>``."""
 
 DEGRADED_BY = 2
 """A skill is degraded when its failures outnumber its successes by more than this."""
@@ -72,7 +72,7 @@ class DistilledSkill(msgspec.Struct, frozen=True):
 
     @property
     def trials(self) -> int:
-        """How often it was put to the test."""
+        """The number of times it was put to the test."""
         return self.success_count + self.failure_count
 
     @property
@@ -82,12 +82,12 @@ class DistilledSkill(msgspec.Struct, frozen=True):
 
     @property
     def degraded(self) -> bool:
-        """Whether it fails too often to be trusted: failures > successes + 2."""
+        """True if it fails too often to be trusted: failures > successes + 2."""
         return self.failure_count > self.success_count + DEGRADED_BY
 
     @property
     def provisional(self) -> bool:
-        """Whether it is a candidate on trial."""
+        """True if it is a candidate on trial."""
         return self.name.endswith(CANDIDATE)
 
     @property

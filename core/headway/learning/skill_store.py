@@ -23,7 +23,7 @@ MOST_FILES = 10_000
 
 
 class Imported(msgspec.Struct):
-    """What an import did: the names taken, and for each file left out its name and why, in one line."""
+    """The report of an import: the names taken, and for each file left out its name and why, in one line."""
 
     names: list[str]
     problems: dict[str, str]
@@ -161,7 +161,7 @@ class SkillStore:
         return candidate
 
     def judge(self, base: str, min_trial_samples: int = evolution.MIN_TRIAL_SAMPLES) -> Verdict:
-        """Judge the candidate for ``base`` and act on it: promote it, drop it, or let its trials go on.
+        """Judge the candidate for ``base`` and act on it: promote it, drop it, or let its trials continue.
 
         Raises :class:`NotFound` if there is no incumbent or no candidate.
         """

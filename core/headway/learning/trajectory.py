@@ -85,7 +85,7 @@ class Trajectory(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the run reached its end, at once or by a new plan."""
+        """True if the run reached its end, by its first plan or by a new one."""
         return self.outcome in ("success", "replan_success")
 
     @property

@@ -1,6 +1,6 @@
 """Trajectories on disk: JSON Lines in a folder, one file after the other, the oldest given up in the end.
 
-A line is written at once and flushed to disk before ``append`` returns. A writer that was stopped within one leaves a
+A line is written whole and flushed to disk before ``append`` returns. A writer that was stopped within one leaves a
 torn line: readers skip it, and the next writer ends it.
 """
 

@@ -19,7 +19,7 @@ from headway.policy.call import PolicyCall
 from headway.policy.values import MAX_ITEMS, Unreadable, weigh
 
 VARIABLES = ("action_id", "effects", "params", "principal", "reads", "state", "tool", "type", "writes")
-"""What a condition may name. ``tool`` and ``principal`` may be null."""
+"""The names that a condition may use. ``tool`` and ``principal`` may be null."""
 
 _MAPS = ("effects", "params", "state")
 _LISTS = ("reads", "writes")

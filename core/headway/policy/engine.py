@@ -48,14 +48,14 @@ class PolicyEngine:
 
     @property
     def idle(self) -> bool:
-        """Whether no rule and no session is there, so that every call passes that names no session."""
+        """True while there is no rule and no session, so that every call passes that names no session."""
         return self._idle
 
     def check(self, call: PolicyCall) -> list[str]:
         """Return every reason against ``call``, as ``policy 'name': why``; ``[]`` if it may run.
 
         A call that passes is counted by the rate limits of its tool. A call of a session that is not open is denied:
-        its rules are gone, and with them the right to go on under them.
+        its rules are gone, and with them the right to continue under them.
         """
         try:
             return [] if self._idle and call.session is None else self._found(call)
@@ -149,7 +149,7 @@ class PolicyEngine:
         return self._files
 
     def use_files(self, rules: RuleSet | None) -> None:
-        """Put the rules of ``rules`` in the place of the file rules there were, all at once.
+        """Put the rules of ``rules`` in the place of the file rules there were, all together.
 
         A tool that was limited before keeps its count: writing a file anew does not give calls back.
         """

@@ -19,7 +19,7 @@ _ON_STATE = frozenset({"state_write", "state_read", "assertion"})
 
 
 class Tier(StrEnum):
-    """What an action can do at most.
+    """The most that an action can do.
 
     ``read_only`` changes nothing, ``sandbox_edit`` changes state and files of the workspace, ``full_access`` anything
     else. Tiers are compared by :meth:`covers`; ``<`` would compare their names.

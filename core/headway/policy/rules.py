@@ -16,7 +16,7 @@ from headway.policy.condition import Condition
 from headway.policy.values import Unreadable, shown, texts
 
 Answer = bool | str | Sequence[str] | None
-"""What a policy written as a function may return."""
+"""The answers of a policy that is written as a function."""
 
 
 class Rule(Protocol):

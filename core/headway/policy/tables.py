@@ -1,4 +1,4 @@
-"""What stands in a policy file: which keys there are, what they hold, and the rule that follows."""
+"""The tables of a policy file: the keys there are, what they hold, and the rule that follows."""
 
 from __future__ import annotations
 

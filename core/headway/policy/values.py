@@ -9,7 +9,7 @@ from typing import Any
 from headway.errors import one_line
 
 MAX_ITEMS = 250_000
-"""How much of one value a rule looks at: items, and hundreds of characters."""
+"""The part of one value that a rule looks at: items, and hundreds of characters."""
 MAX_DEPTH = 100
 MAX_KEY = 1024
 MAX_PATTERN = 1000

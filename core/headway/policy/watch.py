@@ -14,7 +14,7 @@ from headway.policy.engine import PolicyEngine
 from headway.policy.files import RuleSet, Stamp, folder_path, load_policies, stamp_of
 
 LOOK_MS = 5000
-"""How often the files are looked at when no message of a change comes: network folders send none."""
+"""Seconds between two looks at the files when no message of a change comes: network folders send none."""
 
 
 class PolicyChange(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ async def watch_policies(
 
 
 async def _looks(folder: Path, wakes: AsyncIterable[object] | None) -> AsyncGenerator[None, None]:
-    """Yield each time that the files should be looked at, the first time at once."""
+    """Yield each time that the files should be looked at, the first time immediately."""
     yield None
     if wakes is not None:
         async for _ in wakes:

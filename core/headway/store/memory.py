@@ -236,7 +236,7 @@ class MemoryStore:
         return decode_checkpoint(checkpoint_id, found[1])
 
     def live_run(self, job_id: str) -> RunView | None:
-        """Return a run as far as it is committed, at once; None if its events are not held in memory."""
+        """Return a run as far as it is committed, without waiting; None if its events are not held in memory."""
         return self.live.run(job_id)
 
     async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:

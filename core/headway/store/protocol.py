@@ -63,7 +63,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class CheckReport(msgspec.Struct, frozen=True):
-    """What a check of a store looked at, and what is wrong; nothing if ``problems`` is empty."""
+    """The report of a check: what it looked at, and what is wrong; nothing if ``problems`` is empty."""
 
     events: int = 0
     jobs: int = 0
@@ -173,7 +173,7 @@ class Store(Reader, Protocol):
         """The log whose events this store keeps."""
 
     def append(self, *events: Event) -> None:
-        """Put a batch of events at the end, all or none, and return at once; they are committed soon."""
+        """Put a batch of events at the end, all or none, and return immediately; they are committed soon."""
 
     async def write(self, *events: Event) -> int:
         """Append a batch of events, wait until they are committed and return the seq of the last one."""
@@ -185,7 +185,7 @@ class Store(Reader, Protocol):
         """Follow the log from just after seq ``after``: replay, then live, no gap, no duplicate."""
 
     def live_run(self, job_id: str) -> RunView | None:
-        """Return a run as far as it is committed, at once; None if its events are not held in memory."""
+        """Return a run as far as it is committed, without waiting; None if its events are not held in memory."""
 
     async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
         """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""

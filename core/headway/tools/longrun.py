@@ -1,4 +1,4 @@
-"""Long-running tools: work that goes on elsewhere, behind a handle.
+"""Long-running tools: work that continues elsewhere, behind a handle.
 
 The three steps of such a tool (start it, ask how it is, stop it) become one call that an action waits for; whoever
 runs plans needs to know nothing of handles.

@@ -31,7 +31,7 @@ def _row(view: BudgetView, event: Event) -> BudgetRow | None:
 
 
 def _created(view: BudgetView, event: Event) -> None:
-    """A fork goes on from what was spent before it."""
+    """Continue, in a fork, from what was spent before it."""
     spent = amounts(event.data.get("spent"))
     row = _row(view, event) if spent else None
     if row is not None:

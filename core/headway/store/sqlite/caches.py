@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from headway.store.sqlite.writer import Work
 
 BITE = 500
-"""How many events are folded before commits get their turn: some 5 ms."""
+"""The number of events that are folded before commits get their turn: some 5 ms."""
 
 FLUSH_EVERY = 1000
-"""How far the caches may lie behind an idle writer, in events."""
+"""The lag of the caches behind an idle writer, in events."""
 
 WRITE_EVERY = 10_000
 """After how many folded events they are written, while there are more."""
 
 LAG = 20_000
-"""How far the caches may lie behind a busy writer: from then on each commit pays for some folding."""
+"""The lag of the caches behind a busy writer: from then on each commit pays for some folding."""
 
 _FIELDS = JobRow.__struct_fields__
 _FIXED = {"job_id", "scope", "context_id", "title", "source", "principal", "proposal_id", "created_ms", "first_seq"}
@@ -77,14 +77,14 @@ class Caches:
 
     @property
     def behind(self) -> bool:
-        """Whether there is something to do for an idle writer."""
+        """True if there is something to do for an idle writer."""
         if self._broken or self._blocked:
             return False
         return self._stale or self._head - self._folded >= FLUSH_EVERY or bool(self._due)
 
     @property
     def lag(self) -> int:
-        """How many events are not in the caches on disk yet."""
+        """The number of events that are not in the caches on disk yet."""
         return self._head - self._folded
 
     def lacks(self, seq: int) -> bool:
@@ -291,7 +291,7 @@ def _names() -> str:
 
 
 def _emptied(connection: sqlite3.Connection) -> bool:
-    """Whether somebody deleted the job rows and nothing else."""
+    """Return whether somebody deleted the job rows and nothing else."""
     return bool(
         connection.execute(
             "SELECT NOT EXISTS (SELECT 1 FROM jobs)"

@@ -120,7 +120,7 @@ class _Check:
 
 
 class _Caches:
-    """What is cached, and the fold of the log beside it, event by event."""
+    """The caches, and the fold of the log beside them, event by event."""
 
     def __init__(self, connection: sqlite3.Connection, tell: Any) -> None:
         self._tell = tell

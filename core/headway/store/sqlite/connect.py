@@ -12,10 +12,10 @@ from headway.errors import LogFull, NotFound, StoreError, StoreTooNew, StoreUnre
 from headway.store.sqlite.migrate import LATEST, OLDEST, migrate
 
 APPLICATION_ID = int.from_bytes(b"HDWY", "big")
-"""What the file's header says it is (set by the first migration)."""
+"""The kind that the file's header says it is (set by the first migration)."""
 
 BUSY_MS = 5000
-"""How long a statement waits for somebody else's lock."""
+"""The time that a statement waits for somebody else's lock."""
 
 _REASONS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_FULL: (LogFull, "has no room left"),

@@ -18,7 +18,7 @@ from headway.events.views import JobRow
 from headway.store.sqlite import queries
 
 LONG = 5000
-"""How many events make a run long, or a scope's last snapshot old."""
+"""The number of events that makes a run long, or a scope's last snapshot old."""
 
 _BOUNDARIES = frozenset({k.LEVEL_FINISHED, k.CHECKPOINT_RESTORED, k.STATE_COMMITTED}) | k.TERMINAL_JOB
 

@@ -26,7 +26,7 @@ def _statement(rows: int) -> str:
 
 
 def one_statement(count: int) -> bool:
-    """Whether :func:`insert_rows` needs only one statement (hence no transaction around it) for ``count`` rows."""
+    """Return whether :func:`insert_rows` needs only one statement (hence no transaction) for ``count`` rows."""
     return count <= _EXACT or count in _SIZES
 
 

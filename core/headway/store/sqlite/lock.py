@@ -41,13 +41,13 @@ class HomeLock:
 
     @property
     def held(self) -> bool:
-        """Whether this object holds the lock."""
+        """True while this object holds the lock."""
         return self._fd is not None
 
     def acquire(self) -> None:
         """Take the lock, making the home if it is not there.
 
-        Raises :class:`HomeLocked`, at once and naming the pid, if another writer has it; :class:`StoreUnreadable`
+        Raises :class:`HomeLocked`, directly and naming the pid, if another writer has it; :class:`StoreUnreadable`
         if the lock file cannot be opened.
         """
         if self._fd is not None:

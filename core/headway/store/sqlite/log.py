@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     from headway.home import Home
 
 TAIL = 10_000
-"""How many committed events are kept in memory, at least, for those who follow."""
+"""The number of committed events kept in memory, at least, for those who follow."""
 
 BACKLOG = 100_000
-"""How many events are kept in memory, at most, while the disk refuses them."""
+"""The number of events kept in memory, at most, while the disk refuses them."""
 
 RETRY_S = 1.0
-"""How long a refused commit waits for its next try, if nothing else is appended meanwhile."""
+"""Seconds that a refused commit waits for its next try, if nothing else is appended meanwhile."""
 
 CLOSE_S = 15.0
-"""How long :meth:`StoreLog.close` waits for the last commit, in seconds of the machine's own clock."""
+"""Seconds of the machine's own clock that :meth:`StoreLog.close` waits for the last commit."""
 
 _PENDING = -1  # the seq of an event that waits for its own
 
@@ -123,7 +123,7 @@ class StoreLog(EventLog):
 
     @property
     def full(self) -> bool:
-        """Whether the disk refuses what was appended."""
+        """True while the disk refuses what was appended."""
         return self._problem is not None
 
     @property
@@ -133,11 +133,11 @@ class StoreLog(EventLog):
 
     @property
     def pending(self) -> int:
-        """How many appended events are not committed yet."""
+        """The number of appended events that are not committed yet."""
         return self._appended - self._committed
 
     def append(self, *events: Event) -> None:
-        """Put events at the end of the log, in order, and return at once; they are committed soon.
+        """Put events at the end of the log, in order, and return immediately; they are committed soon.
 
         Either all are taken or, with an error, none: :class:`headway.errors.InvalidInput` for data that is not JSON or
         a value over 16 MiB, :class:`LogFull` when too much waits for a full disk, :class:`StoreError` on a closed log.

@@ -35,7 +35,7 @@ CHUNK = 250
 DAY_MS = 86_400_000
 
 LOOK = 100
-"""How many jobs one bite looks at."""
+"""The number of jobs that one bite looks at."""
 
 _LARGE_EVENT = 2000  # bytes, index and all: more than most have
 
@@ -59,14 +59,14 @@ _DONE = object()
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What to keep: jobs that ended less than ``keep_days`` ago; ``max_bytes`` of store. None: no such limit."""
+    """The retention: jobs that ended less than ``keep_days`` ago; ``max_bytes`` of store. None: no such limit."""
 
     keep_days: float | None = None
     max_bytes: int | None = None
 
 
 class Report(msgspec.Struct):
-    """What a prune did; ``bytes`` is what the store holds afterwards, free pages not counted."""
+    """The report of a prune; ``bytes`` is what the store holds afterwards, free pages not counted."""
 
     jobs: list[str] = []
     events: int = 0
@@ -84,7 +84,7 @@ class _Job(msgspec.Struct, frozen=True):
 
     @property
     def shares(self) -> bool:
-        """Whether other jobs may work on the state that it left."""
+        """True if other jobs may work on the state that it left."""
         return self.scope != f"job:{self.job_id}"
 
 
@@ -244,7 +244,7 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 
 
 def _fold_caches(work: Work, target: int) -> bool:
-    """Take a bite of folding the views up to seq ``target``, as they hold what is deleted; return whether to go on."""
+    """Take a bite of folding the views up to seq ``target``, as they hold what is deleted; return if there is more."""
     before = work.caches.seq
     if before >= target:
         return False

@@ -1,4 +1,4 @@
-"""What is read from a store, and how: each question once, for the writer's connection and for readers alike.
+"""The queries of a store: each question once, for the writer's connection and for readers alike.
 
 A question is a generator that yields ``(SQL, parameters)``, is sent the rows and returns its answer. The writer's
 thread runs it with :func:`drive` on its stdlib connection; a reader awaits each step. So both read the same way.
@@ -27,15 +27,15 @@ Steps = Generator[Query, list[Row], T]
 """A question with an answer of type T."""
 
 PAGE = 1000
-"""How many events are fetched together while folding."""
+"""The number of events that are fetched together while folding."""
 
 _TOGETHER = 100  # jobs that one question is about
 
 COMPLETE_LAG = 50_000
-"""How far the caches may lie behind before lists are told as incomplete; else what they lack is folded to answer."""
+"""The lag of the caches from which on lists are told as incomplete; else what they lack is folded to answer."""
 
 NEWEST = 100
-"""How many of the newest jobs an incomplete list holds at least."""
+"""The number of newest jobs that an incomplete list holds at least."""
 
 FINISHED = frozenset({"completed", "failed", "cancelled"})
 
@@ -336,7 +336,7 @@ def log_view(row: ViewRow[Any]) -> Steps[Any]:
 
 
 def snapshot() -> Steps[tuple[dict[str, Any], bool]]:
-    """Answer every view over the whole log by its name, and whether they are complete: all at once if they can be.
+    """Answer every view over the whole log by its name, and whether they are complete: all together if they can be.
 
     Where the caches lie too far behind, views are as of them, and jobs are those that are cached, that have not ended
     and the newest. Ask inside one read transaction.

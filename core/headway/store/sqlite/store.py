@@ -181,7 +181,7 @@ class SqliteStore:
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def live_run(self, job_id: str) -> RunView | None:
-        """Return a run as far as it is committed, at once; None if its events are not held in memory."""
+        """Return a run as far as it is committed, without waiting; None if its events are not held in memory."""
         return self.live.run(job_id)
 
     async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:

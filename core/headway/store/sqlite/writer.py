@@ -33,7 +33,7 @@ BATCH = 500
 """The most events in one transaction."""
 
 IDLE_S = 0.05
-"""How long nothing is handed over before the writer counts as idle, in seconds of the machine's own clock."""
+"""Seconds of the machine's own clock without work after which the writer counts as idle."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ Connect = Callable[[Path], sqlite3.Connection]
 
 
 class Listener(Protocol):
-    """Who owns a writer. Its methods are called on the loop's thread."""
+    """The owner of a writer. Its methods are called on the loop's thread."""
 
     def committed(self, events: list[Event], count: int) -> None:
         """``events`` are on disk; with them ``count`` of all that were handed over."""
@@ -60,7 +60,7 @@ class Task:
 
 @dataclass(slots=True)
 class Work:
-    """What a task works with: the connection (not in a transaction) and the writer's place in the log."""
+    """The surroundings of a task: the connection (not in a transaction) and the writer's place in the log."""
 
     connection: sqlite3.Connection
     caches: Caches
@@ -76,7 +76,7 @@ class Close:
 _EDGES = frozenset({k.JOB_CREATED}) | k.TERMINAL_JOB
 
 _NOT_HELD = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.IntegrityError)
-"""What SQLite raises for a value that a column cannot hold."""
+"""The errors that SQLite raises for a value that a column cannot hold."""
 
 RETRY: list[Packed] = []
 """Handing this over makes the writer try again what it kept."""
@@ -121,7 +121,7 @@ class Writer:
 
     @property
     def committed(self) -> int:
-        """How many of all events handed over are on disk."""
+        """The number of events handed over so far that are on disk."""
         return self._committed
 
     # -- the thread ----------------------------------------------------------------------------------------------

@@ -211,7 +211,7 @@ class Dialogue:
         return True
 
     def _unreadable(self, what: str) -> None:
-        """An answer that cannot be read may be any call's, so none of them may go on waiting for its own."""
+        """An answer that cannot be read may be any call's, so none of them may keep waiting for its own."""
         calls, self._calls = self._calls, {}
         among = f", one of {len(calls)} calls in flight: all of them fail" if len(calls) > 1 else ""
         for call in calls.values():

@@ -67,7 +67,7 @@ class SubprocessStatistics:
 
 
 class SubprocessTool:
-    """A tool that is a program. Its process is started by the first call and serves all that follow, many at once.
+    """A tool that is a program. Its process is started by the first call and serves all that follow, many concurrently.
 
     ``command`` is a list of words and never goes through a shell. ``schema`` is the JSON Schema of the parameters, or
     a whole ``ToolSchema``. The process sees PATH, HOME and LANG, and what ``env`` names (``"NAME"``,
