@@ -590,7 +590,7 @@ PLAN = [
         "plan/checks.py",
         "        if isinstance(a, bool) or isinstance(b, bool):\n            return False\n",
         "",
-        (PLANS + "test_verify.py", PLANS + "test_agreement.py", "tests/unit/test_jsonvalue.py"),
+        (PLANS + "test_checks.py",),
     ),
     Mutant(
         "gte is gt",
@@ -714,7 +714,7 @@ STORED = [
         "store/sqlite/writer.py",
         "chunk = [_mended(packed) for packed in chunk]",
         "pass",
-        (STORE + "test_failures.py",),
+        (STORE + "test_log.py",),
     ),
     Mutant(
         "the size of a large value is not looked at",

@@ -32,6 +32,12 @@ def test_an_operator_compares_numbers(operator: str, below: bool, same: bool, ab
     assert not holds(operator, 5, {})
 
 
+def test_equal_values_are_equal_in_json() -> None:
+    for one, other, same in ((1, 1.0, True), (True, 1, False), (0, False, False), ([1], [True], False)):
+        assert holds("eq", one, {"k": other}) is holds("eq", other, {"k": one}) is same
+        assert holds("contains", one, {"k": [other]}) is same
+
+
 def test_exists_and_not_exists_ask_for_the_key_alone() -> None:
     assert holds("exists", None, {"k": None})
     assert not holds("exists", None, {})
