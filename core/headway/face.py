@@ -85,7 +85,8 @@ class Face:
         :class:`headway.Engine` a new one). The runs of one scope take turns. ``budget`` and ``replan`` replace the
         face's own for this run, ``session`` is a policy session, ``progress`` is called with the run's view whenever
         there is news. Raises :class:`headway.errors.InvalidPlan` for a plan that cannot be parsed,
-        :class:`headway.errors.Unavailable` while shutting down.
+        :class:`headway.errors.Unavailable` while shutting down, :class:`headway.errors.Conflict` where no event loop
+        runs and for a scope that is in use on another log.
         """
         submission = self._submission(plan, session, budget, replan)
         if progress is not None and not callable(progress):

@@ -16,6 +16,7 @@ from headway.plan.format import new_id
 from headway.state import StateStore
 
 if TYPE_CHECKING:
+    from headway.events.log import EventLog
     from headway.execution.run import Run
     from headway.jobs.course import Course
 
@@ -38,6 +39,7 @@ class Scope:
         self.courses: dict[Course, None] = {}  # who works on it or waits to
         self.last: Run | None = None  # the latest run, in progress or ended
         self.record = StateLog(self.name, None)
+        self.log: EventLog | None = None  # the one that records it, once it is in use
         self.lock = asyncio.Lock()  # held while something is admitted to the scope or the state is set
 
     @classmethod

@@ -77,10 +77,13 @@ class Supervisor:
         return found if found is not None else self.adopt(Scope(name))
 
     def adopt(self, scope: Scope) -> Scope:
-        """Make ``scope`` the one of its name; :class:`Conflict` if there is another."""
+        """Make ``scope`` the one of its name; :class:`Conflict` if there is another, or it is another log's."""
+        if scope.log is not None and scope.log is not self.log:
+            raise Conflict(f"scope '{scope.name}' is in use on another log, which knows its state: take a new one")
         found = self._scopes.setdefault(scope.name, scope)
         if found is not scope:
             raise Conflict(f"this log has a scope '{scope.name}' in use already, with another state")
+        scope.log = self.log
         return scope
 
     def own(self, name: str, state: StateStore | Mapping[str, Any] | None) -> Scope:
@@ -158,9 +161,13 @@ class Supervisor:
         job_id: str | None = None,
         begin: Begin | None = None,
     ) -> Course:
-        """Put a submission in the line of its scope and return its course immediately. Needs a running event loop."""
+        """Put a submission in the line of its scope and return its course immediately.
+
+        Raises :class:`Conflict` where no event loop runs.
+        """
         if self.draining is not None:
             raise Unavailable(f"no new work is taken: {self.draining}")
+        _require_loop()
         course = Course(self, powers, submission, scope, token or CancellationToken(), job_id=job_id, begin=begin)
         self.launch(course)
         return course
@@ -313,6 +320,13 @@ class Supervisor:
     def courses_of(self, powers: Powers) -> list[Course]:
         """Return the courses that one face has started and that have not ended."""
         return [course for course in self._courses if course.powers is powers]
+
+
+def _require_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise Conflict("a run needs an event loop: in a script, use headway.run_sync(plan)") from None
 
 
 def supervisor_of(log: EventLog) -> Supervisor:

@@ -202,3 +202,25 @@ def test_run_sync_runs_a_plan_with_tools() -> None:
 async def test_run_sync_is_refused_where_a_loop_runs() -> None:
     with pytest.raises(Conflict, match="event loop"):
         headway.run_sync({"actions": []})
+
+
+def test_a_run_needs_an_event_loop() -> None:
+    made = headway.Runtime()
+    plan = headway.Submission({"actions": []}, job_id="mine")
+    with pytest.raises(Conflict, match=r"headway.run_sync\(plan\)"):
+        made.start(plan)
+
+    async def later() -> str:
+        return (await made.start(plan)).job_id
+
+    assert asyncio.run(later()) == "mine"  # nothing was left of the first try
+
+
+async def test_a_scope_belongs_to_one_log() -> None:
+    write = {"actions": [{"id": "w", "type": "state_write", "parameters": {"key": "k", "value": 1}}]}
+    scope, log = headway.Scope.new(), headway.EventLog()
+    assert (await headway.Runtime(log=log).start(write, scope=scope)).ok
+    with pytest.raises(Conflict, match="in use on another log"):
+        headway.Runtime().start(write, scope=scope)
+    assert (await headway.Runtime(log=log, scope="second").start(write, scope=scope)).ok
+    assert scope.state.version("k") == 2
