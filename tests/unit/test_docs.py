@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import headway
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -60,3 +63,9 @@ def test_a_snippet_runs_in_a_new_python(code: str, tmp_path: Path) -> None:
         check=False,
     )
     assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("option", inspect.signature(headway.Runtime).parameters)
+def test_each_option_of_a_runtime_is_described(option: str) -> None:
+    table = (DOCS / "embedding.md").read_text(encoding="utf-8").partition("All are keywords.")[0]
+    assert re.search(rf"^\|[^|]*`{option}`[^|]*\|", table, re.MULTILINE)
