@@ -11,6 +11,13 @@ from headway._lazy import attach
 from headway._version import __version__
 
 if TYPE_CHECKING:
+    from headway.analysis.equivalence import Equivalence, equivalent
+    from headway.analysis.montecarlo import MonteCarlo, simulate_monte_carlo
+    from headway.analysis.optimization import Optimized, optimize
+    from headway.analysis.schedule import Schedule, analyze_schedule
+    from headway.analysis.scoring import PlannerConfig, PlanScore, ToolFeedback, rank_proposals
+    from headway.analysis.simulation import Simulation, simulate
+    from headway.analysis.transaction import TransactionConflict, transaction_check
     from headway.cancellation import CancellationToken
     from headway.clock import SYSTEM_CLOCK, Clock, SystemClock
     from headway.engine import Engine
@@ -282,4 +289,5 @@ __all__ = [
     "watch_policies",
 ]
 
-__getattr__, __dir__ = attach(__name__, _HOME)
+if not TYPE_CHECKING:  # else every name would be there for a type checker, misspelt ones too
+    __getattr__, __dir__ = attach(__name__, _HOME)

@@ -103,6 +103,7 @@ def what_does_not_fit() -> None:
     plan = Plan()
     page = plan.call(fetch, "u")
     number = plan.call(count, Page("t", 1))
+    headway.Pan()  # type: ignore[attr-defined]  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
     plan.call(fetch)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     plan.call(fetch, 5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     plan.call(fetch, "u", timeout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,15 @@ def test_each_name_is_there_and_says_what_it_is(name: str) -> None:
     value = getattr(headway, name)
     if name != "SYSTEM_CLOCK":
         assert (value.__doc__ or "").strip()
+
+
+def test_type_checkers_see_each_name() -> None:
+    tree = ast.parse(Path(headway.__file__).read_text(encoding="utf-8"))
+    (typed,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imported = {
+        alias.name: node.module for node in typed.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert imported == {name: f"headway.{home}" for name, home in headway._HOME.items()}
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
