@@ -1,4 +1,4 @@
-"""Where the daemon listens: a TCP address and a Unix socket, and a uvicorn server on each."""
+"""The listeners of the daemon: a TCP address and a Unix socket, and a uvicorn server on each."""
 
 from __future__ import annotations
 

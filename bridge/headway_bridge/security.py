@@ -1,4 +1,4 @@
-"""What stands before every application that listens on TCP: Host, Origin, content type and body size.
+"""The guard before every application that listens on TCP: Host, Origin, content type and body size.
 
 :class:`SafetyMiddleware` is pure ASGI. It reads a request's body whole (at most ``max_body`` bytes, within
 ``body_timeout`` seconds) before the application sees the request, so an application behind it never meets a body

@@ -152,7 +152,7 @@ class _Daemon:
             remove_daemon_file(engine.home, info)
 
     async def close_engine(self) -> None:
-        """End the runs and close the engine: softly with a grace, or at once when the stop is hard."""
+        """End the runs and close the engine: softly with a grace, or immediately when the stop is hard."""
         if self.operator is not None:
             self.operator.stopping = True
         self.engine.drain("the daemon is stopping")

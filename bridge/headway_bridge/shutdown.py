@@ -1,4 +1,4 @@
-"""How a daemon is asked to stop, and what makes sure that it does.
+"""Shutdown of a daemon: how it is asked to stop, and what makes sure that it does.
 
 ::
 

@@ -1,7 +1,7 @@
 """The console: one source, one model, one main screen, and a pace of painting.
 
 Events are folded as they come; the screen is painted at most ``fps`` times a second and only after something changed.
-A key is answered at once. Where nothing happens no timer runs but one a second, and nothing is written.
+A key is answered immediately. Where nothing happens no timer runs but one a second, and nothing is written.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _REST_S = 0.002
 """After this much time of folding without a break the keys get their turn for that long."""
 
 MAX_HELD = 200_000
-"""Events kept back by a paused view; then it goes on by itself and says so."""
+"""Events kept back by a paused view; then it continues by itself and says so."""
 
 
 class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
@@ -179,7 +179,7 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
             self.say(f"The pause ended: more than {MAX_HELD:,} events came.", severity="warning")
 
     def set_paused(self, on: bool) -> None:
-        """Stand still, keeping back what comes; or go on with all of it."""
+        """Stand still, keeping back what comes; or continue with all of it."""
         if on and self.held is None:
             self._held_at = self.source.now_ms()
             self.held = 0
@@ -254,12 +254,12 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
 
     @property
     def _clocks_run(self) -> bool:
-        """Whether what is shown changes by time alone: something runs, or a bucket fills (and once when it is full)."""
+        """True if what is shown changes by time alone: something runs, or a bucket fills (and once when it is full)."""
         refilled, self._refilling = self._refilling, self.model.refilling(self.now_ms())
         return self.model.busy or refilled or self._refilling
 
     def replay_changed(self) -> None:
-        """Show the new state of the replay at once; a pause of the view would hide it."""
+        """Show the new state of the replay immediately; a pause of the view would hide it."""
         if self.held is not None:
             self.set_paused(False)
         self.paint_now()

@@ -38,7 +38,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class Fields(msgspec.Struct, Generic[Row], frozen=True):
-    """What can be filtered in one kind of row: named fields, and the text that plain words look into."""
+    """The filter of one kind of row: named fields, and the text that plain words look into."""
 
     text: Callable[[Row], str]
     named: Mapping[str, Callable[[Row], Any]]
@@ -57,7 +57,7 @@ class Filter(Generic[Row]):
         return bool(self._tests)
 
     def matches(self, row: Row) -> bool:
-        """Whether the row passes every word."""
+        """Return whether the row passes every word."""
         return all(test(row) for test in self._tests)
 
     @staticmethod
@@ -79,7 +79,7 @@ class Filter(Generic[Row]):
 
 
 def _unfinished(word: str, fields: Fields[Row]) -> bool:
-    """Whether somebody is still typing the word: ``!`` alone, ``kind:`` without a value."""
+    """Return whether somebody is still typing the word: ``!`` alone, ``kind:`` without a value."""
     name = word.lstrip("!")
     return not name or (name.endswith(":") and name[:-1].lower() in fields.named)
 

@@ -1,4 +1,4 @@
-"""How a state looks: one glyph of one cell, an ASCII twin, a word, and the name of a colour.
+"""The look of a state: one glyph of one cell, an ASCII twin, a word, and the name of a colour.
 
 Colour is never alone: the glyph differs and the word is there, so nothing is lost without colours or without seeing
 them. The colour is a theme variable, ``$state-<tone>``.

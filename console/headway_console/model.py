@@ -1,4 +1,4 @@
-"""What the console knows: the views folded from its source's events, and which run is looked at.
+"""The console's model: the views folded from its source's events, and which run is looked at.
 
 Pure: no terminal, no clock of its own, no I/O. Time is asked of the source (``now_ms``), so what is painted depends on
 the events, the source's time, the size and the theme, and on nothing else.
@@ -73,7 +73,7 @@ class ConsoleModel:
 
     @property
     def complete(self) -> bool:
-        """Whether the lists hold every job: not while a store that lost its caches folds its log anew."""
+        """True if the lists hold every job: not while a store that lost its caches folds its log anew."""
         return self._views.complete
 
     # -- events in -----------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class ConsoleModel:
 
     @property
     def chosen(self) -> bool:
-        """Whether the operator chose the job looked at."""
+        """True if the operator chose the job looked at."""
         return self._chosen is not None and self._chosen in self.jobs.jobs
 
     @property
@@ -225,11 +225,11 @@ class ConsoleModel:
 
     @property
     def busy(self) -> bool:
-        """Whether something runs, so that ages shown change by themselves."""
+        """True if something runs, so that ages shown change by themselves."""
         return any(row.status != "queued" for row in self.live_jobs())
 
     def refilling(self, now_ms: int) -> bool:
-        """Whether a bucket is not full at that time, so that what is shown of it changes by itself."""
+        """Return whether a bucket is not full at that time, so that what is shown of it changes by itself."""
         return any(bucket.level(now_ms) < bucket.capacity for bucket in self.limits.buckets.values())
 
     def event_at(self, row: int) -> Event | None:

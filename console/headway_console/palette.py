@@ -1,4 +1,4 @@
-"""What the palette finds: every action of the table, and the jobs."""
+"""The palette's findings: every action of the table, and the jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the console's events come from, and where its commands go.
+"""Sources: where the console's events come from, and where its commands go.
 
 A console does not know whether it looks at the store of a local daemon, at a remote one or at a recording: it reads a
 :class:`Source`. All sources feed the same fold, so all show the same.
@@ -29,7 +29,7 @@ SPEEDS: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0)
 
 
 Item = Snapshot | list[Event]
-"""What :meth:`Source.batches` yields: a fresh start, or the next events in seq order (never empty).
+"""The news that :meth:`Source.batches` yields: a fresh start, or the next events in seq order (never empty).
 
 A fresh start says: forget what you knew and continue from these views. A source sends one first if it does not begin
 at seq 1 (``Snapshot()`` means "from the beginning"), and another one whenever it goes back in time (a replay that
@@ -39,7 +39,7 @@ for with :meth:`Source.run`.
 
 
 class Link(msgspec.Struct, frozen=True):
-    """Whether the source still hears from its origin. ``detail`` is one line for people, "" when all is well.
+    """The contact of the source with its origin. ``detail`` is one line for people, "" when all is well.
 
     ``since_ms`` is when this state began, in the time of :meth:`Source.now_ms`.
     """
@@ -74,7 +74,7 @@ class Checkpoint(Protocol):
 
     @property
     def name(self) -> str | None:
-        """What its maker called it."""
+        """The name that its maker gave it."""
 
     @property
     def seq(self) -> int:
@@ -86,19 +86,19 @@ class Checkpoint(Protocol):
 
     @property
     def keys(self) -> int | None:
-        """How many keys the state has there; None if nobody has counted them."""
+        """The number of keys that the state has there; None if nobody has counted them."""
 
     @property
     def done(self) -> int:
-        """How many of the job's actions were finished."""
+        """The number of the job's actions that were finished."""
 
     @property
     def total(self) -> int:
-        """How many actions the job has."""
+        """The number of actions that the job has."""
 
 
 class StateDiff(Protocol):
-    """What a restore changes in a scope's state, from now to the checkpoint."""
+    """The changes that a restore makes in a scope's state, from now to the checkpoint."""
 
     @property
     def checkpoint_id(self) -> str:
@@ -122,7 +122,7 @@ class StateDiff(Protocol):
 
 
 class Commands(Protocol):
-    """What an operator may do; every one is audited. All raise :class:`headway.errors.HeadwayError`."""
+    """The commands of an operator; every one is audited. All raise :class:`headway.errors.HeadwayError`."""
 
     async def cancel(self, job_id: str, reason: str = ...) -> str:
         """Stop softly: answers ``forced``, ``requested`` or ``already_finished``."""
@@ -153,7 +153,7 @@ class ReplayControls(Protocol):
 
     @property
     def playing(self) -> bool:
-        """Whether time goes on; False at the end."""
+        """True while time moves; False at the end."""
 
     @property
     def speed(self) -> float:
@@ -202,15 +202,15 @@ class Source(Protocol):
 
     @property
     def title(self) -> str:
-        """What is looked at, in a few words: a home, an address, a recording's title."""
+        """The title of what is looked at, in a few words: a home, an address, a recording's title."""
 
     @property
     def live(self) -> bool:
-        """Whether it follows a runtime: then time is real and quitting may leave runs behind."""
+        """True if it follows a runtime: then time is real and quitting may leave runs behind."""
 
     @property
     def commands(self) -> Commands | None:
-        """Where commands go; None when this source only shows."""
+        """The receiver of commands; None when this source only shows."""
 
     @property
     def read_only(self) -> str:
@@ -222,7 +222,7 @@ class Source(Protocol):
 
     @property
     def link(self) -> Link:
-        """Whether the origin still answers. The source itself tries again, with back-off."""
+        """True if the origin still answers. The source itself tries again, with back-off."""
 
     def now_ms(self) -> int:
         """Return the time that ages are told in: real time when live, recorded time in a replay (ms since 1970)."""

@@ -1,4 +1,4 @@
-"""What an operator does to runs: cancel, kill, restore, fork, copy, leave. Each asks first where work is at stake."""
+"""Steering of runs: cancel, kill, restore, fork, copy, leave. Each asks first where work is at stake."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMED = 6
 
 
 class QuitChoice(StrEnum):
-    """How the user left: what becomes of the runs that are live."""
+    """The way that the user left: what becomes of the runs that are live."""
 
     GO_ON = "go_on"
     STOP = "stop"

@@ -29,7 +29,7 @@ def tone(event: Event) -> str:
 
 
 def is_error(event: Event) -> bool:
-    """Whether an operator would want to be taken to this event when looking for trouble."""
+    """Return whether an operator would want to be taken to this event when looking for trouble."""
     return event.kind in _ERRORS
 
 

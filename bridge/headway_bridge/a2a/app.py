@@ -16,7 +16,7 @@ from headway_bridge.a2a.tasks import TaskService
 from headway_bridge.security import SafetyMiddleware, allowed_hosts
 
 ALIASES = ("/tasks/send", "/tasks/sendSubscribe", "/tasks/get", "/tasks/cancel", "/tasks/resubscribe")
-"""Where some v0.1 clients post their JSON-RPC instead of ``/``. The method in the body decides, not the path."""
+"""Paths where v0.1 clients may post their JSON-RPC instead of ``/``. The method in the body decides, not the path."""
 
 
 def a2a_app(engine: TaskEngine, *, interpreter: Interpreter | None = None) -> Starlette:

@@ -1,4 +1,4 @@
-"""Who asks, and whether they still listen."""
+"""The context of a request: the caller, and whether they still listen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class ClientGone(Exception):
-    """The client closed its connection before there was an answer. Its task goes on."""
+    """The client closed its connection before there was an answer. Its task continues."""
 
 
 async def _never_gone() -> None:
@@ -18,7 +18,7 @@ async def _never_gone() -> None:
 
 
 class Caller:
-    """Who made a request. ``principal`` is "" for nobody in particular; ``gone`` waits for the connection's end."""
+    """A request's caller. ``principal`` is "" for nobody in particular; ``gone`` waits for the connection's end."""
 
     def __init__(self, principal: str = "", gone: Callable[[], Awaitable[None]] = _never_gone) -> None:
         self.principal = principal

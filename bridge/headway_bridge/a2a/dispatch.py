@@ -1,4 +1,4 @@
-"""Which method is which: from a JSON-RPC call to the task service, in the dialect that the method's name implies.
+"""Dispatch of methods: from a JSON-RPC call to the task service, in the dialect that the method's name implies.
 
 ``tasks/get``, ``tasks/cancel`` and ``tasks/resubscribe`` belong to v0.1 and to v0.2-0.3: they answer in the dialect
 of the task they are about, with the names of the other beside its own.
@@ -32,7 +32,7 @@ from headway_bridge.a2a.versions import check_version
 
 
 class Operation(Enum):
-    """What a method does."""
+    """The operation of a method."""
 
     SEND = "send"
     STREAM = "stream"

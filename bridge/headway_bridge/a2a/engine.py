@@ -1,4 +1,4 @@
-"""What the bridge needs of an engine: the methods it calls, and no others.
+"""The part of an engine that the bridge needs: the methods it calls, and no others.
 
 :class:`headway.engine.Engine` has them; tests hand in one that runs nothing.
 """
@@ -25,7 +25,7 @@ class Tool(Protocol):
 
     @property
     def writes_files(self) -> bool:
-        """Whether calling it can change files."""
+        """True if calling it can change files."""
 
     @property
     def permission(self) -> str:
@@ -43,7 +43,7 @@ class Tools(Protocol):
 
 
 class Values(Protocol):
-    """Where large values are kept."""
+    """The store of large values."""
 
     async def resolve(self, value: Any) -> Any:
         """Return what a reference stands for; raises :class:`headway.errors.NotFound` if it is gone."""

@@ -1,4 +1,4 @@
-"""What a protocol generation has to know: how it reads requests and how it writes what the bridge says."""
+"""The protocol of a generation of A2A: how it reads requests and how it writes what the bridge says."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Generation(Protocol):
 
     @property
     def typed_details(self) -> bool:
-        """Whether an error's data is v1.0's list of typed details."""
+        """True if an error's data is v1.0's list of typed details."""
 
     @property
     def replies_with_task(self) -> bool:
-        """Whether an answer without a task has to look like one."""
+        """True if an answer without a task has to look like one."""
 
     def read_send(self, params: dict[str, Any]) -> SendRequest:
         """Return what a send or stream request says; raises the SDK's errors for what it must not say."""

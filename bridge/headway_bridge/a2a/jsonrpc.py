@@ -45,7 +45,7 @@ def decode(body: bytes) -> Any:
 def too_deep(body: bytes) -> bool:
     """Return whether ``body`` nests deeper than :data:`MAX_DEPTH`, without parsing it.
 
-    Strings are cut out, then everything but brackets; each round takes off the innermost pairs, all at once.
+    Strings are cut out, then everything but brackets; each round takes off the innermost pairs, all together.
     """
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return False

@@ -13,7 +13,7 @@ import msgspec
 
 
 class TaskState(StrEnum):
-    """Where a task stands, in the words of A2A v0.3."""
+    """The state of a task, in the words of A2A v0.3."""
 
     SUBMITTED = "submitted"
     WORKING = "working"
@@ -44,7 +44,7 @@ Part = TextPart | DataPart
 
 
 class Message(msgspec.Struct, omit_defaults=True):
-    """What one side says. ``role`` is ``user`` or ``agent``."""
+    """A message of one side. ``role`` is ``user`` or ``agent``."""
 
     role: str
     parts: list[Part]
@@ -60,7 +60,7 @@ class Message(msgspec.Struct, omit_defaults=True):
 
 
 class Artifact(msgspec.Struct):
-    """What one action gave. ``index`` is the action's place in the plan."""
+    """The output of one action. ``index`` is the action's place in the plan."""
 
     artifact_id: str
     name: str
@@ -98,7 +98,7 @@ class StatusUpdate(msgspec.Struct):
 
     @property
     def final(self) -> bool:
-        """Whether nothing follows."""
+        """True if nothing follows."""
         return self.status.state in TERMINAL
 
 

@@ -1,4 +1,4 @@
-"""Where a task came from: what its job's origin keeps, so that any later process can answer for it."""
+"""The origin of a task, as its job keeps it, so that any later process can answer for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_MESSAGE = 16 * 1024
 """The most bytes of a message that the origin keeps; the plan in it is kept with the job anyway."""
 
 PROBES = 3
-"""How many job ids one client id may stand for: more than one only where 48 bits of a hash collide."""
+"""The number of job ids that one client id may stand for: more than one only where 48 bits of a hash collide."""
 
 
 class Origin(msgspec.Struct, omit_defaults=True):

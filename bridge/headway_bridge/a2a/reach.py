@@ -1,4 +1,4 @@
-"""Which tools a remote agent reaches."""
+"""The tools that a remote agent reaches."""
 
 from __future__ import annotations
 

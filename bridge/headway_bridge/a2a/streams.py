@@ -1,7 +1,7 @@
 """A task's life as a stream of updates, read from the event log.
 
 Every frame carries the seq of its event. The same log gives the same frames, so a client that lost its connection
-goes on after the last one it saw. Nothing is queued here: a slow reader reads the log later.
+continues after the last one it saw. Nothing is queued here: a slow reader reads the log later.
 """
 
 from __future__ import annotations

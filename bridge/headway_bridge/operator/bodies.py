@@ -52,7 +52,7 @@ class CheckpointBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class StopBody(msgspec.Struct, forbid_unknown_fields=True):
-    """How to stop: softly, or by killing what runs."""
+    """The manner of a stop: softly, or by killing what runs."""
 
     now: bool = False
 

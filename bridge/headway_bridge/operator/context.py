@@ -1,4 +1,4 @@
-"""What the routes share: the engine, who asks, whether the daemon is going away."""
+"""The context that the routes share: the engine, who asks, whether the daemon is going away."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Operator:
     """One daemon as its operator API sees it.
 
     ``on_stop(now)`` begins the daemon's end; ``url`` is its A2A endpoint; ``started_ms`` when it began. Once
-    ``stopping`` is set, new work is refused; reads, cancels and streams go on to the end.
+    ``stopping`` is set, new work is refused; reads, cancels and streams continue to the end.
     """
 
     def __init__(self, engine: Engine, on_stop: Callable[[bool], object], url: str, started_ms: int) -> None:
@@ -54,7 +54,7 @@ class Operator:
 
     @property
     def streams(self) -> int:
-        """How many event streams are open."""
+        """The number of open event streams."""
         return len(self._streams)
 
     def end_streams(self) -> None:

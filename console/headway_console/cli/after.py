@@ -1,4 +1,4 @@
-"""What becomes of the daemon when the console on it is left."""
+"""The fate of the daemon when the console on it is left."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Operations(Protocol):
-    """What needs the writer of a home. Everything raises :class:`headway.errors.HeadwayError`."""
+    """Commands that need the writer of a home. Everything raises :class:`headway.errors.HeadwayError`."""
 
     async def save_checkpoint(
         self, *, job_id: str | None = None, scope: str | None = None, name: str | None = None

@@ -19,7 +19,7 @@ REMOTE_FPS = 4
 
 
 def has_terminal() -> bool:
-    """Whether there is a terminal that a console can be drawn on."""
+    """Return whether there is a terminal that a console can be drawn on."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
@@ -44,7 +44,7 @@ def show(source: Source, config: Config) -> QuitChoice | None:
 
 
 def _leave(console: HeadwayConsole, number: int) -> None:
-    """Leave as its user would, so that the terminal is given back; runs go on."""
+    """Leave as its user would, so that the terminal is given back; runs continue."""
     from headway_console.app import QuitChoice
 
     try:

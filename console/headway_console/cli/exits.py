@@ -1,4 +1,4 @@
-"""How a command ends: every error becomes one line on stderr and an exit code, here and nowhere else."""
+"""The end of a command: every error becomes one line on stderr and an exit code, here and nowhere else."""
 
 from __future__ import annotations
 

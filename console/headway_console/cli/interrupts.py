@@ -42,7 +42,7 @@ class Interrupts:
 
     @property
     def asked(self) -> bool:
-        """Whether any signal came."""
+        """True if any signal came."""
         return self._presses > 0
 
     def __enter__(self) -> Interrupts:

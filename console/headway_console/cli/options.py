@@ -19,7 +19,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 class Place:
-    """Which home and which configuration a command line is about."""
+    """The home and the configuration that a command line is about."""
 
     def __init__(self) -> None:
         self.home_path: Path | None = None

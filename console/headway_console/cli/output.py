@@ -1,4 +1,4 @@
-"""What commands print: JSON, tables and notes. Nothing that came out of an event can drive the terminal."""
+"""Output of commands: JSON, tables and notes. Nothing that came out of an event can drive the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print one line about what is going on on stderr."""
+    """Print one line about what happens on stderr."""
     from headway.errors import one_line
 
     _write(sys.stderr, f"headway: {one_line(text)}\n")

@@ -1,4 +1,4 @@
-"""How a run is shown while it goes on: a progress line, plain lines, or nothing."""
+"""Progress of a run, as it is shown: a progress line, plain lines, or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run takes place: in this process when it gets the home's lock, else in the daemon that has it."""
+"""The place of a run: in this process when it gets the home's lock, else in the daemon that has it."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from headway.plan.results import ProposalResult
 
 SOURCE = "cli"
-"""Who the audit names for commands given on a command line."""
+"""The name that the audit has for commands given on a command line."""
 
 PATIENCE_S = 10.0
 """Seconds that a daemon which stopped answering is waited for before a run that it holds is given up on here."""
 
 
 class Runner(Protocol):
-    """Where jobs of one home run. Everything raises :class:`headway.errors.HeadwayError`."""
+    """The runner of jobs of one home. Everything raises :class:`headway.errors.HeadwayError`."""
 
     async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
         """Start a job; it is committed when this returns."""
 
     async def fork(self, checkpoint_id: str) -> JobRow:
-        """Start a job that goes on from a checkpoint."""
+        """Start a job that continues from a checkpoint."""
 
     def batches(self, row: JobRow) -> AsyncGenerator[list[Event], None]:
         """Yield the job's events from its first, replayed and live."""
@@ -77,7 +77,7 @@ class LocalRunner:
         return await self.engine.submit(Submission(proposal, title=title))
 
     async def fork(self, checkpoint_id: str) -> JobRow:
-        """Start a job that goes on from a checkpoint."""
+        """Start a job that continues from a checkpoint."""
         return await self.engine.fork(checkpoint_id, by=SOURCE)
 
     async def batches(self, row: JobRow) -> AsyncGenerator[list[Event], None]:
@@ -141,7 +141,7 @@ class RemoteRunner:
         return await self.client.submit(proposal, title=title)
 
     async def fork(self, checkpoint_id: str) -> JobRow:
-        """Start a job that goes on from a checkpoint."""
+        """Start a job that continues from a checkpoint."""
         return await self.client.fork(checkpoint_id)
 
     async def batches(self, row: JobRow) -> AsyncGenerator[list[Event], None]:
@@ -176,7 +176,7 @@ class RemoteRunner:
         return await self.client.kill(job_id, reason)
 
     async def close(self) -> None:
-        """Close the connections; the daemon's jobs go on."""
+        """Close the connections; the daemon's jobs continue."""
         await self.client.close()
 
 

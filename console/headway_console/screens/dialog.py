@@ -59,7 +59,7 @@ class Text(LineList, can_focus=False):
 
     selectable = False
     label = LABEL
-    """Cells of the labels under whose text long lines go on."""
+    """Cells of the labels under whose text long lines continue."""
 
     def __init__(self, lines: list[Line], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -90,7 +90,7 @@ class Text(LineList, can_focus=False):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One answer of a :class:`ChoiceDialog`: ``key`` chooses it at once."""
+    """One answer of a :class:`ChoiceDialog`: ``key`` chooses it immediately."""
 
     id: str
     key: str

@@ -211,7 +211,7 @@ class MainScreen(Relay, inherit_bindings=False):
         return None if self.why_not(act) else True
 
     def applies(self, act: Act) -> bool:
-        """Whether the action belongs to what is shown."""
+        """Return whether the action belongs to what is shown."""
         if act.scope == "replay":
             return self.console.source.replay is not None
         if act.scope == "dag":
@@ -349,7 +349,7 @@ class MainScreen(Relay, inherit_bindings=False):
             self.sync_details()
 
     def action_pause(self) -> None:
-        """Stand still, or go on."""
+        """Stand still, or continue."""
         self.console.set_paused(self.console.held is None)
 
     def action_fold(self) -> None:

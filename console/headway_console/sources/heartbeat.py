@@ -1,4 +1,4 @@
-"""Whether a daemon answers: it is asked every second."""
+"""Heartbeat of a daemon: it is asked every second whether it answers."""
 
 from __future__ import annotations
 

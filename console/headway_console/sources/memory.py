@@ -31,7 +31,7 @@ class MemorySource:
 
     @property
     def live(self) -> bool:
-        """Whether more events may come."""
+        """True if more events may come."""
         return not self._log.closed
 
     @property

@@ -8,7 +8,7 @@ from headway.clock import Clock
 
 
 class Playhead:
-    """Where a replay stands, in ms since its first event. ``speed`` is recorded seconds a second; ``inf`` = at once.
+    """The place of a replay, in ms since its first event. ``speed`` is recorded seconds a second; ``inf`` = at once.
 
     It does not know how long the recording is: who plays it stops it.
     """
@@ -22,7 +22,7 @@ class Playhead:
 
     @property
     def playing(self) -> bool:
-        """Whether it moves."""
+        """True if it moves."""
         return self._playing
 
     @property
@@ -32,7 +32,7 @@ class Playhead:
 
     @property
     def position_ms(self) -> float:
-        """Where it stands now."""
+        """The place where it stands now."""
         if not self._playing:
             return self._base
         passed = self._clock.now() - self._since

@@ -16,10 +16,10 @@ from headway_console.source import Commands, Item, Link
 from headway_console.sources.heartbeat import Heartbeat
 
 LISTED = 2000
-"""How many events a fresh start lists."""
+"""The number of events that a fresh start lists."""
 
 RUNS = 8
-"""How many of the live runs a fresh start holds; others are asked for when they are looked at."""
+"""The number of live runs that a fresh start holds; others are asked for when they are looked at."""
 
 FOLLOWED = 20_000
 """The most events that are made up for after a loss; beyond, a fresh start comes instead."""
@@ -63,7 +63,7 @@ class RemoteSource:
 
     @property
     def link(self) -> Link:
-        """Whether the daemon answers."""
+        """True if the daemon answers."""
         daemon = self._daemon
         return Link(connected=not daemon.problem, detail=daemon.problem, since_ms=daemon.since_ms)
 
@@ -144,7 +144,7 @@ class RemoteSource:
         return views
 
     async def _pause(self, seconds: float) -> None:
-        """Wait; return at once when the source is closed."""
+        """Wait; return immediately when the source is closed."""
         if self._closed:
             return
         self._wake.clear()

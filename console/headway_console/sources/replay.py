@@ -26,7 +26,7 @@ BATCH = 500
 """The most events in one batch."""
 
 LISTED = 2000
-"""How many events a fresh start lists."""
+"""The number of events that a fresh start lists."""
 
 MAX_SPEED = math.inf
 """As fast as they are taken."""
@@ -126,7 +126,7 @@ class ReplaySource:
 
     @property
     def playing(self) -> bool:
-        """Whether time goes on."""
+        """True while time moves."""
         return self._playhead.playing
 
     @property

@@ -31,10 +31,10 @@ BATCH = 1000
 """The most events in one batch."""
 
 LISTED = 2000
-"""How many events a fresh start lists."""
+"""The number of events that a fresh start lists."""
 
 RUNS = 8
-"""How many of the live runs a fresh start holds; others are asked for when they are looked at."""
+"""The number of live runs that a fresh start holds; others are asked for when they are looked at."""
 
 _RETRY_S = (0.25, 0.5, 1.0, 2.0)
 
@@ -93,7 +93,7 @@ class StoreSource:
 
     @property
     def link(self) -> Link:
-        """Whether what is shown is how things are."""
+        """True if what is shown is how things are."""
         if not self._trouble.connected:
             return self._trouble
         if self._running and self._daemon.problem and not self._writer():
@@ -246,7 +246,7 @@ class StoreSource:
             self._trouble = Link(since_ms=self._clock.time_ms())
 
     async def _pause(self, seconds: float) -> bool:
-        """Wait; return at once, and True, when the source is closed."""
+        """Wait; return immediately, and True, when the source is closed."""
         if self._closed:
             return True
         self._wake.clear()

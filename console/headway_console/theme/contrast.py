@@ -1,4 +1,4 @@
-"""Whether a theme can be read: contrast ratios after WCAG 2.
+"""Legibility of a theme: contrast ratios after WCAG 2.
 
 The ratio of two colours goes from 1 (equal) to 21 (black on white). 4.5 is what WCAG asks for text of ordinary size,
 and a terminal has no other. Everything that carries meaning as text is checked on every ground it is painted on.

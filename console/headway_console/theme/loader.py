@@ -70,7 +70,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ThemeSet(msgspec.Struct):
-    """What a number of folders gave: themes by name, in the order found, and every problem of every file."""
+    """The yield of a number of folders: themes by name, in the order found, and every problem of every file."""
 
     themes: dict[str, Theme] = {}
     problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""Following folders of themes, so that an edited file is seen at once."""
+"""Following folders of themes, so that an edited file is seen immediately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one action of a run is painted: as a line of the DAG and in the inspector."""
+"""Painting of one action of a run: as a line of the DAG and in the inspector."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class BudgetsList(Panel):
         return len(self._rows)
 
     def wants_attention(self, index: int) -> bool:
-        """Whether it is past 80 %."""
+        """Return whether it is past 80 %."""
         return budget_tone(*self._rows[index]) != "succeeded"
 
     def empty(self, width: int) -> list[Line]:

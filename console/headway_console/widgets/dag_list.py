@@ -20,7 +20,7 @@ LevelRow = tuple[int, int]
 
 
 class LevelSummary(msgspec.Struct):
-    """What a level's line says: how many actions, settled, by look; ``share`` counts progress within actions."""
+    """The line of a level: how many actions, settled, by look; ``share`` counts progress within actions."""
 
     total: int
     settled: int
@@ -153,7 +153,7 @@ class DagList(Panel):
         return self._run.levels[level], self._run.actions[action] if action >= 0 else None
 
     def wants_attention(self, index: int) -> bool:
-        """Whether the action failed, retries or waits."""
+        """Return whether the action failed, retries or waits."""
         run, (_, action) = self._run, self._rows[index]
         return run is not None and action >= 0 and look_of(run, run.actions[action]).tone in ("failed", "waiting")
 

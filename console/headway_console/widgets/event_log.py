@@ -85,7 +85,7 @@ class EventLog(Panel):
 
     @property
     def scanning(self) -> bool:
-        """Whether the filter has not seen all events yet."""
+        """True if the filter has not seen all events yet."""
         return self._filter is not None and self._scanned < self._end
 
     def total(self) -> int:
@@ -149,7 +149,7 @@ class EventLog(Panel):
         return False
 
     def wants_attention(self, index: int) -> bool:
-        """Whether it is an error."""
+        """Return whether it is an error."""
         event = self.event_at(index)
         return event is not None and is_error(event)
 

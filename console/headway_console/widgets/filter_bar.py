@@ -1,4 +1,4 @@
-"""Where a filter is typed."""
+"""The bar where a filter is typed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FilterBar(Horizontal):
 
     @property
     def is_open(self) -> bool:
-        """Whether one types."""
+        """True if one types."""
         return self.has_class("-open")
 
     def open(self, expression: str) -> None:

@@ -64,7 +64,7 @@ class JobsList(Panel):
         return [] if self.model.complete else [("list incomplete: the store is being indexed", "waiting")]
 
     def wants_attention(self, index: int) -> bool:
-        """Whether it failed or waits for somebody."""
+        """Return whether it failed or waits for somebody."""
         job = self._rows[index]
         return job.status in ("failed", "paused") or bool(job.waiting_for)
 

@@ -46,7 +46,7 @@ class LimitsList(Panel):
         return len(self._rows)
 
     def wants_attention(self, index: int) -> bool:
-        """Whether somebody waits."""
+        """Return whether somebody waits."""
         return self._rows[index].waiters > 0
 
     def empty(self, width: int) -> list[Line]:

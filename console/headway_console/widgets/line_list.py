@@ -25,10 +25,10 @@ class LineList(Painted, can_focus=True, inherit_bindings=False):
     """
 
     frozen = False
-    """Whether a row, once painted, stays the same for as long as :meth:`row_key` gives the same key."""
+    """True if a row, once painted, stays the same for as long as :meth:`row_key` gives the same key."""
 
     selectable = True
-    """Whether there is a cursor; else the keys scroll."""
+    """True if there is a cursor; else the keys scroll."""
 
     class Moved(Message):
         """The cursor of ``list`` moved, by a key or the mouse."""

@@ -12,7 +12,7 @@ from headway_console.widgets.painted import Line
 
 
 class Inspection(msgspec.Struct):
-    """What the inspector shows of the selected row. ``key`` changes when another row is selected."""
+    """The inspector's view of the selected row. ``key`` changes when another row is selected."""
 
     key: object
     title: Line
@@ -20,7 +20,7 @@ class Inspection(msgspec.Struct):
 
 
 class Subject(msgspec.Struct):
-    """What the copy menu copies of the selected row: its id, its data, and the command that shows the same."""
+    """The parts of the selected row to copy from the menu: its id, its data, and the command that shows the same."""
 
     noun: str
     id: str
@@ -74,7 +74,7 @@ class Panel(LineList):
         return None
 
     def wants_attention(self, index: int) -> bool:
-        """Whether an operator should look at that row."""
+        """Return whether an operator should look at that row."""
         return False
 
     def next_attention(self, step: int) -> bool:

@@ -16,7 +16,7 @@ _NEAR = 24
 def wrap(lines: list[Line], width: int, label: int = LABEL) -> list[Line]:
     """Break lines wider than ``width`` cells, at a space if one is near.
 
-    A line that begins with a piece of ``label`` cells goes on under the text beside it.
+    A line that begins with a piece of ``label`` cells continues under the text beside it.
     """
     if width <= 1:
         return []

@@ -42,7 +42,7 @@ async def status(operator: Op) -> Response:
 
 @router.post("/stop", **documented(dict[str, bool], takes=StopBody, optional=True, status=202))
 async def stop(request: Request, operator: Op, who: Who) -> Response:
-    """Begin the daemon's end. Runs are cancelled and get a grace to end; with `now` they are killed at once."""
+    """Begin the daemon's end. Runs are cancelled and get a grace to end; with `now` they are killed immediately."""
     body = await read_body(request, StopBody)
     await operator.audit(who, "stop", now=body.now)
     operator.on_stop(body.now)

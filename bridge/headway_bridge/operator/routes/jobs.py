@@ -20,7 +20,7 @@ from headway_bridge.operator.spec import documented
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 PATIENCE_S = 1.0
-"""How long a request waits for a decision on another job's behalf, in seconds."""
+"""Seconds that a request waits for a decision on another job's behalf."""
 
 Status = Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
 
@@ -91,7 +91,7 @@ async def successor(job_id: str, operator: Op) -> Response:
 
 @router.post("/{job_id}/cancel", **documented(JobAnswer, takes=ReasonBody, optional=True, fails=(404, 507)))
 async def cancel(job_id: str, request: Request, operator: Op, who: Who) -> Response:
-    """Stop softly: what has not started is skipped, tools in flight go on to their end."""
+    """Stop softly: what has not started is skipped, tools in flight run to their end."""
     reason = text((await read_body(request, ReasonBody)).reason, "reason", 500) or "canceled by operator"
     said = await operator.engine.cancel(job_id, reason, who)
     await operator.audit(who, "cancel", job_id, reason=reason, answer=said)
