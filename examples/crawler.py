@@ -29,7 +29,9 @@ def make_plan() -> headway.Plan:
     return plan
 
 
-async def crawl(enough: int = ENOUGH, clock: headway.Clock = headway.SYSTEM_CLOCK) -> headway.ProposalResult:
+async def crawl(
+    enough: int = ENOUGH, clock: headway.clock.Clock = headway.clock.SYSTEM_CLOCK
+) -> headway.ProposalResult:
     """Fetch pages until ``enough`` have come, and return what became of each."""
     async with headway.Runtime(tools=[fetch], clock=clock) as runtime:
 

@@ -11,8 +11,8 @@ from typing import Any
 def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the ``__getattr__`` and ``__dir__`` of ``package``.
 
-    ``homes`` maps each name to the module that has it, seen from the package. What was asked for once is an ordinary
-    attribute from then on.
+    ``homes`` maps each name to the module that has it, seen from the package; an empty home is for a module itself.
+    What was asked for once is an ordinary attribute from then on.
     """
     names = vars(sys.modules[package])
 
@@ -20,7 +20,7 @@ def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any]
         home = homes.get(name)
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{home}"), name)
+        value = getattr(import_module(f"{package}.{home}"), name) if home else import_module(f"{package}.{name}")
         names[name] = value
         return value
 

@@ -319,7 +319,7 @@ class Face:
     def with_inference(self, provider: InferenceProvider) -> Self:
         """Register ``infer``, ``embed`` and ``classify`` as tools of ``provider``; return this face.
 
-        What it learns from then on is put into words by the provider's model (:class:`headway.LLMDistiller`).
+        What it learns from then on is put into words by the provider's model (:class:`headway.learning.LLMDistiller`).
         """
         from headway.tools.inference import inference_tools
 

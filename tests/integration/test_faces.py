@@ -95,7 +95,7 @@ async def test_an_engine_has_the_powers_of_a_runtime(tmp_path: Path) -> None:
         engine.set_executor(Remote())
         engine.register_tool("remote")
         assert (await engine.execute({"actions": [call("x", "remote")]}))["x"].output == "remote ran"
-        engine.set_capabilities(headway.CapabilitySet(denied_tools=frozenset({"fine"})))
+        engine.set_capabilities(headway.policy.CapabilitySet(denied_tools=frozenset({"fine"})))
         assert (await engine.execute({"actions": [call("b", "fine")]})).outcome == "rejected"
         engine.set_capabilities(None)
 

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 import headway
-from headway import CancellationToken, CapabilitySet, CostBudget, ProposalResult, Runtime
+from headway import CancellationToken, CostBudget, ProposalResult, Runtime
 from headway.errors import Conflict, StoreError
 from headway.events import kinds
 from headway.events.event import Event
 from headway.home import Home
 from headway.jobs.history import History
 from headway.plan.results import ActionStatus, ErrorCode
+from headway.policy import CapabilitySet
 from headway.store import StoreLog
 from tests.integration.test_resume import die_after
 from tests.unit.execution.kit import call, write
@@ -138,7 +139,7 @@ async def test_a_job_that_is_cancelled_as_it_goes_on_tells_what_was_tried(tmp_pa
     if at_once:
         token.cancel("enough")
 
-    def cancel(_: headway.PolicyCall) -> None:
+    def cancel(_: headway.policy.PolicyCall) -> None:
         token.cancel("enough")
 
     async with on(tmp_path / "cut") as (made, calls):

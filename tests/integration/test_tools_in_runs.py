@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import headway
-from headway import CancellationToken, Poll, Runtime, SubprocessTool, long_running, register_shell
+from headway import CancellationToken, Runtime
 from headway.plan.results import ActionStatus, ErrorCode
 from headway.testing import VirtualClock
-from headway.tools import Workspace
+from headway.tools import Poll, SubprocessTool, Workspace, long_running, register_shell
 from tests.unit.tools.process.children import alive, descriptors, until
 
 TALKER = [sys.executable, "-IS", str(Path(__file__).parents[1] / "unit" / "tools" / "process" / "talker.py")]

@@ -18,8 +18,11 @@ from typing import Any
 
 import pytest
 
-from headway import EventLog, PolicyEngine, ResultCache, Runtime, StateStore, ToolRegistry
+from headway import EventLog, Runtime, StateStore
+from headway.limits import ResultCache
 from headway.limits.bucket import RateLimiter
+from headway.policy import PolicyEngine
+from headway.tools import ToolRegistry
 from tests.unit.test_car_compat import FIELDS, rows
 
 LONGEST_S = 60

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import headway
-from headway import Engine, Memgine, Runtime, SkillStore, TrajectoryStore
+from headway import Engine, Runtime
 from headway.config import Config
 from headway.errors import HeadwayError
 from headway.home import Home
+from headway.learning import Memgine, SkillStore, TrajectoryStore
 from headway.testing import VirtualClock
 from headway.tools.decorator import entry_of
 from tests.sizes import cases
@@ -112,7 +113,7 @@ def test_the_table_has_every_method_of_an_engine() -> None:
 
 async def test_a_program_is_asked_in_json_or_not_at_all(rig: Rig) -> None:
     code = 'import json, sys\nfor line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"], "result": 1}))'
-    tool = headway.SubprocessTool([sys.executable, "-u", "-c", code], name="t", timeout=30.0)
+    tool = headway.tools.SubprocessTool([sys.executable, "-u", "-c", code], name="t", timeout=30.0)
     problems = []
     for label, value in HOSTILE.items():
         try:
@@ -162,7 +163,7 @@ READERS: dict[str, Callable[[Path, bytes], object]] = {
     "skills": lambda path, _: SkillStore().import_from(path),
     "trajectories": lambda path, _: list(TrajectoryStore(path).read()),
     "feedback": lambda path, _: TrajectoryStore(path).feedback(),
-    "policies": lambda path, _: headway.load_policies(path),
+    "policies": lambda path, _: headway.policy.load_policies(path),
     "a plan": lambda _, text: headway.parse_proposal(text),
 }
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from headway.tools.basics import register_agent_basics
     from headway.tools.context import ToolContext, ToolResult
     from headway.tools.decorator import entry_of, tool
+    from headway.tools.executor import ContextualExecutor, ToolExecutor
     from headway.tools.files.workspace import Workspace
+    from headway.tools.inference import inference_tools
     from headway.tools.loader import load_tool_files
     from headway.tools.longrun import LongRunning, Poll, long_running
     from headway.tools.process.shell import register_shell, shell_tool
@@ -23,16 +25,19 @@ if TYPE_CHECKING:
     from headway.tools.registry import ToolEntry, ToolRegistry
 
 _HOME = {
+    "ContextualExecutor": "executor",
     "LongRunning": "longrun",
     "Poll": "longrun",
     "Restart": "process.subprocess",
     "SubprocessTool": "process.subprocess",
     "ToolContext": "context",
     "ToolEntry": "registry",
+    "ToolExecutor": "executor",
     "ToolRegistry": "registry",
     "ToolResult": "context",
     "Workspace": "files.workspace",
     "entry_of": "decorator",
+    "inference_tools": "inference",
     "load_tool_files": "loader",
     "long_running": "longrun",
     "register_agent_basics": "basics",
@@ -42,16 +47,19 @@ _HOME = {
 }
 
 __all__ = [
+    "ContextualExecutor",
     "LongRunning",
     "Poll",
     "Restart",
     "SubprocessTool",
     "ToolContext",
     "ToolEntry",
+    "ToolExecutor",
     "ToolRegistry",
     "ToolResult",
     "Workspace",
     "entry_of",
+    "inference_tools",
     "load_tool_files",
     "long_running",
     "register_agent_basics",

@@ -72,7 +72,7 @@ CALLS |= {
 OPEN: dict[str, Any] = {
     "home": New(lambda rig: Home(rig.folder / "home")),
     "config": Made(Config),
-    "clock": headway.SYSTEM_CLOCK,
+    "clock": headway.clock.SYSTEM_CLOCK,
     "on_restart": "fail",
     "tools": [echo],
 }

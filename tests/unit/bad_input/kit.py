@@ -141,10 +141,18 @@ def line_problem(text: str) -> str | None:
     return f"said {len(text)} characters" if len(text) > LONGEST_LINE else None
 
 
+def public_names() -> dict[str, Any]:
+    """Return the public names of the package and of its rooms, sorted."""
+    found = {name: getattr(headway, name) for name in headway.__all__}
+    for room in (headway.analysis, headway.inference, headway.learning, headway.limits, headway.policy, headway.tools):
+        found |= {name: getattr(room, name) for name in room.__all__}
+    return dict(sorted((found | {"SystemClock": headway.clock.SystemClock}).items()))
+
+
 def resolved(name: str, subject: Any) -> Callable[..., Any]:
     """Return the callable of a name such as ``verify``, ``CostBudget`` or ``StateStore.set``."""
     owner, _, method = name.partition(".")
-    found = getattr(subject, method) if method else getattr(headway, owner)
+    found = getattr(subject, method) if method else public_names()[owner]
     assert callable(found)
     return found  # type: ignore[no-any-return]
 

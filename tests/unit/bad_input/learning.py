@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from headway import DistilledSkill, Learner, LLMDistiller, Memgine, SkillStore, TraceEvent, Trajectory, TrajectoryStore
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
+from headway.learning import (
+    DistilledSkill,
+    Learner,
+    LLMDistiller,
+    Memgine,
+    SkillStore,
+    TraceEvent,
+    Trajectory,
+    TrajectoryStore,
+)
 from headway.learning.cycle import Evolution
 from headway.testing import ScriptedProvider, VirtualClock
 from tests.unit.bad_input.kit import Made, New

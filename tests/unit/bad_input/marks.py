@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headway import (
-    CancellationToken,
-    Engine,
-    EventLog,
-    Learner,
-    Memgine,
-    PolicyEngine,
-    ResultCache,
-    Runtime,
-    SkillStore,
-    StateStore,
-    ToolRegistry,
-    TrajectoryStore,
-)
+from headway import CancellationToken, Engine, EventLog, Runtime, StateStore
+from headway.learning import Learner, Memgine, SkillStore, TrajectoryStore
+from headway.limits import ResultCache
 from headway.limits.bucket import RateLimiter
+from headway.policy import PolicyEngine
+from headway.tools import ToolRegistry
 
 
 def _state(store: StateStore) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import headway
-from headway import Action, ActionProposal, Precondition, ToolRegistry, ToolSchema
+from headway import Action, ActionProposal, Precondition, ToolSchema
 from headway.plan.format import Assumption, Compensation
+from headway.tools import ToolRegistry
 from tests.unit.bad_input.kit import Made, New
 
 ACTION: dict[str, Any] = {
@@ -59,14 +60,14 @@ SMALL = Made(
     context={"goal": "g"},
 )
 STATE: dict[str, Any] = {"k": 1, "n": {"m": [1]}}
-FEEDBACK = Made(headway.ToolFeedback, tool_success_rates={"echo": 0.5})
+FEEDBACK = Made(headway.analysis.ToolFeedback, tool_success_rates={"echo": 0.5})
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
 
 
 def registry(_: Any) -> ToolRegistry:
     """Return a registry with the tool echo."""
     made = ToolRegistry()
-    made.register(headway.ToolEntry(ToolSchema(name="echo"), call=dict, is_async=False))
+    made.register(headway.tools.ToolEntry(ToolSchema(name="echo"), call=dict, is_async=False))
     return made
 
 
@@ -101,7 +102,7 @@ CALLS: dict[str, dict[str, Any]] = {
     },
     "rank_proposals": {
         "candidates": [PROPOSAL],
-        "config": Made(headway.PlannerConfig),
+        "config": Made(headway.analysis.PlannerConfig),
         "feedback": FEEDBACK,
         "state": STATE,
         "tools": ["echo"],
@@ -161,7 +162,7 @@ MORE: list[tuple[str, dict[str, Any]]] = [
 
 SUBJECTS: dict[str, Any] = {
     "Plan": lambda _: headway.Plan(),
-    "ToolFeedback": lambda _: headway.ToolFeedback({"echo": 0.5}),
+    "ToolFeedback": lambda _: headway.analysis.ToolFeedback({"echo": 0.5}),
     "Action": lambda _: Action(id="a", type="tool_call", tool="echo", parameters={"x": [1]}),
     "ActionProposal": lambda _: headway.parse_proposal(PLAN),
     "Precondition": lambda _: Precondition(key="k", value=[1]),

@@ -5,22 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import headway
-from headway import (
-    CapabilitySet,
-    CostBudget,
-    EventLog,
-    PolicyCall,
-    PolicyEngine,
-    RateLimiter,
-    ReplanConfig,
-    Runtime,
-    RuntimeCheckpoint,
-    StateStore,
-)
+from headway import CostBudget, EventLog, ReplanConfig, Runtime, RuntimeCheckpoint, StateStore
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
+from headway.limits import RateLimiter
 from headway.limits.bucket import TokenBucket
 from headway.plan.results import ActionResult, ActionStatus
+from headway.policy import CapabilitySet, PolicyCall, PolicyEngine
 from headway.testing import FakeDispatcher, ScriptedProvider, VirtualClock
 from headway.tools.files.workspace import Workspace
 from tests.unit.bad_input.kit import Made, New, build
@@ -58,9 +49,9 @@ def runtime(rig: Any) -> Runtime:
     return made
 
 
-def program(_: Any) -> headway.SubprocessTool:
+def program(_: Any) -> headway.tools.SubprocessTool:
     """Return a tool that is a program; nothing starts it here."""
-    return headway.SubprocessTool(["true"], name="program")
+    return headway.tools.SubprocessTool(["true"], name="program")
 
 
 def saved(rig: Any) -> str:
@@ -164,11 +155,11 @@ CALLS: dict[str, dict[str, Any]] = {
         "log": New(lambda _: EventLog()),
         "policies": New(lambda _: PolicyEngine()),
         "executor": execute,
-        "memgine": New(lambda _: headway.Memgine()),
+        "memgine": New(lambda _: headway.learning.Memgine()),
         "auto_distill": True,
-        "trajectory_store": New(lambda rig: headway.TrajectoryStore(rig.folder)),
+        "trajectory_store": New(lambda rig: headway.learning.TrajectoryStore(rig.folder)),
         "replan": again,
-        "registry": New(lambda _: headway.ToolRegistry()),
+        "registry": New(lambda _: headway.tools.ToolRegistry()),
         "clock": New(lambda _: VirtualClock()),
         "max_concurrency": 4,
         "concurrency": "level",
@@ -191,16 +182,16 @@ CALLS: dict[str, dict[str, Any]] = {
     "Runtime.with_replan": {"callback": again, "config": Made(ReplanConfig, max_replans=1)},
     "Runtime.with_inference": {"provider": New(lambda _: ScriptedProvider(default="yes"))},
     "Runtime.with_learning": {
-        "memgine": New(lambda _: headway.Memgine()),
+        "memgine": New(lambda _: headway.learning.Memgine()),
         "auto_distill": True,
-        "distiller": New(lambda _: headway.LLMDistiller(ScriptedProvider())),
+        "distiller": New(lambda _: headway.learning.LLMDistiller(ScriptedProvider())),
     },
-    "Runtime.with_memgine": {"memgine": New(lambda _: headway.Memgine())},
-    "Runtime.with_trajectory_store": {"store": New(lambda rig: headway.TrajectoryStore(rig.folder))},
+    "Runtime.with_memgine": {"memgine": New(lambda _: headway.learning.Memgine())},
+    "Runtime.with_trajectory_store": {"store": New(lambda rig: headway.learning.TrajectoryStore(rig.folder))},
     "Runtime.tool_schemas": {},
     "Runtime.register_tool": {"tool": echo},
     "Runtime.register_tool_schema": {"schema": ENTRY["schema"]},
-    "Runtime.register_tool_entry": {"entry": Made(headway.ToolEntry, **ENTRY)},
+    "Runtime.register_tool_entry": {"entry": Made(headway.tools.ToolEntry, **ENTRY)},
     "Runtime.register_subprocess_tool": {"name": "p", "tool": New(program)},
     "Runtime.aclose": {},
     "Runtime.register_agent_basics": {"workspace": New(lambda rig: str(rig.folder))},
@@ -265,7 +256,7 @@ CALLS: dict[str, dict[str, Any]] = {
     },
     "Runtime.plan_and_execute": {
         "candidates": [SMALL],
-        "planner_config": Made(headway.PlannerConfig),
+        "planner_config": Made(headway.analysis.PlannerConfig),
         "feedback": FEEDBACK,
         "cancel": New(lambda _: headway.CancellationToken()),
         "session": SESSION,
@@ -342,11 +333,11 @@ CALLS: dict[str, dict[str, Any]] = {
     "PolicyEngine.register": {"name": "n", "policy": New(lambda _: lambda call: None), "session": SESSION},
     "PolicyEngine.require_state": {"name": "n", "key": "k", "value": {"a": [1]}, "session": SESSION},
     "PolicyEngine.unregister": {"name": "n", "session": SESSION},
-    "PolicyEngine.use_files": {"rules": New(lambda rig: headway.load_policies(rig.folder))},
+    "PolicyEngine.use_files": {"rules": New(lambda rig: headway.policy.load_policies(rig.folder))},
     "PermissionGrant": {"tier": "read_only"},
-    "PermissionGrant.check": {"call": CALL, "entry": Made(headway.ToolEntry, **ENTRY)},
+    "PermissionGrant.check": {"call": CALL, "entry": Made(headway.tools.ToolEntry, **ENTRY)},
     "PermissionGrant.check_plan": {"calls": [[CALL, None]]},
-    "Tier.covers": {"other": headway.Tier.READ_ONLY},
+    "Tier.covers": {"other": headway.policy.Tier.READ_ONLY},
     "load_policies": {"folder": New(lambda rig: str(rig.folder))},
     "find_policies": {"start": New(lambda rig: str(rig.folder))},
     "watch_policies": {"engine": New(lambda _: PolicyEngine()), "folder": New(lambda rig: rig.folder), "wakes": None},
@@ -385,9 +376,9 @@ def policies(rig: Any) -> PolicyEngine:
     return made
 
 
-def cache(_: Any) -> headway.ResultCache:
+def cache(_: Any) -> headway.limits.ResultCache:
     """Return a cache that holds a result."""
-    made = headway.ResultCache(VirtualClock())
+    made = headway.limits.ResultCache(VirtualClock())
     made.enable("t", 10)
     flight = made.begin("t", {}, print)
     flight.succeed(1)  # type: ignore[union-attr] # the first call is a flight
@@ -425,9 +416,9 @@ SUBJECTS: dict[str, Any] = {
     "ResultCache": cache,
     "CapabilitySet": lambda _: CapabilitySet(allowed_tools={"t"}, allowed_state_keys={"k"}, max_actions=5),
     "PolicyEngine": policies,
-    "PermissionGrant": lambda _: headway.PermissionGrant(),
-    "Tier": lambda _: headway.Tier.SANDBOX_EDIT,
-    "SystemClock": lambda _: headway.SystemClock(),
+    "PermissionGrant": lambda _: headway.policy.PermissionGrant(),
+    "Tier": lambda _: headway.policy.Tier.SANDBOX_EDIT,
+    "SystemClock": lambda _: headway.clock.SystemClock(),
     "RateLimiter": limiter,
     "RuntimeCheckpoint": lambda rig: build(CHECKPOINT, rig),
     "TokenBucket": lambda _: TokenBucket("t", 1, 1.0, VirtualClock()),

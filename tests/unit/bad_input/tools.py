@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import headway
-from headway import HttpProvider, LocalProvider, ToolRegistry, ToolSchema
+from headway import ToolSchema
+from headway.inference import HttpProvider, LocalProvider
 from headway.inference.answer import Completion, Metered, Prices
 from headway.inference.request import InferRequest
 from headway.testing import ScriptedProvider, VirtualClock
+from headway.tools import ToolRegistry
 from headway.tools.files.workspace import Workspace
 from tests.unit.bad_input.kit import Made, New
 from tests.unit.bad_input.plans import SCHEMA, registry
@@ -18,7 +20,7 @@ from tests.unit.bad_input.runtime import ENTRY, program
 class Told:
     """Somebody who follows a registry."""
 
-    def tell(self, name: str, entry: headway.ToolEntry | None) -> None:
+    def tell(self, name: str, entry: headway.tools.ToolEntry | None) -> None:
         """Take note."""
 
 
@@ -28,9 +30,9 @@ class Slow:
     async def start(self, params: dict[str, Any]) -> Any:
         """Start."""
 
-    async def poll(self, handle: Any) -> headway.Poll:
+    async def poll(self, handle: Any) -> headway.tools.Poll:
         """Say that it is done."""
-        return headway.Poll("succeeded")
+        return headway.tools.Poll("succeeded")
 
     async def cancel(self, handle: Any) -> None:
         """Stop."""
@@ -100,7 +102,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "ToolRegistry.get": {"name": "echo"},
     "ToolRegistry.names": {},
     "ToolRegistry.on_change": {"callback": New(lambda _: Told().tell)},
-    "ToolRegistry.register": {"entry": Made(headway.ToolEntry, **ENTRY)},
+    "ToolRegistry.register": {"entry": Made(headway.tools.ToolEntry, **ENTRY)},
     "ToolRegistry.remove": {"name": "echo"},
     "ToolRegistry.schemas": {},
     "ToolRegistry.to_schema_map": {},
@@ -163,7 +165,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "env": ["A=b"],
         "timeout": 1.0,
         "max_output_bytes": 100,
-        "restart": Made(headway.Restart),
+        "restart": Made(headway.tools.Restart),
         "method": "m",
         "permission": "allow",
         "category": "subprocess",
@@ -225,12 +227,12 @@ def model_file(rig: Any) -> str:
 
 
 SUBJECTS: dict[str, Any] = {
-    "ToolEntry": lambda _: headway.ToolEntry(
+    "ToolEntry": lambda _: headway.tools.ToolEntry(
         ToolSchema(name="t", parameters=SCHEMA, returns={"type": "object"}), call=dict, is_async=False
     ),
     "ToolRegistry": registry,
     "ToolContext": lambda _: headway.ToolContext(deadline=1.0, progress=lambda *_: None, chunks=lambda *_: None),
-    "Restart": lambda _: headway.Restart(),
+    "Restart": lambda _: headway.tools.Restart(),
     "SubprocessTool": program,
     "HttpProvider": lambda _: CannedHttp("http://127.0.0.1:9/v1", model="m", embedding_model="e"),
     "LocalProvider": lambda _: CannedLocal(),

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 import headway
-from headway import Engine, Runtime, ToolRegistry
+from headway import Engine, Runtime
 from headway.config import load_config
 from headway.events import kinds
 from headway.events.fold import fold_all
 from headway.events.views import LimitsView
 from headway.home import Home
-from headway.tools import ToolEntry, entry_of
+from headway.tools import ToolEntry, ToolRegistry, entry_of
 from tests.unit.execution.kit import call, events_of
 
 

@@ -53,7 +53,7 @@ async def test_tools_of_every_form_come_with_the_constructor() -> None:
     async def plain(x: int) -> int:
         return x + 1
 
-    recorder, registry = Recorder(), headway.ToolRegistry()
+    recorder, registry = Recorder(), headway.tools.ToolRegistry()
     made = Runtime(tools=[plain, entry_of(tool_twice), "named"], executor=recorder, registry=registry)
     actions = [
         call("a", "plain", parameters={"x": 1}),
@@ -63,7 +63,7 @@ async def test_tools_of_every_form_come_with_the_constructor() -> None:
     result = await made.execute({"actions": actions})
     assert [action.output for action in result.results] == [2, 8, {"tool": "named"}]
     with pytest.raises(InvalidInput):
-        Runtime(tools=[tool_twice, 5], registry=(untouched := headway.ToolRegistry()))  # type: ignore[list-item]
+        Runtime(tools=[tool_twice, 5], registry=(untouched := headway.tools.ToolRegistry()))  # type: ignore[list-item]
     assert untouched.names() == []
     with pytest.raises(InvalidInput, match="tools must be a collection"):
         Runtime(tools="named")
@@ -499,7 +499,7 @@ async def test_a_program_is_a_tool_and_ends_with_the_runtime(tmp_path: Path) -> 
         "        print(json.dumps({'jsonrpc': '2.0', 'id': call['id'], 'result': 2 * params['n']}), flush=True)\n"
     )
     made = Runtime()
-    tool = headway.SubprocessTool([sys.executable, str(program)], name="double")
+    tool = headway.tools.SubprocessTool([sys.executable, str(program)], name="double")
     made.register_subprocess_tool("twice", tool)
     result = await made.execute({"actions": [call("a", "twice", parameters={"n": 21})]})
     assert result["a"].output == 42, result["a"]

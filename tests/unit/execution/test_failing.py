@@ -222,7 +222,7 @@ async def test_each_attempt_is_asked_about_and_counted() -> None:
     made, _ = runtime(clock=clock)
     asked: list[str] = []
 
-    def three_times(call: headway.PolicyCall) -> str | None:
+    def three_times(call: headway.policy.PolicyCall) -> str | None:
         asked.append(call.action_id)
         return "that was enough" if len(asked) > 3 else None
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import headway
-from headway import CapabilitySet, Runtime, ToolResult
+from headway import Runtime, ToolResult
 from headway.events import kinds
+from headway.policy import CapabilitySet
 from headway.testing import VirtualClock
 from tests.unit.execution.kit import call, events_of, runtime, write
 
@@ -175,7 +176,7 @@ async def test_what_a_policy_does_to_its_call_changes_no_state_and_no_action() -
     async def take(items: list[int]) -> list[int]:
         return items
 
-    def policy(asked: headway.PolicyCall) -> None:
+    def policy(asked: headway.policy.PolicyCall) -> None:
         seen.append(asked.action_id)
         spoil(dict(asked.state))
         spoil(dict(asked.parameters))
@@ -345,7 +346,7 @@ async def test_what_a_check_and_an_estimate_do_to_parameters_reaches_no_call() -
         return parameters
 
     made.register_tool_entry(
-        headway.ToolEntry(headway.ToolSchema(name="take"), take, is_async=True, check=check, estimate=estimate)
+        headway.tools.ToolEntry(headway.ToolSchema(name="take"), take, is_async=True, check=check, estimate=estimate)
     )
     made.set_cost_budget(headway.CostBudget(tokens=100))
     given = {"items": [1], "box": {"deep": [1]}}

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 import headway
-from headway import CapabilitySet, PermissionGrant, Runtime, Tier, ToolResult
+from headway import Runtime, ToolResult
 from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.plan.results import ErrorCode
+from headway.policy import CapabilitySet, PermissionGrant, Tier
 from tests.unit.execution.kit import call, events_of, runtime, write
 
 

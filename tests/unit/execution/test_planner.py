@@ -165,7 +165,7 @@ async def test_every_candidate_that_ran_leaves_its_trajectory(tmp_path: Path) ->
 
 async def test_what_the_capabilities_refuse_is_not_valid_and_not_tried() -> None:
     made, _ = runtime()
-    made.set_capabilities(headway.CapabilitySet(denied_tools={"gate"}))
+    made.set_capabilities(headway.policy.CapabilitySet(denied_tools={"gate"}))
     refused = [{"id": name, "actions": [call("a"), call("g", "gate")]} for name in ("c1", "c2")]
     result = await made.plan_and_execute(refused)
     assert (result.proposal_id, result.outcome, result.replan_lineage) == ("c1", "rejected", [])
@@ -181,7 +181,7 @@ async def test_what_the_capabilities_refuse_is_not_valid_and_not_tried() -> None
 @pytest.mark.parametrize("permission", ["ask", "deny"])
 async def test_what_nobody_has_granted_is_not_valid(permission: Any) -> None:
     made, _ = runtime()
-    guarded = headway.ToolEntry(headway.ToolSchema(name="guarded"), dict, is_async=False, permission=permission)
+    guarded = headway.tools.ToolEntry(headway.ToolSchema(name="guarded"), dict, is_async=False, permission=permission)
     made.register_tool_entry(guarded)
     plan = {"id": "guarded", "actions": [call("a", "guarded", state_dependencies=["ready"])]}
     assert (
@@ -197,7 +197,7 @@ async def test_what_nobody_has_granted_is_not_valid(permission: Any) -> None:
 async def test_the_lineage_of_a_candidate_names_a_replan_that_was_refused_and_why() -> None:
     made, _ = runtime(replan=lambda _: {"id": "other", "actions": [call("g", "gate")]})
     made.set_replan_config(headway.ReplanConfig(max_replans=1, verify_before_execute=False))
-    made.set_capabilities(headway.CapabilitySet(denied_tools={"gate"}))
+    made.set_capabilities(headway.policy.CapabilitySet(denied_tools={"gate"}))
     bad, good = {"id": "bad", "actions": [call("f", "boom")]}, {"id": "good", "actions": [call(f"a{i}") for i in "bcd"]}
     result = await made.plan_and_execute([good, bad], PlannerConfig(action_budget=1, tool_call_budget=1))
     assert (result.proposal_id, result.original_proposal_id) == ("good", "bad")

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 import headway
-from headway import EventLog, PolicyEngine, Runtime, StateStore
+from headway import EventLog, Runtime, StateStore
 from headway.events import kinds
 from headway.events.fold import fold_all
 from headway.events.views import StateView
 from headway.home import Home
+from headway.policy import PolicyEngine
 from headway.store import StoreLog
 from tests.unit.execution.kit import call, events_of, runtime, write
 

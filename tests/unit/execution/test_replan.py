@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import headway
-from headway import CancellationToken, CapabilitySet, ReplanConfig, ReplanContext
+from headway import CancellationToken, ReplanConfig, ReplanContext
 from headway.errors import InvalidInput
 from headway.events import kinds
+from headway.policy import CapabilitySet
 from headway.testing import VirtualClock, settle
 from tests.unit.execution.kit import call, events_of, runtime, write
 

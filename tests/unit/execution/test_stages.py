@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 import headway
-from headway import CancellationToken, CostBudget, PolicyCall
+from headway import CancellationToken, CostBudget
 from headway.errors import InvalidTransition
 from headway.events import kinds
 from headway.execution.pending import PendingAction, State
@@ -19,6 +19,7 @@ from headway.execution.stages.stage import End, Flow, Refused, Stage
 from headway.plan.format import Action, ActionType
 from headway.plan.graph import Node
 from headway.plan.results import ErrorCode
+from headway.policy import PolicyCall
 from headway.testing import VirtualClock
 from tests.unit.execution.kit import call, events_of, runtime, write
 

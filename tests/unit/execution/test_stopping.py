@@ -370,7 +370,7 @@ async def test_a_cancel_of_another_thread_is_in_the_log_whenever_it_comes() -> N
     made, _ = runtime()
     token = CancellationToken()
 
-    def elsewhere(_: headway.PolicyCall) -> None:
+    def elsewhere(_: headway.policy.PolicyCall) -> None:
         thread = threading.Thread(target=token.cancel, args=("stop", "a thread"))
         thread.start()
         thread.join()  # its message to the loop is still on the way when the run goes on
@@ -389,7 +389,7 @@ async def test_a_cancel_of_another_thread_in_the_last_moment_is_in_time() -> Non
     made, _ = runtime()
     token = CancellationToken()
 
-    def elsewhere(asked: headway.PolicyCall) -> str | None:
+    def elsewhere(asked: headway.policy.PolicyCall) -> str | None:
         if asked.parameters != {"x": "undo"}:
             return None
         thread = threading.Thread(target=token.cancel, args=("stop",))

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 import headway
-from headway import CancellationToken, EventLog, PolicyEngine, Runtime, StateStore
+from headway import CancellationToken, EventLog, Runtime, StateStore
 from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.events.fold import fold_all
 from headway.events.views import BucketView, LimitsView
 from headway.limits.bucket import RateLimiter
+from headway.policy import PolicyEngine
 from headway.testing import VirtualClock
 from tests.unit.execution.kit import call, events_of, runtime
 

@@ -10,12 +10,13 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 import headway
-from headway import ProposalResult, Runtime, ToolEntry, ToolSchema, parse_proposal, verify
+from headway import ProposalResult, Runtime, ToolSchema, parse_proposal, verify
 from headway.analysis import simulate
 from headway.events import kinds
 from headway.events.event import Event
 from headway.plan.results import ErrorCode
 from headway.plan.verify import Issue, VerifyReport
+from headway.tools import ToolEntry
 
 STATE_CHECKS = {"assertions", "preconditions", "state_dependencies"}
 """The checks whose findings a run answers action by action."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from headway import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult, ToolRegistry, verify
+from headway import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult, verify
+from headway.tools import ToolRegistry
 
 
 def outcome() -> ProposalResult:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway import InvalidPlan, Runtime, ToolEntry, ToolRegistry, ToolSchema, verify
+from headway import InvalidPlan, Runtime, ToolSchema, verify
 from headway.plan.parse import parse_proposal
 from headway.plan.schemas import ANYTHING, Part, kinds_of, may_fit, parts_at
 from headway.plan.verify import admit, refuse
+from headway.tools import ToolEntry, ToolRegistry
 
 PAGE: dict[str, Any] = {
     "type": "object",

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from headway import CapabilitySet, Issue, ToolEntry, ToolRegistry, ToolSchema, verify
+from headway import Issue, ToolSchema, verify
 from headway.analysis import rank_proposals
 from headway.plan.parse import parse_proposal
 from headway.plan.verify import VerifyReport
+from headway.policy import CapabilitySet
+from headway.tools import ToolEntry, ToolRegistry
 from tests.unit.execution.kit import call, runtime, write
 from tests.unit.plan.test_graph import assertion
 
