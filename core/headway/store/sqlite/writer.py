@@ -149,7 +149,8 @@ class Writer:
     def _end(self, connection: sqlite3.Connection) -> None:
         try:
             try:
-                self._caches.close(connection)
+                with contextlib.suppress(sqlite3.Error):  # a disk that refuses them: they are made anew from the log
+                    self._caches.close(connection)
             finally:
                 close_writer(connection)
         except BaseException:  # noqa: BLE001 - what is committed is safe, and whoever closes the log waits for the end
