@@ -90,6 +90,20 @@ class CancellationToken:
 
         return stop
 
+    def linked(self) -> tuple[CancellationToken, Callable[[], None]]:
+        """Return a token that is pulled with this one, never the reverse, and a function that ends that."""
+        own = CancellationToken()
+
+        def pass_on() -> None:
+            if self.is_cancelled():
+                own.cancel(self.reason, self.by)
+            if self.is_killed():
+                own.kill(self.kill_reason, self.kill_by)
+
+        unlink = self.listen(pass_on)
+        pass_on()
+        return own, unlink
+
     def _tell(self) -> None:
         with self._lock:
             listeners = list(self._listeners.values())

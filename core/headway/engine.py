@@ -80,6 +80,7 @@ class Engine(Face):
         self._closing: asyncio.Task[None] | None = None
         limits = {tool: (limit.max_calls, limit.interval_secs) for tool, limit in config.rate_limits.items()}
         self._empower(powers, limits)
+        self._supervisor.shared = True
 
     @property
     def _store(self) -> Store:
@@ -217,7 +218,7 @@ class Engine(Face):
         else:
             found = supervisor.scope(plain(scope, "a scope", MAX_ID))
         async with supervisor.hold(found):
-            return Runtime._of(self._powers, found)
+            return Runtime._of(self, found)
 
     async def verify(self, proposal: Proposal, context_id: str | None = None) -> VerifyReport:
         """Check a proposal against the tools there are and the state of its thread."""

@@ -49,6 +49,7 @@ class Face:
     """The powers of a face, by CAR's names, and the calls that start runs with them."""
 
     _powers: Powers
+    _borrowed = False
 
     def _empower(self, powers: Powers, limits: dict[str, tuple[int, float]] | None = None) -> None:
         """Take ``powers`` as this face's own; ``limits`` are rate limits that hold whatever the tools declare."""
@@ -56,6 +57,12 @@ class Face:
         self._executor = ExecutorTools(None)
         self._inference: InferenceProvider | None = None
         self._tool_limits = ToolLimits(powers.env, limits)
+
+    def _borrow(self, face: Face) -> None:
+        """Share all that another face has: what is set on either holds for both."""
+        self._powers, self._executor = face._powers, face._executor
+        self._inference, self._tool_limits = face._inference, face._tool_limits
+        self._borrowed = True
 
     @property
     def _supervisor(self) -> Supervisor:
@@ -146,7 +153,7 @@ class Face:
         elif self._powers.learner is not None:
             feedback = self._powers.learner.feedback()
         token = _token(cancel)
-        return await self._begin(ranked(candidates, planner_config, feedback, session), token).task
+        return await self._begin(ranked(candidates, planner_config, feedback, session, self._powers.compat), token).task
 
     def _submission(
         self,

@@ -33,7 +33,7 @@ from headway.jobs.powers import Powers
 from headway.jobs.replan import ReplanCallback, ReplanConfig
 from headway.jobs.scope import Scope
 from headway.jobs.submission import Submission
-from headway.jobs.supervisor import CLOSE_GRACE_S
+from headway.jobs.supervisor import CLOSE_GRACE_S, supervisor_of
 from headway.jobs.tool_limits import limit_configured
 from headway.limits.bucket import RateLimiter
 from headway.plan.format import ActionProposal
@@ -140,10 +140,10 @@ class Runtime(Face):
         return cls(state=state, log=log, policies=policies, **options)
 
     @classmethod
-    def _of(cls, powers: Powers, scope: Scope) -> Runtime:
+    def _of(cls, face: Face, scope: Scope) -> Runtime:
         """Return a runtime with the powers of another face, on a scope of the same log."""
         made = cls.__new__(cls)
-        made._empower(powers)
+        made._borrow(face)
         made._scope = scope
         return made
 
@@ -168,9 +168,8 @@ class Runtime(Face):
             raise InvalidInput(f"log must be an EventLog, not {type(log).__name__}")
         if self._scope.last is not None or self._scope.busy:
             raise Conflict("the log of a runtime cannot change once it has run a plan")
-        env, scope = self._powers.env, self._scope
-        env.log = log
-        self._scope = self._supervisor.own(scope.name, scope.state)
+        self._scope = supervisor_of(log).own(self._scope.name, self._scope.state)  # refused, or all is changed
+        self._powers.env.log = log
         for bucket in self.rate_limiter:
             log.append(limit_configured(bucket))
         return self
@@ -182,7 +181,8 @@ class Runtime(Face):
 
     async def aclose(self) -> None:
         """End what the tools hold, such as child processes; the runtime may be used on."""
-        await self.registry.aclose()
+        if not self._borrowed:
+            await self.registry.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -192,7 +192,11 @@ class Runtime(Face):
     ) -> None:
         """Cancel the runs still in progress, kill what has not ended after a grace, and end what the tools hold."""
         supervisor = self._supervisor
-        courses = supervisor.courses_of(self._powers)
+        courses = [
+            course
+            for course in supervisor.courses_of(self._powers)
+            if not self._borrowed or course.scope is self._scope  # the other jobs of the powers' owner run on
+        ]
         await supervisor.stop("the runtime is closed", CLOSE_GRACE_S, self._powers.env.clock, courses)
         await self.aclose()
 
@@ -348,7 +352,8 @@ class Runtime(Face):
     async def load_state(self) -> None:
         """Make the state what the log says. Raises :class:`Conflict` while a run works on it."""
         self._require_idle()
-        await self._supervisor.take_state(self._scope)
+        async with self._scope.turn.taken(CancellationToken()):
+            await self._supervisor.take_state(self._scope)
 
     def _require_idle(self) -> None:
         if self._scope.busy:

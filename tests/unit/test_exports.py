@@ -33,8 +33,9 @@ def test_type_checkers_see_each_name() -> None:
     imported = {
         alias.name: node.module for node in typed.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    names = {name: f"headway.{home}" for name, home in headway._HOME.items()}
-    assert imported == names | dict.fromkeys(headway._ROOMS, "headway")
+    homes = {name: f"headway.{home}" for name, home in headway._HOME.items()}
+    assert imported == homes | dict.fromkeys(headway._ROOMS, "headway")
+    assert all(getattr(headway, room).__name__ == f"headway.{room}" for room in headway._ROOMS)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

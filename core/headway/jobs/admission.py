@@ -23,7 +23,8 @@ NOT_RUN = "not run: the plan was rejected"
 class JobSpec(msgspec.Struct, frozen=True):
     """The facts of a job beside its plan.
 
-    ``scope`` names the state it works on, ``origin`` is the caller's own data, ``session`` that of the policies.
+    ``scope`` names the state it works on, ``origin`` is the caller's own data, ``session`` that of the policies,
+    ``budget`` the limits that its own submission has set.
     """
 
     job_id: str
@@ -34,11 +35,12 @@ class JobSpec(msgspec.Struct, frozen=True):
     principal: str | None = None
     origin: dict[str, Any] = {}
     session: str | None = None
+    budget: dict[str, int] | None = None
 
     def created(self, proposal: dict[str, Any], graph: dict[str, Any], **fork: Any) -> Event:
         """Return the ``job_created`` event."""
         data: dict[str, Any] = {"scope": self.scope, "source": self.source, "title": self.title}
-        for name in ("context_id", "principal", "origin", "session"):
+        for name in ("context_id", "principal", "origin", "session", "budget"):
             value = getattr(self, name)
             if value:
                 data[name] = value

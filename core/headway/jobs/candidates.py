@@ -13,7 +13,7 @@ from headway.jobs import admission
 from headway.jobs.replan import step_of
 from headway.jobs.submission import Candidates, Submission
 from headway.plan.format import ActionProposal
-from headway.plan.parse import as_proposal
+from headway.plan.parse import Compat, as_proposal
 from headway.plan.results import ProposalResult, ReplanStep
 from headway.plan.verify import Issue, verify
 
@@ -33,6 +33,7 @@ def ranked(
     config: PlannerConfig | None,
     feedback: ToolFeedback | None,
     session: str | None = None,
+    compat: Compat | None = None,
 ) -> Submission:
     """Return the submission of several plans for one goal; see :meth:`headway.Runtime.plan_and_execute`.
 
@@ -40,7 +41,7 @@ def ranked(
     """
     if not expect_many(plans, "candidates", Sequence):
         raise InvalidInput("plan_and_execute needs at least one candidate")
-    parsed = [_parsed(plan) for plan in plans]
+    parsed = [_parsed(plan, compat) for plan in plans]
     first = next((plan for plan in parsed if isinstance(plan, ActionProposal)), None)
     if first is None:
         assert isinstance(parsed[0], InvalidPlan)
@@ -75,9 +76,9 @@ async def run_best(course: Course, candidates: Candidates, execute: Execute) -> 
     return await _rejected(first, course)
 
 
-def _parsed(candidate: object) -> ActionProposal | InvalidPlan:
+def _parsed(candidate: object, compat: Compat | None) -> ActionProposal | InvalidPlan:
     try:
-        return as_proposal(candidate)
+        return as_proposal(candidate, compat=compat)
     except InvalidPlan as error:
         return error
 

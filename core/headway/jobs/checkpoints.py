@@ -12,6 +12,7 @@ import msgspec
 
 from headway.cancellation import CancellationToken
 from headway.errors import Conflict
+from headway.events import kinds
 from headway.events.checkpoint import VERSION, Checkpoint, StateDiff, diff_states, kept_results
 from headway.events.event import Event
 from headway.jobs import admission
@@ -22,6 +23,7 @@ from headway.jobs.scope import PRIVATE, Scope, fresh_scope
 from headway.jobs.state_log import committed, parts, setting
 from headway.jobs.submission import Submission
 from headway.jsonvalue import to_json
+from headway.limits.budget import CostBudget
 from headway.plan.format import new_id
 from headway.plan.graph import Graph
 
@@ -122,6 +124,7 @@ def course_from(
     Raises :class:`Conflict` for a checkpoint without a plan or whose policy session is closed, :class:`InvalidPlan` if
     admission refuses the plan; then nothing was changed.
     """
+    supervisor.ready()
     plan, _ = plan_to_continue(checkpoint)
     submission = Submission(plan.proposal, session=session)
     admission.check(powers.env, plan.proposal, checkpoint.state, recorded=True)
@@ -148,9 +151,12 @@ async def fork(supervisor: Supervisor, powers: Powers, checkpoint: Checkpoint, b
         raise Conflict(f"job {parent} was rejected: there is no plan to continue")
     plan, state = plan_to_continue(checkpoint)
     results = kept_results(checkpoint.results)
+    admission.check(powers.env, plan.proposal, state, recorded=True)
     job_id = new_id()
     about = await _about(supervisor, parent)
-    submission = Submission(plan.proposal, principal=by or None, session=checkpoint.session, **about)
+    if by:
+        about["principal"] = by
+    submission = Submission(plan.proposal, session=checkpoint.session, **about)
     scope = supervisor.adopt(fresh_scope(f"{PRIVATE}{job_id}"))
     course = Course(supervisor, powers, submission, scope, CancellationToken(), job_id=job_id)
     job = course.jobs[0]
@@ -185,7 +191,10 @@ async def _about(supervisor: Supervisor, parent: str) -> dict[str, Any]:
     if not await supervisor.known(parent):
         return {}
     row = await supervisor.store.job(parent)
-    return {"source": row.source, "title": row.title}
+    created = await supervisor.store.events(job_id=parent, kinds=[kinds.JOB_CREATED], limit=1)
+    limits = created[0].data.get("budget") if created else None
+    budget = CostBudget(**limits) if limits else None
+    return {"source": row.source, "title": row.title, "principal": row.principal, "budget": budget}
 
 
 def _origin(checkpoint: Checkpoint, *, seq: int) -> dict[str, Any]:

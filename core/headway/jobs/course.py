@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from headway.errors import Conflict, InvalidPlan, StoreError
+from headway.errors import Conflict, InvalidPlan, LogFull, StoreError, describe
 from headway.execution.run import Run
 from headway.jobs import admission
 from headway.jobs.job import LiveJob
 from headway.jobs.replan import execute_and_replan
 from headway.jobs.transitions import JobStatus
+from headway.jobs.turn import is_nested
 from headway.limits.budget import BudgetMeter
 from headway.plan.format import ActionProposal, new_id
 from headway.plan.results import ProposalResult
@@ -53,7 +55,8 @@ class Course:
         self.env = powers.env
         self.submission = submission
         self.scope = scope
-        self.token = token
+        self.asked = token  # the caller's, which may serve others
+        self.token, self.unlink = token.linked()  # what stops this course stops no other
         self.session = submission.session
         self.replanning = False  # its last job has aborted, and the callback may have another plan
         self.spent: dict[str, int] = {}  # of the budget, by all runs so far
@@ -68,11 +71,12 @@ class Course:
 
     async def run(self) -> ProposalResult:
         """Take the turn, run the plans, learn from them; return the result of the last."""
+        nested = is_nested()  # who runs already has a place: two of them could wait for each other
         try:
             async with self.scope.turn.taken(self.token) as mine:
                 if not mine:  # cancelled in line: it starts nothing and needs no turn
                     return await self._without_turn()
-                async with self.powers.room.taken(self.token):
+                async with self.powers.room.taken(self.token, nested=nested):
                     await self.supervisor.load(self.scope)
                     result = await self._in_turn()
             if self.powers.learner is not None:
@@ -80,8 +84,19 @@ class Course:
 
                 await learn(self.powers.learner, self.env.log, self.since, result)
             return result
+        except Exception as error:
+            await self._close_what_is_open(error)
+            raise
         finally:
             self._end()
+
+    async def _close_what_is_open(self, error: Exception) -> None:
+        """Give a job that was recorded, and that a fault of ours kept from running, its end."""
+        job = self.jobs[-1]
+        if job.plan is not None and job.run is None and not isinstance(error, StoreError):
+            _log.exception("job %s: it could not be run", job.job_id)
+            with suppress(StoreError):
+                await self.supervisor.close_job(job.job_id, describe(error))
 
     async def _in_turn(self) -> ProposalResult:
         if self._begin is not None:
@@ -110,10 +125,14 @@ class Course:
         own = self.submission.replanning
         replan = own if own is not None else self.powers.replan
 
+        left = replan.config.max_replans
+
         async def once(plan: ActionProposal, **lineage: Any) -> ProposalResult:
+            nonlocal left
             self.replanning = False
             result = await self._once(plan, **lineage)
-            self.replanning = replan.enabled and result.outcome == "aborted"
+            self.replanning = replan.enabled and left > 0 and result.outcome == "aborted"
+            left -= 1
             return result
 
         try:
@@ -122,6 +141,7 @@ class Course:
             self.replanning = False
 
     def _end(self) -> None:
+        self.unlink()
         for job in self.jobs:
             self.supervisor.ended(job)
         self._tell()
@@ -138,6 +158,7 @@ class Course:
             about.principal if about.principal is not None else self.powers.principal,
             dict(about.origin or {}),
             self.session,
+            about.budget.limits() if about.budget is not None else None,
         )
 
     # -- one plan ----------------------------------------------------------------------------------------------------
@@ -163,6 +184,10 @@ class Course:
         self, job: LiveJob, proposal: ActionProposal, in_turn: bool, lineage: dict[str, Any]
     ) -> ProposalResult | None:
         """Record the job of a plan that admission lets pass; return the rejection of one that it does not."""
+        if self.env.log.full:
+            raise LogFull
+        if job.job_id == self.submission.job_id and await self.supervisor.history.known(job.job_id):
+            raise Conflict(f"there is a job '{job.job_id}' already")
         spec = self.spec(job.job_id, proposal)
         kept = proposal.to_dict()
         log, scope = self.env.log, self.scope
@@ -197,6 +222,8 @@ class Course:
         assert job.plan is not None
         scope, state, budget = self.scope, self.scope.state, self.submission.budget or self.powers.budget
         spec = job.spec
+        if in_turn:  # also of a job that was admitted before its turn: other code may have set the state since
+            scope.record.catch_up(self.env.log, state)
         run = Run(
             self.env,
             job.job_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ class RunHandle:
         self._course = course
         self.job_id: str = course.jobs[0].job_id
         self._last: tuple[str, RunView] | None = None
+        course.task.add_done_callback(lambda _: self.view)  # kept: the log in memory may let go of it
         self._following = asyncio.create_task(self._report(progress)) if progress is not None else None
 
     @property
@@ -103,6 +105,8 @@ class RunHandle:
 
             task.add_done_callback(over)
             try:
+                if job.end_recorded and not await self._has_end(job):
+                    return  # the log has let go of it
                 async for batch in subscription:
                     yield batch
                     if any(event.kind in TERMINAL_JOB for event in batch):
@@ -110,13 +114,18 @@ class RunHandle:
             finally:
                 task.remove_done_callback(over)
 
+    async def _has_end(self, job: LiveJob) -> bool:
+        return bool(await self._course.env.log.read(job.since, job_id=job.job_id, kinds=TERMINAL_JOB, limit=1))
+
     async def _report(self, progress: Callable[[RunView], object]) -> None:
         """Call ``progress`` with the view at each news; what it raises is logged, and ends the reports only."""
         try:
             async with contextlib.aclosing(self._batches()) as batches:
                 async for _ in batches:
-                    progress(self.view)
-        except Exception as error:  # noqa: BLE001 - a callback may raise anything; the run does not end for it
+                    reported = progress(self.view)
+                    if inspect.isawaitable(reported):
+                        await reported
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a callback may raise anything; the run does not end for it
             _log.warning("job %s: the progress callback failed: %s", self.job_id, as_line(describe(error)))
 
     def __repr__(self) -> str:

@@ -25,10 +25,10 @@ class Room:
         self._places = asyncio.Semaphore(size) if size is not None else None
 
     @asynccontextmanager
-    async def taken(self, cancel: CancellationToken) -> AsyncIterator[None]:
+    async def taken(self, cancel: CancellationToken, *, nested: bool = False) -> AsyncIterator[None]:
         """Have a place inside the block; none once ``cancel`` is pulled: what is cancelled starts nothing."""
         places = self._places
-        if places is None or cancel.is_cancelled():
+        if places is None or cancel.is_cancelled() or nested:
             yield
             return
         mine = not places.locked()
@@ -48,6 +48,8 @@ async def _acquired(places: asyncio.Semaphore, cancel: CancellationToken) -> boo
     loop = asyncio.get_running_loop()
     place = loop.create_task(places.acquire())
     unlisten = cancel.listen(lambda: soon(loop, place.cancel))
+    if cancel.is_cancelled():  # pulled by another thread meanwhile
+        place.cancel()
     try:
         await asyncio.wait([place])
     except asyncio.CancelledError:

@@ -10,6 +10,7 @@ from headway.jobs.closing import WHY, closing_events
 from headway.jobs.course import Course
 from headway.jobs.revival import Cancelled, CannotGoOn, Revived, revive
 from headway.jobs.submission import Submission
+from headway.limits.budget import CostBudget
 from headway.plan.results import ProposalResult
 from headway.store import Reader, store_of
 
@@ -44,7 +45,16 @@ async def revived(store: Reader, job_id: str, env: Environment) -> Revived:
 def course_of(supervisor: Supervisor, powers: Powers, found: Revived) -> Course:
     """Return the course of a job that resumes, in its scope; launching it is the caller's."""
     spec = found.spec
-    submission = Submission(found.plan.proposal, principal=spec.principal, session=spec.session)
+    submission = Submission(
+        found.plan.proposal,
+        context_id=spec.context_id,
+        title=spec.title,
+        source=spec.source,
+        principal=spec.principal,
+        origin=spec.origin,
+        session=spec.session,
+        budget=CostBudget(**spec.budget) if spec.budget is not None else None,
+    )
     scope = supervisor.scope(spec.scope)
     course = Course(supervisor, powers, submission, scope, CancellationToken(), job_id=spec.job_id)
     take_up(course, course.jobs[0], found)

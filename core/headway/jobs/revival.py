@@ -70,6 +70,7 @@ async def revive(store: Reader, row: JobRow, workspace: Path | None, registry: T
         row.principal,
         data.get("origin") or {},
         data.get("session"),
+        data.get("budget"),
     )
     taken_over = [result["action_id"] for result in data.get("results", ())]
     history = History(store)

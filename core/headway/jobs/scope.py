@@ -40,6 +40,7 @@ class Scope:
         self.last: Run | None = None  # the latest run, in progress or ended
         self.record = StateLog(self.name, None)
         self.log: EventLog | None = None  # the one that records it, once it is in use
+        self.admitting = 0  # jobs that are in the log, or about to be, and not in line yet
         self.lock = asyncio.Lock()  # held while something is admitted to the scope or the state is set
 
     @classmethod
@@ -56,7 +57,7 @@ class Scope:
     def busy(self) -> bool:
         """True while a run works on the state or waits for its turn."""
         alive = any(not course.task.get_loop().is_closed() for course in self.courses)
-        return alive or self.turn.occupied
+        return alive or self.admitting > 0 or self.turn.occupied
 
     def __repr__(self) -> str:
         return f"Scope({self.name!r})"

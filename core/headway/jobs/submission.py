@@ -87,6 +87,8 @@ class Submission(_Plan, frozen=True, kw_only=True):
             raise InvalidInput(f"a budget is a CostBudget, not {type(self.budget).__name__}")
         if not (self.replan is None or isinstance(self.replan, Replan)):
             adopt(self, "replan", Replan(self.replan, ReplanConfig(max_replans=1)))
+        if self.candidates is not None:
+            expect(self.candidates, Candidates, "candidates")
         expect(self.record_rejected, bool, "record_rejected")
         for issue in expect_many(self.refused, "refused"):
             expect(issue, Issue, "a finding")

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from headway.cancellation import CancellationToken
 from headway.clock import Clock
-from headway.errors import Conflict, InvalidPlan, LogFull, StoreError, Unavailable
+from headway.errors import Conflict, InvalidInput, InvalidPlan, LogFull, StoreError, Unavailable
 from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.log import EventLog
@@ -50,6 +50,8 @@ class Supervisor:
     def __init__(self, log: EventLog) -> None:
         self.log = log
         self.draining: str | None = None
+        self.shared = False  # an Engine's: a face that brings no state takes what the log has
+        self._owned: dict[str, Scope] = {}  # by faces with a state of their own: a later one finds it
         self._scopes: WeakValueDictionary[str, Scope] = WeakValueDictionary()
         self._jobs: dict[str, LiveJob] = {}
         self._courses: dict[Course, None] = {}
@@ -92,8 +94,10 @@ class Supervisor:
         Raises :class:`Conflict` for a state object other than the one in use, or while a run works on that.
         """
         found = self._scopes.get(name)
+        if found is None and state is None and self.shared:
+            return self.scope(name)
         if found is None:
-            found = Scope(name, state if state is not None else {})
+            found = self._owned[name] = Scope(name, state if state is not None else {})
             found.record = StateLog(name, {} if self.log.last_seq == 0 else None)
             return self.adopt(found)
         if state is None or state is found.state:
@@ -107,8 +111,13 @@ class Supervisor:
 
     async def load(self, scope: Scope) -> None:
         """Read the state of a scope that the log decides, if that has not been done."""
-        if not scope.loaded:
-            await self.take_state(scope)
+        if scope.loaded:
+            return
+        await self.log.flush()  # what waits for the disk counts
+        values = await self.store.scope_state(scope.name)
+        if not scope.loaded:  # nobody has been faster: what runs on it since must not be lost
+            scope.state.replace(values)
+            scope.record.note(scope.state)
             scope.loaded = True
 
     async def take_state(self, scope: Scope) -> None:
@@ -195,6 +204,8 @@ class Supervisor:
         return await self.carry_through(self._submit(powers, submission))
 
     async def _submit(self, powers: Powers, submission: Submission) -> Course:
+        if submission.candidates is not None:
+            raise InvalidInput("candidates are ranked when their turn comes: hand them to plan_and_execute")
         job_id, context = submission.job_id or new_id(), submission.context_id
         scope = self.scope(context) if context is not None else self.adopt(fresh_scope(f"{PRIVATE}{job_id}"))
         course = Course(self, powers, submission, scope, CancellationToken(), job_id=job_id)
@@ -212,7 +223,11 @@ class Supervisor:
                     return course
                 spec = course.spec(job_id, proposal)
                 job.admitted(spec, plan)
-                await self.enqueue(course, spec.created(kept, plan.to_json()))
+                scope.admitting += 1
+                try:
+                    await self.enqueue(course, spec.created(kept, plan.to_json()))
+                finally:
+                    scope.admitting -= 1
         except BaseException:
             self.ended(job)
             raise
@@ -246,7 +261,11 @@ class Supervisor:
 
     async def wait(self, job: LiveJob, timeout: float | None, clock: Clock) -> bool:
         """Wait for a live job's end, at most ``timeout`` seconds; return whether it came."""
-        return await _all_done([job], timeout, clock)
+        came = await _all_done([job], timeout, clock)
+        if came:
+            with contextlib.suppress(StoreError):
+                await self.log.flush()  # the end of one whose task was cancelled may be on its way
+        return came
 
     async def cancel(self, job_id: str, reason: str, by: str = "", *, kill: bool = False) -> str:
         """Ask a job to stop; the request is on disk when this returns. See :meth:`headway.Engine.cancel`.
@@ -260,11 +279,14 @@ class Supervisor:
         for course in self._courses:
             if course.replanning and course.jobs[-1].job_id == job_id:  # it has ended, what replaces it is yet to come
                 course.token.cancel(reason, by)
+                await self.log.flush()
                 return "requested"
         if job is not None and job.ending:
             await job.done.wait()  # its end is told once it is on disk
         if job is None or job.ending:
-            await self.store.job(job_id)
+            await self.log.flush()  # what is told is on disk
+            if not (await self.store.job(job_id)).finished:
+                raise Conflict(f"job '{job_id}' does not run here, and has no end in the log")
             return "already_finished"
         if job.run is None:
             job.token.cancel(reason, by)
@@ -299,7 +321,7 @@ class Supervisor:
         if courses is None:
             while self._begun:
                 await asyncio.wait(list(self._begun))
-        chosen = list(self._courses if courses is None else courses)
+        chosen = [c for c in (self._courses if courses is None else courses) if not c.task.get_loop().is_closed()]
         jobs = [job for course in chosen for job in course.jobs]
         for course in chosen:
             course.token.cancel(reason)
@@ -307,6 +329,7 @@ class Supervisor:
             for course in chosen:
                 course.token.kill(reason)
             await _all_done(jobs, KILL_WAIT_S, clock)
+        await _tasks_over([course.task for course in chosen], grace, clock)
 
     async def successor(self, job_id: str) -> str | None:
         """Return the id of the job that replaced ``job_id`` when it aborted, once that is decided; None if none did."""
@@ -352,6 +375,20 @@ async def _all_done(jobs: Iterable[LiveJob], seconds: float | None, clock: Clock
         if timer is not None:
             timer.cancel()
     return all(job.done.is_set() for job in jobs)
+
+
+async def _tasks_over(tasks: list[asyncio.Task[Any]], seconds: float, clock: Clock) -> None:
+    """Wait until courses have learned from their runs too, at most ``seconds``; then cancel what has not ended."""
+    if not any(not task.done() for task in tasks):
+        return
+    waiting = asyncio.ensure_future(asyncio.wait(tasks))
+    timer = clock.call_later(seconds, waiting.cancel)
+    try:
+        await asyncio.wait([waiting])
+    finally:
+        timer.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def _all_ended(jobs: Iterable[LiveJob]) -> None:

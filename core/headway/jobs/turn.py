@@ -33,6 +33,11 @@ _inside: contextvars.ContextVar[tuple[Stay, ...]] = contextvars.ContextVar("head
 """The turns that this code is inside of, as a tool or a callback; tasks and tool threads inherit it."""
 
 
+def is_nested() -> bool:
+    """Return whether this code runs inside a turn: as a tool or a callback of a run."""
+    return bool(_inside.get())
+
+
 class Turn:
     """The line before one state, first come, first served. ``run`` is the run whose turn it is.
 

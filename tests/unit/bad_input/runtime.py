@@ -277,6 +277,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "CancellationToken.kill": {"reason": "enough", "by": "me"},
     "CancellationToken.is_cancelled": {},
     "CancellationToken.is_killed": {},
+    "CancellationToken.linked": {},
     "CancellationToken.listen": {"callback": New(lambda _: list)},
     "EventLog": {"clock": New(lambda _: VirtualClock()), "last_seq": 0, "tail_limit": 0, "max_events": 10},
     "EventLog.sync": {},

@@ -131,7 +131,7 @@ class Weather:
         for _ in range(len(started) + chance.randint(0, 1)):
             await self._wait()
             chosen = chance.choice([run for run in started if not run[0].done()] or started)
-            own = [course for course in self.runtime._supervisor._courses if course.token is chosen[1]]
+            own = [course for course in self.runtime._supervisor._courses if course.asked is chosen[1]]
             behind = any(not running.done() for running, _ in started[: started.index(chosen)])
             in_line = behind and len(own) == 1 and own[0].jobs[-1].run is None
             self._cancel(*chosen)
