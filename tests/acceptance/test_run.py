@@ -292,3 +292,17 @@ def test_progress_is_not_drawn_where_there_is_no_terminal(slow: Headway, tmp_pat
     done = slow.run("run", "slow.json")
     assert (done.code, done.err) == (0, "")
     assert "\x1b" not in done.out
+
+
+def test_a_job_that_aborts_is_replanned_and_followed(headway: Headway) -> None:
+    replan = 'async def replan(context):\n    return {"actions": [{"id": "b", "type": "state_write",'
+    (headway.here / "replan.py").write_text(replan + ' "parameters": {"key": "k", "value": 1}}]}\n')
+    (headway.here / "tools.py").write_text(TOOLS)
+    (headway.here / "headway.toml").write_text(
+        '[tools]\npython = ["tools.py"]\n[runtime]\nreplan = "replan.py:replan"\n'
+    )
+    (headway.here / "p.json").write_text(plan(call("a", "fail")))
+    done = headway.run("run", "p.json", "--json")
+    assert done.code == 0, done.err
+    assert [action["action_id"] for action in done.json["results"]] == ["b"]
+    assert "aborted and is replanned: job" in done.err

@@ -106,6 +106,7 @@ async def test_an_engine_has_the_powers_of_a_runtime(tmp_path: Path) -> None:
         row = await engine.submit(Submission({"actions": [call("a", "boom")]}))
         replan = await engine.successor(row.job_id, 30)
         assert replan is not None
+        assert (await engine.row(replan)).job_id == replan  # told once it is on disk
         assert (await engine.wait(replan, 30)).job.status == "completed"
         assert (await engine.row(row.job_id)).outcome == "aborted"
         assert await engine.successor(row.job_id) == replan  # also when all has ended

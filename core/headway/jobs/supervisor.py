@@ -337,6 +337,7 @@ class Supervisor:
             ids = [job.job_id for job in course.jobs]
             if job_id in ids:
                 following = await course.job_at(ids.index(job_id) + 1)
+                await self.log.flush()  # an id is told once its job is on disk
                 return following.job_id if following is not None else None
         return await self.history.successor(job_id)
 
