@@ -6,6 +6,7 @@ submission, to the supervisor of its log.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from headway.tools.process.subprocess import SubprocessTool
 
 
-class Face:
+class Face(ABC):
     """The powers of a face, by CAR's names, and the calls that start runs with them."""
 
     _powers: Powers
@@ -68,9 +69,9 @@ class Face:
     def _supervisor(self) -> Supervisor:
         return supervisor_of(self._powers.env.log)
 
+    @abstractmethod
     def _scope_of(self, job_id: str | None) -> tuple[Scope, str | None]:
         """Return where a plan runs that names no scope, and the job's id if that follows from it."""
-        raise NotImplementedError
 
     # -- running -----------------------------------------------------------------------------------------------------
 
