@@ -23,7 +23,6 @@ from headway.events.fold import clone, fold_all
 from headway.events.fold.table import STATE_KINDS, log_views
 from headway.events.log import EventLog, check_question
 from headway.events.snapshot import Snapshot
-from headway.events.subscription import Subscription
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
 from headway.jsonvalue import copy_json
 from headway.numbers import number_between
@@ -31,6 +30,7 @@ from headway.store.checkpoints import checkpoint_saved, decode_checkpoint
 from headway.store.claims import check_names, lease_ms, next_claim, renewed
 from headway.store.live import LiveJobs
 from headway.store.protocol import Claim, Statistics
+from headway.store.writing import LogWriting
 
 if TYPE_CHECKING:
     from headway.events.checkpoint import Checkpoint, CheckpointInfo
@@ -41,7 +41,7 @@ _PRIVATE = "job:"
 _seq = attrgetter("seq")
 
 
-class MemoryStore:
+class MemoryStore(LogWriting["EventLog"]):
     """The :class:`~headway.store.protocol.Store` of an :class:`EventLog` in memory; :func:`store_of` makes it."""
 
     def __init__(self, log: EventLog) -> None:
@@ -56,28 +56,6 @@ class MemoryStore:
         self._checkpoints: dict[str, tuple[CheckpointInfo, bytes]] = {}
         self._claims: dict[str, Claim] = {}
         log.on_shed = self._shed
-
-    # -- the log -----------------------------------------------------------------------------------------------------
-
-    def append(self, *events: Event) -> None:
-        """Append a batch of events: see :meth:`EventLog.append`."""
-        self.log.append(*events)
-
-    async def write(self, *events: Event) -> int:
-        """Append a batch of events and return the seq of the last one."""
-        return await self.log.write(*events)
-
-    async def flush(self) -> int:
-        """Return the last seq: all is committed."""
-        return await self.log.flush()
-
-    def subscribe(self, after: int = 0, *, job_id: str | None = None) -> Subscription:
-        """Follow the log: see :meth:`EventLog.subscribe`."""
-        return self.log.subscribe(after, job_id=job_id)
-
-    async def close(self) -> None:
-        """End the log. Closing twice is harmless."""
-        await self.log.close()
 
     # -- events ------------------------------------------------------------------------------------------------------
 

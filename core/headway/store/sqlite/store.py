@@ -14,18 +14,18 @@ from headway.store.protocol import Claim, Statistics
 from headway.store.sqlite import claims
 from headway.store.sqlite.codec import has_references, is_reference
 from headway.store.sqlite.queries import FINISHED
+from headway.store.writing import LogWriting
 
 if TYPE_CHECKING:
     from headway.events.checkpoint import Checkpoint, CheckpointInfo
     from headway.events.event import Event
     from headway.events.snapshot import Snapshot
-    from headway.events.subscription import Subscription
     from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
     from headway.store.sqlite.log import StoreLog
     from headway.store.sqlite.reader import StoreReader
 
 
-class SqliteStore:
+class SqliteStore(LogWriting["StoreLog"]):
     """The :class:`~headway.store.protocol.Store` of a :class:`StoreLog`, which makes it.
 
     A job that began in this process and still runs, or ended a short while ago, is answered from memory; everything
@@ -39,28 +39,6 @@ class SqliteStore:
 
     async def _reader(self) -> StoreReader:
         return await self.log.reader()
-
-    # -- the log -----------------------------------------------------------------------------------------------------
-
-    def append(self, *events: Event) -> None:
-        """Append a batch of events: see :meth:`StoreLog.append`."""
-        self.log.append(*events)
-
-    async def write(self, *events: Event) -> int:
-        """Append a batch of events and wait until they are on disk: see :meth:`StoreLog.write`."""
-        return await self.log.write(*events)
-
-    async def flush(self) -> int:
-        """Wait until everything appended so far is on disk; return the last seq."""
-        return await self.log.flush()
-
-    def subscribe(self, after: int = 0, *, job_id: str | None = None) -> Subscription:
-        """Follow the log: see :meth:`headway.events.log.EventLog.subscribe`."""
-        return self.log.subscribe(after, job_id=job_id)
-
-    async def close(self) -> None:
-        """End the log, its writer and its reader: see :meth:`StoreLog.close`."""
-        await self.log.close()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
