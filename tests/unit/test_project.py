@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.__main__ import misfit
+from tests.mutants.table import MUTANTS
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
     path for room in ("core", "bridge", "console") for path in sorted((ROOT / room).rglob("*.py")) if path.is_file()
 ]
+TESTS = [path for room in ("tests", "benchmarks") for path in sorted((ROOT / room).rglob("*.py"))]
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
 
@@ -83,20 +87,25 @@ def test_installed_version_is_the_one_in_the_source() -> None:
     assert f'__version__ = "{version("headway")}"' in source
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_file_is_short(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= MAX_FILE_LINES, f"{name_of(path)} has {lines} lines: split it by noun"
+def test_files_are_short() -> None:
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in (*SOURCES, *TESTS)}
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_FILE_LINES} == {}, "split them by noun"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_functions_are_short(path: Path) -> None:
+def test_functions_are_short() -> None:
     long = [
         f"{name_of(path)}:{line} {name} has {length} lines"
+        for path in SOURCES
         for name, line, length in functions(path.read_text(encoding="utf-8"))
         if length > MAX_FUNCTION_LINES
     ]
     assert long == []
+
+
+def test_each_mutant_can_be_made() -> None:
+    assert len(MUTANTS) > 100, "CONTRIBUTING says so"
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+    assert {mutant.name: problem for mutant in MUTANTS if (problem := misfit(mutant)) is not None} == {}
 
 
 def test_length_counts_the_body_and_nested_functions() -> None:

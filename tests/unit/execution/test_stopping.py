@@ -185,11 +185,13 @@ async def test_a_coroutine_that_ignores_the_kill_is_left_behind_after_the_grace(
     token = CancellationToken()
     run = asyncio.create_task(made.execute_with_cancel({"actions": [call("s", "stubborn")]}, token))
     await started.wait()
-    token.kill("enough")
-    await clock.advance(1.0)
-    result = await run
-    assert result["s"].error_code is ErrorCode.KILLED
-    release.set()
+    try:
+        token.kill("enough")
+        await clock.advance(1.0)
+        assert run.done()
+        assert run.result()["s"].error_code is ErrorCode.KILLED
+    finally:
+        release.set()
 
 
 async def test_a_call_that_timed_out_has_timed_out_though_a_kill_comes_in_its_grace() -> None:
@@ -210,13 +212,16 @@ async def test_a_call_that_timed_out_has_timed_out_though_a_kill_comes_in_its_gr
     token = CancellationToken()
     plan = {"actions": [call("s", "stubborn", timeout_ms=100)]}
     run = asyncio.create_task(made.execute_with_cancel(plan, token))
-    await clock.advance(0.1)
-    token.kill("enough")
-    await clock.advance(KILL_GRACE_S)
-    result = await run
-    assert (result.status, result.outcome) == ("cancelled", "killed")
-    assert (result["s"].error_code, result["s"].error) == (ErrorCode.TIMEOUT, "timed out after 100 ms")
-    release.set()
+    try:
+        await clock.advance(0.1)
+        token.kill("enough")
+        await clock.advance(KILL_GRACE_S)
+        assert run.done()
+        result = run.result()
+        assert (result.status, result.outcome) == ("cancelled", "killed")
+        assert (result["s"].error_code, result["s"].error) == (ErrorCode.TIMEOUT, "timed out after 100 ms")
+    finally:
+        release.set()  # else a failure would leave a task that nothing ends
 
 
 async def test_timeout_bounds_one_attempt_and_is_retried() -> None:

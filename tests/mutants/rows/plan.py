@@ -1,0 +1,148 @@
+"""Faults in plans: graph, references, checks, parsing."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import PLANS, RUNS, Mutant
+
+ROWS = [
+    Mutant(
+        "a read binds to the first writer before it",
+        "plan/graph.py",
+        "needs[reader].add(writers[position - 1])",
+        "needs[reader].add(writers[0])",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "a read of a key in the state waits for a later writer",
+        "plan/graph.py",
+        "_bind(node.index, writers[key], key not in state_keys, needs, after)",
+        "_bind(node.index, writers[key], True, needs, after)",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "not_exists waits for the writer that makes it fail",
+        "plan/graph.py",
+        "_bind(node.index, writers[precondition.key], False, needs, after)",
+        "_bind(node.index, writers[precondition.key], True, needs, after)",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "a reader does not precede the next writer",
+        "plan/graph.py",
+        "        after[writers[position]].add(reader)\n",
+        "        pass\n",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "writers of one key have no order",
+        "plan/graph.py",
+        "                after[later].add(earlier)\n",
+        "                pass\n",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "a reference is no dependency",
+        "plan/graph.py",
+        "needs = {reference.source for reference in node.references}",
+        "needs: set[int] = set()",
+        (PLANS + "test_graph.py", RUNS + "test_facade.py"),
+    ),
+    Mutant(
+        "assumptions order nothing",
+        "plan/graph.py",
+        "        keys += [assumption.key for assumption in action.assumptions]\n",
+        "        pass\n",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "of two actions with one id the first wins",
+        "plan/graph.py",
+        "if index.setdefault(node.id, node.index) != node.index:",
+        "if index.setdefault(node.id, node.index) < 0:",
+        (PLANS + "test_graph.py", PLANS + "test_verify.py"),
+    ),
+    Mutant(
+        "true equals 1",
+        "plan/checks.py",
+        "        if isinstance(a, bool) or isinstance(b, bool):\n            return False\n",
+        "",
+        (PLANS + "test_checks.py",),
+    ),
+    Mutant(
+        "gte is gt",
+        "plan/checks.py",
+        '"gte": (_compare(lambda a, b: a >= b)',
+        '"gte": (_compare(lambda a, b: a > b)',
+        (PLANS + "test_checks.py",),
+    ),
+    Mutant(
+        "exists holds for a key that is not there",
+        "plan/checks.py",
+        """return f"key '{key}' does not exist" if value is MISSING else None""",
+        "return None",
+        (PLANS + "test_checks.py",),
+    ),
+    Mutant(
+        "a doubled dollar stays doubled",
+        "plan/references.py",
+        "        place[last] = place[last][1:]\n",
+        "",
+        (PLANS + "test_checks.py",),
+    ),
+    Mutant(
+        "a path into an output is not followed",
+        "plan/references.py",
+        'readings.append((text[1:at], tuple(rest[1:].split("."))))',
+        "readings.append((text[1:at], ()))",
+        (PLANS + "test_graph.py", RUNS + "test_facade.py"),
+    ),
+    Mutant(
+        "of two ids that a reference could mean the shorter wins",
+        "plan/references.py",
+        "return readings[::-1]",
+        "return readings",
+        (PLANS + "test_graph.py",),
+    ),
+    Mutant(
+        "text that looks like a reference is made one by the builder",
+        "plan/references.py",
+        'return f"${text}" if text[:1] == "$" and _REFERENCE.fullmatch(text) else text',
+        "return text",
+        (PLANS + "test_builder.py",),
+    ),
+    Mutant(
+        "a field that the format does not know is ignored",
+        "plan/parse.py",
+        "if unknown and compat is None:",
+        "if False:",
+        (PLANS + "test_parse.py",),
+    ),
+    Mutant(
+        "a kind that a parameter does not take fits",
+        "plan/schemas.py",
+        "return bool(_with_numbers(given) & _with_numbers(taken))",
+        "return True",
+        (PLANS + "test_schemas.py",),
+    ),
+    Mutant(
+        "admission lets pass what references cannot be",
+        "plan/verify.py",
+        'issues += [issue for issue in found if issue.severity == "error"]',
+        "pass",
+        (PLANS + "test_schemas.py",),
+    ),
+    Mutant(
+        "verify lets warnings make a plan invalid",
+        "plan/verify.py",
+        'valid=not any(issue.severity == "error" for issue in issues)',
+        "valid=not issues",
+        (PLANS + "test_verify.py",),
+    ),
+    Mutant(
+        "effects of skipped checks are forgotten",
+        "plan/verify.py",
+        "        if changes:\n            now.update(changes)\n",
+        "",
+        (PLANS + "test_verify.py",),
+    ),
+]
