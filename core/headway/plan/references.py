@@ -14,6 +14,12 @@ from headway.jsonvalue import copy_json
 _REFERENCE = re.compile(r"\$.+?\.output(?:\..+)?", re.DOTALL)
 _OUTPUT = ".output"
 
+MAX_ID = 256
+"""The longest id of an action, in characters."""
+
+MAX_STEPS = 1000
+"""The most parts of a path that are told apart: the last part is the rest of the text."""
+
 _NESTED = (dict, list)
 _NUMBERS = frozenset({int, float, bool, type(None)})
 
@@ -53,25 +59,31 @@ def find_references(
                 if _REFERENCE.fullmatch(child, 1):
                     escapes.append((*where, key))
             elif readings := readings_of(child):
-                name, path = next((reading for reading in readings if reading[0] in index), readings[-1])
-                references.append(Reference((*where, key), index[name], path))
+                name, after = next((reading for reading in readings if reading[0] in index), readings[-1])
+                references.append(Reference((*where, key), index[name], _path(child, after)))
     return tuple(references), tuple(escapes)
 
 
-def readings_of(text: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Return the ids and paths that ``text`` may mean as a reference, the longest id first; [] if it is none."""
-    readings: list[tuple[str, tuple[str, ...]]] = []
+def readings_of(text: str) -> list[tuple[str, int]]:
+    """Return the ids that ``text`` may name as a reference, the longest first, each with the place behind its
+    ``.output``; [] if it is none.
+
+    Ids longer than :data:`MAX_ID` are left out, but for the one of a text that has no other.
+    """
+    readings: list[tuple[str, int]] = []
     if not text.startswith("$"):
         return readings
     at = text.find(_OUTPUT, 2)
-    while at > 0:
-        rest = text[at + len(_OUTPUT) :]
-        if not rest:
-            readings.append((text[1:at], ()))
-        elif rest[0] == "." and len(rest) > 1:
-            readings.append((text[1:at], tuple(rest[1:].split("."))))
+    while at > 0 and (at <= MAX_ID + 1 or not readings):
+        after = at + len(_OUTPUT)
+        if after == len(text) or (text[after] == "." and after + 1 < len(text)):
+            readings.append((text[1:at], after))
         at = text.find(_OUTPUT, at + 1)
     return readings[::-1]
+
+
+def _path(text: str, after: int) -> tuple[str, ...]:
+    return tuple(text[after + 1 :].split(".", MAX_STEPS)) if after < len(text) else ()
 
 
 def value_at(parameters: Any, where: tuple[str | int, ...]) -> Any:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from headway.arguments import plain
 from headway.errors import InvalidInput, one_line
 from headway.policy.call import PolicyCall
+from headway.policy.matching import FUNCTION, Matcher, take_patterns
+from headway.policy.regex import Expression
 from headway.policy.values import MAX_ITEMS, Unreadable, weigh
 
 VARIABLES = ("action_id", "effects", "params", "principal", "reads", "state", "tool", "type", "writes")
@@ -67,7 +69,7 @@ _END = Token("mark", "")
 class Condition:
     """A compiled expression. Raises ``InvalidInput`` for one that cannot be compiled or names what is not there."""
 
-    __slots__ = ("_keys", "_limit", "_program", "_tool", "_variables", "source")
+    __slots__ = ("_keys", "_limit", "_patterns", "_program", "_tool", "_variables", "source")
 
     def __init__(self, source: str) -> None:
         self.source = plain(source, "a condition", MAX_LENGTH)
@@ -78,7 +80,12 @@ class Condition:
         _refuse_unknown("name", set(used["variables"]) - bound - _TYPES - set(VARIABLES), VARIABLES)
         functions = {name for name in used["functions"] if name.isalnum()}
         _refuse_unknown("function", functions - _FUNCTIONS, sorted(_FUNCTIONS | set(_MACROS) | {"has"}))
-        _refuse_broken_expressions(tokens)
+        self._patterns: list[Expression] = []
+        if "matches" in functions:
+            ours, self._patterns = take_patterns(source, [*_pieces(source)], _value_of)
+            self._program = _compile(ours)
+            if "matches" in self._program.references()["functions"]:  # CEL reads the text otherwise than we do
+                raise InvalidInput('the condition must give matches one pattern: text.matches("…")')
         self._variables = [name for name in used["variables"] if name in VARIABLES]
         self._tool = _only_tool(tokens)
         self._keys = {name: _keys_read(tokens, name) for name in _MAPS}
@@ -101,12 +108,16 @@ class Condition:
             else:
                 values[name] = getattr(call, name)
         weigh(values.values(), self._limit)
+        matcher = Matcher(self._patterns) if self._patterns else None
         try:
-            found = self._program.execute(values)
+            found = self._program.execute(values if matcher is None else _context(values, matcher))
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a panic inside the library is a BaseException; it denies too
             raise Unreadable(f"its condition cannot be evaluated: {_reason(error)}") from None
+        finally:
+            if matcher is not None:
+                matcher.settle()
         if not isinstance(found, bool):
             raise Unreadable("its condition cannot be evaluated: it gives neither true nor false")
         return found
@@ -130,6 +141,19 @@ def _compile(source: str) -> Any:
         raise InvalidInput(f"the condition is not a CEL expression: {one_line(text, 200)} ({where})") from None
 
 
+def _value_of(literal: str) -> object:
+    try:
+        return _compile(literal).execute({})
+    except (RuntimeError, TypeError, ValueError):
+        return None
+
+
+def _context(values: dict[str, Any], matcher: Matcher) -> Any:
+    import cel
+
+    return cel.Context(values, {FUNCTION: matcher})
+
+
 def _reason(error: BaseException) -> str:
     if isinstance(error, KeyError):
         return "a key that it names is not there (ask has() first)"
@@ -145,10 +169,13 @@ def _refuse_unknown(what: str, unknown: set[str], known: tuple[str, ...] | list[
         raise InvalidInput(f"the condition has an unknown {what} '{min(unknown)}'; there are {', '.join(known)}")
 
 
+def _pieces(source: str) -> Iterator[re.Match[str]]:
+    return (found for found in _TOKEN.finditer(source) if found.lastgroup != "gap")
+
+
 def _tokens(source: str) -> Iterator[Token]:
-    for found in _TOKEN.finditer(source):
-        if found.lastgroup != "gap":
-            yield Token(str(found.lastgroup), found.group())
+    for found in _pieces(source):
+        yield Token(str(found.lastgroup), found.group())
 
 
 def _at(tokens: list[Token], index: int) -> Token:
@@ -169,19 +196,6 @@ def _bound_names(tokens: list[Token]) -> Iterator[str]:
             name = _at(tokens, index + 2)
             if name.kind == "name" and _at(tokens, index + 3).text == ",":
                 yield name.text
-
-
-def _refuse_broken_expressions(tokens: list[Token]) -> None:
-    """Refuse ``.matches("[")`` now, instead of denying every action later."""
-    for index, token in enumerate(tokens):
-        pattern = _at(tokens, index + 2)
-        if token.text == "matches" and pattern.kind == "text" and _at(tokens, index + 3).text == ")":
-            try:
-                _compile(f'"".matches({pattern.text})').execute({})
-            except (RuntimeError, TypeError):
-                raise InvalidInput(
-                    f"the condition has a bad regular expression {one_line(pattern.text, 100)}"
-                ) from None
 
 
 def _only_tool(tokens: list[Token]) -> str | None:

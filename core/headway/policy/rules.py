@@ -13,6 +13,7 @@ from headway.errors import one_line
 from headway.plan.checks import MISSING, equal
 from headway.policy.call import PolicyCall, apart
 from headway.policy.condition import Condition
+from headway.policy.regex import MAX_STEPS, Expression
 from headway.policy.values import Unreadable, shown, texts
 
 Answer = bool | str | Sequence[str] | None
@@ -122,22 +123,20 @@ class AllowParameter(_OfParameter):
 class DenyMatching(_OfParameter):
     """Denies values of a parameter in which a regular expression of RE2 matches somewhere."""
 
-    __slots__ = ("_compiled", "pattern")
+    __slots__ = ("_expression", "pattern")
 
-    def __init__(self, name: str, tool: str, key: str, pattern: str, compiled: Any) -> None:
+    def __init__(self, name: str, tool: str, key: str, pattern: str) -> None:
         super().__init__(name, tool, key)
         self.pattern = pattern
-        self._compiled = compiled
+        self._expression = Expression(pattern)
 
     def check(self, call: PolicyCall) -> Sequence[str]:
         if call.tool != self.tool or (value := self.value(call)) is MISSING:
             return ()
+        steps = MAX_STEPS
         for text in (value,) if type(value) is str else texts(value):
-            try:
-                raw = text.encode()
-            except UnicodeEncodeError:
-                raise Unreadable("the parameters hold a text that is not valid") from None
-            if self._compiled.search(raw):
+            found, steps = self._expression.found_in(text, steps)
+            if found:
                 return (f"param '{shown(self.key)}' matches denied expression '{shown(self.pattern)}'",)
         return ()
 

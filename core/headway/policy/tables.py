@@ -13,7 +13,6 @@ from headway.errors import InvalidInput, one_line
 from headway.numbers import positive_seconds, whole_number
 from headway.plan.checks import MISSING
 from headway.policy.condition import Condition
-from headway.policy.regex import compile_expression
 from headway.policy.rules import (
     AllowParameter,
     DenyKeyword,
@@ -166,7 +165,7 @@ def _allow_tool_param(fallback: str, table: Table) -> Rule:
 def _deny_tool_param_matching(fallback: str, table: Table) -> Rule:
     name, tool, param = _name(table, fallback), _text(table, "tool"), _text(table, "param")
     pattern = _text(table, "matches", MAX_PATTERN)
-    return DenyMatching(name, tool, param, pattern, _checked("matches", lambda: compile_expression(pattern)))
+    return _checked("matches", lambda: DenyMatching(name, tool, param, pattern))
 
 
 def _rate_limit_tool(fallback: str, table: Table) -> Rule:

@@ -63,7 +63,15 @@ def test_what_conditions_can_say(source: str) -> None:
         ("tool.startswith('x')", "unknown function 'startswith'; there are all, bytes, contains"),
         ("now() > 1", "unknown function 'now'"),
         ("optional.none().hasValue()", "unknown"),
-        ('tool.matches("[")', 'bad regular expression "["'),
+        ('tool.matches("[")', 'bad regular expression "[": not a regular expression of RE2'),
+        ('tool.matches("(a{100}){100}b")', 'bad regular expression "(a{100}){100}b"'),
+        ('tool.matches("(a{31}){31}(b{31})")', "too large: repeat less"),
+        ("tool.matches(params.pattern)", 'must give matches one pattern: text.matches("…")'),
+        ("tool.matches(principal)", "does not stand there as a text"),
+        ("tool.matches(b'x')", "does not stand there as a text"),
+        ("tool.matches('a' + 'b')", 'must give matches one pattern: text.matches("…")'),
+        ("matches(tool, 'a')", 'must give matches one pattern: text.matches("…")'),
+        ("tool.matches()", 'must give matches one pattern: text.matches("…")'),
         ("(" * 500 + "1" + ")" * 499, "not a CEL expression"),
         ("", "1 to 1000 characters"),
         (" + ".join(["1"] * 1000), "1 to 1000 characters"),
@@ -88,7 +96,11 @@ def test_bad_conditions_are_refused_in_one_line(source: Any, text: str) -> None:
         ("params.secret + 1 == 2", "a value is not of the type that it expects"),
         ("1 / params.zero == 1", "its arithmetic has no result"),
         ("9223372036854775807 + params.one > 1", "its arithmetic has no result"),
-        ("tool.matches(params.bad)", "the values do not fit it"),
+        ("params.one.matches('x')", "a value is not of the type that it expects"),
+        ("params.one.matches('x') || true", "a value is not of the type that it expects"),
+        ("params.long.matches('x')", "matches takes at most 65,536 characters"),
+        ("params.half.matches('(a{30}){30}b')", "a text is too long for the regular expression that looks at it"),
+        ("state.odd.matches('x')", "the values do not fit it"),
         ("state.odd == 'a'", "the values do not fit it"),
         ("params.secret", "it gives neither true nor false"),
         ("params.one", "it gives neither true nor false"),
@@ -96,7 +108,7 @@ def test_bad_conditions_are_refused_in_one_line(source: Any, text: str) -> None:
     ],
 )
 def test_what_cannot_be_evaluated_is_told_without_values(source: str, reason: str) -> None:
-    parameters = {"secret": SECRET, "zero": 0, "one": 1, "bad": f"[{SECRET}"}
+    parameters = {"secret": SECRET, "zero": 0, "one": 1, "long": "x" * 65_537, "half": "a" * 32_768}
     with pytest.raises(Unreadable) as caught:
         Condition(source).holds(call("run", parameters, state={"odd": f"{SECRET}\ud800"}))
     assert str(caught.value) == f"its condition cannot be evaluated: {reason}"
@@ -108,6 +120,40 @@ def test_what_is_not_named_does_not_matter() -> None:
         assert Condition(source).holds(call("run", odd, state=odd))
     with pytest.raises(Unreadable):
         Condition("size(params) == 3").holds(call("run", odd))
+
+
+@pytest.mark.parametrize(
+    ("source", "holds"),
+    [
+        ("params.url . matches ( '^http://x$' )", True),
+        ("params.url.matches('ttp') && !params.url.matches('TTP') && params.url.matches('(?i)TTP')", True),
+        (r"params.url.matches(r'\W\W\W\w') && params.url.matches('''//''')", True),
+        ("params.list.map(n, string(n)).exists(t, t.matches('^2$')) // .matches(tool)", True),
+        ("params.url.contains('.matches(')", False),
+        ("has(params.matches) && params.matches", False),
+        ("'matches' in params", False),
+    ],
+)
+def test_matches_finds_a_pattern_anywhere(source: str, holds: bool) -> None:
+    assert Condition(source).holds(CALL) is holds
+
+
+def test_matches_says_nothing_on_the_standard_streams(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Unreadable):
+        Condition("params.v.matches('x')").holds(call("run", {"v": f"{SECRET}" * 10_000}))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_text_makes_matches_take_long() -> None:
+    condition, refused = Condition("params.l.exists(t, t.matches('(a{30}){30}b'))"), 0
+    for count in (10, 100, 1000):
+        started = time.process_time()
+        try:
+            assert not condition.holds(call("run", {"l": ["a" * 16_000] * (count // 10) + ["a" * 100] * count}))
+        except Unreadable:
+            refused += 1
+        assert time.process_time() - started < 10
+    assert refused
 
 
 @pytest.mark.parametrize(

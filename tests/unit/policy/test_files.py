@@ -131,6 +131,9 @@ def test_deny_tool_param_matching_is_unanchored_and_linear(tmp_path: Path) -> No
     assert engine.check(call("run", {"cmd": "sudo RM  -fr /"})) == denied
     assert engine.check(call("run", {"cmd": ["ls", {"then": "rm -r ü"}]})) == denied
     assert engine.check(call("run", {"cmd": "ls", "slow": "x" * 100_000})) == []
+    assert engine.check(call("run", {"slow": "x" * 4_000_000})) == [
+        "policy 'base.toml:7': a text is too long for the regular expression that looks at it, so the action is denied"
+    ]
     assert engine.check(call("run", {})) == engine.check(call("other", {"cmd": "rm -r"})) == []
     assert engine.check(call("run", {"cmd": f"{SECRET}\ud800"})) == [
         "policy 'wipe': the parameters hold a text that is not valid, so the action is denied"
