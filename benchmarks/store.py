@@ -56,10 +56,15 @@ def _event(job_id: str, number: int) -> Event:
     return Event(k.ACTION_SUCCEEDED, data, job_id, action, 0, 1)
 
 
+def _job_ids(count: int) -> list[str]:
+    """Return ids that lie far apart, as random ones do."""
+    return [f"{n * 2654435761 % 2**32:012x}" for n in range(count)]
+
+
 async def _producers(home: Home, producers: int, each: int, jobs: int) -> tuple[float, float, float]:
     """Let producers write one event at a time; return events a second, CPU µs an event, median ms to the answer."""
     log = await StoreLog.open(home)
-    ids = [f"{n * 2654435761 % 2**32:012x}" for n in range(jobs)]
+    ids = _job_ids(jobs)
     await log.write(*[_created(job_id, 100) for job_id in ids])
     waits: list[float] = []
 
@@ -77,10 +82,15 @@ async def _producers(home: Home, producers: int, each: int, jobs: int) -> tuple[
     return events / wall, cpu / events * 1e6, statistics.median(waits) * 1e3
 
 
-def _sqlite(path: Path, rows_each: int, commits: int) -> tuple[float, float]:
-    """Commit so many rows at a time, made beforehand, on one thread; return rows a second and CPU µs a row."""
+def _sqlite(path: Path, rows_each: int, commits: int, jobs: int) -> tuple[float, float]:
+    """Commit so many rows at a time, made beforehand, on one thread; return rows a second and CPU µs a row.
+
+    They are the rows that as many producers and jobs give: the index by job costs what it costs the log.
+    """
     with contextlib.closing(open_for_writing(path)) as connection:
-        rows = [to_row(number + 1, pack(_event("f" * 12, number))) for number in range(rows_each * commits)]
+        ids = _job_ids(jobs)
+        events = (_event(ids[number % jobs], number // rows_each) for number in range(rows_each * commits))
+        rows = [to_row(number + 1, pack(event)) for number, event in enumerate(events)]
         wall, cpu = time.perf_counter(), time.process_time()
         for start in range(0, len(rows), rows_each):
             connection.execute("BEGIN IMMEDIATE")
@@ -166,7 +176,7 @@ def _case(producers: int, each: int, jobs: int, folder: str | None = None, where
         with tempfile.TemporaryDirectory(dir=folder) as made, rounds.round() as values:
             found = asyncio.run(_producers(Home(made), producers, each, jobs))
             values["rate"], values["cpu"], values["wait"] = found
-            values["floor"], values["floor_cpu"] = _sqlite(Path(made) / "floor.db", producers, min(each, 500))
+            values["floor"], values["floor_cpu"] = _sqlite(Path(made) / "floor.db", producers, min(each, 500), jobs)
     name = f"{producers} producers, {jobs} jobs of {producers * each // jobs:,} events{where}"
     floor = f"sqlite3, {producers} rows a commit"
     bar = at_least(15_000) if producers == BAR_PRODUCERS else None
