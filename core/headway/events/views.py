@@ -16,7 +16,8 @@ from headway.clock import rfc3339
 from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 
 
-class ActionView(msgspec.Struct):
+# gc=False: a view of an action or a level holds JSON, which has no circles, and a process with many jobs makes many.
+class ActionView(msgspec.Struct, gc=False):
     """One action of a run. ``waiting_for`` is "" or words such as ``rate_limit:fetch`` or ``retry``.
 
     ``finished_seq`` is the seq of the event that settled it, its place in the order of settling; None if that was
@@ -59,7 +60,7 @@ class ActionView(msgspec.Struct):
         return self.finished_ms is not None
 
 
-class LevelView(msgspec.Struct):
+class LevelView(msgspec.Struct, gc=False):
     """One level of the plan. ``actions`` are indices into :attr:`RunView.actions`."""
 
     index: int

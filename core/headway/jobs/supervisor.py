@@ -367,14 +367,16 @@ async def _all_done(jobs: Iterable[LiveJob], seconds: float | None, clock: Clock
     jobs = list(jobs)
     if all(job.done.is_set() for job in jobs):
         return True
+    if seconds is None:
+        await _all_ended(jobs)
+        return True
     ended = asyncio.ensure_future(_all_ended(jobs))
-    timer = clock.call_later(seconds, ended.cancel) if seconds is not None else None
+    timer = clock.call_later(seconds, ended.cancel)
     try:
         await asyncio.wait([ended])
     finally:
         ended.cancel()
-        if timer is not None:
-            timer.cancel()
+        timer.cancel()
     return all(job.done.is_set() for job in jobs)
 
 

@@ -17,6 +17,8 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from headway.errors import InvalidInput, InvalidPlan, one_line
 from headway.plan.format import Action, ActionProposal, ActionType
 from headway.plan.references import NO_REFERENCES, Reference, find_references, state_key
@@ -37,7 +39,8 @@ _Pair = tuple[int, int]
 _Needs = Sequence[Sequence[int]]
 
 
-class Node:
+# gc=False: a node refers to its action and to texts, never back to a graph, and a daemon with many jobs holds many.
+class Node(msgspec.Struct, eq=False, gc=False):
     """One action as the executor sees it.
 
     ``key`` is the one that a state action names, None where it names none that could be ordered or judged by.
@@ -45,39 +48,32 @@ class Node:
     ``$$`` stands for ``$``.
     """
 
-    __slots__ = (
-        "action",
-        "after",
-        "escapes",
-        "id",
-        "index",
-        "key",
-        "level",
-        "needs",
-        "reads",
-        "references",
-        "tool",
-        "type",
-        "writes",
-    )
+    index: int
+    action: Action
+    id: str = ""
+    type: ActionType = _TOOL_CALL
+    tool: str | None = None
+    level: int = 0
+    needs: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+    reads: tuple[str, ...] = ()
+    key: str | None = None
+    writes: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
+    escapes: tuple[tuple[str | int, ...], ...] = ()
 
-    def __init__(self, index: int, action: Action) -> None:
-        self.index = index
-        self.action = action
+    def __post_init__(self) -> None:
+        action = self.action
         self.id = action.id
         self.type = action.type
         self.tool = action.tool
-        self.level = 0
-        self.needs: tuple[int, ...] = ()
-        self.after: tuple[int, ...] = ()
-        self.reads: tuple[str, ...] = action.state_dependencies
-        self.key = state_key(action.parameters) if self.type is not _TOOL_CALL else None
+        self.reads = action.state_dependencies
+        if self.type is not _TOOL_CALL:
+            self.key = state_key(action.parameters)
         if action.expected_effects or action.write_set:
-            self.writes: tuple[str, ...] = tuple(dict.fromkeys(writes(action)))
-        else:
-            self.writes = (self.key,) if self.type is _STATE_WRITE and self.key is not None else ()
-        self.references: tuple[Reference, ...] = ()
-        self.escapes: tuple[tuple[str | int, ...], ...] = ()
+            self.writes = tuple(dict.fromkeys(writes(action)))
+        elif self.type is _STATE_WRITE and self.key is not None:
+            self.writes = (self.key,)
 
 
 class Graph:

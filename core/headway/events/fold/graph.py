@@ -11,45 +11,41 @@ from headway.plan.results import FINAL
 
 
 def actions_of(event: Event) -> list[ActionView]:
-    """Return the plan's actions in list order, each with its level."""
+    """Return the plan's actions in list order; :func:`levels_of` puts them on their levels."""
     graph = mapping(event.data.get("graph"))
-    views = []
-    for index, entry in enumerate(sequence(graph.get("actions"))):
-        data = mapping(entry)
-        views.append(
-            ActionView(
-                id=text(data.get("id")),
-                index=index,
-                level=0,
-                type=text(data.get("type"), "tool_call"),
-                tool=text_or_none(data.get("tool")),
-                needs=texts(data.get("needs")),
-                after=texts(data.get("after")),
-            )
-        )
-    for level, indices in enumerate(level_indices(event, len(views))):
-        for index in indices:
-            views[index].level = level
-    return views
+    return [_action(index, mapping(entry)) for index, entry in enumerate(sequence(graph.get("actions")))]
 
 
-def level_indices(event: Event, count: int) -> list[list[int]]:
-    """Return for each level the places of its actions in the plan, ascending."""
-    levels = sequence(mapping(event.data.get("graph")).get("levels"))
-    found = ({integer_or_none(place) for place in sequence(level)} for level in levels)
-    return [sorted(place for place in places if place is not None and 0 <= place < count) for places in found]
+def _action(index: int, data: dict[str, Any]) -> ActionView:
+    view = ActionView(
+        text(data.get("id")), index, 0, text(data.get("type"), "tool_call"), text_or_none(data.get("tool"))
+    )
+    if "needs" in data:
+        view.needs = texts(data["needs"])
+    if "after" in data:
+        view.after = texts(data["after"])
+    return view
 
 
 def levels_of(event: Event, actions: list[ActionView]) -> list[LevelView]:
-    """Return the plan's levels; those that a fork finished before it began are finished."""
-    levels = [
-        LevelView(index=index, actions=places, settled=sum(actions[place].done for place in places))
-        for index, places in enumerate(level_indices(event, len(actions)))
-    ]
+    """Return the plan's levels, and tell its actions theirs."""
+    levels = []
+    for index, entry in enumerate(sequence(mapping(event.data.get("graph")).get("levels"))):
+        found = {integer_or_none(place) for place in sequence(entry)}
+        places = sorted(place for place in found if place is not None and 0 <= place < len(actions))
+        for place in places:
+            actions[place].level = index
+        levels.append(LevelView(index=index, actions=places))
+    return levels
+
+
+def finish_levels(event: Event, levels: list[LevelView], actions: list[ActionView]) -> None:
+    """Count the actions that a fork begins with as settled, and finish the levels that it finished before it began."""
+    for level in levels:
+        level.settled = sum(actions[place].done for place in level.actions)
     for level in levels[: levels_done_before(event, levels, actions)]:
         level.finished_ms = event.ts
         level.finished_seq = event.seq
-    return levels
 
 
 def finished_results(event: Event) -> list[dict[str, Any]]:

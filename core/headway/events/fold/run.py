@@ -7,7 +7,7 @@ from typing import Any
 
 from headway.events import kinds
 from headway.events.event import Event
-from headway.events.fold.graph import actions_of, finished_results, levels_of
+from headway.events.fold.graph import actions_of, finish_levels, finished_results, levels_of
 from headway.events.fold.jobs import fold_row, new_row
 from headway.events.fold.values import (
     action_status,
@@ -61,11 +61,14 @@ def _created(view: RunView, event: Event) -> None:
     view.job = new_row(event)
     view.actions = actions_of(event)
     view.__dict__.pop("positions", None)
-    for result in finished_results(event):
+    view.levels = levels_of(event, view.actions)
+    results = finished_results(event)
+    for result in results:
         position = view.positions.get(text(result["action_id"]))
         if position is not None:
             _carry(view.actions[position], result, event.ts)
-    view.levels = levels_of(event, view.actions)
+    if results:
+        finish_levels(event, view.levels, view.actions)
     view.origin = dict(mapping(data.get("origin")))
     view.issues = []
 
