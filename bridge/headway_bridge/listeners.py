@@ -5,27 +5,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from headway.errors import Conflict, InvalidConfig, StoreError, Unavailable, one_line
-from headway_bridge.security import check_bind
+from headway_bridge.connection import Connection
+from headway_bridge.pools import Bounds, Pools
+from headway_bridge.security import Refusal, check_bind, plain_refusal
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp
 
     from headway.home import Home
 
-BACKLOG = 128
-MAX_CONNECTIONS = 512
-"""Connections that one server takes at a time; more get 503."""
+logger = logging.getLogger("headway.daemon")
 
-KEEP_ALIVE_S = 60
+BACKLOG = 1024
+"""Connections that the kernel holds for a listener until it takes them."""
+
+ACCEPTED = 32
+"""The most connections that one turn of the event loop takes."""
+
+NO_FILES_S = 0.25
+"""Seconds until the next try, once the process may open no further files."""
+
 END_S = 2
 """Seconds that requests under way get to end once a server stops."""
 
@@ -125,13 +136,19 @@ class Listener(uvicorn.Server):
     """A uvicorn server on a socket that is open already, as one task of a larger program.
 
     It leaves signals alone, logs warnings through :mod:`logging` and nothing else, and reports a failed start as an
-    error instead of ending the process. ``up`` is set once it serves.
+    error instead of ending the process. ``up`` is set once it serves. Connections have the ``bounds`` of a pool of
+    their own (``pools``); what is turned away before there is a request to answer is told in the form of ``refuse``.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int | None = MAX_CONNECTIONS) -> None:
+    def __init__(
+        self, app: ASGIApp, *, bounds: Bounds | None = None, refuse: Callable[[Refusal], Response] = plain_refusal
+    ) -> None:
+        self.pools = Pools(bounds if bounds is not None else Bounds())
+        made = partial(Connection, pools=self.pools, refuse=refuse)
         super().__init__(
             uvicorn.Config(
                 app,
+                http=made,  # type: ignore[arg-type] # uvicorn only calls it
                 lifespan="on",
                 ws="none",
                 log_config=None,
@@ -139,20 +156,67 @@ class Listener(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,  # nothing stands in front that could be believed
                 server_header=False,
-                limit_concurrency=limit,
-                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_keep_alive=self.pools.bounds.idle,  # type: ignore[arg-type] # any number does
                 timeout_graceful_shutdown=END_S,
             )
         )
         self.up = asyncio.Event()
+        self._sockets: list[socket.socket] = []
+        self._opening: set[asyncio.Task[object]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve. Raises :class:`Unavailable` when the application refuses to start."""
         try:
-            await super().startup(sockets)
+            await super().startup([])
         except SystemExit:
             raise Unavailable("the server's application did not start") from None
+        self._sockets = list(sockets or [])
+        for listener in self._sockets:
+            listener.setblocking(False)
+            self._listen(listener)
         self.up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, and close what is open."""
+        for listener in self._sockets:
+            if listener.fileno() >= 0:
+                asyncio.get_running_loop().remove_reader(listener)
+        self._sockets = []
+        await super().shutdown(sockets)
+
+    def _listen(self, listener: socket.socket) -> None:
+        if listener in self._sockets and listener.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Take connections that wait; asyncio's own way logs and sets a timer for each that it cannot take."""
+        loop = asyncio.get_running_loop()
+        for _ in range(ACCEPTED):
+            try:
+                connection, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise
+                logger.warning("no connections are accepted for a moment: %s", _reason(error))
+                loop.remove_reader(listener)
+                loop.call_later(NO_FILES_S, self._listen, listener)
+                return
+            connection.setblocking(False)
+            opening = loop.create_task(self._open(connection))
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
+
+    async def _open(self, connection: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        except OSError:  # it went away
+            connection.close()
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

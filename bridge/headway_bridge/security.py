@@ -20,6 +20,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from headway.errors import InvalidConfig, one_line
+from headway_bridge.bodies import BodyBudget, Held, hold
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,12 +39,33 @@ _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\],]+)(?::(?P<p
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+CONNECTION = "connection"
+"""The key of ``scope["state"]`` under which a listener puts the connection that a request came by."""
+
+
 class Refusal(msgspec.Struct, frozen=True):
-    """Why a request was turned away. ``status`` is HTTP's; ``code`` a stable word; ``message`` one line."""
+    """Why a request was turned away. ``status`` is HTTP's; ``code`` a stable word; ``message`` one line.
+
+    ``retry_after`` are the seconds after which it may be sent again; None where that would change nothing.
+    """
 
     status: int
     code: str
     message: str
+    retry_after: int | None = None
+
+
+NO_ROOM = Refusal(503, "overloaded", "too many request bodies are being worked on: try again later", 1)
+"""The refusal of a body for which there is no room."""
+
+
+def refused(refusal: Refusal, form: Callable[[Refusal], Response]) -> Response:
+    """Return the answer in that form, with the headers that go with the refusal."""
+    response = form(refusal)
+    response.headers["Connection"] = "close"
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
 
 
 def plain_refusal(refusal: Refusal) -> Response:
@@ -93,7 +115,8 @@ class SafetyMiddleware:
 
     ``hosts`` are accepted in the Host header besides loopback names (a page that rebinds its own name to 127.0.0.1
     has neither). An ``Origin`` must be that of the Host itself. Bodies must be of a type in ``media_types``, in UTF-8.
-    Status codes: 400 no or several Host headers, 403 Origin, 408 slow body, 413 too large, 415 type, 421 Host.
+    Status codes: 400 no or several Host headers, 403 Origin, 408 slow body, 413 too large, 415 type, 421 Host, 503 no
+    room for the body in ``budget``. A connection whose request is ``authentic`` counts as known from then on.
     """
 
     def __init__(
@@ -105,6 +128,8 @@ class SafetyMiddleware:
         max_body: int = MAX_BODY,
         body_timeout: float = BODY_TIMEOUT,
         media_types: Collection[str] = ("application/json",),
+        budget: BodyBudget | None = None,
+        authentic: Callable[[Scope], bool] = lambda scope: True,
     ) -> None:
         self.app = app
         self.hosts = frozenset(_host_name(host) for host in hosts)
@@ -112,6 +137,8 @@ class SafetyMiddleware:
         self.max_body = max_body
         self.body_timeout = body_timeout
         self.media_types = frozenset(media_types)
+        self.budget = budget if budget is not None else BodyBudget()
+        self.authentic = authentic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the ASGI server."""
@@ -123,20 +150,34 @@ class SafetyMiddleware:
             return
         headers = Headers(scope=scope)
         refusal = self._check(scope, headers)
+        if refusal is None and self.authentic(scope):
+            connection = scope.get("state", {}).get(CONNECTION)
+            if connection is not None:
+                connection.known()
         if refusal is None and not _has_body(headers):
             await self.app(scope, receive, send)
             return
         if refusal is None:
-            body = await self._read(headers, receive)
-            if body is None:
-                return
+            refusal = await self._with_body(scope, headers, receive, send)
+        if refusal is not None:
+            await refused(refusal, self.refuse)(scope, receive, send)
+
+    async def _with_body(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> Refusal | None:
+        """Read the body and let the application work on it; return the refusal of a body that is not taken."""
+        held = Held(self.budget)
+        hold(held)
+        try:
+            body = await self._read(headers, receive, held)
             if isinstance(body, bytes):
-                await self.app(scope, _replay(body, receive), send)
-                return
-            refusal = body
-        response = self.refuse(refusal)
-        response.headers["Connection"] = "close"
-        await response(scope, receive, send)
+                await held.begin()
+                receive = _replay(body, receive)
+                del body  # the application has it, and may let go of it
+                await self.app(scope, receive, send)
+                return None
+            return body
+        finally:
+            held.release()
+            hold(None)
 
     def _check(self, scope: Scope, headers: Headers) -> Refusal | None:
         hosts = headers.getlist("host")
@@ -167,7 +208,7 @@ class SafetyMiddleware:
             return Refusal(415, "unsupported_media_type", "compressed bodies are not accepted")
         return None
 
-    async def _read(self, headers: Headers, receive: Receive) -> bytes | Refusal | None:
+    async def _read(self, headers: Headers, receive: Receive, held: Held) -> bytes | Refusal | None:
         """Return the body; a refusal; or None when the client has gone."""
         declared = headers.get("content-length")
         if declared is not None and not (declared.isascii() and declared.isdigit() and len(declared) < 20):
@@ -177,6 +218,9 @@ class SafetyMiddleware:
             if "expect" not in headers and int(declared) <= self.max_body * _DRAIN_FACTOR:
                 await self._drain(receive, int(declared))
             return too_large
+        if declared is not None and not await held.grow(int(declared)):
+            await self._drain(receive, int(declared))
+            return NO_ROOM
         chunks: list[bytes] = []
         size = 0
         try:
@@ -189,6 +233,10 @@ class SafetyMiddleware:
                     size += len(chunk)
                     if size > self.max_body:
                         break
+                    if not await held.grow(size):
+                        chunks.clear()
+                        await self._drain(receive, self.max_body * _DRAIN_FACTOR - size)
+                        return NO_ROOM
                     chunks.append(chunk)
                     if not message.get("more_body", False):
                         return b"".join(chunks)
@@ -229,13 +277,12 @@ def _same_origin(origin: str, host: str, port: str | None) -> bool:
 
 def _replay(body: bytes, receive: Receive) -> Receive:
     """Return a ``receive`` that gives the whole body once, then what the server has to say (a disconnect)."""
-    given = False
+    left: list[bytes] = [body]
+    del body  # given once, and not kept
 
     async def again() -> Message:
-        nonlocal given
-        if given:
+        if not left:
             return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": left.pop(), "more_body": False}
 
     return again

@@ -14,8 +14,11 @@ from headway import __version__
 from headway.client.daemon import DaemonInfo, remove_daemon_file, write_daemon_file
 from headway.errors import HeadwayError, describe
 from headway_bridge.a2a import a2a_app
+from headway_bridge.a2a.errors import rpc_refusal
+from headway_bridge.bodies import BodyBudget
 from headway_bridge.listeners import Listener, UnixListener, bind_tcp, url_of
 from headway_bridge.operator import operator_app
+from headway_bridge.pools import bounds_of, raise_file_limit
 from headway_bridge.shutdown import LAST_RESORT_S, Stop, say_to_stderr
 
 if TYPE_CHECKING:
@@ -129,9 +132,15 @@ class _Daemon:
         url = url_of(listener)
         started_ms = engine.clock.time_ms()
         info = DaemonInfo(os.getpid(), str(unix.path), url, __version__, started_ms)
-        app = operator_app(engine, on_stop=self.stop.request, url=url, started_ms=started_ms)
+        admission = engine.config.admission
+        budget = BodyBudget(admission.body_bytes)
+        app = operator_app(engine, on_stop=self.stop.request, url=url, started_ms=started_ms, budget=budget)
         self.operator = app.state.operator
-        servers = [Listener(a2a_app(engine)), Listener(app, limit=None)]
+        bounds = bounds_of(admission, raise_file_limit() // 2)  # there are two listeners
+        servers = [
+            Listener(a2a_app(engine, budget=budget), bounds=bounds, refuse=rpc_refusal),
+            Listener(app, bounds=bounds),
+        ]
         tasks = [
             asyncio.create_task(server.serve(sockets=[place]), name=name)
             for server, place, name in zip(servers, (listener, unix.socket), ("a2a", "operator"), strict=True)

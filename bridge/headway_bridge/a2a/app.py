@@ -13,14 +13,19 @@ from headway_bridge.a2a.engine import TaskEngine
 from headway_bridge.a2a.errors import rpc_refusal
 from headway_bridge.a2a.interpreter import Interpreter
 from headway_bridge.a2a.tasks import TaskService
+from headway_bridge.bodies import BodyBudget
 from headway_bridge.security import SafetyMiddleware, allowed_hosts
 
 ALIASES = ("/tasks/send", "/tasks/sendSubscribe", "/tasks/get", "/tasks/cancel", "/tasks/resubscribe")
 """Paths where v0.1 clients may post their JSON-RPC instead of ``/``. The method in the body decides, not the path."""
 
 
-def a2a_app(engine: TaskEngine, *, interpreter: Interpreter | None = None) -> Starlette:
+def a2a_app(
+    engine: TaskEngine, *, interpreter: Interpreter | None = None, budget: BodyBudget | None = None
+) -> Starlette:
     """Return the ASGI application that serves ``engine`` to A2A clients.
+
+    Request bodies count against ``budget``, by default one of the application's own.
 
     ``interpreter`` decides what text means; the default knows the workflows of the configuration. Bind it to loopback
     addresses only (:func:`headway_bridge.security.check_bind`): it authenticates nobody.
@@ -29,5 +34,11 @@ def a2a_app(engine: TaskEngine, *, interpreter: Interpreter | None = None) -> St
     endpoint = Endpoint(Dispatcher(service))
     routes = [Route(path, endpoint.__call__, methods=["POST"]) for path in ("/", *ALIASES)]
     routes += CardRoutes(engine.config, service.reach).routes()
-    safety = Middleware(SafetyMiddleware, hosts=allowed_hosts(engine.config), refuse=rpc_refusal)
+    safety = Middleware(
+        SafetyMiddleware,
+        hosts=allowed_hosts(engine.config),
+        refuse=rpc_refusal,
+        budget=budget,
+        body_timeout=engine.config.admission.body_secs,
+    )
     return Starlette(routes=routes, middleware=[safety])

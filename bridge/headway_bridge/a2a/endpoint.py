@@ -18,9 +18,7 @@ from headway_bridge.a2a.dispatch import Dispatcher, Stream, typed_details
 from headway_bridge.a2a.errors import as_a2a, error_answer
 from headway_bridge.a2a.jsonrpc import Call, decode, read_call, request_id
 from headway_bridge.a2a.versions import requested_version
-
-LARGE = 256 * 1024
-"""Bodies of more bytes than this are decoded on another thread."""
+from headway_bridge.bodies import LARGE
 
 SEND_TIMEOUT = 60.0
 """Seconds that a client of a stream may leave a frame unread before the connection is closed; it can come back."""
@@ -45,11 +43,12 @@ class Endpoint:
 
     async def __call__(self, request: Request) -> Response:
         """Serve one request."""
-        body = await request.body()
+        body = b"".join([chunk async for chunk in request.stream()])  # not request.body(), which keeps it
         try:
             value = await asyncio.to_thread(decode, body) if len(body) > LARGE else decode(body)
         except A2AError as error:
             return _json(error_answer(None, error))
+        del body
         try:
             call = read_call(value)
         except A2AError as error:

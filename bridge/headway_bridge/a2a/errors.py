@@ -74,6 +74,10 @@ def error_answer(request_id: str | int | None, error: A2AError, *, typed_details
 
 def rpc_refusal(refusal: Refusal) -> Response:
     """Return a refusal of the safety middleware as a JSON-RPC error with its HTTP status."""
-    kind = ContentTypeNotSupportedError if refusal.status == 415 else InvalidRequestError
+    kind: type[A2AError] = InvalidRequestError
+    if refusal.status == 415:
+        kind = ContentTypeNotSupportedError
+    elif refusal.status >= 500:
+        kind = InternalError
     answer = error_answer(None, kind(refusal.message, {"reason": refusal.code}))
     return Response(msgspec.json.encode(answer), refusal.status, media_type="application/json")

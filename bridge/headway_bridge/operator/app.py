@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 
 from headway import __version__
 from headway.client.wire import API_PREFIX
+from headway_bridge.bodies import BodyBudget
 from headway_bridge.operator import answers, spec
 from headway_bridge.operator.bodies import MAX_BODY
 from headway_bridge.operator.context import Operator
@@ -26,9 +27,16 @@ Watch and steer the runs of one Headway daemon. Answers and bodies are JSON. Err
 
 
 def operator_app(
-    engine: Engine, *, on_stop: Callable[[bool], object], url: str = "", started_ms: int | None = None
+    engine: Engine,
+    *,
+    on_stop: Callable[[bool], object],
+    url: str = "",
+    started_ms: int | None = None,
+    budget: BodyBudget | None = None,
 ) -> FastAPI:
     """Return the operator API of ``engine`` as an ASGI application.
+
+    Request bodies count against ``budget``, by default one of the application's own.
 
     ``on_stop(now)`` is called, after the answer's event is committed, when an operator stops the daemon. ``url`` is
     the daemon's A2A endpoint and ``started_ms`` its beginning, for ``GET status``. The app has no authentication: serve
@@ -41,7 +49,7 @@ def operator_app(
         openapi_url=f"{API_PREFIX}/openapi.json",
         docs_url=None,  # those pages load scripts from elsewhere
         redoc_url=None,
-        middleware=[Middleware(SafetyMiddleware, max_body=MAX_BODY)],
+        middleware=[Middleware(SafetyMiddleware, max_body=MAX_BODY, budget=budget)],
     )
     began = engine.clock.time_ms() if started_ms is None else started_ms
     app.state.operator = Operator(engine, on_stop, url, began)

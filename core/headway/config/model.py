@@ -119,6 +119,33 @@ class OperatorConfig(_Section):
     )
 
 
+class AdmissionConfig(_Section):
+    """What is taken in; beyond it callers are told to come back. Connections count on each address listened on."""
+
+    max_connections: int = Field(
+        default=1000, ge=2, le=100_000, description="Connections at a time; fewer where the process may open few files."
+    )
+    max_connections_per_peer: int = Field(
+        default=500, ge=1, le=100_000, description="Of these, from one address, or of one user of the Unix socket."
+    )
+    max_unauthenticated: int = Field(
+        default=250,
+        ge=1,
+        le=100_000,
+        description="Connections whose sender is not known yet; the longest silent one gives way to a new one.",
+    )
+    head_secs: float = Field(default=10.0, gt=0, le=600, description="Seconds in which a request's head must come.")
+    body_secs: float = Field(default=15.0, gt=0, le=600, description="Seconds in which a request's body must come.")
+    idle_secs: float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds that a connection may wait for a further request."
+    )
+    body_bytes: int = Field(
+        default=67_108_864,
+        ge=16_777_216,
+        description="Bytes of all request bodies over 64 KiB that are in memory together.",
+    )
+
+
 class ConsoleConfig(_Section):
     """The terminal console."""
 
@@ -199,6 +226,9 @@ class Config(_Section):
     workflows: dict[Name, WorkflowConfig] = Field(default={}, description="Plans that may be started by name.")
     a2a: A2AConfig = Field(default_factory=A2AConfig, description="The A2A endpoint.")
     operator: OperatorConfig = Field(default_factory=OperatorConfig, description="The operator API.")
+    admission: AdmissionConfig = Field(
+        default_factory=AdmissionConfig, description="What is taken in; beyond it callers are told to come back."
+    )
     console: ConsoleConfig = Field(default_factory=ConsoleConfig, description="The terminal console.")
     runtime: RuntimeConfig = Field(default_factory=RuntimeConfig, description="The executor.")
     capabilities: CapabilitiesConfig = Field(

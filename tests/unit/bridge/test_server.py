@@ -179,7 +179,7 @@ async def test_a_start_that_fails_closes_the_engine(engine: FakeEngine, home: Ho
 
 
 async def test_a_server_that_breaks_ends_the_daemon(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(engine: Any) -> Any:
+    def broken(engine: Any, **_: Any) -> Any:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             raise RuntimeError("no")
 

@@ -1,0 +1,108 @@
+"""The budget of bodies: room is given in turn, comes back, and is never had twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from headway_bridge.bodies import LARGE, BodyBudget, Held, Room, body_done, hold
+
+LONG = 60.0
+
+
+async def test_room_is_given_in_turn() -> None:
+    room = Room(10)
+    assert await room.take(7, 0)
+    big = asyncio.create_task(room.take(9, LONG))
+    await asyncio.sleep(0)
+    small = asyncio.create_task(room.take(1, LONG))
+    await asyncio.sleep(0)
+    assert not small.done()  # though there would be room: else large ones would never come
+    room.give_back(7)
+    assert await big
+    assert await small
+    assert room.left == 0
+
+
+async def test_who_waits_too_long_gets_nothing_and_holds_nobody_up() -> None:
+    room = Room(10)
+    assert await room.take(5, 0)
+    big = asyncio.create_task(room.take(9, 0.01))
+    await asyncio.sleep(0)
+    small = asyncio.create_task(room.take(5, LONG))
+    assert not await big
+    assert await small
+    assert not await room.take(11, LONG)
+    room.give_back(10)
+    assert room.left == 10
+
+
+async def test_room_survives_cancels() -> None:
+    chance, room = random.Random(7), Room(100)
+
+    async def use() -> None:
+        size = chance.randint(1, 60)
+        if await room.take(size, chance.choice([0.0, 0.001, LONG])):
+            try:
+                for _ in range(chance.randint(0, 3)):
+                    await asyncio.sleep(0)
+            finally:
+                room.give_back(size)
+
+    tasks = []
+    for _ in range(300):
+        tasks.append(asyncio.create_task(use()))
+        await asyncio.sleep(0)
+        if chance.random() < 0.5:
+            chance.choice(tasks).cancel()
+        assert 0 <= room.left <= 100
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert room.left == 100
+
+
+async def test_a_small_body_that_grows_is_a_large_one() -> None:
+    budget = BodyBudget(10 * LARGE)
+    held = Held(budget)
+    assert await held.grow(LARGE)
+    assert (held.size, budget.large.left) == (LARGE, 10 * LARGE)
+    assert await held.grow(3 * LARGE)
+    assert await held.grow(LARGE)
+    assert (held.size, budget.large.left) == (3 * LARGE, 7 * LARGE)
+    assert budget.small.left == budget.small.size
+    held.release()
+    held.release()
+    assert budget.large.left == 10 * LARGE
+
+
+async def test_large_bodies_are_worked_on_one_at_a_time_until_they_are_done() -> None:
+    budget = BodyBudget(10 * LARGE)
+    first, second, small = Held(budget), Held(budget), Held(budget)
+    await first.grow(2 * LARGE)
+    await second.grow(2 * LARGE)
+    await small.grow(10)
+    await first.begin()
+    await first.begin()
+    await small.begin()
+    waiting = asyncio.create_task(second.begin())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    hold(first)
+    body_done()
+    await waiting
+    assert first.size == 0
+    second.release()
+    small.release()
+    hold(None)
+    body_done()
+    assert not budget.work.locked()
+
+
+async def test_no_room_is_told_and_what_was_held_is_kept() -> None:
+    budget = BodyBudget(2 * LARGE, patience=0.0)
+    first, second = Held(budget), Held(budget)
+    assert await first.grow(2 * LARGE)
+    assert await second.grow(LARGE)
+    assert not await second.grow(LARGE + 1)
+    assert second.size == LARGE
+    first.release()
+    assert await second.grow(LARGE + 1)
