@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +25,9 @@ os.environ.pop("NO_COLOR", None)
 # A shell's background job ignores Ctrl-C, and so would all that it starts: what tests start is to be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The user's list of trusted projects is not the tests': each worker has one of its own.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="headway-config-")
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
 
@@ -58,6 +63,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(PROFILE)
 
 
+def pytest_unconfigure() -> None:
+    """Remove the list of trusted projects."""
+    shutil.rmtree(os.environ["XDG_CONFIG_HOME"], ignore_errors=True)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long tests out of the fast set, and have the longest files begin first."""
     if not sizes.long_set():
@@ -80,6 +90,15 @@ def pytest_report_header() -> list[str]:
 def anyio_backend() -> str:
     """asyncio alone: the runtime is built on its event loop."""
     return "asyncio"
+
+
+@pytest.fixture
+def trusted(tmp_path: Path) -> Path:
+    """The test's folder as a project whose code may be loaded."""
+    from headway.trust import TrustedProjects
+
+    TrustedProjects().add(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from headway._version import __version__
 from headway.arguments import expect, expect_many, expect_one_of, path_of, plain, plain_or_empty
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
-from headway.errors import InvalidInput, NotFound
+from headway.errors import InvalidInput, NotFound, StoreError
 from headway.events import kinds
 from headway.events.checkpoint import Checkpoint, CheckpointInfo, StateDiff, diff_states
 from headway.events.event import Event
@@ -42,15 +42,13 @@ from headway.plan.format import ActionProposal, new_id
 from headway.plan.parse import as_proposal
 from headway.plan.verify import VerifyReport, verify
 from headway.policy.gates import Gates
-from headway.provision import provision
+from headway.provision import provision, tools_of
 from headway.runtime import Runtime
 from headway.state import StateStore
 from headway.store import HomeLock, Store, StoreLog, StoreReader, store_of
-from headway.tools.basics import register_agent_basics
 from headway.tools.decorator import entry_of
-from headway.tools.files.workspace import Workspace
-from headway.tools.loader import load_tool_files
 from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.trust.ownership import check_path
 
 if TYPE_CHECKING:
     from headway.config import Config
@@ -107,26 +105,28 @@ class Engine(Face):
         ("resume") or are closed as interrupted ("fail"), as those are that cannot resume here or were cancelled.
 
         Raises :class:`headway.errors.HomeLocked`, :class:`headway.errors.StoreError` or
-        :class:`headway.errors.InvalidConfig`; then nothing is left open and nothing was changed.
+        :class:`headway.errors.InvalidConfig` (``NotTrusted`` for code that is not); then nothing is open or changed.
         """
         from headway.config import Config as Settings
-        from headway.home import Home as Folder
+        from headway.config import control_files
 
-        home = home if isinstance(home, Folder) else Folder(path_of(home, "home"))
+        home = _home_of(home)
         config = Settings() if config is None else expect(config, Settings, "config")
         if on_restart is not None:
             expect_one_of(on_restart, recovery.ON_RESTART, "on_restart")
         clock_of(clock)
-        registry = _tools(config)
+        control = control_files(config, home)
+        registry = tools_of(config, control)
         for tool in expect_many(tools, "tools"):
             registry.register(tool if isinstance(tool, ToolEntry) else entry_of(tool))
         gates = Gates()
-        files = PolicyFiles(gates.policies, config.file.parent if config.file is not None else config.workspace)
-        home.prepare()
+        files = PolicyFiles(gates.policies, config.project, config.start)
+        _prepare(home)
         lock = HomeLock(home)
         async with contextlib.AsyncExitStack() as opened:
             lock.acquire()
             opened.callback(lock.release)
+            opened.callback(control.close)
             log = await StoreLog.open(home, clock=clock)
             opened.push_async_callback(log.close)
             reader = await StoreReader.open(home.db)
@@ -388,6 +388,21 @@ def _check_request(job_id: str, reason: str, by: str) -> None:
     plain_or_empty(by, "who asks", MAX_TEXT)
 
 
+def _home_of(home: Home | Path | str) -> Home:
+    from headway.home import Home as Folder
+
+    return home if isinstance(home, Folder) else Folder(path_of(home, "home"))
+
+
+def _prepare(home: Home) -> None:
+    """Make the home. What it holds is run again after a crash: it must be this user's alone to write."""
+    home.prepare()
+    try:
+        check_path(home.path)
+    except OSError as error:
+        raise StoreError(f"cannot look at {home}: {error.strerror or error}") from None
+
+
 def _environment(config: Config, log: StoreLog, registry: ToolRegistry, gates: Gates) -> Environment:
     return Environment(
         log=log,
@@ -404,13 +419,6 @@ def _environment(config: Config, log: StoreLog, registry: ToolRegistry, gates: G
 def _budget(config: Config) -> CostBudget | None:
     limits = {name: value for name, value in config.budgets.model_dump().items() if value is not None}
     return CostBudget(**limits) if limits else None
-
-
-def _tools(config: Config) -> ToolRegistry:
-    registry = ToolRegistry()
-    register_agent_basics(registry, Workspace(config.workspace))
-    load_tool_files(config.tools.python, registry)
-    return registry
 
 
 __all__ = ["Checkpoint", "Engine", "NotFound", "Snapshot"]

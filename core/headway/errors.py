@@ -6,7 +6,10 @@
     ├── InvalidInput                 the caller's input is wrong; nothing was done
     │   ├── InvalidPlan              a proposal that cannot be parsed or verified
     │   ├── InvalidConfig            headway.toml, an environment variable or a flag
-    │   └── OutsideWorkspace         a path that leaves the workspace
+    │   │   ├── UnsafeFile           a file that others than you and root could have written
+    │   │   └── NotTrusted           a project whose code may not be loaded yet
+    │   ├── OutsideWorkspace         a path that leaves the workspace
+    │   └── ControlFile              a path that governs plans, which no tool of theirs may touch
     ├── NotFound                     no job, checkpoint, tool or file of that name
     ├── Conflict                     the request is sound, the present state refuses it
     │   ├── InvalidTransition        a job status change that the table does not have
@@ -75,10 +78,28 @@ class InvalidConfig(InvalidInput):
     code = "invalid_config"
 
 
+class UnsafeFile(InvalidConfig):
+    """The file could have been written by somebody else."""
+
+    code = "unsafe_file"
+
+
+class NotTrusted(InvalidConfig):
+    """The project's code is not trusted."""
+
+    code = "not_trusted"
+
+
 class OutsideWorkspace(InvalidInput):
     """The path is outside the workspace."""
 
     code = "outside_workspace"
+
+
+class ControlFile(InvalidInput):
+    """The path is a control file: it governs plans, and no tool of theirs may touch it."""
+
+    code = "control_file"
 
 
 class NotFound(HeadwayError, LookupError):

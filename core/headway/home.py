@@ -81,7 +81,12 @@ class Home:
 def default_home() -> Home:
     """Return the home that ``HEADWAY_HOME`` names, else the one in the user's data folder."""
     named = os.environ.get("HEADWAY_HOME")
-    return Home(named) if named else Home(platformdirs.user_data_path("headway", appauthor=False))
+    return Home(named) if named else Home(data_folder())
+
+
+def data_folder() -> Path:
+    """Return the user's data folder for Headway, which holds the default home."""
+    return Path(platformdirs.user_data_path("headway", appauthor=False))
 
 
 def runtime_folder() -> Path:

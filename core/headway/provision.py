@@ -1,17 +1,39 @@
-"""Provision of an engine from ``headway.toml``, tools aside: replanning, rights, a model, and learning."""
+"""Provision of an engine from ``headway.toml``: its tools, replanning, rights, a model, and learning."""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.errors import HeadwayError, InvalidConfig
-from headway.tools.loader import load_name
+from headway.tools.loader import admit_modules, load_name
+from headway.trust.ownership import check_path
 
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.config.model import InferenceConfig, LearningConfig
     from headway.face import Face
+    from headway.tools.registry import ToolRegistry
+    from headway.trust.control import ControlFiles
+
+
+def tools_of(config: Config, control: ControlFiles) -> ToolRegistry:
+    """Return the agent basics, which keep away from ``control``, and the tools of ``[tools] python``.
+
+    Raises :class:`InvalidConfig` for a file that does not load, :class:`headway.errors.NotTrusted` before any is run if
+    the project is not trusted.
+    """
+    from headway.tools.basics import register_agent_basics
+    from headway.tools.files.workspace import Workspace
+    from headway.tools.loader import load_tool_files
+    from headway.tools.registry import ToolRegistry
+
+    config.require_trust()
+    registry = ToolRegistry()
+    register_agent_basics(registry, Workspace(config.workspace, control))
+    load_tool_files(config.tools.python, registry, config.tools.path if config.tools.python else ())
+    return registry
 
 
 def provision(face: Face, config: Config, opened: AsyncExitStack) -> None:
@@ -45,6 +67,8 @@ def _replan(face: Face, config: Config) -> None:
 
     runtime = config.runtime
     assert runtime.replan is not None
+    config.require_trust()
+    admit_modules(config.tools.path)
     callback = load_name(runtime.replan)
     try:
         face.with_replan(callback, ReplanConfig(runtime.max_replans, runtime.replan_delay_ms))
@@ -74,12 +98,21 @@ def _learn(face: Face, section: LearningConfig, opened: AsyncExitStack) -> None:
         if section.memory is not None:
             from headway.learning.memory import Memgine
 
+            _check(section.memory)
             memory = Memgine.load(section.memory) if section.memory.exists() else Memgine()
             face.with_learning(memory, section.distill)
             opened.callback(memory.save, section.memory)
         if section.trajectories is not None:
             from headway.learning.trajectory_store import TrajectoryStore
 
+            _check(section.trajectories)
             face.with_trajectory_store(TrajectoryStore(section.trajectories))
     except HeadwayError as error:
         raise InvalidConfig(f"learning: {error.message}") from None
+
+
+def _check(path: Path) -> None:
+    try:
+        check_path(path)
+    except OSError as error:
+        raise InvalidConfig(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -48,11 +48,18 @@ class Headway:
         self.env = {
             **kept,
             "HOME": str(root),
+            "XDG_CONFIG_HOME": str(root / "config"),
             "HEADWAY_HOME": str(self.home),
             "HEADWAY_RUNTIME_ON_RESTART": "fail",  # how jobs go on is for test_resume.py
             "PYTHONWARNINGS": "default",
             "TERM": "xterm-256color",
         }
+
+    def trust(self, project: Path) -> None:
+        """Trust ``project``, as ``headway trust --yes`` does."""
+        from headway.trust import TrustedProjects
+
+        TrustedProjects(Path(self.env["XDG_CONFIG_HOME"]) / "headway" / "trusted.json").add(project)
 
     def run(self, *arguments: str | Path, stdin: str | None = None) -> Done:
         """Run a command to its end, without a terminal."""

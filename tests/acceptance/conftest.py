@@ -9,4 +9,6 @@ from tests.acceptance.commands import Headway
 
 @pytest.fixture
 def headway(tmp_path: Path) -> Headway:
-    return Headway(tmp_path)
+    headway = Headway(tmp_path)
+    headway.trust(headway.here)
+    return headway

@@ -125,7 +125,7 @@ def main() -> int:
         '[runtime]\non_restart = "fail"\n'  # how jobs go on is for test_resume.py
     )
     try:
-        config = load_config(given.workspace, {})
+        config = load_config(given.workspace, {}, trusted=True)
         return asyncio.run(run_daemon(Home(given.home), config, port=given.port))
     except HeadwayError as error:
         sys.stderr.write(describe(error) + "\n")

@@ -29,7 +29,7 @@ async def test_the_audit_reports_what_is_there(tmp_path: Path) -> None:
     (project / "headway.toml").write_text('[tools]\npython = ["tools.py"]\nworkspace = "."\n')
     (project / "README.md").write_text("one two three\n")
     (project / "code.py").write_text("x = 1\n")
-    engine = await Engine.open(Home(tmp_path / "home"), load_config(project / "headway.toml"))
+    engine = await Engine.open(Home(tmp_path / "home"), load_config(project / "headway.toml", trusted=True))
     try:
         first = await audited(engine)
         (project / "README.md").write_text("one two three four\n")

@@ -163,7 +163,7 @@ def project(folder: Path, more: str = "") -> Any:
     (folder / "replan.py").write_text(REPLAN)
     (folder / "my_tools.py").write_text(TOOLS)
     (folder / "headway.toml").write_text('[tools]\npython = ["my_tools.py"]\n' + more)
-    return load_config(folder, env={})
+    return load_config(folder, env={}, trusted=True)
 
 
 async def test_headway_toml_names_the_replan_callback_and_what_is_learned(tmp_path: Path) -> None:

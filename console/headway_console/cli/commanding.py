@@ -64,7 +64,7 @@ async def open_operations(home: Home, config: Config) -> AsyncIterator[Operation
     """Open the writer of ``home``; :class:`Unavailable` if it has no store yet."""
     if not home.db.exists():
         raise Unavailable(f"there is no store in {home}; headway run and headway up make one")
-    runner = await open_runner(home, config)
+    runner = await open_runner(home, config.without_code())  # none of these commands runs a tool
     try:
         yield EngineOperations(runner.engine) if isinstance(runner, LocalRunner) else runner.client
     finally:

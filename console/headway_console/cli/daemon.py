@@ -59,7 +59,8 @@ async def find_or_start(home: Home, arguments: list[str]) -> tuple[DaemonStatus,
 
 
 def _spawn(home: Home, log: Path, arguments: list[str]) -> tuple[subprocess.Popen[bytes], int]:
-    command = [sys.executable, "-m", "headway_console.cli", "--home", str(home), "serve", *arguments]
+    # -P: modules come from where Headway does, never from the working folder, which plans write to.
+    command = [sys.executable, "-P", "-m", "headway_console.cli", "--home", str(home), "serve", *arguments]
     try:
         if log.exists() and log.stat().st_size > LOG_BYTES:
             log.replace(log.with_suffix(".log.1"))

@@ -23,7 +23,8 @@ def demo_home(place: Place) -> Home:
 
 
 def prepare(home: Home) -> Path:
-    """Bring the demo's workspace up to date and return it. Files that nobody changed are not touched."""
+    """Bring the demo's workspace up to date and return it, trusted. Files that nobody changed are not touched."""
+    from headway.trust import TrustedProjects
     from headway_console.resources import examples
 
     home.prepare()
@@ -35,6 +36,7 @@ def prepare(home: Home) -> Path:
                 _copy(path, workspace / name)
     except OSError as error:
         raise StoreError(f"cannot write {error.filename or workspace}: {error.strerror}") from None
+    TrustedProjects().add(workspace)
     return workspace
 
 

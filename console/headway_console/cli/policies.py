@@ -13,4 +13,4 @@ def check_policies(config: Config) -> None:
     from headway.jobs.policy_files import PolicyFiles
     from headway.policy.engine import PolicyEngine
 
-    PolicyFiles(PolicyEngine(), config.file.parent if config.file is not None else config.workspace)
+    PolicyFiles(PolicyEngine(), config.project, config.start)

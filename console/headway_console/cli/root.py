@@ -15,6 +15,7 @@ from headway_console.cli.options import place_options
 SECTIONS = {
     "Begin": [
         Entry("init", "Write a headway.toml, a tool and a first plan."),
+        Entry("trust", "Let the code of a project be loaded."),
         Entry("up", "Start or find the daemon and open the console on it."),
         Entry("completion", "Print the completion script of a shell."),
     ],

@@ -10,13 +10,12 @@ if TYPE_CHECKING:
 
 
 def load_tools(config: Config) -> ToolRegistry:
-    """Return the agent basics and the tools of ``[tools] python``; :class:`InvalidConfig` if a file does not load."""
-    from headway.tools.basics import register_agent_basics
-    from headway.tools.files.workspace import Workspace
-    from headway.tools.loader import load_tool_files
-    from headway.tools.registry import ToolRegistry
+    """Return the agent basics and, of a trusted project, the tools of ``[tools] python``; nobody is asked.
 
-    registry = ToolRegistry()
-    register_agent_basics(registry, Workspace(config.workspace))
-    load_tool_files(config.tools.python, registry)
-    return registry
+    Raises :class:`headway.errors.InvalidConfig` if a file does not load.
+    """
+    from headway.config import control_files
+    from headway.provision import tools_of
+    from headway_console.cli.trusting import trusted_part
+
+    return tools_of(trusted_part(config), control_files(config))

@@ -9,6 +9,7 @@
     config.source("a2a.port")       # Source(kind="default", where="")
 """
 
+from headway.config.control import control_files
 from headway.config.load import FILE_NAME, find_file, load_config
 from headway.config.model import (
     A2AConfig,
@@ -39,6 +40,7 @@ __all__ = [
     "ToolsConfig",
     "Value",
     "WorkflowConfig",
+    "control_files",
     "find_file",
     "json_schema",
     "load_config",

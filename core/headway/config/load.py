@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,8 @@ from headway.config.model import Config
 from headway.config.problems import problem
 from headway.config.source import DEFAULT, FLAG, Source, in_env, in_file
 from headway.errors import InvalidConfig, one_line
+from headway.trust.ownership import open_to_all, read_owned
+from headway.trust.projects import TrustedProjects
 
 FILE_NAME = "headway.toml"
 MAX_BYTES = 1_000_000
@@ -25,12 +27,26 @@ MAX_BYTES = 1_000_000
 
 def find_file(start: Path) -> Path | None:
     """Return the first ``headway.toml`` in ``start`` or the folders above it; None if there is none."""
-    folder = start.absolute()
-    for candidate in (folder, *folder.parents):
+    for candidate in way_up(start):
         path = candidate / FILE_NAME
         if path.is_file():
             return path
     return None
+
+
+def way_up(start: Path) -> Iterator[Path]:
+    """Yield ``start`` and the folders above it, up to the first that everyone may write to, which is left out.
+
+    What anyone could have put there governs nobody. ``start`` itself comes in any case: it was chosen.
+    """
+    folder = start.absolute()
+    yield folder
+    if open_to_all(folder):
+        return
+    for above in folder.parents:
+        if open_to_all(above):
+            return
+        yield above
 
 
 def load_config(
@@ -40,16 +56,20 @@ def load_config(
     file: Path | None = None,
     also: Path | None = None,
     env: Mapping[str, str] | None = None,
+    trusted: bool | None = None,
 ) -> Config:
     """Return the configuration that holds at ``start`` (default: the working directory).
 
     ``file`` is read instead of searching for one; without a find, the search continues from ``also`` upwards.
     ``overrides`` maps dotted keys to values (flags; None = not given) and wins over ``HEADWAY_*`` variables of ``env``
-    (default: the process's), which win over the file. Raises :class:`headway.errors.InvalidConfig`, all that is wrong
-    in its ``details["issues"]``, the first of it in its message.
+    (default: the process's), which win over the file. ``trusted`` says whether the project's code may be loaded; None:
+    the user's list of trusted projects does.
+
+    Raises :class:`headway.errors.InvalidConfig`, all that is wrong in its ``details["issues"]``, the first of it in its
+    message; :class:`headway.errors.UnsafeFile` for a file that others could have written.
     """
     here = (start or Path.cwd()).absolute()
-    path = file.absolute() if file is not None else find_file(here) or (find_file(also) if also else None)
+    path, start = _find(here, file, also)
     tables, lines = read_toml(path) if path is not None else ({}, {})
     folder = path.parent if path is not None else here
     sources = {} if path is None else _file_sources(path, tables, lines)
@@ -71,15 +91,44 @@ def load_config(
         issues = [problem(item, Config, source_of) for item in error.errors(include_url=False)]
         raise InvalidConfig(issues[0], issues=issues) from None
     config._file, config._folder, config._sources = path, folder, MappingProxyType(sources)
+    config._start = start
+    _refuse_closed_workspace(config)
+    config._trusted = _holds(folder) if trusted is None and config.code else bool(trusted)
     return config
 
 
+def _find(here: Path, file: Path | None, also: Path | None) -> tuple[Path | None, Path]:
+    """Return the file that holds, and the folder that it was looked for from."""
+    if file is not None:
+        return file.absolute(), file.absolute().parent
+    found = find_file(here)
+    if found is None and also is not None and (beside := find_file(also)) is not None:
+        return beside, also.absolute()
+    return found, here
+
+
+def _holds(folder: Path) -> bool:
+    return TrustedProjects().holds(folder)
+
+
+def _refuse_closed_workspace(config: Config) -> None:
+    """Refuse a workspace in which no tool could write anything."""
+    workspace = Path(os.path.realpath(config.workspace))
+    for folder in config.tools.path:
+        if workspace.is_relative_to(os.path.realpath(folder)):
+            raise InvalidConfig(
+                f"{config.source('tools.path')}: tools.path holds the workspace {config.workspace}, and no plan may"
+                " write to what it holds: name a folder for the modules alone"
+            )
+
+
 def read_toml(path: Path) -> tuple[dict[str, Any], Lines]:
-    """Return the tables of a file and the lines of its keys; raise ``InvalidConfig`` if it is no TOML."""
+    """Return the tables of a file and the lines of its keys; raise ``InvalidConfig`` if it is no TOML.
+
+    Raises :class:`headway.errors.UnsafeFile` for a file that others could have written.
+    """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InvalidConfig(f"{path}: larger than {MAX_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
+        text = read_owned(path, MAX_BYTES).decode().replace("\r\n", "\n")
     except OSError as error:
         raise InvalidConfig(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:

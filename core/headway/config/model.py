@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
 
 from headway.config.source import DEFAULT, Source, Value
+from headway.errors import NotTrusted, one_line
 
 
 def _from_folder(value: object, info: ValidationInfo) -> object:
@@ -40,7 +41,10 @@ def _named_in_folder(value: object, info: ValidationInfo) -> object:
     return f"{_from_folder(file, info)}:{name}"
 
 
-PythonName = Annotated[str, BeforeValidator(_named_in_folder, json_schema_input_type=str)]
+NAMED = BeforeValidator(_named_in_folder, json_schema_input_type=str)
+"""The mark of settings that name something in a Python file."""
+
+PythonName = Annotated[str, NAMED]
 """A name in a Python file, as ``file.py:name``; a relative file counts from the folder of ``headway.toml``."""
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
@@ -63,6 +67,10 @@ class ToolsConfig(_Section):
     """Where tools come from and what they may touch."""
 
     python: list[FilePath] = Field(default=[], description="Python files whose @headway.tool functions are loaded.")
+    path: list[FilePath] = Field(
+        default=[],
+        description="Folders that tool files may import modules from. No plan can write to anything in them.",
+    )
     workspace: FilePath | None = Field(
         default=None, description="The folder that file tools are confined to; none: the folder of this file."
     )
@@ -239,6 +247,8 @@ class Config(_Section):
 
     _file: Path | None = PrivateAttr(default=None)
     _folder: Path | None = PrivateAttr(default=None)
+    _start: Path | None = PrivateAttr(default=None)
+    _trusted: bool = PrivateAttr(default=True)
     _sources: Mapping[str, Source] = PrivateAttr(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -252,9 +262,50 @@ class Config(_Section):
         return self.tools.workspace or self._folder or Path.cwd()
 
     @property
+    def project(self) -> Path:
+        """The folder that this is the configuration of: the file's, else the working folder it was looked for in.
+
+        Of a configuration that a program made, the workspace.
+        """
+        return self._folder or self.workspace
+
+    @property
+    def start(self) -> Path:
+        """The folder from which the file was looked for, upwards; the file's own if it was named."""
+        return self._start or self.project
+
+    @property
     def tool_files(self) -> list[Path]:
         """The Python files whose tools are loaded: ``tools.python``."""
         return list(self.tools.python)
+
+    @property
+    def code(self) -> list[Path]:
+        """The project's own code: the files that are run to make its tools and callbacks, in no order."""
+        replan = self.runtime.replan
+        return [*self.tools.python, *([Path(replan.rpartition(":")[0])] if replan is not None else [])]
+
+    @property
+    def trusted(self) -> bool:
+        """True if :attr:`code` may be loaded: the user trusts the project, or a program made this configuration."""
+        return self._trusted
+
+    def trust(self) -> None:
+        """Let :attr:`code` be loaded by whoever opens this configuration. The user's list is not changed."""
+        self._trusted = True
+
+    def require_trust(self) -> None:
+        """Raise :class:`headway.errors.NotTrusted` if there is code that may not be loaded."""
+        if self.code and not self._trusted:
+            project = one_line(str(self.project), 500)
+            names = one_line(", ".join(path.name for path in self.code), 200)
+            raise NotTrusted(f"{project} is not trusted: look at its code ({names}), then run headway trust {project}")
+
+    def without_code(self) -> Config:
+        """Return this configuration without what is code: for what needs none of it."""
+        tools = self.tools.model_copy(update={"python": []})
+        runtime = self.runtime.model_copy(update={"replan": None})
+        return self.model_copy(update={"tools": tools, "runtime": runtime})
 
     def source(self, key: str) -> Source:
         """Return where the value of the dotted ``key`` came from; ``default`` for what nobody set."""

@@ -19,16 +19,18 @@ LOOK_S = LOOK_MS / 1000
 
 
 class PolicyFiles:
-    """The folder ``policies`` found from ``start`` upwards, now or later.
+    """The folder ``policies`` of a project, now or later.
 
-    Raises :class:`headway.errors.InvalidConfig` for files that cannot be understood. One that breaks while the engine
-    runs changes nothing: the rules in force stay, and the log says why.
+    Raises :class:`headway.errors.InvalidConfig` for files that cannot be understood, and for a folder of that name on
+    the way up from ``start``, where none is read. One that breaks while the engine runs changes nothing: the rules in
+    force stay, and the log says why.
     """
 
-    def __init__(self, policies: PolicyEngine, start: Path) -> None:
+    def __init__(self, policies: PolicyEngine, project: Path, start: Path | None = None) -> None:
         self._policies = policies
+        self._project = project
         self._start = start
-        self.folder = find_policies(start)
+        self.folder = find_policies(project, start)
         self._task: asyncio.Task[None] | None = None
         if self.folder is not None:
             policies.use_files(load_policies(self.folder))
@@ -54,7 +56,7 @@ class PolicyFiles:
         while True:
             await asyncio.sleep(LOOK_S)  # in the time of the disk, as watchfiles
             try:
-                self.folder = find_policies(self._start)
+                self.folder = find_policies(self._project, self._start)
             except InvalidConfig as error:
                 if error.message != told:
                     told = error.message

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.arguments import path_of, shown_value
-from headway.config.load import read_toml
+from headway.config.load import read_toml, way_up
 from headway.errors import InvalidConfig, InvalidInput
 from headway.policy.rules import Rule, Window
 from headway.policy.tables import read_rules
+from headway.trust.ownership import check_path
 
 FOLDER = "policies"
 
@@ -50,30 +51,42 @@ class RuleSet:
             window.taken = deque(counted.get(window.tool, ()))
 
 
-def find_policies(start: Path | str) -> Path | None:
-    """Return the first folder ``policies`` with a TOML file in it, in ``start`` or the folders above; None if none has.
+def find_policies(project: Path | str, start: Path | str | None = None) -> Path | None:
+    """Return the folder ``policies`` beside the ``headway.toml`` of ``project`` if it has a TOML file; None if not.
 
-    Raises :class:`headway.errors.InvalidConfig` for one that cannot be listed.
+    Those are the only ones in force. Raises :class:`headway.errors.InvalidConfig` for another ``policies`` with TOML
+    files on the way up from ``start`` (by default ``project``), which somebody may believe to be in force, and for one
+    that cannot be listed.
     """
-    folder = folder_path(start)
-    for candidate in (folder, *folder.parents):
-        try:
-            if _policy_files(candidate / FOLDER):
-                return candidate / FOLDER
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:  # it may deny something: going on without it would not
-            raise InvalidConfig(f"{candidate / FOLDER}: cannot be read: {error.strerror or error}") from None
-    return None
+    folder = folder_path(project)
+    found = folder / FOLDER if _has_policies(folder) else None
+    begin = folder if start is None else folder_path(start)
+    for elsewhere in dict.fromkeys([*way_up(begin), *way_up(folder)]):
+        if elsewhere != folder and _has_policies(elsewhere):
+            raise InvalidConfig(
+                f"{elsewhere / FOLDER}: policies are read beside headway.toml only, in {folder / FOLDER}: "
+                "move them there, or give this folder another name"
+            )
+    return found
+
+
+def _has_policies(folder: Path) -> bool:
+    try:
+        return bool(_policy_files(folder / FOLDER))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:  # it may deny something: continuing without it would not
+        raise InvalidConfig(f"{folder / FOLDER}: cannot be read: {error.strerror or error}") from None
 
 
 def load_policies(folder: Path | str) -> RuleSet:
     """Read the policy files of ``folder``; a folder without any gives no rules.
 
     Raises :class:`headway.errors.InvalidConfig`: all that is wrong in its ``details["issues"]``, the first of it in
-    its message, as ``file:line: what``.
+    its message, as ``file:line: what``. A file or folder that others could have written is wrong, too.
     """
     folder = folder_path(folder)
+    _checked(folder)
     stamp = stamp_of(folder)
     files = _listed(folder)
     rules: list[Rule] = []
@@ -108,6 +121,13 @@ def stamp_of(folder: Path) -> Stamp:
         else:
             stamps.append((path.name, status.st_mtime_ns, status.st_size, status.st_ino))
     return tuple(stamps)
+
+
+def _checked(folder: Path) -> None:
+    try:
+        check_path(folder)
+    except OSError as error:
+        raise InvalidConfig(f"{folder}: cannot be read: {error.strerror or error}") from None
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -51,16 +51,16 @@ def register_agent_basics(registry: ToolRegistry, workspace: Workspace) -> list[
     entries = [entry_of(function, source="builtin") for function in functions]
     for entry in entries:
         if "path" in entry.schema.parameters["properties"]:
-            entry.check = partial(_stays_inside, workspace)
+            entry.check = partial(_stays_inside, workspace, changes=entry.writes_files)
         entry.estimate = FREE
         registry.register(entry)
     return [entry.schema.name for entry in entries]
 
 
-def _stays_inside(workspace: Workspace, params: dict[str, Any]) -> list[str]:
-    """Refuse a path out of the workspace before anything runs. The tool's own opening is what holds against races."""
+def _stays_inside(workspace: Workspace, params: dict[str, Any], *, changes: bool) -> list[str]:
+    """Refuse a path that is closed before anything runs. The tool's own opening is what holds against races."""
     try:
-        workspace.resolve(params.get("path", "."))
+        (workspace.check_change if changes else workspace.resolve)(params.get("path", "."))
     except InvalidInput as error:
         return [error.message]
     except (NotFound, ToolError):  # what is there now says nothing of what will be when the action's turn comes

@@ -14,17 +14,26 @@ from typing import Any
 from headway.errors import HeadwayError, InvalidConfig, describe, one_line
 from headway.tools.decorator import entry_of, options_of
 from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.trust.ownership import check_path, check_tree, read_owned
+
+MAX_BYTES = 16 * 2**20
+"""The largest file that is run."""
 
 
-def load_tool_files(paths: Iterable[Path | str], registry: ToolRegistry) -> list[str]:
+def load_tool_files(
+    paths: Iterable[Path | str], registry: ToolRegistry, modules_in: Iterable[Path | str] = ()
+) -> list[str]:
     """Run each file and register every function in it that ``@tool`` decorates; return the names, in order.
 
-    A file runs under a module name of its own, so two may be called ``tools.py``. It may import what lies beside it:
-    its folder is appended to ``sys.path``. Either all files are registered or none.
+    A file runs under a module name of its own, so two may be called ``tools.py``. Of the project it may import what is
+    in the folders ``modules_in``, which are appended to ``sys.path``; not what lies beside it. Either all files are
+    registered or none.
 
     Raises ``InvalidConfig`` with one line that names file and line: a file that is missing, does not parse, raises,
-    decorates nothing, or gives a tool a name that is taken.
+    decorates nothing, gives a tool a name that is taken, or could have been written by somebody else; the last holds
+    for all that is in ``modules_in``, too.
     """
+    admit_modules(modules_in)
     entries: dict[str, tuple[ToolEntry, str]] = {}
     modules: list[ModuleType] = []
     known = set(registry.names())
@@ -61,6 +70,21 @@ def load_name(named: str) -> Any:
     return found
 
 
+def admit_modules(folders: Iterable[Path | str]) -> None:
+    """Let tool files import from ``folders``; raise ``InvalidConfig`` if others could have written what is in them."""
+    for folder in map(Path, folders):
+        shown = one_line(str(folder), 300)
+        try:
+            if not folder.is_dir():
+                raise InvalidConfig(f"{shown}: there is no such folder")
+            check_tree(folder)
+            real = str(check_path(folder))
+        except OSError as error:
+            raise InvalidConfig(f"{shown}: cannot be read: {(error.strerror or describe(error)).lower()}") from error
+        if real not in sys.path:
+            sys.path.append(real)
+
+
 def _collect(module: ModuleType, entries: dict[str, tuple[ToolEntry, str]], known: set[str], seen: set[int]) -> None:
     path = str(module.__file__)
     functions = [value for value in vars(module).values() if options_of(value) is not None]
@@ -92,11 +116,13 @@ def _run(path: Path) -> ModuleType:
     """Run a file as a module; its bytecode is not cached, so that nothing is left beside the user's file."""
     shown = one_line(str(path), 300)
     try:
-        file = path.resolve(strict=True)
-        source = file.read_bytes()
+        source = read_owned(path, MAX_BYTES)
+        file = check_path(path)
     except FileNotFoundError:
         raise InvalidConfig(f"{shown}: there is no such file") from None
-    except (OSError, RuntimeError, ValueError) as error:
+    except HeadwayError:
+        raise
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or describe(error)
         raise InvalidConfig(f"{shown}: cannot be read: {reason.lower()}") from error
     name = f"headway_tools_{hashlib.sha256(str(file).encode('utf-8', 'surrogateescape')).hexdigest()[:12]}_{file.stem}"
@@ -110,8 +136,6 @@ def _run(path: Path) -> ModuleType:
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     module.__file__ = str(file)
-    if str(file.parent) not in sys.path:
-        sys.path.append(str(file.parent))
     linecache.checkcache(str(file))
     sys.modules[name] = module  # dataclasses and pydantic look a class's module up there
     try:
@@ -122,8 +146,18 @@ def _run(path: Path) -> ModuleType:
     except BaseException as error:
         sys.modules.pop(name, None)
         line = _line_in(error.__traceback__, str(file))
-        raise InvalidConfig(f"{shown}:{line}: {describe(error)}") from error
+        raise InvalidConfig(f"{shown}:{line}: {describe(error)}{_hint(error, file.parent)}") from error
     return module
+
+
+def _hint(error: BaseException, folder: Path) -> str:
+    """Return what to do about a module that lies beside the file, where it is not looked for."""
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    if not name or "/" in name:
+        return ""
+    first = name.partition(".")[0]
+    beside = (folder / f"{first}.py").exists() or (folder / first).is_dir()
+    return "; modules of a project are imported from the folders of [tools] path only" if beside else ""
 
 
 def _line_in(traceback: TracebackType | None, file: str) -> int:

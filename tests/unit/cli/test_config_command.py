@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from headway.trust import TrustedProjects
 from headway_console.cli import main
 
 
@@ -64,6 +65,7 @@ def test_check_loads_tools_and_plans(here: Path, capsys: pytest.CaptureFixture[s
         "[tools]\npython = ['gone.py']\n[workflows.a]\nplan = 'gone.json'\n[workflows.b]\nplan = 'bad.json'\n"
     )
     (here / "bad.json").write_text("{")
+    TrustedProjects().add(here)
     assert main(["config", "check"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
@@ -132,6 +134,7 @@ def test_check_reads_the_policies(here: Path, capsys: pytest.CaptureFixture[str]
 def test_verify_knows_that_nobody_grants_anything(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "headway.toml").write_text("[tools]\npython = ['asks.py']\n")
     (here / "asks.py").write_text("import headway\n\n@headway.tool(permission='ask')\ndef risky() -> None: ...\n")
+    TrustedProjects().add(here)
     plan = here / "plan.json"
     plan.write_text('{"actions": [{"id": "a", "type": "tool_call", "tool": "risky"}]}')
     assert main(["verify", str(plan), "--json"]) == 2

@@ -89,7 +89,7 @@ def test_the_list_says_what_each_command_says_of_itself() -> None:
 
 def test_the_list_is_what_there_is() -> None:
     assert [path[0] for path in COMMANDS if len(path) == 1] == [
-        *("init", "up", "completion", "run", "verify", "jobs", "checkpoints", "events"),
+        *("init", "trust", "up", "completion", "run", "verify", "jobs", "checkpoints", "events"),
         *("serve", "status", "stop", "console", "replay", "recordings", "config", "store"),
     ]
 
@@ -106,7 +106,7 @@ def test_every_command_keeps_the_common_rules(path: tuple[str, ...]) -> None:
             assert parameter.help.endswith((".", ").")), parameter.help
     if path != ("completion",):
         assert "--json" in options
-    if path not in {("init",), ("completion",), ("config", "schema"), ("recordings", "check")}:
+    if path not in {("init",), ("completion",), ("config", "schema"), ("recordings", "check"), ("trust", "ls")}:
         assert {"--home", "--config"} <= set(options)
 
 

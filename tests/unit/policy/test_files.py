@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headway.errors import InvalidConfig, InvalidInput
+from headway.errors import InvalidConfig, InvalidInput, UnsafeFile
 from headway.policy.call import PolicyCall
 from headway.policy.engine import PolicyEngine
 from headway.policy.files import find_policies, load_policies
@@ -329,19 +329,52 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
                 use(bad)  # type: ignore[arg-type]
 
 
-def test_policies_are_found_by_walking_up(tmp_path: Path) -> None:
+def test_policies_are_those_beside_the_configuration(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b" / "c"
     deep.mkdir(parents=True)
     (tmp_path / "policies").mkdir()
-    assert find_policies(deep) is None or tmp_path not in find_policies(deep).parents  # type: ignore[union-attr]
+    assert find_policies(tmp_path) is None
     (tmp_path / "policies" / "base.toml").write_text("")
     (tmp_path / "a" / "policies").mkdir()
     (tmp_path / "a" / "policies" / "code.py").write_text("")
     (tmp_path / "a" / "b" / "policies").write_text("a file")
-    assert find_policies(deep) == find_policies(str(deep)) == find_policies(tmp_path) == tmp_path / "policies"
+    assert find_policies(str(tmp_path), deep) == find_policies(tmp_path) == tmp_path / "policies"
+
+
+@pytest.mark.parametrize(("project", "start"), [("a/b", "a/b"), ("a/b", "a/b/c"), (".", "a/b"), ("", "a/not/there")])
+def test_policies_elsewhere_on_the_way_up_are_an_error(tmp_path: Path, project: str, start: str) -> None:
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    (tmp_path / "a" / "policies").mkdir()
     (tmp_path / "a" / "policies" / "near.toml").write_text("")
-    assert find_policies(deep) == tmp_path / "a" / "policies"
-    assert find_policies(tmp_path / "not" / "there") == tmp_path / "policies"
+    with pytest.raises(InvalidConfig) as caught:
+        find_policies(tmp_path / project, tmp_path / start)
+    assert str(caught.value) == (
+        f"{tmp_path}/a/policies: policies are read beside headway.toml only, in {tmp_path / project}/policies: "
+        "move them there, or give this folder another name"
+    )
+
+
+def test_policies_above_a_folder_that_everyone_may_write_to_concern_nobody(tmp_path: Path) -> None:
+    project = tmp_path / "open" / "mine"
+    project.mkdir(parents=True)
+    (tmp_path / "open" / "policies").mkdir()
+    (tmp_path / "open" / "policies" / "theirs.toml").write_text("")
+    (tmp_path / "open").chmod(0o1777)
+    assert find_policies(project) is None
+
+
+def test_policies_that_others_could_have_written_are_refused(tmp_path: Path) -> None:
+    engine_of(tmp_path / "policies", 'deny_tool = ["x"]\n')
+    folder = find_policies(tmp_path)
+    assert folder is not None
+    (file,) = folder.iterdir()
+    file.chmod(0o666)
+    with pytest.raises(InvalidConfig, match=f"everyone may write to it: chmod go-w {file}"):
+        load_policies(folder)
+    file.chmod(0o644)
+    folder.chmod(0o777)
+    with pytest.raises(UnsafeFile, match=f"everyone may write to it: chmod go-w {folder}"):
+        load_policies(folder)
 
 
 def test_a_folder_that_is_locked_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,8 +73,8 @@ def test_registers_what_is_decorated(tmp_path: Path, registry: ToolRegistry) -> 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["tools.py"]  # no bytecode left beside it
 
 
-def test_two_files_of_one_name_and_imports_of_neighbours(tmp_path: Path, registry: ToolRegistry) -> None:
-    write(tmp_path / "a/headway_test_neighbour.py", "import headway\n@headway.tool\ndef shared(): ...\nvalue = 3\n")
+def test_two_files_of_one_name_and_modules_of_the_project(tmp_path: Path, registry: ToolRegistry) -> None:
+    write(tmp_path / "lib/headway_test_neighbour.py", "import headway\n@headway.tool\ndef shared(): ...\nvalue = 3\n")
     one = write(
         tmp_path / "a/tools.py",
         "import headway\nfrom headway_test_neighbour import shared, value\n@headway.tool\ndef one(): return value\n",
@@ -83,7 +83,12 @@ def test_two_files_of_one_name_and_imports_of_neighbours(tmp_path: Path, registr
         tmp_path / "b/tools.py",
         "import headway\nfrom headway_test_neighbour import shared\n@headway.tool\ndef two(): ...\n",
     )
-    assert load_tool_files([one, str(two)], registry) == ["shared", "one", "two"]
+    with pytest.raises(InvalidConfig, match=r"No module named 'headway_test_neighbour'$"):
+        load_tool_files([one, str(two)], registry)
+    write(tmp_path / "a/headway_test_neighbour.py", "value = 4\n")
+    with pytest.raises(InvalidConfig, match=r"are imported from the folders of \[tools\] path only"):
+        load_tool_files([one, str(two)], registry)
+    assert load_tool_files([one, str(two)], registry, [tmp_path / "lib"]) == ["shared", "one", "two"]
     found = registry.get("one")
     assert found is not None
     assert found.call() == 3

@@ -151,11 +151,14 @@ def fork(place: Place, checkpoint_id: str, plain: bool, as_json: bool) -> int:
     from headway_console.cli import loop
     from headway_console.cli.following import reporter_for, run_job
     from headway_console.cli.runner import open_runner
+    from headway_console.cli.trusting import require_trust
 
     reporter = reporter_for(plain=plain, as_json=as_json)
+    config = place.config()
+    require_trust(config, as_json=as_json)
 
     async def main() -> int:
-        runner = await open_runner(place.home(), place.config())
+        runner = await open_runner(place.home(), config)
         try:
             return await run_job(runner, runner.fork(checkpoint_id), reporter, as_json=as_json, plain=plain)
         finally:

@@ -46,18 +46,27 @@ def path(place: Place, as_json: bool) -> None:
 def check(place: Place, everything: bool, as_json: bool) -> None:
     """Check the configuration and print where each value came from.
 
-    Tool and policy files are loaded and plans of workflows are parsed, so that what is wrong shows now. Exit code 2 if
-    anything is wrong.
+    Tool and policy files are loaded and plans of workflows are parsed, so that what is wrong shows now. Tool files of a
+    project that is not trusted are left out. Exit code 2 if anything is wrong.
     """
     from headway_console.cli.output import say, table, write_json
+    from headway_console.cli.trusting import left_out
 
     config = place.config()
     _refuse_broken(config)
     values = [value for value in config.values() if everything or as_json or value.source.kind != "default"]
     if as_json:
-        write_json({"path": str(config.file) if config.file else None, "values": [_row(value) for value in values]})
+        write_json(
+            {
+                "path": str(config.file) if config.file else None,
+                "values": [_row(value) for value in values],
+                "left_out": [str(path) for path in left_out(config)],
+            }
+        )
         return
     say(f"{config.file or 'no headway.toml'}: ok")
+    for path in left_out(config):
+        say(f"left out: {path}: {config.project} is not trusted (headway trust)")
     if values:
         table(("KEY", "VALUE", "FROM"), [(value.key, _text(value.value), value.source) for value in values])
 

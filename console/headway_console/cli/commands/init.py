@@ -59,11 +59,15 @@ FILES = {"headway.toml": CONFIG, "tools.py": TOOLS, "plans/hello.json": PLAN}
 def command(folder: Path, as_json: bool) -> None:
     """Write a headway.toml, a tool and a first plan.
 
-    Into FOLDER, by default the working directory. Files that exist are never changed: if one of them does, nothing is
-    written and the exit code is 2.
+    They are trusted from then on (headway trust). Into FOLDER, by default the working directory. Files that exist are
+    never changed: if one of them does, nothing is written and the exit code is 2.
     """
+    from headway.trust import TrustedProjects, check_path
     from headway_console.cli.output import say, write_json
 
+    check_path(folder)
+    trusted = TrustedProjects()
+    trusted.all()  # a list that cannot be read is told before anything is written
     taken = next((name for name in FILES if (folder / name).exists()), None)
     if taken:
         raise InvalidInput(f"{folder / taken} exists; nothing was written")
@@ -75,6 +79,7 @@ def command(folder: Path, as_json: bool) -> None:
                 file.write(text)
     except OSError as error:
         raise InvalidInput(f"cannot write {error.filename or folder}: {error.strerror}") from None
+    trusted.add(folder)
     if as_json:
         write_json({"folder": str(folder.absolute()), "files": list(FILES)})
         return

@@ -40,10 +40,12 @@ def run_plan(place: Place, plan: str, workspace: Path | None, *, as_json: bool, 
     from headway_console.cli import loop
     from headway_console.cli.following import reporter_for, run_job
     from headway_console.cli.plans import folder_of, read_plan, title_of
+    from headway_console.cli.trusting import require_trust
 
     reporter = reporter_for(plain=plain, as_json=as_json)
     config = place.config({"tools.workspace": workspace and str(workspace.absolute())}, also=folder_of(plan))
     proposal = read_plan(plan, config)
+    require_trust(config, as_json=as_json)
 
     async def main() -> int:
         from headway_console.cli.runner import open_runner

@@ -28,9 +28,11 @@ def command(place: Place, host: str | None, port: int | None, as_json: bool) -> 
     from headway_bridge.server import run_daemon
     from headway_console.cli import exits, loop
     from headway_console.cli.output import say, write_json
+    from headway_console.cli.trusting import require_trust
 
     home = place.home()
     config = place.config({"a2a.host": host, "a2a.port": port})
+    require_trust(config, as_json=as_json)
 
     def ready(info: DaemonInfo) -> None:
         if as_json:

@@ -31,12 +31,14 @@ def command(place: Place, demo: bool, detach: bool, host: str | None, port: int 
     """
     from headway_console.cli import exits, loop
     from headway_console.cli.consoles import has_terminal, show
+    from headway_console.cli.trusting import require_trust
 
     headless = as_json or detach or not has_terminal()
     home = _prepare_demo(place) if demo else place.home()
     if demo and headless and not detach:
         return _run_demo(place, as_json=as_json)
     config = place.config({"a2a.host": host, "a2a.port": port})
+    require_trust(config, as_json=as_json)
     arguments = _serve_arguments(place, host, 0 if demo and port is None else port)
     status, started = loop.run(_up(home, arguments, demo=demo))
     if headless:

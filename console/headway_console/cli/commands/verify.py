@@ -22,22 +22,27 @@ def command(place: Place, plan: str, as_json: bool) -> int:
     """Check a plan without running it.
 
     PLAN is a JSON file, - for stdin, or the name of a workflow of headway.toml. The state is taken to be empty; tools
-    are the built-in ones and those of headway.toml. Policies are asked when a plan runs; that their files can be read
+    are the built-in ones and, if the project is trusted, those of headway.toml: what is left out is told, nobody is
+    asked. Policies are asked when a plan runs; that their files can be read
     is checked now. Exit code 2 if the plan is not valid.
     """
+    import msgspec
+
     from headway.plan.verify import verify
     from headway_console.cli.output import note, say, write_json
     from headway_console.cli.plans import folder_of, read_plan
     from headway_console.cli.policies import check_policies
     from headway_console.cli.tools import load_tools
+    from headway_console.cli.trusting import left_out
     from headway_console.text import count
 
     config = place.config(also=folder_of(plan))
     proposal = read_plan(plan, config)
     check_policies(config)
     report = _without_grant(verify(proposal, tools=load_tools(config)))
+    missing = left_out(config)
     if as_json:
-        write_json(report)
+        write_json({**msgspec.to_builtins(report), "left_out": [str(path) for path in missing]})
     else:
         for issue in report.issues:
             note(f"{issue.severity}: {exits.issue_line(issue)}")
@@ -46,6 +51,8 @@ def command(place: Place, plan: str, as_json: bool) -> int:
             say(f"{plan}: valid: {size}")
             for number, level in enumerate(report.levels):
                 say(f"  level {number}: {', '.join(level)}")
+        for path in missing:
+            say(f"left out: {path}, whose tools are not known here: {config.project} is not trusted (headway trust)")
     return exits.COMPLETED if report.valid else exits.BAD_INPUT
 
 

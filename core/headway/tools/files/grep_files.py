@@ -21,7 +21,7 @@ from headway.tools.files.find_files import SKIPPED, SkipDirs, bounds_of, ending
 from headway.tools.files.glob import Glob
 from headway.tools.files.read_file import SNIFFED
 from headway.tools.files.tree import Bounds, Tree
-from headway.tools.files.workspace import Found, Workspace, joined, open_regular
+from headway.tools.files.workspace import Found, Workspace, joined
 
 MAX_MATCHES = 10_000
 MAX_SECONDS = 10.0
@@ -144,7 +144,7 @@ class Search:
 
     def _file(self, found: Found) -> None:
         path = joined(found.parts)
-        descriptor = open_regular(found.folder, found.name, path)
+        descriptor = found.open()
         if descriptor is None:
             self.skipped += 1
             return

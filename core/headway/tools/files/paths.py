@@ -16,9 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from headway.errors import HeadwayError, InvalidInput, NotFound, OutsideWorkspace, ToolError, one_line
+
+if TYPE_CHECKING:
+    from headway.tools.files.guard import Guard
 
 MAX_PATH_BYTES = 4096
 MAX_LINKS = 40
@@ -35,11 +38,13 @@ class Spot:
 
     ``parts`` is the real path from the root, without links. ``name`` is its last part; it is "" for a folder that is
     already open as ``folder`` (the root itself, ``a/..``), and when ``missing="accept"`` ran into a missing folder.
+    ``folders`` are all that are open, from the root to ``folder``.
     """
 
     folder: int
     name: str
     parts: tuple[str, ...]
+    folders: tuple[int, ...]
 
 
 def shown(path: str) -> str:
@@ -109,27 +114,31 @@ def _split(path: str) -> list[str]:
 
 
 @contextmanager
-def locate(roots: tuple[Path, ...], path: str, missing: Missing = "refuse") -> Iterator[Spot]:
+def locate(roots: tuple[Path, ...], path: str, guard: Guard, missing: Missing = "refuse") -> Iterator[Spot]:
     """Yield where ``path`` is, beneath ``roots[0]``; what is open is closed at the end.
+
+    ``guard`` is asked of each folder before anything in it is looked at, and before one is made.
 
     The last component need not exist, and is no symlink at the moment of looking: open it with ``O_NOFOLLOW``.
     ``missing`` says what to do about a missing folder before it: refuse, make it, or accept (``name`` is "" then).
 
-    Raises ``OutsideWorkspace``, ``InvalidInput``, ``NotFound``, ``ToolError`` (the system refused).
+    Raises ``OutsideWorkspace``, ``ControlFile``, ``InvalidInput``, ``NotFound``, ``ToolError`` (the system refused).
     """
-    walk = _Walk(roots, path, missing)
+    walk = _Walk(roots, path, guard, missing)
     try:
         with told(path):
             spot = walk.run()
+            guard.look(spot.parts)
         yield spot
     finally:
         walk.close()
 
 
 class _Walk:
-    def __init__(self, roots: tuple[Path, ...], path: str, missing: Missing) -> None:
+    def __init__(self, roots: tuple[Path, ...], path: str, guard: Guard, missing: Missing) -> None:
         self.roots = roots
         self.path = path
+        self.guard = guard
         self.missing = missing
         self.todo = deque(components(path, roots))
         self.names: list[str] = []
@@ -143,6 +152,7 @@ class _Walk:
             os.close(self.open.pop())
 
     def run(self) -> Spot:
+        self.guard.enter(self.open[0], ())
         while self.todo:
             part = self.todo.popleft()
             if part == "..":
@@ -153,10 +163,13 @@ class _Walk:
             elif (target := self._link(part)) is not None:
                 self._follow(target)
             elif not self.todo:
-                return Spot(self.open[-1], part, (*self.names, part))
+                return self._spot(part, (*self.names, part))
             elif not self._enter(part):
                 return self._accepted(part)
-        return Spot(self.open[-1], "", tuple(self.names))
+        return self._spot("", tuple(self.names))
+
+    def _spot(self, name: str, parts: tuple[str, ...]) -> Spot:
+        return Spot(self.open[-1], name, parts, tuple(self.open))
 
     def _link(self, part: str) -> str | None:
         try:
@@ -199,6 +212,7 @@ class _Walk:
         else:
             self.names.append(part)
             self.races = 0
+            self.guard.enter(self.open[-1], self.names)
         return True
 
     def _is_file(self, part: str) -> bool:
@@ -209,6 +223,7 @@ class _Walk:
         return not stat.S_ISLNK(mode) and not stat.S_ISDIR(mode)
 
     def _make(self, part: str) -> None:
+        self.guard.change(self.open, (*self.names, part), "make")
         with suppress(FileExistsError):  # somebody else made it, as whatever it is: looked at again
             os.mkdir(part, dir_fd=self.open[-1])
         self._again(part)
@@ -227,7 +242,7 @@ class _Walk:
                 raise self._outside()
         if ".." in self.todo:
             raise NotFound(f"there is no '{shown(self.path)}' in the workspace")
-        return Spot(self.open[-1], "", (*self.names, part, *self.todo))
+        return self._spot("", (*self.names, part, *self.todo))
 
     def _outside(self) -> OutsideWorkspace:
         return OutsideWorkspace(f"'{shown(self.path)}' is outside the workspace")

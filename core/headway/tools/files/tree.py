@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Literal
 
 from headway.clock import Clock
+from headway.errors import ControlFile
 from headway.tools.files.glob import Glob, Places
 from headway.tools.files.paths import FOLDER_FLAGS
 from headway.tools.files.workspace import Found, Workspace, is_temporary
@@ -58,7 +59,8 @@ class Bounds:
 class Tree:
     """The files beneath ``path`` that match ``glob``; iterate once. ``unreadable`` counts folders that would not open.
 
-    Folders whose name is in ``skip`` are not entered. Raises as :meth:`Workspace.folder`.
+    Folders whose name is in ``skip`` are not entered; hidden ones count as unreadable. Raises as
+    :meth:`Workspace.folder`.
     """
 
     def __init__(self, workspace: Workspace, path: str, glob: Glob, skip: Iterable[str], bounds: Bounds) -> None:
@@ -67,6 +69,7 @@ class Tree:
         self._glob = glob
         self._skip = frozenset(skip)
         self._bounds = bounds
+        self._guard = workspace.guard(path)
         self.unreadable = 0
         self.visited = 0
         self.on_folder: Callable[[int], object] | None = None
@@ -82,7 +85,7 @@ class Tree:
                 return
             if not is_folder:
                 if self._glob.matches(places, name):
-                    yield Found(folder, name, (*parts, name))
+                    yield Found(folder, name, (*parts, name), self._guard)
                 continue
             inner = self._glob.enter(places, name) if name not in self._skip else None
             if not inner:
@@ -96,7 +99,10 @@ class Tree:
                 self.unreadable += 1
                 continue
             try:
+                self._guard.enter(descriptor, (*parts, name))
                 yield from self._files(descriptor, (*parts, name), inner, depth + 1)
+            except ControlFile:
+                self.unreadable += 1
             finally:
                 os.close(descriptor)
 

@@ -1,0 +1,69 @@
+"""The control files of a configuration: all that it names, found by the types of its settings.
+
+A setting that names a file is closed because it is a :data:`~headway.config.model.FilePath` or a
+:data:`~headway.config.model.PythonName`; nobody has to remember to list it here. The workspace alone is a path that
+tools are meant to write to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from headway.config.load import FILE_NAME
+from headway.config.model import NAMED, Config
+from headway.home import Home
+from headway.trust.control import ControlFiles
+from headway.trust.names import GIT, POLICIES
+
+OPEN = ("tools.workspace",)
+"""Settings that name a path which tools may write to."""
+
+WHOLE = ("tools.path", "learning.trajectories")
+"""Settings that name folders, which are closed with all that they hold, whether they exist or not."""
+
+
+def control_files(config: Config, home: Home | None = None) -> ControlFiles:
+    """Return what no plan may touch under ``config``; the home in which it is used is hidden too."""
+    files = [config.project / FILE_NAME, *([config.file] if config.file is not None else [])]
+    folders = [config.project / POLICIES, config.project / GIT]
+    for key, path in named_paths(config):
+        (folders if key in WHOLE else files).append(path)
+    homes = () if home is None else (home.path, *(() if home.socket.parent == home.path else (home.socket.parent,)))
+    return ControlFiles(files, folders, homes)
+
+
+def named_paths(config: BaseModel, prefix: str = "") -> Iterator[tuple[str, Path]]:
+    """Yield each path that the configuration names, with its dotted key; those that are open to tools are left out."""
+    for name, field in type(config).model_fields.items():
+        key = f"{prefix}{name}"
+        if key not in OPEN:
+            named = any(item is NAMED for item in field.metadata) or NAMED in _inner(field.annotation)
+            yield from _paths(key, getattr(config, name), named=named)
+
+
+def _paths(key: str, value: Any, *, named: bool) -> Iterator[tuple[str, Path]]:
+    if isinstance(value, BaseModel):
+        yield from named_paths(value, f"{key}.")
+    elif isinstance(value, Path):
+        yield key, value
+    elif isinstance(value, str):
+        if named:
+            yield key, Path(value.rpartition(":")[0])
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _paths(f"{key}.{name}", inner, named=named)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _paths(key, inner, named=named)
+
+
+def _inner(annotation: Any) -> list[Any]:
+    """Return the metadata of all types that an annotation is made of."""
+    found = list(getattr(annotation, "__metadata__", ()))
+    for inner in getattr(annotation, "__args__", ()):
+        found += _inner(inner)
+    return found

@@ -1,0 +1,75 @@
+"""Trails: everything that the system passes on its way to a path, links and their targets included."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from headway.errors import UnsafeFile, one_line
+
+MAX_LINKS = 40
+"""Links followed on one trail, as in Linux."""
+
+
+class Step(NamedTuple):
+    """One thing on a trail: its path, which only ends in a link if at all, and its status, None if it is missing."""
+
+    path: Path
+    status: os.stat_result | None
+
+    @property
+    def is_link(self) -> bool:
+        """True for a symbolic link."""
+        return self.status is not None and stat.S_ISLNK(self.status.st_mode)
+
+    @property
+    def is_folder(self) -> bool:
+        """True for a folder that exists."""
+        return self.status is not None and stat.S_ISDIR(self.status.st_mode)
+
+    @property
+    def identity(self) -> tuple[int, int] | None:
+        """Device and inode, None if it is missing."""
+        return None if self.status is None else (self.status.st_dev, self.status.st_ino)
+
+
+def trail(path: Path | str) -> Iterator[Step]:
+    """Yield the folders, links and the end on the way to ``path``, from ``/`` on; the last step is the real path.
+
+    What lies beyond a missing part is yielded as missing. Raises :class:`UnsafeFile` for more than 40 links and
+    ``OSError`` for what the system does not let us look at.
+    """
+    here = Path("/")
+    todo = deque(part for part in Path(os.path.abspath(path)).parts[1:])  # noqa: PTH100 - keeps links as they are
+    links = 0
+    yield Step(here, here.lstat())
+    while todo:
+        part = todo.popleft()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            here = here.parent
+            continue
+        step = Step(here / part, _status(here / part))
+        yield step
+        if not step.is_link:
+            here = step.path
+            continue
+        links += 1
+        if links > MAX_LINKS:
+            raise UnsafeFile(f"{one_line(str(path), 300)}: goes through more than {MAX_LINKS} links")
+        target = os.readlink(step.path)  # noqa: PTH115 - a Path would lose what ".." means behind a link
+        if target.startswith("/"):
+            here = Path("/")
+        todo.extendleft(reversed(target.split("/")))
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
