@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 # Some terminals and build machines set it, and Textual then draws grey: snapshots would differ from machine to machine.
 # Before any import that reads it, and so also gone from what tests start.
 os.environ.pop("NO_COLOR", None)
+
+# Images of containers set it, and every process, those that tests start too, would compile all sources and tests anew:
+# a minute and a half of the fast set.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell's background job ignores Ctrl-C, and so would all that it starts: what tests start is to be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -98,7 +98,7 @@ async def running(home: Home, workspace: Path, *options: str) -> AsyncIterator[D
     """Start a daemon, wait until it answers, and see to it that it is gone in the end."""
     daemon = start(home, workspace, *options)
     try:
-        daemon.status = await wait_for_daemon(home, timeout=30, alive=lambda: daemon.process.poll() is None)
+        daemon.status = await wait_for_daemon(home, timeout=60, alive=lambda: daemon.process.poll() is None)
         yield daemon
     finally:
         if daemon.process.poll() is None:

@@ -11,9 +11,10 @@ from textual.pilot import Pilot
 from headway_console.app import HeadwayConsole
 from headway_console.resources import recordings
 from headway_console.sources import ReplaySource
+from tests.sizes import few
 
 SMALL, LARGE = (80, 24), (120, 40)
-SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
+SIZES = pytest.mark.parametrize("size", few([SMALL, LARGE]), ids=few(["80x24", "120x40"]))
 
 Compare = Callable[..., bool]
 Before = Callable[[Pilot[Any]], Awaitable[None]]

@@ -12,6 +12,7 @@ import pytest
 
 import headway
 from headway.errors import HeadwayError
+from tests.sizes import share
 from tests.unit.bad_input.kit import (
     Place,
     Rig,
@@ -82,10 +83,12 @@ async def test_bad_arguments_are_refused_in_one_line_and_change_nothing(
     name: str, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     trial = Trial(name, folder)
+    turn = sum(map(ord, name))  # elsewhere for each
     for arguments in TABLE[name]:
         assert await trial.call(arguments, "as it should be") == ("refused" if name in CONFLICTS else "done")
         for place in places(arguments):
-            for label, value in (HOSTILE if len(place) == 1 else FEW).items() if place else ():
+            turn += 1
+            for label, value in share(HOSTILE if len(place) == 1 else FEW, turn).items() if place else ():
                 await trial.call(exchanged(arguments, place, value), f"{_shown(place)}: {label}")
     assert not trial.problems[:20]
     assert not [record.getMessage() for record in caplog.records if record.exc_info]

@@ -20,7 +20,7 @@ from headway.home import Home
 from headway.learning import Memgine, SkillStore, TrajectoryStore
 from headway.testing import VirtualClock
 from headway.tools.decorator import entry_of
-from tests.sizes import cases
+from tests.sizes import cases, share
 from tests.unit.bad_input.engine import CALLS, OPEN
 from tests.unit.bad_input.kit import Rig, Unmade, build, called, exchanged, line_problem, places, problem_of, settled
 from tests.unit.bad_input.marks import mark_of
@@ -92,8 +92,8 @@ async def test_an_engine_refuses_bad_arguments_in_one_line(
 
 async def test_an_engine_opens_or_says_why_not(rig: Rig) -> None:
     problems = []
-    for place in [place for place in places(OPEN) if place]:
-        for label, value in HOSTILE.items():
+    for turn, place in enumerate(place for place in places(OPEN) if place):
+        for label, value in share(HOSTILE, turn).items():
             try:
                 engine = await Engine.open(**build(exchanged(OPEN, place, value), rig))
             except BaseException as error:  # noqa: BLE001 - that is what is looked for
