@@ -136,7 +136,8 @@ class Course:
             return result
 
         try:
-            return await execute_and_replan(once, plan, replan, self.env, self.scope.state, self.token)
+            compat = self.submission.compat or self.powers.compat
+            return await execute_and_replan(once, plan, replan, self.env, self.scope.state, self.token, compat)
         finally:
             self.replanning = False
 
@@ -166,15 +167,16 @@ class Course:
     async def _once(self, plan: ActionProposal, *, in_turn: bool = True, **lineage: Any) -> ProposalResult:
         job, self._fresh = self._fresh, None
         if job is None:
-            job = self._job(new_id())
+            job = self._job(new_id(), lineage.get("replan_of", {}).get("job_id"))
         if job.plan is None:
             rejected = await self._admit(job, plan, in_turn, lineage)
             if rejected is not None:
                 return rejected
         return await self._execute(job, in_turn)
 
-    def _job(self, job_id: str) -> LiveJob:
+    def _job(self, job_id: str, replaces: str | None = None) -> LiveJob:
         job = LiveJob(job_id, self.token, self.supervisor.log.last_seq)
+        job.replaces = replaces
         self.supervisor.hold_job(job)
         self.jobs.append(job)
         self._tell()

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from headway.errors import as_line, describe
+from headway.errors import HeadwayError, as_line, describe
 from headway.events.event import Event
 from headway.events.kinds import TERMINAL_JOB
 from headway.events.views import JobRow, RunView
@@ -34,7 +34,8 @@ class RunHandle:
         self._course = course
         self.job_id: str = course.jobs[0].job_id
         self._last: tuple[str, RunView] | None = None
-        course.task.add_done_callback(lambda _: self.view)  # kept: the log in memory may let go of it
+        self._awaited = False
+        course.task.add_done_callback(self._over)
         self._following = asyncio.create_task(self._report(progress)) if progress is not None else None
 
     @property
@@ -74,7 +75,17 @@ class RunHandle:
     def __await__(self) -> Generator[Any, None, ProposalResult]:
         return self._result().__await__()
 
+    def _over(self, task: asyncio.Task[ProposalResult]) -> None:
+        """Keep the last view, which a log in memory may let go of; tell of a refusal that nobody else hears of."""
+        _ = self.view
+        if self._awaited or task.cancelled() or self._course.jobs[-1].end_recorded:
+            return
+        error = task.exception()
+        if isinstance(error, HeadwayError):
+            _log.warning("job %s did not run, and nobody awaits it: %s", self.job_id, error.message)
+
     async def _result(self) -> ProposalResult:
+        self._awaited = True
         result = await asyncio.shield(self._course.task)
         if self._following is not None:
             await asyncio.shield(self._following)

@@ -36,6 +36,7 @@ class LiveJob:
         self.status = JobStatus.QUEUED
         self.done = asyncio.Event()
         self.end_recorded = False  # its terminal event is in the log
+        self.replaces: str | None = None  # the job that aborted, and that this one was proposed for
 
     def admitted(self, spec: JobSpec, plan: Graph) -> None:
         """Take note that the job is in the log, or about to be."""

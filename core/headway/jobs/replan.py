@@ -25,7 +25,7 @@ from headway.execution.stages.stage import Refused
 from headway.jsonvalue import copy_json
 from headway.numbers import LONGEST_S, number_between, whole_number
 from headway.plan.format import ActionProposal
-from headway.plan.parse import PlanLike, as_proposal
+from headway.plan.parse import Compat, PlanLike, as_proposal
 from headway.plan.references import find_references
 from headway.plan.results import CANCELED_PREFIX, ActionStatus, ProposalResult, ReplanStep
 from headway.plan.verify import verify
@@ -136,8 +136,9 @@ async def execute_and_replan(
     env: Environment,
     state: StateStore,
     cancel: CancellationToken,
+    compat: Compat | None = None,
 ) -> ProposalResult:
-    """Run ``proposal``; as long as runs abort and the callback has another plan, run that.
+    """Run ``proposal``; as long as runs abort and the callback has another plan, run that, read by ``compat``.
 
     A plan that admission refuses does not replace the failed run: the result stays that one's, the lineage says why.
     """
@@ -154,7 +155,7 @@ async def execute_and_replan(
         try:
             if replan.config.delay_ms:
                 await _unless_cancelled(env.clock.sleep(replan.config.delay_ms / 1000), cancel, env)
-            asking = _ask(replan.callback, _context(current, result, state, attempt))
+            asking = _ask(replan.callback, _context(current, result, state, attempt), compat)
             plan = await _unless_cancelled(asking, cancel, env)
             if plan is None:
                 _tell(env, kinds.REPLAN_REJECTED, result, {"attempt": attempt, "error": "the callback gave up"})
@@ -211,14 +212,14 @@ async def _unless_cancelled(work: Coroutine[Any, Any, T], cancel: CancellationTo
     return found
 
 
-async def _ask(callback: Ask, context: ReplanContext) -> ActionProposal | None:
+async def _ask(callback: Ask, context: ReplanContext, compat: Compat | None) -> ActionProposal | None:
     try:
         answer: Any = callback(context)
         if inspect.isawaitable(answer):
             answer = await answer
     except SystemExit as error:  # asyncio would let it end the process
         raise HeadwayError(describe(error)) from error
-    return None if answer is None else as_proposal(answer)
+    return None if answer is None else as_proposal(answer, compat=compat)
 
 
 def _check(plan: ActionProposal, config: ReplanConfig, env: Environment, state: StateStore) -> None:

@@ -78,6 +78,10 @@ class Supervisor:
         found = self._scopes.get(name)
         return found if found is not None else self.adopt(Scope(name))
 
+    def uses(self, name: str) -> bool:
+        """Return whether somebody still holds the scope of that name: a run, a face or a program."""
+        return name in self._scopes
+
     def adopt(self, scope: Scope) -> Scope:
         """Make ``scope`` the one of its name; :class:`Conflict` if there is another, or it is another log's."""
         if scope.log is not None and scope.log is not self.log:
@@ -278,7 +282,7 @@ class Supervisor:
             job = self._jobs.get(job_id)
         for course in self._courses:
             if course.replanning and course.jobs[-1].job_id == job_id:  # it has ended, what replaces it is yet to come
-                course.token.cancel(reason, by)
+                (course.token.kill if kill else course.token.cancel)(reason, by)
                 await self.log.flush()
                 return "requested"
         if job is not None and job.ending:
@@ -288,11 +292,10 @@ class Supervisor:
             if not (await self.store.job(job_id)).finished:
                 raise Conflict(f"job '{job_id}' does not run here, and has no end in the log")
             return "already_finished"
+        (job.token.kill if kill else job.token.cancel)(reason, by)
         if job.run is None:
-            job.token.cancel(reason, by)
             await job.done.wait()
             return "forced"
-        (job.token.kill if kill else job.token.cancel)(reason, by)
         await self.log.flush()
         return "requested"
 
@@ -338,7 +341,9 @@ class Supervisor:
             if job_id in ids:
                 following = await course.job_at(ids.index(job_id) + 1)
                 await self.log.flush()  # an id is told once its job is on disk
-                return following.job_id if following is not None else None
+                if following is None or following.plan is None or following.replaces != job_id:
+                    return None  # none, or one that admission refused, or the next candidate: the log says the same
+                return following.job_id
         return await self.history.successor(job_id)
 
     def courses_of(self, powers: Powers) -> list[Course]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 
 _PRIVATE = "job:"
+_FRESH = "scope:"
 _seq = attrgetter("seq")
 
 
@@ -47,6 +48,7 @@ class MemoryStore(LogWriting["EventLog"]):
     def __init__(self, log: EventLog) -> None:
         self.log = log
         self.live = LiveJobs(log, bounded=False)
+        self._seq = self.live.seq  # folded and filed so far; who asks for one run alone moves only the live jobs on
         self._views: dict[str, Any] = {row.name: row.empty() for row in log_views()}
         self._scope_of: dict[str, str] = {}
         self._scopes: dict[str, list[Event]] = {}
@@ -295,13 +297,23 @@ class MemoryStore(LogWriting["EventLog"]):
 
     def _catch_up(self) -> None:
         """File and fold what came since the last question."""
-        news = self.live.news()
+        self.live.news()
+        news = self._unseen(self.log.last_seq)
         if news:
             known = [event for event in news if event.job_id not in self._gone] if self._gone else news
             for row in log_views():
                 fold_all(self._views[row.name], news if row.parts is None else known)
-                self._views[row.name].last_seq = self.live.seq
+                self._views[row.name].last_seq = self._seq
             self._file(news)
+
+    def _unseen(self, upto: int) -> list[Event]:
+        """Return the events up to seq ``upto`` that were not folded yet; from now on they count as folded."""
+        if self._seq >= upto:
+            return []
+        after = self.log._tail_after
+        passed = self.log._tail[max(0, self._seq - after) : upto - after]
+        self._seq = upto
+        return passed
 
     def _file(self, events: Iterable[Event]) -> None:
         """Put the events that states depend on to those of their scope."""
@@ -321,7 +333,8 @@ class MemoryStore(LogWriting["EventLog"]):
 
         Jobs that began among them go too, so what nobody has asked about is not folded for them.
         """
-        unseen = self.live.skip(upto)
+        self.live.skip(upto)
+        unseen = self._unseen(upto)
         for row in log_views():
             view = self._views[row.name]
             if row.parts is None:
@@ -333,18 +346,24 @@ class MemoryStore(LogWriting["EventLog"]):
             if not cut:
                 continue
             self._states.pop(scope, None)
-            if cut < len(events) or not scope.startswith(_PRIVATE):
-                self._bases[scope] = fold_all(self._bases.get(scope) or StateView(scope), events[:cut])
-                self._scopes[scope] = events[cut:]
-            else:
-                del self._scopes[scope]
-                self._bases.pop(scope, None)
+            self._bases[scope] = fold_all(self._bases.get(scope) or StateView(scope), events[:cut])
+            self._scopes[scope] = events[cut:]
+        for scope in [scope for scope in self._bases if not self._scopes[scope] and self._is_over(scope)]:
+            del self._scopes[scope], self._bases[scope]
+            self._states.pop(scope, None)
         begun = {event.job_id for event in unseen if event.kind == k.JOB_CREATED and event.job_id is not None}
         gone = begun.union(self.live.cut(upto))
         for job_id in gone:
             self._forget(job_id, upto)
         left = {event.job_id for event in self.log._tail if event.seq > upto}
         self._gone = {job_id for job_id in self._gone | gone if job_id in left}
+
+    def _is_over(self, scope: str) -> bool:
+        """Return whether nobody can come back to a scope: it was one job's, or made anew by a program that let go."""
+        if scope.startswith(_PRIVATE):
+            return True
+        supervisor = self.log.supervisor
+        return scope.startswith(_FRESH) and (supervisor is None or not supervisor.uses(scope))
 
     def _forget(self, job_id: str, upto: int) -> None:
         row = self._views["jobs"].jobs.get(job_id)

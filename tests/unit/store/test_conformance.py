@@ -421,6 +421,18 @@ async def test_a_full_disk_refuses_and_loses_nothing(made: Made) -> None:
     assert [event.kind for event in await made.store.events()] == [k.JOB_CREATED, "big"]
 
 
+async def test_who_asks_for_one_job_takes_no_news_from_the_other_views(made: Made) -> None:
+    store = made.store
+    await store.write(*whole_run("j", scope="ctx"))
+    live = store.live_run("j")
+    assert live is not None
+    assert live.job.status == "completed"
+    assert await store.events(job_id="j")
+    assert [row.job_id for row in await store.jobs()] == ["j"]
+    assert (await store.scope_state("ctx"))["a0"] == "j 0"
+    assert list((await store.snapshot()).jobs.jobs) == ["j"]
+
+
 async def test_a_bounded_log_keeps_what_shed_events_amounted_to() -> None:
     store = store_of(EventLog(max_events=50))
     for n in range(40):
