@@ -92,8 +92,8 @@ ROWS = [
     Mutant(
         "a path into an output is not followed",
         "plan/references.py",
-        'readings.append((text[1:at], tuple(rest[1:].split("."))))',
-        "readings.append((text[1:at], ()))",
+        "Reference((*where, key), index[name], _path(child, after))",
+        "Reference((*where, key), index[name], ())",
         (PLANS + "test_graph.py", RUNS + "test_facade.py"),
     ),
     Mutant(
