@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from headway._version import __version__
 from headway.arguments import expect, expect_many, expect_one_of, path_of, plain, plain_or_empty
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
-from headway.errors import InvalidInput, NotFound, StoreError
+from headway.errors import Conflict, InvalidInput, NotFound, StoreError
 from headway.events import kinds
 from headway.events.checkpoint import Checkpoint, CheckpointInfo, StateDiff, diff_states
 from headway.events.event import Event
@@ -42,6 +42,7 @@ from headway.plan.format import ActionProposal, new_id
 from headway.plan.parse import as_proposal
 from headway.plan.verify import VerifyReport, verify
 from headway.policy.gates import Gates
+from headway.project import Project, claim, project_at
 from headway.provision import provision, tools_of
 from headway.runtime import Runtime
 from headway.state import StateStore
@@ -71,6 +72,7 @@ class Engine(Face):
         self.reader = reader
         self.clock = env.clock
         self.workspace = env.workspace
+        self.project = _project(config)
         self.history = History(self._store)
         self._lock = lock
         self._resources = contextlib.AsyncExitStack()
@@ -104,8 +106,11 @@ class Engine(Face):
         By ``on_restart``, else the configuration's ``[runtime] on_restart``, unfinished jobs resume from their log
         ("resume") or are closed as interrupted ("fail"), as those are that cannot resume here or were cancelled.
 
-        Raises :class:`headway.errors.HomeLocked`, :class:`headway.errors.StoreError` or
-        :class:`headway.errors.InvalidConfig` (``NotTrusted`` for code that is not); then nothing is open or changed.
+        A configuration that was read in a project's folder makes the home that project's.
+
+        Raises :class:`headway.errors.HomeLocked`, :class:`headway.errors.Conflict` for a home of another project,
+        :class:`headway.errors.StoreError` or :class:`headway.errors.InvalidConfig` (``NotTrusted`` for code that is
+        not); then nothing is open or changed.
         """
         from headway.config import Config as Settings
         from headway.config import control_files
@@ -121,11 +126,8 @@ class Engine(Face):
             registry.register(tool if isinstance(tool, ToolEntry) else entry_of(tool))
         gates = Gates()
         files = PolicyFiles(gates.policies, config.project, config.start)
-        _prepare(home)
-        lock = HomeLock(home)
         async with contextlib.AsyncExitStack() as opened:
-            lock.acquire()
-            opened.callback(lock.release)
+            lock = _locked(home, config, opened)
             opened.callback(control.close)
             log = await StoreLog.open(home, clock=clock)
             opened.push_async_callback(log.close)
@@ -134,13 +136,8 @@ class Engine(Face):
             env = _environment(config, log, registry, gates)
             opened.callback(env.threads.close)
             opened.push_async_callback(registry.aclose)
-            engine = cls(
-                home,
-                config,
-                lock,
-                reader,
-                Powers(env, budget=_budget(config), room=Room(MAX_JOBS), compat=config.runtime.compat),
-            )
+            powers = Powers(env, budget=_budget(config), room=Room(MAX_JOBS), compat=config.runtime.compat)
+            engine = cls(home, config, lock, reader, powers)
             provision(engine, config, opened)
             await engine._start((on_restart or config.runtime.on_restart) == "resume")
             files.follow(log)
@@ -313,6 +310,19 @@ class Engine(Face):
         """Follow the log from just after ``after``."""
         return self.log.subscribe(after, job_id=job_id)
 
+    def require_caller(self, root: str | None, digest: str | None) -> None:
+        """Raise :class:`headway.errors.Conflict` if a caller means another project, or another configuration of it.
+
+        ``root`` is the real path of the caller's project, ``digest`` its :attr:`Config.digest`; None: it does not say.
+        """
+        if root is not None and self.project is not None and root != self.project.root:
+            raise Conflict(f"this daemon serves project {self.project}, not {project_at(root)}")
+        if digest is not None and digest != self.config.digest:
+            raise Conflict(
+                f"the configuration of this command is not the one in force in project {self.project}: "
+                "headway restart takes what headway.toml says now; HEADWAY_* variables and options must be the same"
+            )
+
     async def audit(self, who: str, what: str, target: str | None = None, detail: Any = None) -> None:
         """Record what an operator did."""
         data: dict[str, Any] = {"who": who, "what": what}
@@ -374,6 +384,22 @@ class Engine(Face):
         checkpoint = await self.history.fork_point(checkpoint_id)
         course = await supervisor.carry_through(checkpoints.fork(supervisor, self._powers, checkpoint, by))
         return await self.row(course.jobs[0].job_id)
+
+
+def _locked(home: Home, config: Config, opened: contextlib.AsyncExitStack) -> HomeLock:
+    """Return the home's lock, taken until ``opened`` closes; from now on the home is the project's."""
+    _prepare(home)
+    lock = HomeLock(home)
+    lock.acquire()
+    opened.callback(lock.release)
+    project = _project(config)
+    if project is not None:
+        claim(home, project)
+    return lock
+
+
+def _project(config: Config) -> Project | None:
+    return project_at(config.folder) if config.folder is not None else None
 
 
 def _optional(text: str | None, what: str, longest: int = MAX_ID) -> None:

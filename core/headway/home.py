@@ -38,6 +38,16 @@ class Home:
         return self.path / "headway.lock"
 
     @property
+    def alive_file(self) -> Path:
+        """The file whose record lock says that the writer lives: :func:`headway.owner.owner_of` asks it."""
+        return self.path / "headway.alive"
+
+    @property
+    def project_file(self) -> Path:
+        """JSON by the first writer: the project that this home belongs to (:mod:`headway.project`)."""
+        return self.path / "project.json"
+
+    @property
     def daemon_file(self) -> Path:
         """JSON by the daemon: pid, socket, url, version, started_ms."""
         return self.path / "daemon.json"
@@ -78,15 +88,15 @@ class Home:
         return f"Home({str(self.path)!r})"
 
 
-def default_home() -> Home:
-    """Return the home that ``HEADWAY_HOME`` names, else the one in the user's data folder."""
-    named = os.environ.get("HEADWAY_HOME")
-    return Home(named) if named else Home(data_folder())
-
-
 def data_folder() -> Path:
-    """Return the user's data folder for Headway, which holds the default home."""
+    """Return the user's data folder for Headway, which holds the homes of projects."""
     return Path(platformdirs.user_data_path("headway", appauthor=False))
+
+
+def named_home() -> Home | None:
+    """Return the home that ``HEADWAY_HOME`` names; None if it names none."""
+    named = os.environ.get("HEADWAY_HOME")
+    return Home(named) if named else None
 
 
 def runtime_folder() -> Path:

@@ -29,12 +29,18 @@ class VerifyBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SubmitBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A plan to run, in the scope of ``context_id`` or in one of its own."""
+    """A plan to run, in the scope of ``context_id`` or in one of its own.
+
+    ``project`` is the real path of the folder whose project is meant, ``digest`` that of its configuration: a daemon of
+    another project, or with another configuration, refuses the plan.
+    """
 
     proposal: msgspec.Raw
     context_id: str | None = None
     title: str | None = None
     source: str | None = None
+    project: str | None = None
+    digest: str | None = None
 
 
 class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -17,9 +17,9 @@ LEFT_OUT = frozenset({"__pycache__"})
 
 def demo_home(place: Place) -> Home:
     """Return the home of the demo: the one that was named, else ``demo`` in the default one."""
-    from headway.home import Home, default_home
+    from headway.home import Home, data_folder
 
-    return place.home() if place.home_path else Home(default_home().path / "demo")
+    return Home(place.home_path.absolute() if place.home_path else data_folder() / "demo")
 
 
 def prepare(home: Home) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headway.errors import Unavailable
 
 if TYPE_CHECKING:
+    from headway.events.views import JobRow
     from headway.home import Home
     from headway.store import Reader
 
@@ -25,3 +26,23 @@ async def open_store(home: Home) -> AsyncIterator[Reader]:
         yield reader
     finally:
         await reader.close()
+
+
+def writer_lives(home: Home) -> bool:
+    """Return whether a process holds the home, so that its unfinished jobs are being run."""
+    from headway.owner import owner_of
+
+    return owner_of(home.alive_file) is not None
+
+
+def row_of(job: JobRow, alive: bool) -> dict[str, Any]:
+    """Return a job's row as JSON; of an unfinished one with ``owner_alive``, as :func:`writer_lives` has it."""
+    import msgspec
+
+    row: dict[str, Any] = msgspec.to_builtins(job)
+    return row if job.finished else row | {"owner_alive": alive}
+
+
+def status_of(job: JobRow, alive: bool) -> str:
+    """Return a job's status in words."""
+    return job.status if job.finished or alive else f"{job.status}, its process is gone"

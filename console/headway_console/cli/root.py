@@ -22,7 +22,7 @@ SECTIONS = {
     "Plans and runs": [
         Entry("run", "Run a plan and wait for its end."),
         Entry("verify", "Check a plan without running it."),
-        Entry("jobs", "List, show and cancel jobs."),
+        Entry("jobs", "List, show, cancel and kill jobs."),
         Entry("checkpoints", "List, save, compare, restore and fork checkpoints."),
         Entry("events", "Print the event log."),
     ],
@@ -30,6 +30,7 @@ SECTIONS = {
         Entry("serve", "Run the daemon in the foreground."),
         Entry("status", "Say whether the daemon runs, and what it does."),
         Entry("stop", "Stop the daemon."),
+        Entry("projects", "List the projects of this machine and their homes."),
         Entry("console", "Open the console on a home."),
     ],
     "Recordings, configuration, store": [

@@ -133,12 +133,17 @@ class LocalRunner:
 class RemoteRunner:
     """Hands jobs to the daemon of the home."""
 
-    def __init__(self, client: OperatorClient) -> None:
+    def __init__(self, client: OperatorClient, config: Config) -> None:
         self.client = client
+        self._config = config
 
     async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
         """Start a job; it is committed when this returns."""
-        return await self.client.submit(proposal, title=title)
+        from headway.project import project_at
+
+        folder = self._config.folder
+        root = project_at(folder).root if folder is not None else None
+        return await self.client.submit(proposal, title=title, project=root, digest=self._config.digest)
 
     async def fork(self, checkpoint_id: str) -> JobRow:
         """Start a job that continues from a checkpoint."""
@@ -195,4 +200,4 @@ async def open_runner(home: Home, config: Config) -> LocalRunner | RemoteRunner:
         except Unavailable:
             await client.close()
             raise locked from None
-        return RemoteRunner(client)
+        return RemoteRunner(client, config)

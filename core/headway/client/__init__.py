@@ -10,7 +10,21 @@
             ...
 """
 
-from headway.client.operator import OperatorClient
-from headway.client.wire import DaemonStatus, JobAnswer, ToolInfo
+from typing import TYPE_CHECKING
+
+from headway._lazy import attach
+
+if TYPE_CHECKING:
+    from headway.client.operator import OperatorClient
+    from headway.client.wire import DaemonStatus, JobAnswer, ToolInfo
+
+_HOME = {
+    "DaemonStatus": "wire",
+    "JobAnswer": "wire",
+    "OperatorClient": "operator",
+    "ToolInfo": "wire",
+}
 
 __all__ = ["DaemonStatus", "JobAnswer", "OperatorClient", "ToolInfo"]
+
+__getattr__, __dir__ = attach(__name__, _HOME)

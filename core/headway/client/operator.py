@@ -145,9 +145,22 @@ class OperatorClient:
         context_id: str | None = None,
         title: str | None = None,
         source: str | None = None,
+        project: str | None = None,
+        digest: str | None = None,
     ) -> JobRow:
-        """Start a plan; the job is on disk when this returns. :class:`InvalidPlan` holds the verifier's ``issues``."""
-        body = {"proposal": _raw(proposal), "context_id": context_id, "title": title, "source": source}
+        """Start a plan; the job is on disk when this returns. :class:`InvalidPlan` holds the verifier's ``issues``.
+
+        With ``project`` (the real path of its folder) and ``digest`` (of its configuration), a daemon that has others
+        refuses: :class:`Conflict`.
+        """
+        body = {
+            "proposal": _raw(proposal),
+            "context_id": context_id,
+            "title": title,
+            "source": source,
+            "project": project,
+            "digest": digest,
+        }
         return await self._ask("POST", "/jobs", JobRow, body=body)
 
     async def successor(self, job_id: str) -> str | None:

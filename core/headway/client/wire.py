@@ -21,7 +21,8 @@ KEEP_ALIVE_S = 15.0
 class DaemonStatus(msgspec.Struct):
     """A daemon's own account: ``url`` is its A2A endpoint, ``running`` and ``queued`` count jobs.
 
-    ``workspace`` is the folder that file tools work in, "" if there is none.
+    ``workspace`` is the folder that file tools work in, "" if there is none; ``project`` and ``root`` are the name and
+    the folder of its project.
     """
 
     version: str
@@ -35,6 +36,8 @@ class DaemonStatus(msgspec.Struct):
     stopping: bool = False
     tools: list[str] = []
     workspace: str = ""
+    project: str = ""
+    root: str = ""
 
 
 class JobAnswer(msgspec.Struct):

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from headway.config.load import FILE_NAME
+from headway.config.find import FILE_NAME
 from headway.config.model import NAMED, Config
 from headway.home import Home
 from headway.trust.control import ControlFiles

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,40 +13,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from headway.config.environment import from_environment
+from headway.config.find import find_file
 from headway.config.lines import Lines, key_lines, line_of
 from headway.config.model import Config
 from headway.config.problems import problem
 from headway.config.source import DEFAULT, FLAG, Source, in_env, in_file
 from headway.errors import InvalidConfig, one_line
-from headway.trust.ownership import open_to_all, read_owned
+from headway.trust.ownership import read_owned
 from headway.trust.projects import TrustedProjects
 
-FILE_NAME = "headway.toml"
 MAX_BYTES = 1_000_000
-
-
-def find_file(start: Path) -> Path | None:
-    """Return the first ``headway.toml`` in ``start`` or the folders above it; None if there is none."""
-    for candidate in way_up(start):
-        path = candidate / FILE_NAME
-        if path.is_file():
-            return path
-    return None
-
-
-def way_up(start: Path) -> Iterator[Path]:
-    """Yield ``start`` and the folders above it, up to the first that everyone may write to, which is left out.
-
-    What anyone could have put there governs nobody. ``start`` itself comes in any case: it was chosen.
-    """
-    folder = start.absolute()
-    yield folder
-    if open_to_all(folder):
-        return
-    for above in folder.parents:
-        if open_to_all(above):
-            return
-        yield above
 
 
 def load_config(

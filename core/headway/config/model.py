@@ -6,6 +6,8 @@ misspelt and ignored is worse than none. Durations end in ``_secs``, ``_ms`` or 
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -255,6 +257,19 @@ class Config(_Section):
     def file(self) -> Path | None:
         """The ``headway.toml`` that was read; None if there is none."""
         return self._file
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it holds in: the file's, else the one it was looked for from; None if nothing was read."""
+        return self._folder
+
+    @property
+    def digest(self) -> str:
+        """The hash of all that decides what becomes of a plan; where others listen or look is not in it."""
+        elsewhere: dict[str, Any] = dict.fromkeys(("a2a", "console", "operator", "store"), True)
+        elsewhere["tools"] = {"workspace"}  # as it was found to be instead
+        values = f"{os.path.realpath(self.workspace)}\n{self.model_dump_json(exclude=elsewhere)}"
+        return hashlib.sha256(values.encode("utf-8", "surrogateescape")).hexdigest()
 
     @property
     def workspace(self) -> Path:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.arguments import path_of, shown_value
-from headway.config.load import read_toml, way_up
+from headway.config.find import way_up
+from headway.config.load import read_toml
 from headway.errors import InvalidConfig, InvalidInput
 from headway.policy.rules import Rule, Window
 from headway.policy.tables import read_rules

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from headway.errors import ControlFile, HeadwayError, one_line
-from headway.home import data_folder, default_home, runtime_folder
+from headway.home import data_folder, named_home, runtime_folder
 from headway.trust.names import ANYWHERE, GIT, fold, folded
 from headway.trust.projects import trust_folder
 from headway.trust.trail import trail
@@ -105,7 +105,8 @@ def closed_now(control: ControlFiles | None) -> Closed:
 
 def own_folders() -> tuple[Path, ...]:
     """Return Headway's own folders of this user, which are hidden whatever the configuration says."""
-    return (data_folder(), default_home().path, runtime_folder(), trust_folder())
+    named = named_home()
+    return (data_folder(), *([named.path] if named is not None else []), runtime_folder(), trust_folder())
 
 
 def _closed(controls: Iterable[ControlFiles]) -> Closed:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from headway.errors import StoreError, StoreUnreadable
-from headway.home import Home, default_home, runtime_folder
+from headway.home import Home, runtime_folder
+from headway.project import default_home
 
 
 def test_paths(tmp_path: Path) -> None:
@@ -62,4 +63,4 @@ def test_default_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("HEADWAY_HOME")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_home().path.name == "headway"
+    assert default_home(tmp_path).path.parent == tmp_path / "data" / "headway" / "projects"

@@ -36,6 +36,8 @@ async def status(operator: Op) -> Response:
             stopping=operator.stopping,
             tools=sorted(engine.registry.names()),
             workspace=str(engine.workspace or ""),
+            project=engine.project.name if engine.project is not None else "",
+            root=engine.project.root if engine.project is not None else "",
         )
     )
 

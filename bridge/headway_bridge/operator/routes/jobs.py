@@ -51,6 +51,7 @@ async def submit(request: Request, operator: Op, who: Who) -> Response:
     title = text(body.title, "title", 500)
     source = text(body.source, "source", 200) or "operator"
     context_id = text(body.context_id, "context_id", 256)
+    operator.engine.require_caller(text(body.project, "project", 4096), text(body.digest, "digest", 64))
     proposal = await read_plan(body.proposal, operator.engine.config.runtime.compat)
     operator.admit()
     job = await operator.engine.submit(Submission(proposal, context_id=context_id, title=title, source=source))

@@ -35,7 +35,7 @@ def ls(place: Place, job_id: str | None, scope: str | None, as_json: bool) -> No
     from headway_console.cli.reading import open_store
 
     async def main() -> None:
-        async with open_store(place.home()) as reader:
+        async with open_store(place.home_to_read()) as reader:
             found = await History(reader).checkpoints(job_id, scope)
             more = job_id is None and scope is None and len(await reader.jobs(limit=RECENT_JOBS + 1)) > RECENT_JOBS
         if more:

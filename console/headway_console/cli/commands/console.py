@@ -22,7 +22,7 @@ def command(place: Place, as_json: bool) -> int:
     from headway_console.cli.reading import open_store
     from headway_console.cli.snapshots import print_snapshot
 
-    home = place.home()
+    home = place.home_to_read()
     if as_json or not has_terminal():
         loop.run(print_snapshot(home, as_json=as_json))
         return exits.COMPLETED

@@ -37,7 +37,7 @@ def command(place: Place, follow: bool, job_id: str | None, after: int, limit: i
 
     async def main() -> None:
         left = limit
-        async with aclosing(_batches(place.home(), after, job_id, follow=follow, whole=as_json)) as batches:
+        async with aclosing(_batches(place.home_to_read(), after, job_id, follow=follow, whole=as_json)) as batches:
             async for batch in batches:
                 for event in batch if left is None else batch[:left]:
                     if as_json:

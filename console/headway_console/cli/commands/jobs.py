@@ -1,4 +1,4 @@
-"""``headway jobs ls|show|cancel``."""
+"""``headway jobs ls|show|cancel|kill``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATUSES = ("queued", "running", "paused", "completed", "failed", "cancelled")
 
 @click.group("jobs")
 def command() -> None:
-    """List, show and cancel jobs."""
+    """List, show, cancel and kill jobs."""
 
 
 @command.command("ls")
@@ -26,23 +26,29 @@ def command() -> None:
 @place_options()
 @pass_place
 def ls(place: Place, status: str | None, limit: int, as_json: bool) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first.
+
+    Of an unfinished job whose process has died, STATUS says so, and "owner_alive" is false in JSON: the next command
+    that writes to the home settles it.
+    """
     from headway_console.cli import loop
     from headway_console.cli.output import say, table, when, write_json
-    from headway_console.cli.reading import open_store
+    from headway_console.cli.reading import open_store, row_of, status_of, writer_lives
 
     async def main() -> None:
-        async with open_store(place.home()) as reader:
+        home = place.home_to_read()
+        async with open_store(home) as reader:
             jobs = await reader.jobs(status=status, limit=limit)
+        alive = writer_lives(home)
         if as_json:
-            write_json(jobs)
+            write_json([row_of(job, alive) for job in jobs])
         elif not jobs:
             say("no jobs")
         else:
             rows = [
                 (
                     job.job_id,
-                    job.status,
+                    status_of(job, alive),
                     f"{job.levels_done}/{job.levels}",
                     _counts(job),
                     when(job.created_ms),
@@ -64,15 +70,21 @@ def show(place: Place, job_id: str, as_json: bool) -> None:
     """Show a job: its levels, its actions and how each ended."""
     from headway_console.cli import loop
     from headway_console.cli.following import result_lines
-    from headway_console.cli.output import say, write_json
-    from headway_console.cli.reading import open_store
+    from headway_console.cli.output import note, say, write_json
+    from headway_console.cli.reading import open_store, row_of, writer_lives
 
     async def main() -> None:
-        async with open_store(place.home()) as reader:
+        home = place.home_to_read()
+        async with open_store(home) as reader:
             run = await reader.run_view(job_id, resolve=as_json)
+        alive = writer_lives(home)
         if as_json:
-            write_json(run)
+            import msgspec
+
+            write_json(msgspec.to_builtins(run) | {"job": row_of(run.job, alive)})
             return
+        if not (run.job.finished or alive):
+            note("the process that ran it is gone; the next command that writes to the home settles it")
         for line in result_lines(run, everything=True):
             say(line)
 
@@ -87,19 +99,37 @@ def show(place: Place, job_id: str, as_json: bool) -> None:
 @place_options()
 @pass_place
 def cancel(place: Place, job_id: str, reason: str, now: bool, as_json: bool) -> None:
-    """Cancel a job of the daemon.
+    """Cancel a job that the daemon or a headway run holds.
 
     What is in flight goes on to its end, the rest is skipped. Answers requested, forced (it had not started) or
     already_finished.
     """
+    _stop(place, job_id, reason, kill=now, as_json=as_json)
+
+
+@command.command("kill")
+@click.argument("job_id", metavar="JOB")
+@click.option("--reason", default="killed by operator", show_default=True, help="What the skipped actions say.")
+@json_option()
+@place_options()
+@pass_place
+def kill(place: Place, job_id: str, reason: str, as_json: bool) -> None:
+    """Kill a job that the daemon or a headway run holds: what is in flight is cut off.
+
+    Answers as cancel does.
+    """
+    _stop(place, job_id, reason, kill=True, as_json=as_json)
+
+
+def _stop(place: Place, job_id: str, reason: str, *, kill: bool, as_json: bool) -> None:
     from headway.client import OperatorClient
     from headway_console.cli import loop
     from headway_console.cli.output import say, write_json
     from headway_console.cli.runner import SOURCE
 
     async def main() -> None:
-        async with OperatorClient(place.home(), actor=SOURCE) as client:
-            answer = await (client.kill(job_id, reason) if now else client.cancel(job_id, reason))
+        async with OperatorClient(place.home_to_steer(), actor=SOURCE) as client:
+            answer = await (client.kill(job_id, reason) if kill else client.cancel(job_id, reason))
         if as_json:
             write_json({"job_id": job_id, "answer": answer})
         else:

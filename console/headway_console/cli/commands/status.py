@@ -21,7 +21,7 @@ def command(place: Place, as_json: bool) -> None:
     from headway_console.cli.output import say, when, write_json
 
     async def main() -> None:
-        async with OperatorClient(place.home()) as client:
+        async with OperatorClient(place.home_to_read()) as client:
             status = await client.status()
         if as_json:
             write_json(status)

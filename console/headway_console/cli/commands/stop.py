@@ -25,7 +25,7 @@ def command(place: Place, now: bool, as_json: bool) -> None:
     from headway_console.cli.output import say, write_json
 
     async def main() -> None:
-        home = place.home()
+        home = place.home_to_steer()
         async with OperatorClient(home) as client:
             status = await client.status()
             await client.stop(now=now)

@@ -55,7 +55,7 @@ def check(place: Place, as_json: bool) -> int:
     from headway_console.cli.output import say, write_json
     from headway_console.text import count
 
-    home = place.home()
+    home = place.home_to_read()
     if not home.db.exists():
         raise Unavailable(f"there is no store in {home}; headway run and headway up make one")
     report = loop.run(check_store(home))
@@ -85,7 +85,7 @@ def backup(place: Place, file: Path, force: bool, as_json: bool) -> None:
     from headway_console.cli import loop
     from headway_console.cli.output import say, write_json
 
-    home = place.home()
+    home = place.home_to_read()
     if not home.db.exists():
         raise Unavailable(f"there is no store in {home}; headway run and headway up make one")
     report = loop.run(backup_store(home, file, force=force))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from headway.errors import HomeLocked, StoreUnreadable, one_line
 from headway.home import Home
+from headway.owner import Mark
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,6 +34,7 @@ class HomeLock:
         self.in_use = False
         self._fd: int | None = None
         self._file: tuple[int, int] = (0, 0)
+        self._mark: Mark | None = None
 
     @property
     def pid(self) -> int:
@@ -72,6 +74,8 @@ class HomeLock:
         with contextlib.suppress(OSError):  # a full disk: the lock holds without the pid
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a file system without record locks: others take the writer for dead
+            self._mark = Mark(self.home.alive_file)
         found = os.fstat(fd)
         self._file = (found.st_dev, found.st_ino)
         self._fd = fd
@@ -81,6 +85,9 @@ class HomeLock:
     def release(self) -> None:
         """Give the lock back; doing so twice is harmless. The file stays: removing it would race with others."""
         fd, self._fd = self._fd, None
+        if self._mark is not None:
+            self._mark.remove()
+            self._mark = None
         if fd is not None:
             with _mutex:
                 _held.pop(self._file, None)

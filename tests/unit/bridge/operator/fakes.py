@@ -8,6 +8,7 @@ from typing import Any
 
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.config import Config
+from headway.engine import Engine
 from headway.errors import Conflict, InvalidPlan, NotFound, Unavailable
 from headway.events import kinds
 from headway.events.checkpoint import CheckpointInfo, StateDiff
@@ -22,6 +23,7 @@ from headway.jobs.submission import Submission
 from headway.plan.format import ActionProposal, new_id
 from headway.plan.graph import compile_plan
 from headway.plan.verify import Issue, VerifyReport
+from headway.project import Project
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.schema import ToolSchema
 
@@ -40,6 +42,7 @@ class FakeEngine:
         self.clock = clock
         self.config = Config()
         self.workspace = home.path
+        self.project: Project | None = None
         self.log = log or EventLog(clock=clock)
         self.registry = ToolRegistry()
         schema = ToolSchema(name="echo", description="Says it.", parameters={"type": "object"}, idempotent=True)
@@ -49,6 +52,8 @@ class FakeEngine:
         self.reader = self
         self.busy = False
         self.draining = False
+
+    require_caller = Engine.require_caller
 
     # -- reads
 
