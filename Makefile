@@ -11,6 +11,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# How far an installation is, a line every 10 packages: pip's own bars are for one package each.
+COUNTED := awk -v total="$$(grep -c '^[A-Za-z0-9]' requirements.lock)" '\
+	/^Collecting / { if (++n % 10 == 0) { printf "setup: %d of %d packages\n", n, total; fflush() } } \
+	/^Installing collected/ { print "setup: unpacking them"; fflush() }'
 
 # One compile for the lock, kept here so that .ci/run checks exactly what `make lock` does: LOCK_OUT is where it writes.
 LOCK_OUT ?= $(VENV)/requirements.lock
@@ -30,7 +34,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
 		|| { echo 'Python could not make a virtual environment; Debian and Ubuntu keep that in the package python3-venv' >&2; exit 1; }
 	@echo 'setup: installing requirements.lock into $(VENV)'
-	@$(PIP) --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --requirement requirements.lock | $(COUNTED)
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 

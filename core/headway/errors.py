@@ -26,7 +26,8 @@
         │   └── InferenceRefused     … for good (also a TerminalToolError): no key, no such model, not installed
         └── ToolTimeout              one attempt ran longer than its ``timeout_ms``
 
-Each class has a stable ``code``. Its docstring is the text of an error raised without one (after procrastinate).
+Each class has a stable ``code``, and a ``remedy``: the advice of ``docs/errors.md`` to whoever meets it. Its docstring
+is the text of an error raised without one (after procrastinate).
 Messages are one line, carry no secrets and name what the caller can change.
 """
 
@@ -42,6 +43,7 @@ class HeadwayError(Exception):
     """Something in Headway went wrong."""
 
     code: ClassVar[str] = "error"
+    remedy: ClassVar[str] = "Read the message. If it does not name a cause, HEADWAY_DEBUG=1 shows where it comes from."
 
     def __init__(self, message: object = None, **details: Any) -> None:
         text = message if message is not None else (type(self).__doc__ or type(self).__name__).strip()
@@ -57,6 +59,7 @@ class InvalidInput(HeadwayError, ValueError):
     """The input is not valid."""
 
     code = "invalid_input"
+    remedy = "Correct the value that the message names; nothing was done."
 
 
 class InvalidPlan(InvalidInput):
@@ -66,6 +69,7 @@ class InvalidPlan(InvalidInput):
     """
 
     code = "invalid_plan"
+    remedy = "Correct the plan at the line, or the action, that the message names; `headway verify PLAN` checks it."
 
     def __init__(self, message: str = "the plan is not valid", issues: list[Any] | None = None) -> None:
         super().__init__(message)
@@ -76,6 +80,7 @@ class InvalidConfig(InvalidInput):
     """The configuration is not valid."""
 
     code = "invalid_config"
+    remedy = "Correct `headway.toml`, the variable or the flag that is named; `headway config check` checks all."
 
 
 class UnsafeFile(InvalidConfig):
@@ -94,6 +99,7 @@ class OutsideWorkspace(InvalidInput):
     """The path is outside the workspace."""
 
     code = "outside_workspace"
+    remedy = "Name a path inside the workspace, or set `[tools] workspace` to a folder that holds it."
 
 
 class ControlFile(InvalidInput):
@@ -106,90 +112,105 @@ class NotFound(HeadwayError, LookupError):
     """There is nothing of that name."""
 
     code = "not_found"
+    remedy = "Look the name up: `headway jobs ls`, `headway checkpoints ls`, `headway recordings ls`."
 
 
 class Conflict(HeadwayError):
     """The present state does not allow this."""
 
     code = "conflict"
+    remedy = "Wait for what is under way, or end it; the message names it. The request itself is sound."
 
 
 class InvalidTransition(Conflict):
     """The job cannot go from its status to that one."""
 
     code = "invalid_transition"
+    remedy = "Ask for the job's present status first: `headway jobs show JOB`."
 
 
 class HomeLocked(Conflict):
     """Another process is writing to this home."""
 
     code = "home_locked"
+    remedy = "Use the process that has the home, or end it: `headway status` names it, `headway stop` ends a daemon."
 
 
 class StoreError(HeadwayError):
     """The event store failed."""
 
     code = "store_error"
+    remedy = "Look at the disk and at the store: `headway store check`. What was acknowledged is kept."
 
 
 class StoreUnreadable(StoreError):
     """The store cannot be read."""
 
     code = "store_unreadable"
+    remedy = "See to the file's owner, mode and soundness: `headway store check`; a backup takes its place."
 
 
 class StoreTooNew(StoreError):
     """The store was written by a newer version of Headway."""
 
     code = "store_too_new"
+    remedy = "Use the version of Headway that wrote the store, or a newer one."
 
 
 class LogFull(StoreError):
     """The disk refused to take more events; new work is refused until it does."""
 
     code = "log_full"
+    remedy = "Make room on the disk, or prune: `headway store prune`. What waits is written as soon as there is room."
 
 
 class Unavailable(HeadwayError):
     """No daemon answers at this home."""
 
     code = "unavailable"
+    remedy = "Start a daemon with `headway up` or `headway serve`; one that is ending takes no new work."
 
 
 class NoAnswer(Unavailable):
     """The daemon did not answer in time."""
 
     code = "no_answer"
+    remedy = "Try again; `headway status` tells whether the daemon is busy. One that hangs is ended by its pid."
 
 
 class ToolError(HeadwayError):
     """The tool failed."""
 
     code = "tool_error"
+    remedy = "Read the action's error; `failure_behavior` says what a plan does about it."
 
 
 class TerminalToolError(ToolError):
     """The tool failed in a way that no retry can mend."""
 
     code = "terminal_tool_error"
+    remedy = "Mend the cause: another try fails as well, so a plan's retries are left out."
 
 
 class InferenceError(ToolError):
     """The model failed."""
 
     code = "inference_error"
+    remedy = "Look at the model's service and at `[inference]`; a later try may succeed."
 
 
 class InferenceRefused(InferenceError, TerminalToolError):
     """The model cannot do this, and trying again does not help."""
 
     code = "inference_refused"
+    remedy = "Set the key, the model's name or the package that the message names."
 
 
 class ToolTimeout(ToolError):
     """The tool ran longer than its time limit."""
 
     code = "timeout"
+    remedy = "Give the action a longer `timeout_ms`, or the tool less to do."
 
 
 def describe(error: BaseException) -> str:

@@ -31,9 +31,14 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(_encode(value), status, media_type="application/json")
 
 
+def status_of(kind: type[HeadwayError]) -> int:
+    """Return the HTTP status of a class of errors."""
+    return next((status for known, status in STATUS if issubclass(kind, known)), 500)
+
+
 def failure(error: HeadwayError) -> Response:
     """Return an error as ``{"error": {"code", "message", "issues"?}}``."""
-    status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+    status = status_of(type(error))
     content: dict[str, Any] = {"code": error.code, "message": one_line(error.message)}
     if isinstance(error, InvalidPlan) and error.issues:
         content["issues"] = error.issues

@@ -1,6 +1,6 @@
-"""Writes ``docs/cli.md`` and ``docs/config.md`` from the commands and the configuration themselves.
+"""Writes ``docs/cli.md``, ``docs/config.md`` and ``docs/errors.md`` from commands, configuration and error tree.
 
-``python -m headway_console.cli.docs docs`` writes both into that folder; a test holds them to it.
+``python -m headway_console.cli.docs docs`` writes them into that folder; a test holds them to it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Any
 import click
 
 from headway.config import json_schema
+from headway.errors import HeadwayError, ToolError
+from headway_bridge.operator.answers import status_of as http_status
+from headway_console.cli.exits import code_of_kind as exit_code
 from headway_console.cli.root import cli
 
 WIDTH = 100
@@ -53,6 +56,17 @@ count from the file's folder, `~` is your home. `headway config path` names the 
 says where each value came from, `headway config schema` prints a JSON Schema for editors.
 
 This page is made from that schema: `python -m headway_console.cli.docs docs` writes it.
+"""
+
+ERRORS_HEAD = """\
+# Errors
+
+Every error that Headway raises on purpose is a `headway.HeadwayError` with a stable `code`. The command line prints its
+message on one line and ends with the exit code below; the operator API answers with the HTTP status and
+`{"error": {"code": …, "message": …}}`; in Python, catch the class or one above it. Errors of tools become the error
+of an action, which has an `error_code` of its own: [plans.md](plans.md) lists those.
+
+This page is made from the error tree: `python -m headway_console.cli.docs docs` writes it.
 """
 
 EXAMPLE = """
@@ -148,7 +162,37 @@ def _default(leaf: dict[str, Any]) -> str:
     return "none" if value is None else f"`{msgspec.json.encode(value).decode()}`"
 
 
-PAGES = {"cli.md": cli_page, "config.md": config_page}
+def errors_page() -> str:
+    """Return ``docs/errors.md``."""
+    parts = [ERRORS_HEAD, "\n| code | exit code | HTTP status |\n|---|---|---|\n"]
+    classes = list(_tree(HeadwayError))
+    for kind in classes:
+        ends = ("-", "-") if issubclass(kind, ToolError) else (exit_code(kind), http_status(kind))
+        parts.append(f"| [`{kind.code}`](#{kind.code}) | {ends[0]} | {ends[1]} |\n")
+    for kind in classes:
+        above = ", ".join(f"`{base.__name__}`" for base in kind.__bases__)
+        meaning = (kind.__doc__ or "").strip()
+        parts.append(f"\n## {kind.code}\n\n`{kind.__name__}`, a {above}. {_line(meaning)}\n\n{kind.remedy}\n")
+    return "".join(parts)
+
+
+def _tree(kind: type[HeadwayError]) -> Iterator[type[HeadwayError]]:
+    """Yield an error class and those below it, each once, as the tree in ``errors.py`` lists them."""
+    found: dict[type[HeadwayError], None] = {}
+    waiting = [kind]
+    while waiting:
+        taken = waiting.pop(0)
+        if taken not in found and taken.__module__ == HeadwayError.__module__:
+            found[taken] = None
+            waiting = [*taken.__subclasses__(), *waiting]
+    yield from found
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+PAGES = {"cli.md": cli_page, "config.md": config_page, "errors.md": errors_page}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

@@ -41,7 +41,12 @@ JOB_CODES = {"completed": COMPLETED, "failed": FAILED, "cancelled": CANCELLED}
 
 def code_of(error: HeadwayError) -> int:
     """Return the exit code of an error; what is neither bad input nor a missing daemon is a failure."""
-    return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)
+    return code_of_kind(type(error))
+
+
+def code_of_kind(kind: type[HeadwayError]) -> int:
+    """Return the exit code of a class of errors."""
+    return next((code for known, code in _CODES if issubclass(kind, known)), FAILED)
 
 
 def lines_of(error: HeadwayError) -> list[str]:
@@ -61,11 +66,18 @@ def issue_line(issue: object) -> str:
 
 def run(command: click.Command, arguments: list[str]) -> int:
     """Run ``command`` and return the exit code; no traceback leaves here unless HEADWAY_DEBUG asks for it."""
+    code: object = COMPLETED
+    stdout, stderr = sys.stdout, sys.stderr
     try:
         code = command.main(arguments, prog_name="headway", standalone_mode=False)
         flush()
-    except BrokenPipeError:
-        return _silence()
+    except BrokenPipeError:  # the reader has all that it wanted: no failure of ours
+        _silence()
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        sys.stdout, sys.stderr = stdout, stderr  # click has met the broken pipe first, and put others in their place
+        _silence()
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -103,11 +115,10 @@ def flush() -> None:
     sys.stderr.flush()
 
 
-def _silence() -> int:
-    """Take the answer that nobody reads any more as an end, quietly."""
+def _silence() -> None:
+    """Send what nobody reads any more nowhere, so that it does not fail at the interpreter's exit."""
     for stream in (sys.stdout, sys.stderr):
         _to_null(stream)
-    return FAILED
 
 
 def _to_null(stream: IO[str]) -> None:

@@ -41,6 +41,19 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"{PACKAGE}.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; one that is mistyped is told the nearest name."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            from headway.arguments import nearest
+
+            near = nearest(name, self.list_commands(ctx))
+            hint = f" Did you mean '{near}'?" if near is not None else ""
+            raise click.UsageError(f"No such command '{name}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections from the table, so that help imports no command."""
         for title, entries in self.sections.items():

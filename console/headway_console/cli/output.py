@@ -23,12 +23,24 @@ def note(text: str) -> None:
 
 
 def write_json(value: Any, *, lines: bool = False) -> None:
-    """Print ``value`` as JSON on stdout: indented, or on one line."""
+    """Print ``value`` as JSON on stdout: indented, or on one line.
+
+    Characters that could drive a terminal or turn its text around (C1 controls, direction marks) are escaped: the
+    value is the same, and what a person sees of it is what it holds.
+    """
     import msgspec
 
     raw = msgspec.json.encode(value, enc_hook=_to_builtin)
     text = (raw if lines else msgspec.json.format(raw, indent=2)).decode("utf-8")
+    if not text.isascii() or "\x7f" in text:
+        text = "".join(c if c == "\n" or c.isprintable() else _escaped(c) for c in text)
     _write(sys.stdout, f"{text}\n")
+
+
+def _escaped(character: str) -> str:
+    """Return the JSON escape of a character, by its UTF-16 units."""
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i] << 8 | units[i + 1]:04x}" for i in range(0, len(units), 2))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

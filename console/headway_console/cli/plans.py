@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from headway.errors import InvalidPlan
 
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.plan.format import ActionProposal
+    from headway_console.cli.places import Place
 
 STDIN = "-"
 
@@ -26,18 +27,44 @@ def title_of(name: str) -> str:
     return "stdin" if name == STDIN else Path(name).stem
 
 
+class PlanText(NamedTuple):
+    """A plan as it was written: the file's name, or ``stdin``, and its JSON."""
+
+    where: str
+    raw: bytes
+
+    def parse(self, config: Config) -> ActionProposal:
+        """Return the proposal; raise :class:`InvalidPlan` with one line that starts with file, line and column."""
+        from headway.plan.parse import parse_proposal
+
+        try:
+            return parse_proposal(self.raw, compat=config.runtime.compat)
+        except InvalidPlan as error:
+            from headway_console.cli.places import place_of
+
+            raise InvalidPlan(f"{self._at(place_of(self.raw, error.message))}: {error.message}", error.issues) from None
+
+    def action(self, action_id: str | None) -> str:
+        """Return where an action stands, as ``plan.json:12:5``; the file's name alone for None."""
+        from headway_console.cli.places import place_of_action
+
+        return self._at(place_of_action(self.raw, action_id) if action_id else None)
+
+    def _at(self, place: Place | None) -> str:
+        return self.where if place is None else f"{self.where}:{place}"
+
+
 def read_plan(name: str, config: Config) -> ActionProposal:
     """Return the plan: ``-`` is stdin, an existing file is read, else ``[workflows]`` is asked for the name.
 
-    Raises :class:`headway.errors.InvalidPlan` with one line that starts with the file's name.
+    Raises :class:`headway.errors.InvalidPlan` with one line that starts with the file's name, line and column.
     """
-    from headway.plan.parse import parse_proposal
+    return read_text(name, config).parse(config)
 
-    where, raw = _read(name, config)
-    try:
-        return parse_proposal(raw, compat=config.runtime.compat)
-    except InvalidPlan as error:
-        raise InvalidPlan(f"{where}: {error.message}", error.issues) from None
+
+def read_text(name: str, config: Config) -> PlanText:
+    """Return the plan as it was written: see :func:`read_plan`."""
+    return PlanText(*_read(name, config))
 
 
 def _read(name: str, config: Config) -> tuple[str, bytes]:

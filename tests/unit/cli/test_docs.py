@@ -1,4 +1,4 @@
-"""docs/cli.md and docs/config.md say what the commands and the configuration say."""
+"""docs/cli.md, docs/config.md and docs/errors.md say what commands, configuration and error tree say."""
 
 import tomllib
 from pathlib import Path

@@ -58,6 +58,10 @@ def test_no_message_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> N
             "Invalid value for '--port': 99999 is not in the range 0<=x<=65535 (see headway serve --help)",
         ),
         ("run", "Missing argument 'PLAN' (see headway run --help)"),
+        ("statu", "No such command 'statu'. Did you mean 'status'? (see headway --help)"),
+        ("zzz", "No such command 'zzz' (see headway --help)"),
+        ("jobs lst", "No such command 'lst'. Did you mean 'ls'? (see headway jobs --help)"),
+        ("run --jsn", "No such option '--jsn'. Did you mean '--json'? (see headway run --help)"),
         ("checkpoints save", "Give either --job or --scope (see headway checkpoints save --help)"),
     ],
 )
@@ -146,7 +150,7 @@ def test_a_reader_who_leaves_is_no_error() -> None:
     with process, process.stdout, process.stderr:
         assert process.stdout.readline() == b"line 0\n"
         process.stdout.close()
-        assert process.wait(timeout=30) == 1
+        assert process.wait(timeout=60) == 0
         assert process.stderr.read() == b""
 
 
@@ -155,8 +159,8 @@ def test_a_small_answer_to_a_closed_pipe_is_no_error_either() -> None:
     done = subprocess.run(
         ["bash", "-c", f'exec {sys.executable} -c "$0" | true; exit ${{PIPESTATUS[0]}}', code],
         capture_output=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.stderr == b""
-    assert done.returncode in (0, 1)
+    assert done.returncode == 0

@@ -30,14 +30,15 @@ def command(place: Place, plan: str, as_json: bool) -> int:
 
     from headway.plan.verify import verify
     from headway_console.cli.output import note, say, write_json
-    from headway_console.cli.plans import folder_of, read_plan
+    from headway_console.cli.plans import folder_of, read_text
     from headway_console.cli.policies import check_policies
     from headway_console.cli.tools import load_tools
     from headway_console.cli.trusting import left_out
     from headway_console.text import count
 
     config = place.config(also=folder_of(plan))
-    proposal = read_plan(plan, config)
+    written = read_text(plan, config)
+    proposal = written.parse(config)
     check_policies(config)
     report = _without_grant(verify(proposal, tools=load_tools(config)))
     missing = left_out(config)
@@ -45,7 +46,7 @@ def command(place: Place, plan: str, as_json: bool) -> int:
         write_json({**msgspec.to_builtins(report), "left_out": [str(path) for path in missing]})
     else:
         for issue in report.issues:
-            note(f"{issue.severity}: {exits.issue_line(issue)}")
+            note(f"{issue.severity}: {written.action(issue.action_id)}: {exits.issue_line(issue)}")
         if report.valid:
             size = f"{count(len(proposal.actions), 'action')} in {count(len(report.levels), 'level')}"
             say(f"{plan}: valid: {size}")
