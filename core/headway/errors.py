@@ -87,12 +87,14 @@ class UnsafeFile(InvalidConfig):
     """The file could have been written by somebody else."""
 
     code = "unsafe_file"
+    remedy = "Take the file and the folders above it for yourself: `chown`, and `chmod go-w`, as the message says."
 
 
 class NotTrusted(InvalidConfig):
     """The project's code is not trusted."""
 
     code = "not_trusted"
+    remedy = "Read the project's Python files, then `headway trust` its folder; `--yes` in scripts and CI."
 
 
 class OutsideWorkspace(InvalidInput):
@@ -106,6 +108,7 @@ class ControlFile(InvalidInput):
     """The path is a control file: it governs plans, and no tool of theirs may touch it."""
 
     code = "control_file"
+    remedy = "Change what governs plans by hand: no tool of a plan may write there."
 
 
 class NotFound(HeadwayError, LookupError):
