@@ -72,7 +72,7 @@ def test_check_loads_tools_and_plans(here: Path, capsys: pytest.CaptureFixture[s
     assert "gone.py" in lines[0]
     assert lines[1].startswith(f"headway: error: {here}/headway.toml:4: workflows.a.plan: ")
     assert "there is no such file" in lines[1]
-    assert lines[2].startswith(f"headway: error: {here}/headway.toml:6: workflows.b.plan: {here}/bad.json: ")
+    assert lines[2].startswith(f"headway: error: {here}/headway.toml:6: workflows.b.plan: {here}/bad.json:1:2: ")
 
 
 def test_a_named_file_is_taken_before_and_after_the_command(
