@@ -7,30 +7,34 @@ A key is answered immediately. Where nothing happens no timer runs but one a sec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, Literal, TypeVar
 
+from textual import events
 from textual.app import App, SystemCommand
-from textual.binding import Binding
-from textual.events import Key
 from textual.screen import Screen
 from textual.timer import Timer
 
 from headway.clock import SYSTEM_CLOCK
 from headway.errors import HeadwayError, one_line
 from headway.events.snapshot import Snapshot
-from headway_console.actions import ACTIONS, Act
+from headway_console.actions import ACTIONS, Act, key_text
 from headway_console.model import ConsoleModel
-from headway_console.palette import ConsoleCommands
 from headway_console.playback import Playback
 from headway_console.resources import themes
+from headway_console.router import KeyRouter
+from headway_console.screens.dialog import Dialog
 from headway_console.screens.main import MainScreen
+from headway_console.screens.palette import JOBS, Entry, Palette, job_words
 from headway_console.source import Item, Link, Source
 from headway_console.steering import QuitChoice, Steering
 from headway_console.theme import DARK, load_themes
 from headway_console.widgets.colors import with_states
 
 __all__ = ["HeadwayConsole", "QuitChoice"]
+
+DialogAnswer = TypeVar("DialogAnswer")
 
 _FEED_S = 0.008
 _REST_S = 0.002
@@ -44,13 +48,13 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
     """The Textual app. ``run()`` returns a :class:`QuitChoice`, or None when it could not begin: see ``failure``.
 
     ``theme``: the name of a theme, of ``themes/`` or of Textual; ``fps``: the most paints a second;
-    ``ascii``: draw with ASCII alone. The app opens and closes the source.
+    ``ascii``: draw with ASCII alone; ``keymap``: other keys of actions, by the action's id. The app opens and closes
+    the source.
     """
 
     TITLE = "headway"
-    BINDINGS: ClassVar[list[Any]] = [Binding("ctrl+c", "interrupt", show=False, system=True)]
-    COMMANDS: ClassVar[set[Any]] = {ConsoleCommands}
-    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS: ClassVar[list[Any]] = []
+    ENABLE_COMMAND_PALETTE = False
     ESCAPE_TO_MINIMIZE = False
     NOTIFICATION_TIMEOUT = 6
 
@@ -61,6 +65,7 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
         theme: str | None = None,
         fps: int = 10,
         ascii: bool = False,  # noqa: A002 - what everybody calls it
+        keymap: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.source = source
         self.ascii = ascii
@@ -68,9 +73,10 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
         self.animation_level = "none"
         self.failure: HeadwayError | None = None
         self.opened = False
-        self.model = ConsoleModel(self.now_ms)
-        self.steering = Steering(self)
-        self.playback = Playback(self)
+        self.model = ConsoleModel(self.now_ms, keeps_ended=source.live)
+        self.router = KeyRouter(self, keymap)
+        self.steering: Steering = Steering(self)
+        self.playback: Playback = Playback(self)
         self.held: int | None = None
         self._held_items: list[Item] = []
         self._held_at = 0
@@ -124,6 +130,9 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
         """Begin to follow the source, once the first frame is on the screen."""
         if self._wanted_theme and self.theme != self._wanted_theme:
             self.say(f"There is no theme {self._wanted_theme}; this is {self.theme}.", severity="warning")
+        if self.main is not None:
+            self.router.enter(self.main)
+        self.run_worker(self.router.run(), group="keys", exit_on_error=True)
         self.run_worker(self._follow(), group="source", exit_on_error=True)
         self.set_interval(1.0, self._each_second)
 
@@ -140,6 +149,8 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
             self.exit(return_code=1)
             return
         self.opened = True
+        if not self.source.live:
+            self.model.opening = False  # at its start a recording has nothing, and that is known
         now = SYSTEM_CLOCK.now
         begun = now()
         try:
@@ -155,10 +166,13 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
     # -- events in -----------------------------------------------------------------------------------------------
 
     def now_ms(self) -> int:
-        """The source's time; that of the pause while the view is paused."""
+        """The source's time; that of the pause while the view is paused, and of the loss while the link is lost."""
         if self.held is not None:
             return self._held_at
-        return self.source.now_ms() if self.opened else 0
+        if not self.opened:
+            return 0
+        now, link = self.source.now_ms(), self.source.link
+        return now if link.connected else min(now, link.since_ms)
 
     def take(self, item: Item) -> None:
         """Fold an item, or keep it back while the view is paused."""
@@ -206,14 +220,25 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
         self.model.install(job_id, run)
         self.paint_soon()
 
+    def want_run(self, job_id: str) -> None:
+        """Ask the source for a run that something is shown of, unless it is followed already."""
+        if job_id not in self.model.runs:
+            self.run_worker(self._fetch(job_id), group=f"fetch {job_id}", exclusive=True, exit_on_error=False)
+
     def look_at(self, job_id: str) -> None:
-        """Look at that job from now on."""
+        """Pin that job in sight."""
         self.model.choose(job_id)
         self._ask_for_missing()
         self.paint_soon()
 
+    def follow_newest(self) -> None:
+        """Follow the newest run from now on."""
+        self.model.choose(None)
+        self._ask_for_missing()
+        self.paint_now()
+
     def open_job(self, job_id: str) -> None:
-        """Look at that job in the DAG."""
+        """Pin that job and show its DAG."""
         self.look_at(job_id)
         if self.main is not None:
             self.main.show_view("dag")
@@ -233,8 +258,13 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
             self._paint_timer = None
         self._painted_at = SYSTEM_CLOCK.now()
         main = self.main
-        if main is not None:
-            main.sync()
+        if main is None:
+            return
+        main.sync()
+        self.model.seen()
+        top = self.router.layers[-1] if self.router.layers else None
+        if isinstance(top, Dialog):
+            top.sync()
 
     def _each_second(self) -> None:
         """Move the clocks that run, and look at the link."""
@@ -266,32 +296,60 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
-    def on_key(self, event: Key) -> None:
-        """Say why a key that belongs to an action does nothing now."""
-        main = self.main
-        if main is None or self.screen is not main:
-            return
-        for act in ACTIONS:
-            if act.danger and event.key in act.keys:
-                reason = main.why_not(act)
-                if reason:
-                    event.stop()
-                    self.say(f"{act.title}: {reason}.", severity="warning")
+    async def on_event(self, event: events.Event) -> None:
+        """Hand keys and pastes to the router, and nothing else of them to any widget."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self.app_focus = True
+            self.router.take(event)
+        else:
+            await super().on_event(event)
 
-    def perform(self, act: Act) -> None:
-        """Do an action of the table by name, as the palette does; say why if it cannot be done."""
+    def show_dialog(
+        self, dialog: Dialog[DialogAnswer], decided: Callable[[DialogAnswer | None], None] | None = None
+    ) -> None:
+        """Open a dialog and give it the keys; ``decided`` gets its answer. The next key waits until it is there."""
+        self.router.enter(dialog, self.push_screen(dialog, decided))
+
+    def touch(self, act: Act) -> None:
+        """Pin the run in sight when something is done in its list: it is not to be replaced under the cursor."""
+        main = self.main
+        if main is None or not self.source.live or self.router.mode != "list" or not main.on_run:
+            return
+        if act.scope in ("list", "dag") or act.id in ("inspect", "filter", "copy", "attention", "attention_back"):
+            self.model.pin()
+
+    def open_palette(self) -> None:
+        """Open the palette on every act that belongs here, and the newest jobs."""
         main = self.main
         if main is None:
             return
-        reason = main.why_not(act)
-        if reason:
-            self.say(f"{act.title}: {reason}.", severity="warning")
-        else:
-            getattr(main, f"action_{act.id}")()
+        skipped = ("palette", "interrupt", "back")
+        context = self.router.context_of(main)
+        entries = [
+            Entry(
+                f"{act.title} {act.id}", f"{act.title}  ({key_text(act)})", act.help, partial(self.router.perform, act)
+            )
+            for act in ACTIONS
+            if act.scope in main.scopes and act.scope != "list" and act.id not in skipped
+            if act.when(context) is not None
+        ]
+        for job in reversed(list(self.model.jobs.jobs.values())[-JOBS:]):
+            words = job_words(job.job_id, job.title)
+            look = partial(self.open_job, job.job_id)
+            entries.append(Entry(words, words, f"{job.status}, {job.actions} actions", look, always=False))
 
-    def action_interrupt(self) -> None:
+        def chosen(entry: Entry | None) -> None:
+            if entry is not None:
+                entry.run()
+
+        self.show_dialog(Palette(entries), chosen)
+
+    def say_how_to_quit(self) -> None:
         """Say how to quit, also over a dialog."""
-        self.say("esc closes this; q quits the console; x cancels the run.")
+        if self.router.mode == "list":
+            self.say("q quits the console; x cancels the run.")
+        else:
+            self.say("esc closes this; q quits the console; x cancels the run.")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """None of Textual's: the palette shows the action table."""

@@ -16,7 +16,7 @@ TONES: tuple[str, ...] = ("running", "succeeded", "failed", "skipped", "waiting"
 
 
 class Look(msgspec.Struct, frozen=True):
-    """One state: ``glyph`` and ``ascii`` are one cell wide, ``word`` is at most 9 cells."""
+    """One state: ``glyph`` and ``ascii`` are one cell wide, ``word`` is at most 9 cells, that of a job at most 10."""
 
     glyph: str
     ascii: str
@@ -41,6 +41,7 @@ BUDGET = Look("$", "$", "no budget", "cancelled")
 COMPLETED = Look("✔", "+", "completed", "succeeded")
 PAUSED = Look("◆", "?", "paused", "waiting")
 LOST = Look("✖", "x", "cut off", "failed")
+CANCELLING = Look("⊘", "-", "cancelling", "cancelled")
 
 _JOBS = {
     "queued": Look("◔", "q", "queued", "pending"),
@@ -89,11 +90,18 @@ _SKIPS = {
 }
 
 
+def cancelling(job: JobRow) -> bool:
+    """Return whether a cancel or kill was asked for (that is in the log) and the job has not ended yet."""
+    return job.cancel_reason is not None and not job.finished
+
+
 def job_look(job: JobRow) -> Look:
     """Return how a job stands."""
     look = _JOBS.get(job.status, PENDING)
     if job.status == "failed" and job.outcome == "rejected":
         return REJECTED
+    if cancelling(job):
+        return CANCELLING
     if job.status == "running" and job.waiting_for:
         return WAITING
     return look

@@ -30,10 +30,23 @@ class ConsoleModel:
     ``epoch`` changes when the past was replaced (a :class:`Snapshot`), so that who keeps row numbers starts anew.
     ``first`` is the number of events dropped from the front of ``events`` since then: the event at ``events[i]`` is
     row ``first + i``, for as long as the epoch lasts.
+
+    The run in sight is *pinned*, or the newest one is followed. Following takes each run that begins into sight. A run
+    that ends in sight (see :meth:`seen`) is pinned by that: nothing but :meth:`choose` takes it away again.
+    ``keeps_ended`` is False for a recording: there the place in it alone says what is in sight. ``opening`` is True
+    until something was fed.
     """
 
-    def __init__(self, now_ms: Callable[[], int], *, max_events: int = MAX_EVENTS, max_runs: int = MAX_RUNS) -> None:
+    def __init__(
+        self,
+        now_ms: Callable[[], int],
+        *,
+        max_events: int = MAX_EVENTS,
+        max_runs: int = MAX_RUNS,
+        keeps_ended: bool = True,
+    ) -> None:
         self.now_ms = now_ms
+        self.keeps_ended = keeps_ended
         self.version = 0
         self.epoch = 0
         self._views = Snapshot()
@@ -45,8 +58,10 @@ class ConsoleModel:
         self.last_ts = 0
         self._max_events = max_events
         self._max_runs = max_runs
-        self._chosen: str | None = None
-        self._auto: str | None = None
+        self.opening = True
+        self._pinned: str | None = None
+        self._newest: str | None = None
+        self._in_sight: str | None = None
         self._live: dict[str, None] = {}
         self._finished: deque[str] = deque()
         self._unknown: set[str] = set()
@@ -84,7 +99,7 @@ class ConsoleModel:
             self._restart(item)
         else:
             self._fold(item)
-        self._choose_automatically()
+        self.opening = False
         self.version += 1
 
     def install(self, job_id: str, run: RunView | None) -> None:
@@ -103,6 +118,10 @@ class ConsoleModel:
         self.version += 1
 
     def _restart(self, snapshot: Snapshot) -> None:
+        if self._in_sight in self._live and self._in_sight == self.current_id:  # it may have ended meanwhile
+            row = snapshot.jobs.jobs.get(self._in_sight)
+            if row is not None and row.finished and self.keeps_ended:
+                self._pinned = row.job_id
         self._views = snapshot
         self.runs = dict(snapshot.runs)
         self.events = list(snapshot.events)
@@ -113,7 +132,7 @@ class ConsoleModel:
         self._finished.clear()
         self._unknown.clear()
         self._live = {row.job_id: None for row in self.jobs.jobs.values() if not row.finished}
-        self._auto = None
+        self._newest = self._begun_last()
         self.epoch += 1
 
     def _fold(self, events: Iterable[Event]) -> None:
@@ -134,8 +153,13 @@ class ConsoleModel:
             kind = event.kind
             if kind == kinds.JOB_CREATED:
                 self._live[job_id] = None
+                if self._newest is None:
+                    self._newest = job_id
+            elif kind == kinds.JOB_STARTED:
+                self._newest = job_id
             elif kind in kinds.TERMINAL_JOB:
                 self._live.pop(job_id, None)
+                self._keep(job_id)
             run = runs.get(job_id)
             if run is None:
                 if kind != kinds.JOB_CREATED:
@@ -153,6 +177,11 @@ class ConsoleModel:
             self.first += surplus
             self.older += surplus
 
+    def _keep(self, job_id: str) -> None:
+        """Pin a run that ends in sight, so that what is seen next is its end and not another run."""
+        if self.keeps_ended and job_id == self.current_id == self._in_sight:
+            self._pinned = job_id
+
     def _remember_finished(self, job_id: str) -> None:
         """Keep this finished run, let the oldest ones go that nobody looks at."""
         self._finished.append(job_id)
@@ -168,39 +197,52 @@ class ConsoleModel:
     # -- what is looked at ---------------------------------------------------------------------------------------
 
     def choose(self, job_id: str | None) -> None:
-        """Look at that job from now on; None lets the model choose: a running one, else the newest."""
-        self._chosen = job_id
+        """Pin that job; None follows the newest one."""
+        self._pinned = job_id
         self.version += 1
 
+    def seen(self) -> None:
+        """Note that the job in sight has been painted."""
+        self._in_sight = self.current_id
+
+    def pin(self) -> None:
+        """Pin the job in sight."""
+        if not self.pinned and self.current_id is not None:
+            self.choose(self.current_id)
+
     @property
-    def chosen(self) -> bool:
-        """True if the operator chose the job looked at."""
-        return self._chosen is not None and self._chosen in self.jobs.jobs
+    def pinned(self) -> bool:
+        """True if the job in sight stays there until the operator leaves it; else the newest one is followed."""
+        return self._pinned is not None and self._pinned in self.jobs.jobs
 
     @property
     def current_id(self) -> str | None:
-        """The id of the job looked at; None if there are no jobs."""
+        """The id of the job in sight; None if there are no jobs."""
         rows = self.jobs.jobs
-        if self._chosen is not None and self._chosen in rows:
-            return self._chosen
-        return self._auto
+        if self._pinned is not None and self._pinned in rows:
+            return self._pinned
+        return self._newest if self._newest in rows else next(reversed(rows), None)
 
-    def _choose_automatically(self) -> None:
-        """Stay with a run until it is finished; then take the newest that runs, if there is none the newest job."""
-        rows = self.jobs.jobs
-        present = rows.get(self._auto) if self._auto else None
-        if present is not None and present.status == "running":
-            return
-        for job_id in reversed(self._live):
-            row = rows.get(job_id)
-            if row is not None and row.status != "queued":
-                self._auto = job_id
-                return
-        self._auto = next(reversed(rows), None)
+    def newer(self) -> int:
+        """Return how many jobs were created after the one in sight."""
+        count = 0
+        for job_id in reversed(self.jobs.jobs):
+            if job_id == self.current_id:
+                break
+            count += 1
+        return count
+
+    def _begun_last(self) -> str | None:
+        """Return the id of the job that began last; if none has begun, the newest one."""
+        started = [row for row in self.jobs.jobs.values() if row.started_ms is not None]
+        if not started:
+            return next(reversed(self.jobs.jobs), None)
+        latest = max(row.started_ms or 0 for row in started)
+        return next(row.job_id for row in reversed(started) if row.started_ms == latest)
 
     @property
     def job(self) -> JobRow | None:
-        """The row of the job looked at."""
+        """The row of the job in sight."""
         job_id = self.current_id
         return self.jobs.jobs.get(job_id) if job_id else None
 

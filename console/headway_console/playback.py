@@ -55,7 +55,7 @@ class Playback:
             self._changed()
 
     def step(self, count: int) -> None:
-        """Go some events on or back."""
+        """Go some events forward or back."""
         if self._controls is not None:
             self._controls.step(count)
             self._changed()
@@ -78,7 +78,7 @@ class Playback:
     def ask_where(self) -> None:
         """Ask for a place and go there."""
         dialog = PromptDialog("Go to", "0-9 = 0-90 %   45%   90s   1:20   #812 (event)")
-        self._console.push_screen(dialog, self._go)
+        self._console.show_dialog(dialog, self._go)
 
     def _go(self, text: str | None) -> None:
         controls = self._controls

@@ -9,20 +9,23 @@ A console does not know whether it looks at the store of a local daemon, at a re
     await source.open()
     async for item in source.batches():     Snapshot (forget everything, start from here) or list[Event]
         model.feed(item)
-    await source.commands.cancel(job_id)    unless source.commands is None: then source.read_only says why
+    receipt = await source.send(command)    unless source.commands is None: then source.read_only says why
     await source.close()
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from headway.events.event import Event
 from headway.events.snapshot import Snapshot
 from headway.events.views import JobRow, RunView
+
+if TYPE_CHECKING:
+    from headway_console.commands import Command, Receipt
 
 SPEEDS: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0)
 """The speeds that a replay offers, slowest first."""
@@ -31,10 +34,10 @@ SPEEDS: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0)
 Item = Snapshot | list[Event]
 """The news that :meth:`Source.batches` yields: a fresh start, or the next events in seq order (never empty).
 
-A fresh start says: forget what you knew and continue from these views. A source sends one first if it does not begin
-at seq 1 (``Snapshot()`` means "from the beginning"), and another one whenever it goes back in time (a replay that
-seeks) or has lost its place. Its ``runs`` are those worth following from the start (the live ones); others are asked
-for with :meth:`Source.run`.
+A fresh start says: forget what you knew and continue from these views. A live source sends one first (``Snapshot()``
+means "from the beginning"), so that what is not read yet is never taken for empty, and another one whenever it has lost
+its place, or goes back in time as a replay that seeks does. Its ``runs`` are those worth following from the start (the
+live ones); others are asked for with :meth:`Source.run`.
 """
 
 
@@ -122,7 +125,8 @@ class StateDiff(Protocol):
 
 
 class Commands(Protocol):
-    """The commands of an operator; every one is audited. All raise :class:`headway.errors.HeadwayError`."""
+    """The receiver of an operator's commands, which are audited, and questions. All raise
+    :class:`headway.errors.HeadwayError`. A console sends commands by :meth:`Source.send` only."""
 
     async def cancel(self, job_id: str, reason: str = ...) -> str:
         """Stop softly: answers ``forced``, ``requested`` or ``already_finished``."""
@@ -176,7 +180,7 @@ class ReplayControls(Protocol):
         """Recorded time from the first event to the last."""
 
     def play(self) -> None:
-        """Go on; from the end, begin anew."""
+        """Resume; from the end, begin anew."""
 
     def pause(self) -> None:
         """Stand still."""
@@ -210,7 +214,7 @@ class Source(Protocol):
 
     @property
     def commands(self) -> Commands | None:
-        """The receiver of commands; None when this source only shows."""
+        """The receiver of commands, and of the questions that come before them; None when this source only shows."""
 
     @property
     def read_only(self) -> str:
@@ -232,6 +236,9 @@ class Source(Protocol):
 
     def batches(self) -> AsyncIterator[Item]:
         """Yield fresh starts and batches of events, replay first, then live. Ends only when nothing can follow."""
+
+    async def send(self, command: Command) -> Receipt:
+        """Have a confirmed command carried out; return the receipt. Raises :class:`headway.errors.HeadwayError`."""
 
     async def run(self, job_id: str) -> RunView | None:
         """Return a run that is not followed yet, folded up to some seq (its ``last_seq``); None if there is none."""

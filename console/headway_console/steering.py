@@ -1,17 +1,27 @@
-"""Steering of runs: cancel, kill, restore, fork, copy, leave. Each asks first where work is at stake."""
+"""Steering of runs: what is asked before a command is sent, and the sending.
+
+A command is made when its dialog is confirmed, and sent once. Its dialog names the target by title and id, follows it
+while it is open, and confirms nothing once the target is past it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headway.errors import HeadwayError, describe
 from headway.events.views import JobRow, RunView
 from headway.plan.results import ActionStatus
-from headway_console.screens.dialog import Choice, ChoiceDialog
-from headway_console.screens.restore import Decision, RestoreDialog
-from headway_console.text import clean, count, duration, to_json
+from headway_console.clipboard import copied
+from headway_console.commands import COMMANDS, Command, Receipt
+from headway_console.glyphs import cancelling
+from headway_console.rerun import rerun, rerun_lines
+from headway_console.screens.dialog import Choice, ChoiceDialog, Question
+from headway_console.screens.restore import RestoreDialog, checkpoint_target, diff_lines
+from headway_console.source import Checkpoint
+from headway_console.target import Target, job_target
+from headway_console.text import ago, clean, count, duration, to_json
 from headway_console.widgets.painted import Line
 from headway_console.widgets.panel import Subject
 
@@ -21,29 +31,35 @@ if TYPE_CHECKING:
 TYPED_FROM = 20
 """A kill that stops more actions than this has to be confirmed by typing the job's id."""
 
+DIFF_LINES = 10
+"""The most lines of a diff that a dialog shows."""
+
 _NAMED = 6
 
 
 class QuitChoice(StrEnum):
     """The way that the user left: what becomes of the runs that are live."""
 
-    GO_ON = "go_on"
+    CONTINUE = "continue"
     STOP = "stop"
 
 
 def stopping_lines(job: JobRow, run: RunView | None, now_ms: int, *, hard: bool) -> tuple[list[Line], int]:
     """Return what a cancel or kill would do to a run, in lines, and how many actions it stops or skips."""
-    lines: list[Line] = [[(clean(f"{job.job_id} {job.title}"), "bold")]]
+    settled = job.succeeded + job.failed + job.skipped + job.rejected
+    age = f", for {ago(now_ms - job.started_ms)}" if job.started_ms else ""
+    lines: list[Line] = [
+        [(job_target(job).name, "bold")],
+        [(f"{'cancelling' if cancelling(job) else job.status}{age}, {settled} of {job.actions} settled", "dim")],
+    ]
     if run is None:
-        left = job.actions - job.succeeded - job.failed - job.skipped - job.rejected
+        left = job.actions - settled
         return [*lines, [(f"{count(left, 'action')} not finished.", "")]], left
     flying = [action for action in run.actions if action.status is ActionStatus.EXECUTING]
     waiting = [action for action in run.actions if not action.done and action.status is not ActionStatus.EXECUTING]
-    verb = (
-        "broken off" if hard else "running, goes on to its end" if len(flying) == 1 else "running, go on to their end"
-    )
+    soft = "running, continues to its end" if len(flying) == 1 else "running, continue to their end"
     if flying:
-        lines.append([(f"{len(flying)} {verb}", "running")])
+        lines.append([(f"{len(flying)} {'broken off' if hard else soft}", "running")])
     for action in flying[:_NAMED]:
         age = duration(now_ms - action.started_ms) if action.started_ms else ""
         lines.append([(f"  {clean(action.id)} ", ""), (f"{clean(action.tool or action.type)} {age}", "dim")])
@@ -64,81 +80,163 @@ class Steering:
 
     def __init__(self, console: HeadwayConsole) -> None:
         self._console = console
+        self._sent: set[str] = set()
+        self._open: dict[str, Command] = {}
 
     # -- stop ----------------------------------------------------------------------------------------------------
 
-    def cancel(self) -> None:
-        """Ask, then stop the run looked at softly."""
-        self._ask_to_stop(hard=False)
+    def ask(self, kind: str, target: Target | None) -> None:
+        """Ask, then cancel or kill the job that is the target."""
+        if target is None:
+            return
+        command = Command(kind, target)
+        console, hard = self._console, kind == "kill"
+        job = console.model.jobs.jobs.get(target.id)
+        console.want_run(target.id)
+        phrase = ""
+        if hard and job is not None:
+            _, stopped = stopping_lines(job, console.model.runs.get(target.id), console.now_ms(), hard=True)
+            phrase = target.id if stopped > TYPED_FROM else ""
+        self._confirm(command, lambda: self._stopping(command), phrase=phrase)
 
-    def kill(self) -> None:
-        """Ask, then stop it hard."""
-        self._ask_to_stop(hard=True)
-
-    def _ask_to_stop(self, *, hard: bool) -> None:
+    def _stopping(self, command: Command) -> tuple[list[Line], bool]:
+        """Return the lines of a cancel or kill, and whether there is still something to stop."""
         model = self._console.model
-        job = model.job
+        job = model.jobs.jobs.get(command.target.id)
         if job is None:
-            return
-        lines, stopped = stopping_lines(job, model.run, self._console.now_ms(), hard=hard)
-        phrase = job.job_id if hard and stopped > TYPED_FROM else ""
-        if hard:
-            do = Choice("yes", "y", "Kill the run", "calls in flight are broken off", "failed")
-        else:
-            do = Choice("yes", "y", "Cancel the run", "softly; X kills if that takes too long", "cancelled")
-        stay = Choice("no", "n", "Do nothing", "esc")
-        choices = [stay, do] if hard else [do, stay]
-        title = "Kill" if hard else "Cancel"
-        dialog = ChoiceDialog(f"{title} this run?", lines, choices, phrase=phrase)
+            return [[(command.target.name, "bold")], [("This run is no longer in the store.", "failed")]], False
+        name: Line = [(job_target(job).name, "bold")]
+        if job.finished:
+            return [
+                name,
+                [(f"This run has ended meanwhile: {job.status}. Nothing is left to stop.", "succeeded")],
+            ], False
+        if command.kind == "cancel" and cancelling(job):
+            return [name, [("This run is being cancelled already.", "cancelled")]], False
+        hard = command.kind == "kill"
+        lines, _ = stopping_lines(job, model.runs.get(job.job_id), self._console.now_ms(), hard=hard)
+        return lines, True
 
-        def decided(answer: str | None) -> None:
-            if answer == "yes":
-                self._start(self._stop(job.job_id, hard=hard))
-
-        self._console.push_screen(dialog, decided)
-
-    async def _stop(self, job_id: str, *, hard: bool) -> None:
-        commands = self._console.source.commands
-        if commands is None:
-            return
-        if hard:
-            answer = await commands.kill(job_id, "killed by operator")
-        else:
-            answer = await commands.cancel(job_id, "canceled by operator")
-        words = {
-            "forced": f"Run {job_id} is stopped.",
-            "requested": f"Run {job_id} stops as soon as what is in flight ends.",
-            "already_finished": f"Run {job_id} had ended already; nothing was stopped.",
-        }
-        self._console.say(words.get(answer, f"Run {job_id}: {answer}"))
+    def under_way(self, kind: str, job_id: str) -> bool:
+        """Return whether such a command on that job was sent, and neither refused nor seen in the log yet."""
+        job = self._console.model.jobs.jobs.get(job_id)
+        for token, command in list(self._open.items()):
+            if command.target.id == job_id and job is not None and (job.finished or cancelling(job)):
+                if command.kind == "cancel":
+                    del self._open[token]
+            elif command.kind == kind and command.target.id == job_id:
+                return True
+        return False
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 
-    def checkpoints(self) -> None:
-        """List the checkpoints of the run looked at, then fork or restore."""
-        job, commands = self._console.model.job, self._console.source.commands
-        if job is None or commands is None:
-            return
-
-        def decided(decision: Decision | None) -> None:
-            if decision is not None:
-                self._start(self._go_back(*decision))
-
-        title = clean(f"Checkpoints of {job.job_id} {job.title}")
-        self._console.push_screen(RestoreDialog(commands, job.job_id, title, self._console.now_ms()), decided)
-
-    async def _go_back(self, what: str, point: Any) -> None:
+    def checkpoints(self, job: JobRow | None) -> None:
+        """List the checkpoints of a job, to fork from or to restore."""
         commands = self._console.source.commands
-        if commands is None:
+        if job is not None and commands is not None:
+            self._console.want_run(job.job_id)
+            self._console.show_dialog(RestoreDialog(commands, job_target(job), self._console.now_ms()))
+
+    def ask_to_go_back(self, kind: str, point: Checkpoint, dialog: RestoreDialog) -> None:
+        """Ask, then fork from a checkpoint or restore its state."""
+        command = Command(kind, checkpoint_target(point))
+        lines = self._forking if kind == "fork" else self._restoring
+        self._confirm(command, lambda: (lines(command.target, point, dialog), True), then=dialog.dismiss_layer)
+
+    def ask_to_save(self, job: Target, dialog: RestoreDialog) -> None:
+        """Ask, then save the present state of a job's scope; list it."""
+        command = Command("save", job)
+        lines: list[Line] = [
+            [(job.name, "bold")],
+            [("The present state of its scope is kept under a new id; nothing is changed.", "")],
+        ]
+        self._confirm(command, lambda: (lines, True), receipt=lambda _: dialog.reload())
+
+    def _forking(self, target: Target, point: Checkpoint, dialog: RestoreDialog) -> list[Line]:
+        run = self._console.model.runs.get(point.job_id or "")
+        lines: list[Line] = [[(target.name, "bold")]]
+        if run is None:
+            left = max(0, point.total - point.done)
+            lines.append(
+                [(f"Up to {count(left, 'action')} run again, with real tool calls; reading which.", "waiting")]
+            )
+        else:
+            lines += [[("of run ", "dim"), (job_target(run.job).name, "")], *rerun_lines(rerun(run, point.seq))]
+        return [*lines, [("The old run stays as it is; the new one has a scope of its own.", "dim")]]
+
+    def _restoring(self, target: Target, point: Checkpoint, dialog: RestoreDialog) -> list[Line]:
+        lines: list[Line] = [
+            [(target.name, "bold")],
+            [("overwrites the state of ", "failed"), (clean(point.scope), "bold")],
+        ]
+        diff = dialog.diff_of(point)
+        if diff is None:
+            return [*lines, [("What changes is not read yet.", "waiting")]]
+        changes = diff_lines(diff, 90)
+        more: list[Line] = [[(f"and {len(changes) - DIFF_LINES} more", "dim")]] if len(changes) > DIFF_LINES else []
+        return [*lines, *changes[:DIFF_LINES], *more]
+
+    # -- asking and sending --------------------------------------------------------------------------------------
+
+    def _confirm(
+        self,
+        command: Command,
+        about: Callable[[], tuple[list[Line], bool]],
+        *,
+        phrase: str = "",
+        then: Callable[[], object] | None = None,
+        receipt: Callable[[Receipt], object] | None = None,
+    ) -> None:
+        """Ask for a command, then send it.
+
+        ``about`` returns the lines on its target as it is now, and whether the command still makes sense. ``then`` is
+        called when it is sent, ``receipt`` when it is answered.
+        """
+        row = command.row
+        no = Choice("no", "n", "Do nothing", "esc")
+        yes = Choice("yes", "y", row.confirm, row.help, row.tone, guarded=True)
+        same: Line = [("same as  ", "dim"), (clean(command.cli), "dim")]
+
+        def ask() -> Question:
+            lines, sensible = about()
+            if not sensible:
+                return Question(command.question, lines, [Choice("no", "n", "Close", "esc")])
+            return Question(command.question, [*lines, same], [no, yes])
+
+        def decided(answer: str | None) -> None:
+            if answer == "yes" and about()[1]:
+                if then is not None:
+                    then()
+                self.send(command, receipt)
+
+        self._console.show_dialog(ChoiceDialog(ask, phrase=phrase), decided)
+
+    def send(self, command: Command, then: Callable[[Receipt], object] | None = None) -> bool:
+        """Send a confirmed command; False if it was sent before."""
+        if command.token in self._sent:
+            return False
+        self._sent.add(command.token)
+        self._open[command.token] = command
+        self._console.model.pin()
+        work = self._carry_out(command, then)
+        self._console.run_worker(work, group="commands", exit_on_error=False)
+        return True
+
+    async def _carry_out(self, command: Command, then: Callable[[Receipt], object] | None) -> None:
+        console = self._console
+        try:
+            receipt = await console.source.send(command)
+        except HeadwayError as error:
+            self._open.pop(command.token, None)
+            console.say(f"{COMMANDS[command.kind].confirm}: {describe(error)}", severity="error")
             return
-        if what == "fork":
-            job = await commands.fork(point.checkpoint_id)
-            self._console.look_at(job.job_id)
-            self._console.say(f"Forked {point.checkpoint_id} as run {job.job_id}; the old run is unchanged.")
-            return
-        diff = await commands.restore(point.checkpoint_id)
-        keys = len(diff.added) + len(diff.removed) + len(diff.changed)
-        self._console.say(f"Restored {point.checkpoint_id}: {count(keys, 'key')} changed in {diff.scope}.")
+        if command.kind != "cancel" or receipt.answer != "requested":
+            self._open.pop(command.token, None)  # that of a cancel is seen in the log
+        if command.kind == "fork" and receipt.made is not None:
+            console.look_at(receipt.made)
+        console.say(receipt.text)
+        if then is not None:
+            then(receipt)
 
     # -- copy ----------------------------------------------------------------------------------------------------
 
@@ -147,55 +245,52 @@ class Steering:
         if subject is None:
             self._console.say("Nothing is selected.")
             return
-        texts = {"id": subject.id, "json": to_json(subject.value), "command": subject.command}
-        lines: list[Line] = [[(clean(f"{subject.noun} {subject.id}"), "bold")]]
+        target = subject.target
+        texts = {"id": target.id, "json": to_json(subject.value), "command": subject.command}
+        lines: list[Line] = [[(f"{target.noun} {target.name}", "bold")]]
         choices = [
-            Choice("id", "i", "Id", clean(subject.id)),
+            Choice("id", "i", "Id", clean(target.id)),
             Choice("json", "j", "Row as JSON", f"{len(texts['json']):,} characters"),
             Choice("command", "c", "Command", clean(subject.command)),
         ]
+        question = Question("Copy", lines, choices)
 
         def decided(answer: str | None) -> None:
             if answer is not None:
-                self._console.copy_to_clipboard(texts[answer])
-                self._console.say(f"Copied {len(texts[answer]):,} characters.")
+                words, well = copied(self._console, texts[answer])
+                self._console.say(words, severity="information" if well else "warning")
 
-        self._console.push_screen(ChoiceDialog("Copy", lines, choices), decided)
+        self._console.show_dialog(ChoiceDialog(lambda: question), decided)
 
     # -- leave ---------------------------------------------------------------------------------------------------
 
     def leave(self) -> None:
-        """Leave; with live runs that this console may stop, ask whether they go on."""
+        """Leave; with live runs that this console may stop, ask whether they continue."""
         console = self._console
-        live = console.model.live_jobs() if console.source.live else []
-        if not live or console.source.commands is None:
-            console.exit(QuitChoice.GO_ON)
+        if not self._live() or console.source.commands is None:
+            console.exit(QuitChoice.CONTINUE)
             return
+
+        def decided(answer: str | None) -> None:
+            if answer in ("continue", "stop"):
+                console.exit(QuitChoice(answer))
+
+        console.show_dialog(ChoiceDialog(self._leaving), decided)
+
+    def _live(self) -> list[JobRow]:
+        return self._console.model.live_jobs() if self._console.source.live else []
+
+    def _leaving(self) -> Question:
+        live = self._live()
+        stay = Choice("stay", "n", "Stay", "esc")
+        leave = Choice("continue", "g", "Runs continue", "the console leaves, the runtime stays", guarded=True)
+        if not live:
+            return Question("Leave the console?", [[("No run is live any more.", "")]], [stay, leave])
         lines: list[Line] = [[(f"{count(len(live), 'run')} live:", "")]]
         for job in live[:_NAMED]:
             settled = job.succeeded + job.failed + job.skipped + job.rejected
-            lines.append([(clean(f"  {job.job_id} {job.title} "), "bold"), (f"{settled}/{job.actions}", "dim")])
+            lines.append([(f"  {job_target(job).name} ", "bold"), (f"{settled}/{job.actions}", "dim")])
         if len(live) > _NAMED:
             lines.append([(f"  and {len(live) - _NAMED} more", "dim")])
-        choices = [
-            Choice("go_on", "g", "Runs go on", "the console leaves, the runtime stays"),
-            Choice("stop", "s", "Stop them", "cancel softly, then end the runtime", "cancelled"),
-            Choice("stay", "n", "Stay", "esc"),
-        ]
-
-        def decided(answer: str | None) -> None:
-            if answer in ("go_on", "stop"):
-                console.exit(QuitChoice(answer))
-
-        console.push_screen(ChoiceDialog("Leave the console?", lines, choices), decided)
-
-    # -- doing ---------------------------------------------------------------------------------------------------
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._console.run_worker(self._tell_errors(work), group="commands", exit_on_error=False)
-
-    async def _tell_errors(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except HeadwayError as error:
-            self._console.say(describe(error), severity="error")
+        stop = Choice("stop", "s", "Stop them", "cancel softly, then end the runtime", "cancelled", guarded=True)
+        return Question("Leave the console?", lines, [stay, leave, stop])

@@ -141,6 +141,15 @@ class Terminal:
         """Press keys."""
         os.write(self._ours, keys.encode())
 
+    def wait_read(self, timeout: float = LIMIT_S) -> None:
+        """Wait until the program has read all that was typed."""
+        deadline = time.monotonic() + timeout
+        while struct.unpack("i", fcntl.ioctl(self._theirs, termios.FIONREAD, b"\0" * 4))[0]:
+            assert time.monotonic() < deadline, f"keys are not read; the screen:\n{self.text}"
+            assert self.process.poll() is None, f"the program has ended; the screen:\n{self.text}"
+            with self._changed:
+                self._changed.wait(0.01)
+
     def resize(self, columns: int, lines: int) -> None:
         """Give it another size; the program is told by a signal."""
         with self._changed:

@@ -134,14 +134,16 @@ def test_a_run_is_followed_and_cancelled(slow: Headway, opened: Open) -> None:
         (slow.here / "one").touch()
         console.wait_for("1/3", "✔ 1 succeeded", "second", "1/2 holding")
         console.type("x")
-        console.wait_for("Cancel this run?", "1 running, goes on to its end", "1 not started, will be skipped")
+        console.wait_for("Cancel this run?", "1 running, continues to its end", "1 not started, will be skipped")
         console.type("n")
         console.wait_gone("Cancel this run?")
         assert slow.run("jobs", "ls", "--json").json[0]["status"] == "running"
         console.type("x")
-        console.wait_for("Cancel this run?")
+        console.wait_for("Cancel this run?", " y  Cancel the run")
         console.type("y")
-        console.wait_for("stops as soon")
+        console.wait_for("is being cancelled", "⊘ cancelling")
+        console.type("x")
+        console.wait_for("Cancel the run: run")
         (slow.here / "two").touch()
         console.wait_for("⊘ cancelled", "3/3")
         assert client.end() == 130
@@ -171,14 +173,14 @@ def test_checkpoints_restore_and_fork(slow: Headway, opened: Open) -> None:
     )
     console.wait_for("✔ completed", "3/3")
     console.type("R")
-    console.wait_for(f"Checkpoints of {job.job_id} counts", "after level 1", "after level 0")
+    console.wait_for(f"Checkpoints of counts ({job.job_id})", "after level 1", "after level 0")
     console.wait_for("The state there is the state now.")
     console.type("j")
     console.wait_for("~ count", "2", "→ 1", "- extra")
     console.type("r")
-    console.wait_for("Restore overwrites", "thread-1")
+    console.wait_for("overwrites the state of", "thread-1", " y  Restore the state")
     assert "extra" in slow.run("checkpoints", "diff", f"{job.job_id}@L0", "--json").json["removed"], "not yet"
-    console.type("r")
+    console.type("y")
     console.wait_for(f"Restored {job.job_id}@L0: 2 keys")
     now = slow.run("checkpoints", "diff", f"{job.job_id}@L0", "--json").json
     assert (now["added"], now["removed"], now["changed"]) == ({}, {}, {})
@@ -188,10 +190,14 @@ def test_checkpoints_restore_and_fork(slow: Headway, opened: Open) -> None:
     console.type("R")
     console.wait_for("+ extra", "after level 1")
     console.type("s")
-    console.wait_for("Saved ckpt_", f"Checkpoints of {job.job_id}")
+    console.wait_for(" y  Save a checkpoint")
+    console.type("y")
+    console.wait_for("Saved ckpt_", "Checkpoints of counts")
     console.type("G")
     console.wait_for("The state there is the state now.")
     console.type("f")
+    console.wait_for("Fork a new run from this", "2 actions run again, 0 real tool calls", " y  Fork a new run")
+    console.type("y")
     console.wait_for(f"Forked {job.job_id}@L0")
     console.type("6")
     console.wait_until(
@@ -206,17 +212,17 @@ def test_checkpoints_restore_and_fork(slow: Headway, opened: Open) -> None:
 
 
 @pytest.mark.long
-def test_leaving_lets_the_runs_go_on(slow: Headway, opened: Open) -> None:
+def test_leaving_lets_the_runs_continue(slow: Headway, opened: Open) -> None:
     console = opened("up")
     console.wait_for("No run yet")
     with slow.start("run", "slow.json", "--plain") as client:
         console.wait_for("● running", "first")
         console.type("q")
-        console.wait_for("Leave the console?", "1 run live", "Runs go on", "Stop them", "Stay")
+        console.wait_for("Leave the console?", "1 run live", "Runs continue", "Stop them", "Stay")
         console.type(ESCAPE)
         console.wait_gone("Leave the console?")
         console.type("q")
-        console.wait_for("Leave the console?")
+        console.wait_for("Leave the console?", " g  Runs continue")
         console.type("g")
         assert console.end() == 0
         assert "the daemon goes on" in console.text
@@ -238,7 +244,7 @@ def test_leaving_stops_the_runs_even_if_a_tool_does_not_end(slow: Headway, opene
     with slow.start("run", "slow.json", "--plain") as client:
         console.wait_for("● running", "first")
         console.type("q")
-        console.wait_for("Leave the console?", "Stop them")
+        console.wait_for("Leave the console?", " s  Stop them")
         console.type("s")
         assert console.end() == 0
         assert "the daemon has stopped" in console.text
@@ -262,7 +268,7 @@ def test_a_killed_daemon_is_noticed_by_the_console_that_started_it(slow: Headway
         (slow.here / "one").touch()
         console.wait_for("● running", "1/3", "second")
         os.kill(daemon, signal.SIGKILL)
-        console.wait_for("STALE", "the process that ran this is gone")
+        console.wait_for("STALE", "the process that ran", "● running", "1/3")
     console.type("2")
     console.wait_for("first", "second", "third", "○ pending")
     console.type("x")
@@ -286,6 +292,8 @@ def test_a_killed_daemon_is_noticed_by_the_console_that_started_it(slow: Headway
         console.wait_for("after level 0", "1/3 done")
         (slow.here / "two").touch()
         console.type("f")
+        console.wait_for("2 actions run again, 2 real tool calls", "hold 1x", " y  Fork a new run")
+        console.type("y")
         console.wait_for("Forked")
         console.wait_for("✔ completed", "3/3")
         console.type("q")
@@ -313,7 +321,7 @@ def test_a_run_of_another_process_is_followed_and_not_touched(slow: Headway, ope
 
 
 @pytest.mark.long
-def test_it_fits_every_size_while_a_run_goes_on(slow: Headway, opened: Open) -> None:
+def test_it_fits_every_size_while_a_run_is_live(slow: Headway, opened: Open) -> None:
     console = opened("up", size=(120, 40))
     console.wait_for("No run yet")
     with slow.start("run", "slow.json", "--plain") as client:

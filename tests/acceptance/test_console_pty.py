@@ -53,32 +53,36 @@ def test_run_cancel_restore_fork_and_leave(slow: Headway) -> None:
 
             # cancel: it says what stops and what is skipped, and does nothing before it is told to
             screen.press("x")
-            screen.wait_for("Cancel this run?", "1 running, goes on to its end", "1 not started, will be skipped")
+            screen.wait_for("Cancel this run?", "1 running, continues to its end", "1 not started, will be skipped")
             screen.press(ESCAPE)
             screen.wait_for_no("Cancel this run?")
             screen.press("x")
-            screen.wait_for("Cancel this run?")
+            screen.wait_for("Cancel this run?", " y  Cancel the run")
             screen.press("y")
-            screen.wait_for("stops as soon")
+            screen.wait_for("is being cancelled")
             go(slow).write_text("")
             screen.wait_for("⊘ cancelled", "canceled: ")
             assert client.end() == 130
         [row] = slow.run("jobs", "ls", "--json").json
         assert row["status"] == "cancelled"
 
-        # restore: checkpoints, the diff, and a second press before state is overwritten
+        # restore: checkpoints, the diff, and a question before state is overwritten
         screen.press("R")
         screen.wait_for("Checkpoints of", "after level 1", "after level 0", "State, now to then")
-        screen.press("rr")
+        screen.press("r")
+        screen.wait_for("overwrites the state of", " y  Restore the state")
+        screen.press("y")
         screen.wait_for("Restored")
         screen.wait_for_no("Checkpoints of")
 
-        # fork: a new run goes on from there
+        # fork: a new run continues from there
         go(slow).unlink()
         screen.press("R")
         screen.wait_for("Checkpoints of", "after level 0")
         screen.press("G")
         screen.press("f")
+        screen.wait_for("real tool calls", " y  Fork a new run")
+        screen.press("y")
         screen.wait_for("Forked")
         screen.wait_for("● running")
         screen.press("6")
@@ -86,7 +90,7 @@ def test_run_cancel_restore_fork_and_leave(slow: Headway) -> None:
 
         # leave with a live run: asked, and stopped with it
         screen.press("q")
-        screen.wait_for("Leave the console?", "1 run live", "Runs go on", "Stop them")
+        screen.wait_for("Leave the console?", "1 run live", "Runs continue", " s  Stop them")
         with slow.start("events", "--follow", "--json", "--after", str(row["last_seq"])) as events:
 
             def let_go() -> None:
@@ -123,6 +127,8 @@ def test_a_killed_daemon_is_told_and_found_again(slow: Headway) -> None:
                 screen.wait_for("after level 0")
                 go(slow).write_text("")
                 screen.press("f")
+                screen.wait_for("real tool calls", " y  Fork a new run")
+                screen.press("y")
                 screen.wait_for("Forked")
                 screen.wait_for("✔ completed")
                 screen.press("q")

@@ -51,4 +51,4 @@ def _leave(console: HeadwayConsole, number: int) -> None:
         running = asyncio.get_running_loop()
     except RuntimeError:  # nothing is drawn yet, or any more
         raise SystemExit(128 + number) from None
-    running.call_soon_threadsafe(console.exit, QuitChoice.GO_ON)
+    running.call_soon_threadsafe(console.exit, QuitChoice.CONTINUE)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 
-from headway_console.actions import BY_ID, SCOPES, key_text, of_scopes
+from headway_console.actions import SCOPES, key_text, of_scopes
+from headway_console.context import Press
 from headway_console.glyphs import (
     BUDGET,
     CANCELLED,
@@ -23,6 +23,7 @@ from headway_console.glyphs import (
     Shapes,
 )
 from headway_console.screens.dialog import Dialog, HintBar, Text
+from headway_console.widgets.line_list import LineList
 from headway_console.widgets.painted import Line
 
 _ALL_LOOKS = (
@@ -65,9 +66,9 @@ def help_lines(view: str, shapes: Shapes, *, replay: bool) -> list[Line]:
 
 
 class HelpScreen(Dialog[None]):
-    """A scrolling page of keys. The key that opened it closes it too."""
+    """A scrolling page of keys. The keys that open it close it too."""
 
-    BINDINGS = [Binding(",".join(BY_ID["help"].keys), "dismiss", show=False)]  # noqa: RUF012 - as Textual has it
+    scopes = ("list", "dialog")
     DEFAULT_CSS = """
     HelpScreen > Vertical { height: 90%; }
     HelpScreen LineList { height: 1fr; max-height: 100%; }
@@ -80,16 +81,28 @@ class HelpScreen(Dialog[None]):
 
     def __init__(self, view: str, shapes: Shapes, *, replay: bool) -> None:
         super().__init__()
-        self._lines = help_lines(view, shapes, replay=replay)
+        self._page = self.Page(help_lines(view, shapes, replay=replay))
 
     def compose(self) -> ComposeResult:
         """The page and how to leave it."""
         with Vertical() as box:
             box.border_title = "Keys"
-            yield self.Page(self._lines)
+            yield self._page
             yield HintBar([("esc", "close"), ("j k", "scroll"), ("ctrl+d ctrl+u", "half a page"), ("G", "end")])
 
     def on_mount(self) -> None:
         """Read with the list's keys."""
         super().on_mount()
-        self.query_one(self.Page).focus()
+        self._page.focus()
+
+    @property
+    def moving(self) -> LineList | None:
+        """The page."""
+        return self._page
+
+    def take(self, press: Press) -> bool:
+        """Close by the keys that opened it."""
+        if press.key in ("question_mark", "f1"):
+            self.dismiss_layer()
+            return True
+        return False

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.screen import Screen
 from textual.widgets import ContentSwitcher
 
-from headway_console.actions import BY_ID, VIEWS, Act, bindings
+from headway_console.actions import VIEWS, Act
+from headway_console.context import Press
 from headway_console.screens.help import HelpScreen
-from headway_console.screens.relay import Relay
+from headway_console.target import Target
 from headway_console.widgets.budgets_list import BudgetsList
 from headway_console.widgets.dag_list import DagList, LevelList
 from headway_console.widgets.event_log import EventLog
@@ -30,10 +32,14 @@ if TYPE_CHECKING:
     from headway_console.app import HeadwayConsole
 
 
-class MainScreen(Relay, inherit_bindings=False):
-    """One list and a small inspector; two columns from 120, three from 170 columns; one panel below 20 rows."""
+class MainScreen(Screen[None], inherit_bindings=False):
+    """One list and a small inspector; two columns from 120, three from 170 columns; one panel below 20 rows.
 
-    BINDINGS = bindings("global", "run", "dag", "events", "replay")
+    The lowest layer of the key router. Which panel has the keys is kept here; the focus only shows it.
+    """
+
+    mode = "list"
+    scopes = ("list", "dag", "events", "run", "replay", "global")
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual's, an instance variable there
         (0, "-narrow"),
         (80, "-normal"),
@@ -76,11 +82,12 @@ class MainScreen(Relay, inherit_bindings=False):
     """
 
     def __init__(self, console: HeadwayConsole) -> None:
-        super().__init__(console)
+        super().__init__()
+        self.console = console
         model = console.model
         self.view = VIEWS[0]
         self.overview = Overview(model, id="overview")
-        self.dag = DagList(model, id="dag")
+        self.dag: DagList = DagList(model, id="dag")
         self.events = EventLog(model, id="events")
         self.jobs = JobsList(model, id="jobs")
         self._panels: dict[str, Panel] = {
@@ -93,7 +100,8 @@ class MainScreen(Relay, inherit_bindings=False):
         self.side = EventLog(model, id="side")
         self.inspector = Inspector(id="inspector")
         self.tabs = TabBar(id="tabs")
-        self.filter_bar = FilterBar(id="filter")
+        self.filter_bar = FilterBar(self._apply_filter, self._close_filter, id="filter")
+        self._inspecting = False
         self.bars = (
             TitleBar(console, id="title"),
             StatusLine(console, lambda: self.panel, id="status"),
@@ -133,12 +141,12 @@ class MainScreen(Relay, inherit_bindings=False):
         self.set_class(view == "overview", "-overview")
         self.set_class(view not in ("overview", "events"), "-with-side")
         self.remove_class("-inspect")
+        self._inspecting = False
         if self.filter_bar.is_open:
-            self.filter_bar.close()
+            self._leave_filter()
         self.query_one("#views", ContentSwitcher).current = view
         self.panel.focus()
         self.tabs.refresh()
-        self.refresh_bindings()
         self.sync()
 
     def sync(self) -> None:
@@ -175,94 +183,80 @@ class MainScreen(Relay, inherit_bindings=False):
         """Tell about the row under the cursor."""
         self.sync_details()
 
+    def on_line_list_touched(self, event: LineList.Touched) -> None:
+        """Give what was clicked the keys."""
+        if event.list is self.inspector:
+            self._inspecting = True
+        elif event.list in self.overview.panels.values() and isinstance(event.list, Panel):
+            self.overview.activate(event.list)
+        elif event.list is self.panel:
+            self._inspecting = False
+        self.sync_bars()
+
     def on_line_list_opened(self, event: LineList.Opened) -> None:
         """Open the row that was clicked twice."""
-        self.action_inspect()
+        if event.list is self.panel:
+            self.inspect()
 
     def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
         """Change the view by mouse."""
         self.show_view(event.view)
 
-    def on_descendant_focus(self) -> None:
-        """The overview's panel in focus changed."""
-        self.sync_bars()
+    # -- as a layer ------------------------------------------------------------------------------------------------
 
-    # -- what can be done ----------------------------------------------------------------------------------------
+    @property
+    def moving(self) -> LineList | None:
+        """The inspector while it is open for scrolling, else the panel."""
+        return self.inspector if self._inspecting else self.panel
 
-    def why_not(self, act: Act) -> str:
-        """Return why an action cannot be used now, in one line; "" when it can."""
-        if not act.replay_ok and self.console.source.commands is None:
-            return self.console.source.read_only or "this source only shows"
-        if act.scope == "run":
-            job = self.console.model.job
-            if job is None:
-                return "there is no run"
-            if act.danger == "stops" and job.finished:
-                return f"run {job.job_id} has ended: {job.status}"
-        return ""
+    def target(self) -> Target | None:
+        """The selected row of the panel that has the keys."""
+        return self.panel.target()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Tell Textual what is usable: False hides, None greys out (a toast says why, see the app's ``on_key``)."""
-        act = BY_ID.get(action)
-        if act is None:
-            return True
-        if not self.applies(act):
-            return False
-        return None if self.why_not(act) else True
+    def take(self, press: Press) -> bool:
+        """Leave every key to the action table."""
+        return False
 
-    def applies(self, act: Act) -> bool:
-        """Return whether the action belongs to what is shown."""
-        if act.scope == "replay":
-            return self.console.source.replay is not None
-        if act.scope == "dag":
-            return self.view == "dag"
-        if act.id == "follow":
-            return isinstance(self.panel, EventLog)
-        if act.id == "filter":
-            return self.panel.filterable
-        return True
+    def paste(self, text: str) -> bool:
+        """Nothing is typed here."""
+        return False
+
+    def accept(self, press: Press) -> None:
+        """Open the row under the cursor."""
+        self.inspect()
+
+    def dismiss_layer(self) -> None:
+        """Peel one layer: this one stays."""
+        self.peel()
+
+    @property
+    def event_log(self) -> EventLog | None:
+        """The event log, if that has the keys."""
+        return self.panel if isinstance(self.panel, EventLog) else None
+
+    @property
+    def on_run(self) -> bool:
+        """True if the panel that has the keys shows the run in sight."""
+        return isinstance(self.panel, DagList)
 
     def _shown_in_bar(self, act: Act) -> bool:
-        return self.applies(act) and not self.why_not(act)
+        return act.scope in self.scopes and act.when(self.console.router.context_of(self)) == ""
 
-    # -- actions: views and inspector ------------------------------------------------------------------------------
+    # -- acts: views and inspector ---------------------------------------------------------------------------------
 
-    def action_show_overview(self) -> None:
-        """Show the overview."""
-        self.show_view("overview")
-
-    def action_show_dag(self) -> None:
-        """Show the DAG."""
-        self.show_view("dag")
-
-    def action_show_events(self) -> None:
-        """Show the events."""
-        self.show_view("events")
-
-    def action_show_limits(self) -> None:
-        """Show the limits."""
-        self.show_view("limits")
-
-    def action_show_budgets(self) -> None:
-        """Show the budgets."""
-        self.show_view("budgets")
-
-    def action_show_jobs(self) -> None:
-        """Show the jobs."""
-        self.show_view("jobs")
-
-    def action_inspect(self) -> None:
+    def inspect(self) -> None:
         """Open what is under the cursor: a job's DAG, an overview panel's view, else the inspector."""
         if self.view == "overview":
             self._open_from_overview()
-        elif self.view == "jobs" and not self.inspector.has_focus:
+        elif self.view == "jobs" and not self._inspecting:
             job = self.jobs.selected()
             if job is not None:
                 self.console.look_at(job.job_id)
                 self.show_view("dag")
-        elif self.inspector.has_focus:
+        elif self._inspecting:
             self._close_inspector()
         elif self.panel.inspect(80) is not None:
+            self._inspecting = True
             self.add_class("-inspect")
             self.inspector.focus()
             self.call_after_refresh(self.sync_details)
@@ -279,99 +273,72 @@ class MainScreen(Relay, inherit_bindings=False):
             self.panel.move_to(cursor)
 
     def _close_inspector(self) -> None:
+        self._inspecting = False
         self.remove_class("-inspect")
         self.panel.focus()
         self.call_after_refresh(self.sync_details)
 
-    def action_back(self) -> None:
+    def peel(self) -> None:
         """Peel one layer."""
-        if self.filter_bar.is_open:
-            self._set_filter("", close=True)
-        elif self.inspector.has_focus or self.has_class("-inspect"):
+        if self._inspecting or self.has_class("-inspect"):
             self._close_inspector()
         elif self.panel.expression:
-            self._set_filter("", close=True)
+            self._apply_filter("")
         elif self.console.held is not None:
             self.console.set_paused(False)
 
-    # -- actions: lists --------------------------------------------------------------------------------------------
+    # -- acts: lists -----------------------------------------------------------------------------------------------
 
-    def action_filter(self) -> None:
+    def open_filter(self) -> None:
         """Type a filter for the list."""
         self.filter_bar.open(self.panel.expression)
+        self.console.router.enter(self.filter_bar)
 
-    def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
-        """Apply what is typed, unless the bar has been closed since: then that counts."""
-        if not self.filter_bar.is_open:
-            return
-        self._set_filter(event.expression, close=event.done)
-
-    def _set_filter(self, expression: str, *, close: bool) -> None:
+    def _apply_filter(self, expression: str) -> None:
         self.panel.set_filter(expression)
-        if close:
-            self.filter_bar.close()
-            self.panel.focus()
         self.sync_details()
 
-    def action_attention(self) -> None:
-        """Go to the next row that wants attention; in the overview to the next panel."""
-        self._attend(1)
+    def _close_filter(self, kept: bool) -> None:
+        if not kept:
+            self._apply_filter("")
+        self._leave_filter()
+        self.panel.focus()
+        self.sync_details()
 
-    def action_attention_back(self) -> None:
-        """Go to the previous one."""
-        self._attend(-1)
+    def _leave_filter(self) -> None:
+        self.filter_bar.close()
+        self.console.router.leave(self.filter_bar)
 
-    def _attend(self, step: int) -> None:
+    def attend(self, step: int) -> None:
+        """Go to the next or previous row that wants attention; in the overview to the next or previous panel."""
         if self.view == "overview":
-            self.overview.focus_next(step)
+            self.overview.activate_next(step)
+            self.sync_bars()
         elif not self.panel.next_attention(step):
             self.console.say(f"None of the {self.panel.noun} needs attention.")
 
-    def action_next_error(self) -> None:
-        """Go to the next error in the log."""
-        self._go_to_error(1)
-
-    def action_prev_error(self) -> None:
-        """Go to the previous error in the log."""
-        self._go_to_error(-1)
-
-    def _go_to_error(self, step: int) -> None:
+    def go_to_error(self, step: int) -> None:
+        """Go to the next or previous error in the log."""
         if self.view != "events":
             self.show_view("events")
         if not self.events.next_error(step):
             self.console.say("No later error." if step > 0 else "No earlier error.")
 
-    def action_follow(self) -> None:
+    def toggle_follow(self) -> None:
         """Follow the newest event, or let go."""
-        panel = self.panel
-        if isinstance(panel, EventLog):
-            panel.set_following(not panel.following)
+        log = self.event_log
+        if log is not None:
+            log.set_following(not log.following)
             self.sync_details()
 
-    def action_pause(self) -> None:
-        """Stand still, or continue."""
-        self.console.set_paused(self.console.held is None)
-
-    def action_fold(self) -> None:
+    def toggle_fold(self) -> None:
         """Fold settled levels, or unfold them."""
         self.dag.folded = not self.dag.folded
         self.dag.sync()
         self.dag.show_row(self.dag.cursor)
         self.sync_details()
 
-    def action_prev_level(self) -> None:
-        """Go to the previous level."""
-        self.dag.step_level(-1)
-
-    def action_next_level(self) -> None:
-        """Go to the next level."""
-        self.dag.step_level(1)
-
-    def action_help(self) -> None:
+    def open_help(self) -> None:
         """Show all keys."""
         source = self.console.source
-        self.app.push_screen(HelpScreen(self.view, self.tabs.shapes, replay=source.replay is not None))
-
-    def action_copy(self) -> None:
-        """Open the copy menu."""
-        self.console.steering.copy(self.panel.subject())
+        self.console.show_dialog(HelpScreen(self.view, self.tabs.shapes, replay=source.replay is not None))

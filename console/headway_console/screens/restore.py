@@ -1,4 +1,4 @@
-"""Checkpoints: the list, what would change, then a fork (a new run, the default) or a restore (of the state)."""
+"""Checkpoints: the list, what would change, then a fork (a new run) or a restore (of the state)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from headway.errors import HeadwayError, describe
-from headway_console.actions import bindings
+from headway_console.context import Press
 from headway_console.screens.dialog import Dialog, HintBar, Text
 from headway_console.source import Checkpoint, Commands, StateDiff
+from headway_console.target import Target
 from headway_console.text import clean, count, cut, moment, to_json
 from headway_console.widgets.line_list import LineList
 from headway_console.widgets.painted import Line
 
-Decision = tuple[str, Checkpoint]
-"""``("fork" | "restore", checkpoint)``."""
+
+def checkpoint_name(point: Checkpoint) -> str:
+    """Return the place of a checkpoint in words: ``after level 2``, or the name that its maker gave it."""
+    return f"after level {point.level}" if point.level is not None else clean(point.name or point.checkpoint_id)
+
+
+def checkpoint_target(point: Checkpoint) -> Target:
+    """Return a checkpoint as a target."""
+    return Target("checkpoint", point.checkpoint_id, point.job_id, checkpoint_name(point))
 
 
 class CheckpointList(LineList):
@@ -51,9 +59,8 @@ class CheckpointList(LineList):
     def row(self, index: int, width: int) -> Line:
         """Paint one."""
         point = self.checkpoints[index]
-        what = f"after level {point.level}" if point.level is not None else clean(point.name or point.checkpoint_id)
         return [
-            (f" {what:<18}", "bold"),
+            (f" {checkpoint_name(point):<18}", "bold"),
             (f" {f'{point.done}/{point.total}':>9} done", ""),
             (f"  {count(point.keys, 'key') if point.keys is not None else '':>9}", ""),  # level ends are not counted
             (f"  {moment(point.created_ms, self._now)}", "dim"),
@@ -86,10 +93,10 @@ def diff_lines(diff: StateDiff, width: int) -> list[Line]:
     return lines or [[("The state there is the state now.", "dim")]]
 
 
-class RestoreDialog(Dialog[Decision]):
-    """Choose a checkpoint, see the diff; ``f`` or enter forks, ``r`` restores (asks again), ``s`` saves one now."""
+class RestoreDialog(Dialog[None]):
+    """Choose a checkpoint and see the diff. Fork, restore and save ask first, and name what is selected."""
 
-    BINDINGS = bindings("checkpoints")
+    scopes = ("checkpoints", "list", "dialog")
     DEFAULT_CSS = """
     RestoreDialog > Vertical { height: 90%; }
     RestoreDialog CheckpointList { height: 2fr; max-height: 100%; }
@@ -97,20 +104,18 @@ class RestoreDialog(Dialog[Decision]):
     RestoreDialog #diff { border-title-color: $text-primary; }
     """
 
-    def __init__(self, commands: Commands, job_id: str, title: str, now_ms: int) -> None:
+    def __init__(self, commands: Commands, job: Target, now_ms: int) -> None:
         super().__init__()
         self._commands = commands
-        self._job_id = job_id
-        self._title = title
-        self._now = now_ms
-        self._sure = ""
+        self._job = job
+        self._list = CheckpointList(now_ms)
         self._diffs: dict[str, StateDiff] = {}
 
     def compose(self) -> ComposeResult:
         """The list, the diff, the keys."""
         with Vertical() as box:
-            box.border_title = self._title.replace("[", "(")
-            yield CheckpointList(self._now)
+            box.border_title = f"Checkpoints of {self._job.name}".replace("[", "(")
+            yield self._list
             diff = Text([], id="diff")
             diff.border_title = "State, now to then"
             yield diff
@@ -121,12 +126,16 @@ class RestoreDialog(Dialog[Decision]):
     def on_mount(self) -> None:
         """Ask for the checkpoints."""
         super().on_mount()
-        self.query_one(CheckpointList).focus()
+        self._list.focus()
+        self.reload()
+
+    def reload(self) -> None:
+        """List the checkpoints anew."""
         self.run_worker(self._load(), exclusive=True, group="checkpoints")
 
     async def _load(self) -> None:
         try:
-            self.query_one(CheckpointList).put(await self._commands.checkpoints(job_id=self._job_id))
+            self._list.put(await self._commands.checkpoints(job_id=self._job.id))
         except HeadwayError as error:
             self.query_one("#diff", Text).put([[(describe(error), "failed")]])
             return
@@ -152,46 +161,38 @@ class RestoreDialog(Dialog[Decision]):
     @property
     def selected(self) -> Checkpoint | None:
         """The checkpoint under the cursor."""
-        return self.query_one(CheckpointList).chosen()
+        return self._list.chosen()
+
+    def diff_of(self, point: Checkpoint) -> StateDiff | None:
+        """Return what a restore would change, if that has been read."""
+        return self._diffs.get(point.checkpoint_id)
 
     def on_line_list_moved(self, event: LineList.Moved) -> None:
         """Show the diff of the one under the cursor."""
-        self._sure = ""
         self.run_worker(self._show_diff(), exclusive=True, group="diff")
 
-    def action_fork(self) -> None:
-        """Start a new run from there."""
-        self._decide("fork")
+    # -- as a layer ------------------------------------------------------------------------------------------------
 
-    def action_accept(self) -> None:
-        """Fork: it changes nothing that is there."""
-        self._decide("fork")
+    @property
+    def moving(self) -> LineList | None:
+        """The checkpoints."""
+        return self._list
 
-    def action_save(self) -> None:
-        """Save the present state."""
-        self.run_worker(self._save(), exclusive=True, group="checkpoints")
-
-    def _decide(self, what: str) -> None:
-        if self.selected is not None:
-            self.dismiss((what, self.selected))
-
-    def action_restore(self) -> None:
-        """Restore, when asked twice."""
+    def target(self) -> Target | None:
+        """The checkpoint under the cursor."""
         point = self.selected
-        if point is None:
-            return
-        if self._sure == point.checkpoint_id:
-            self._decide("restore")
-            return
-        self._sure = point.checkpoint_id
-        text = f"Restore overwrites the state of {point.scope} as shown. Press r again to do it, f to fork instead."
-        self.notify(text, severity="warning", markup=False)
+        return checkpoint_target(point) if point is not None else None
 
-    async def _save(self) -> None:
-        try:
-            saved = await self._commands.save_checkpoint(job_id=self._job_id)
-        except HeadwayError as error:
-            self.notify(describe(error), severity="error", markup=False)
-            return
-        self.notify(f"Saved {saved.checkpoint_id}.", markup=False)
-        await self._load()
+    def accept(self, press: Press) -> None:
+        """Ask whether to fork: that changes nothing that is there."""
+        self.ask("fork")
+
+    def ask(self, what: str) -> None:
+        """Ask for a command on the selected checkpoint, or for one that saves the present state."""
+        steering, point = self.console.steering, self.selected
+        if what == "save":
+            steering.ask_to_save(self._job, self)
+        elif point is None:
+            self.console.say("No checkpoint is selected.")
+        else:
+            steering.ask_to_go_back(what, point, self)

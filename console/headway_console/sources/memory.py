@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.log import EventLog
+from headway.events.snapshot import Snapshot
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, RunView
+from headway_console.commands import Command, Receipt, send
 from headway_console.source import Commands, Item, Link
 
 _PAGE = 1000
@@ -48,6 +50,10 @@ class MemorySource:
         """Return the log's wall time."""
         return self._log.clock.time_ms()
 
+    async def send(self, command: Command) -> Receipt:
+        """Have a command carried out by whatever stops and restores in this process."""
+        return await send(self.commands, command, self.read_only)
+
     async def open(self) -> None:
         """Nothing to do."""
 
@@ -57,7 +63,8 @@ class MemorySource:
             subscription.close()
 
     async def batches(self) -> AsyncIterator[Item]:
-        """Yield every event, from the first on, until the log ends."""
+        """Yield an empty start, then every event, from the first on, until the log ends."""
+        yield Snapshot()
         subscription = self._log.subscribe()
         self._followed.add(subscription)
         try:

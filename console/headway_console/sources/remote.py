@@ -12,6 +12,7 @@ from headway.errors import NotFound, Unavailable
 from headway.events.event import Event
 from headway.events.snapshot import Snapshot
 from headway.events.views import RunView
+from headway_console.commands import Command, Receipt, send
 from headway_console.source import Commands, Item, Link
 from headway_console.sources.heartbeat import Heartbeat
 
@@ -70,6 +71,10 @@ class RemoteSource:
     def now_ms(self) -> int:
         """Return this machine's wall time."""
         return self._clock.time_ms()
+
+    async def send(self, command: Command) -> Receipt:
+        """Have a command carried out by the daemon."""
+        return await send(self.commands, command, self.read_only)
 
     async def open(self) -> None:
         """Ask for the views. Raises :class:`Unavailable` if no daemon answers."""

@@ -16,8 +16,10 @@ from functools import partial
 from pathlib import Path
 
 from headway.clock import SYSTEM_CLOCK, Clock
+from headway.errors import Conflict
 from headway.events.event import Event
 from headway.events.views import RunView
+from headway_console.commands import Command, Receipt
 from headway_console.source import Item, Link
 from headway_console.sources.playhead import Playhead
 from headway_console.sources.recording import RecordingIndex
@@ -82,6 +84,10 @@ class ReplaySource:
     def now_ms(self) -> int:
         """Return the recorded time: never past an event that is not shown yet, nor past the last one."""
         return self._index.first_ms + self.position_ms if self._index else 0
+
+    async def send(self, command: Command) -> Receipt:
+        """Refuse: :class:`Conflict`."""
+        raise Conflict(self.read_only)
 
     async def open(self) -> None:
         """Read the header and begin to index. Raises :class:`InvalidInput` if it is no recording."""
@@ -160,7 +166,7 @@ class ReplaySource:
         return self._opened.duration_ms
 
     def play(self) -> None:
-        """Go on; from the end, begin anew."""
+        """Resume; from the end, begin anew."""
         if self._at_end:
             self.seek(0)
         self._playhead.place(self.position_ms)

@@ -21,6 +21,7 @@ from headway.events.snapshot import Snapshot
 from headway.events.views import RunView
 from headway.home import Home
 from headway.store import Reader, open_reader
+from headway_console.commands import Command, Receipt, send
 from headway_console.source import Commands, Item, Link
 from headway_console.sources.heartbeat import Heartbeat
 
@@ -103,6 +104,10 @@ class StoreSource:
     def now_ms(self) -> int:
         """Return the wall time."""
         return self._clock.time_ms()
+
+    async def send(self, command: Command) -> Receipt:
+        """Have a command carried out by the daemon."""
+        return await send(self.commands, command, self.read_only)
 
     async def open(self) -> None:
         """Open the store. Raises :class:`NotFound` if there is none, :class:`StoreError` if it cannot be read."""

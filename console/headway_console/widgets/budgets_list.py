@@ -7,6 +7,7 @@ import msgspec
 from headway.events.views import BudgetRow
 from headway_console.glyphs import Shapes
 from headway_console.model import ConsoleModel
+from headway_console.target import Target
 from headway_console.text import amount, clean, duration, fit
 from headway_console.widgets.painted import Line
 from headway_console.widgets.panel import Inspection, Panel, Subject
@@ -108,7 +109,7 @@ class BudgetsList(Panel):
         """Return whether it is past 80 %."""
         return budget_tone(*self._rows[index]) != "succeeded"
 
-    def empty(self, width: int) -> list[Line]:
+    def vacant(self, width: int) -> list[Line]:
         """Say that there are none."""
         return [[("No budgets are set.", "dim")]]
 
@@ -158,5 +159,11 @@ class BudgetsList(Panel):
         """The budget under the cursor."""
         if self.cursor >= len(self._rows):
             return None
-        row, _ = self._rows[self.cursor]
-        return Subject("budget", row.job_id, msgspec.to_builtins(row), f"headway jobs show {row.job_id}")
+        row, dimension = self._rows[self.cursor]
+        target = Target("budget", row.job_id, row.job_id, dimension)
+        return Subject(target, msgspec.to_builtins(row), f"headway jobs show {row.job_id}")
+
+    def target(self) -> Target | None:
+        """The budget under the cursor."""
+        key = self._key()
+        return Target("budget", key[0], key[0], key[1]) if key is not None else None

@@ -10,6 +10,7 @@ from headway.plan.results import ActionStatus
 from headway_console.filters import ACTION_FIELDS, Filter
 from headway_console.glyphs import Look, Shapes, bar
 from headway_console.model import ConsoleModel
+from headway_console.target import Target
 from headway_console.text import ago, clean, count, duration
 from headway_console.widgets.action_row import action_details, action_line, look_of
 from headway_console.widgets.painted import Line
@@ -172,7 +173,7 @@ class DagList(Panel):
 
     # -- painting ------------------------------------------------------------------------------------------------
 
-    def empty(self, width: int) -> list[Line]:
+    def vacant(self, width: int) -> list[Line]:
         """Say why there is nothing."""
         job = self.model.job
         if job is None:
@@ -256,9 +257,19 @@ class DagList(Panel):
             return None
         level, action = selected
         command = f"headway jobs show {run.job.job_id}"
-        if action is not None:
-            return Subject("action", action.id, msgspec.to_builtins(action), command)
-        return Subject("level", f"{run.job.job_id}@L{level.index}", msgspec.to_builtins(level), command)
+        return Subject(_target(run, level, action), msgspec.to_builtins(level if action is None else action), command)
+
+    def target(self) -> Target | None:
+        """The action or level under the cursor."""
+        selected, run = self.selected(), self._run
+        return _target(run, *selected) if selected is not None and run is not None else None
+
+
+def _target(run: RunView, level: LevelView, action: ActionView | None) -> Target:
+    job_id = run.job.job_id
+    if action is not None:
+        return Target("action", action.id, job_id, action.tool or action.type)
+    return Target("level", f"{job_id}@L{level.index}", job_id, f"level {level.index}")
 
 
 class LevelList(DagList):

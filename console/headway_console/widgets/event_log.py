@@ -16,6 +16,7 @@ from headway.events.event import Event
 from headway_console.filters import EVENT_FIELDS, Filter
 from headway_console.model import ConsoleModel
 from headway_console.summary import is_error, summary, tone
+from headway_console.target import Target
 from headway_console.text import clean, clock_time, count, fit, json_lines
 from headway_console.widgets.painted import Line
 from headway_console.widgets.panel import Inspection, Panel, Subject
@@ -127,8 +128,8 @@ class EventLog(Panel):
             self.set_following(False)
         super().move_to(index, tell=tell)
 
-    def action_cursor_bottom(self) -> None:
-        """The last row, and follow."""
+    def bottom(self) -> None:
+        """Go to the last row, and follow."""
         self.set_following(True)
         self.post_message(self.Moved(self))
 
@@ -186,7 +187,7 @@ class EventLog(Panel):
 
     # -- painting ------------------------------------------------------------------------------------------------
 
-    def empty(self, width: int) -> list[Line]:
+    def vacant(self, width: int) -> list[Line]:
         """Say why there is nothing."""
         if self._filter is not None:
             return [[("Scanning." if self.scanning else "No event passes the filter; esc clears it.", "dim")]]
@@ -243,7 +244,16 @@ class EventLog(Panel):
             return None
         job = f" --job {event.job_id}" if event.job_id else ""
         command = f"headway events{job} --after {max(0, event.seq - 1)} --limit 1 --json"
-        return Subject("event", str(event.seq), msgspec.to_builtins(event), command)
+        return Subject(_target(event), msgspec.to_builtins(event), command)
+
+    def target(self) -> Target | None:
+        """The event under the cursor; none while the newest is followed, since nobody has selected that."""
+        event = None if self.following else self.event_at(self.cursor)
+        return _target(event) if event is not None else None
+
+
+def _target(event: Event) -> Target:
+    return Target("event", str(event.seq), event.job_id, event.kind)
 
 
 def index_key(event: Event) -> object:

@@ -9,6 +9,7 @@ from headway.events.views import JobRow
 from headway_console.filters import JOB_FIELDS, Filter
 from headway_console.glyphs import bar, job_look
 from headway_console.model import ConsoleModel
+from headway_console.target import Target, job_target
 from headway_console.text import clean, count, duration, fit, moment
 from headway_console.widgets.painted import Line
 from headway_console.widgets.panel import Inspection, Panel, Subject
@@ -68,7 +69,7 @@ class JobsList(Panel):
         job = self._rows[index]
         return job.status in ("failed", "paused") or bool(job.waiting_for)
 
-    def empty(self, width: int) -> list[Line]:
+    def vacant(self, width: int) -> list[Line]:
         """Say how to get a job."""
         if self._all:
             return [[("No job passes the filter; esc clears it.", "dim")]]
@@ -82,7 +83,7 @@ class JobsList(Panel):
         rail = shapes.rail if job.job_id == self.model.current_id else " "
         line: Line = [(rail, "accent"), (shapes.look(look) + " ", look.tone)]
         if width >= 60:
-            line += [(fit(look.word, 10), look.tone)]
+            line += [(fit(look.word, 11), look.tone)]
         taken = (job.finished_ms or now) - job.started_ms if job.started_ms else None
         line += [(fit(clean(job.job_id), 13, shapes.more), "")]
         wide = width >= 100
@@ -115,7 +116,9 @@ class JobsList(Panel):
         if job.error:
             lines.append([("error     ", "dim"), (clean(job.error), "failed")])
         if job.cancel_reason:
-            lines.append([("cancelled ", "dim"), (clean(job.cancel_reason), "cancelled")])
+            asked = "" if job.finished else "asked for: "
+            name = "cancelled " if job.finished else "cancel    "
+            lines.append([(name, "dim"), (asked + clean(job.cancel_reason), "cancelled")])
         if job.waiting_for:
             lines.append([("waits for ", "dim"), (clean(job.waiting_for), "waiting")])
         counts = ", ".join(
@@ -150,4 +153,9 @@ class JobsList(Panel):
         job = self.selected()
         if job is None:
             return None
-        return Subject("job", job.job_id, msgspec.to_builtins(job), f"headway jobs show {job.job_id}")
+        return Subject(job_target(job), msgspec.to_builtins(job), f"headway jobs show {job.job_id}")
+
+    def target(self) -> Target | None:
+        """The job under the cursor."""
+        job = self.selected()
+        return job_target(job) if job is not None else None

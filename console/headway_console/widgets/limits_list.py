@@ -7,6 +7,7 @@ import msgspec
 from headway.events.views import BucketView
 from headway_console.glyphs import bar
 from headway_console.model import ConsoleModel
+from headway_console.target import Target
 from headway_console.text import clean, count, duration, fit, number
 from headway_console.widgets.painted import Line
 from headway_console.widgets.panel import Inspection, Panel, Subject
@@ -49,7 +50,7 @@ class LimitsList(Panel):
         """Return whether somebody waits."""
         return self._rows[index].waiters > 0
 
-    def empty(self, width: int) -> list[Line]:
+    def vacant(self, width: int) -> list[Line]:
         """Say where limits come from."""
         return [[("No rate limits are set.", "dim")]]
 
@@ -117,4 +118,8 @@ class LimitsList(Panel):
         if self.cursor >= len(self._rows):
             return None
         bucket = self._rows[self.cursor]
-        return Subject("bucket", bucket.bucket, msgspec.to_builtins(bucket), "headway events --json")
+        return Subject(Target("bucket", bucket.bucket), msgspec.to_builtins(bucket), "headway events --json")
+
+    def target(self) -> Target | None:
+        """The bucket under the cursor."""
+        return Target("bucket", self._rows[self.cursor].bucket) if self.cursor < len(self._rows) else None

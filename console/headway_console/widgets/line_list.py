@@ -12,14 +12,15 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from headway_console.actions import bindings
 from headway_console.widgets.painted import Line, Painted
 
 
 class LineList(Painted, can_focus=True, inherit_bindings=False):
-    """Rows of one line. Subclasses give :meth:`total` and :meth:`row`; call :meth:`sync` when either changed."""
+    """Rows of one line. Subclasses give :meth:`total` and :meth:`row`; call :meth:`sync` when either changed.
 
-    BINDINGS = bindings("list")
+    Keys do not come here: the router has them, and moves the list that has its turn.
+    """
+
     DEFAULT_CSS = """
     LineList { height: 1fr; width: 1fr; }
     """
@@ -33,9 +34,10 @@ class LineList(Painted, can_focus=True, inherit_bindings=False):
     class Moved(Message):
         """The cursor of ``list`` moved, by a key or the mouse."""
 
-        def __init__(self, source: LineList) -> None:
+        def __init__(self, source: LineList, at: float = 0.0) -> None:
             super().__init__()
             self.list = source
+            self.at = at
 
         @property
         def control(self) -> LineList:
@@ -43,7 +45,10 @@ class LineList(Painted, can_focus=True, inherit_bindings=False):
             return self.list
 
     class Opened(Moved):
-        """A row was clicked that the cursor was on already."""
+        """A row was clicked, ``at`` that time, that the cursor was on already."""
+
+    class Touched(Moved):
+        """The list was clicked."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes)
@@ -177,53 +182,39 @@ class LineList(Painted, can_focus=True, inherit_bindings=False):
     def _jump(self, top: int) -> None:
         self.scroll_to(y=top, animate=False, immediate=True, force=True)
 
-    def _move(self, rows: int) -> None:
+    def step(self, rows: int) -> None:
+        """Move by so many rows, up if negative; a list without a cursor scrolls."""
         if self.selectable:
             self.move_to(self.cursor + rows)
         else:
             self._jump(max(0, min(self.scroll_offset.y + rows, self.total() - self.page)))
 
-    def action_cursor_down(self) -> None:
-        """One row down."""
-        self._move(1)
+    def half(self, pages: int) -> None:
+        """Move by half a page, up if negative."""
+        self.step(pages * max(1, self.page // 2))
 
-    def action_cursor_up(self) -> None:
-        """One row up."""
-        self._move(-1)
+    def turn(self, pages: int) -> None:
+        """Move by a page, up if negative."""
+        self.step(pages * max(1, self.page - 1))
 
-    def action_half_down(self) -> None:
-        """Half a page down."""
-        self._move(max(1, self.page // 2))
+    def top(self) -> None:
+        """Go to the first row."""
+        self.step(-self.total())
 
-    def action_half_up(self) -> None:
-        """Half a page up."""
-        self._move(-max(1, self.page // 2))
-
-    def action_page_down(self) -> None:
-        """One page down."""
-        self._move(max(1, self.page - 1))
-
-    def action_page_up(self) -> None:
-        """One page up."""
-        self._move(-max(1, self.page - 1))
-
-    def action_cursor_top(self) -> None:
-        """The first row."""
-        self._move(-self.total())
-
-    def action_cursor_bottom(self) -> None:
-        """The last row."""
-        self._move(self.total())
+    def bottom(self) -> None:
+        """Go to the last row."""
+        self.step(self.total())
 
     def on_click(self, event: Click) -> None:
         """Put the cursor where the mouse is; a second click opens the row."""
+        self.post_message(self.Touched(self, event.time))
         index = event.y + self.scroll_offset.y
         if not self.selectable or index >= self.total():
             return
         again = index == self.cursor
         self.move_to(index)
         if again:
-            self.post_message(self.Opened(self))
+            self.post_message(self.Opened(self, event.time))
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         """Scroll; the cursor stays."""

@@ -38,6 +38,7 @@ class Overview(Container):
 
     def __init__(self, model: ConsoleModel, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
+        self._active = "dag"
         titles = {"dag": "Levels", "limits": "Limits", "budgets": "Budgets", "events": "Events"}
         self.panels: dict[str, Panel] = {
             "dag": LevelList(model, id="overview-levels"),
@@ -54,19 +55,21 @@ class Overview(Container):
 
     @property
     def active(self) -> Panel:
-        """The panel in focus, else the levels."""
-        for panel in self.panels.values():
-            if panel.has_focus:
-                return panel
-        return self.panels["dag"]
+        """The panel that has the keys."""
+        return self.panels[self.active_view]
 
     @property
     def active_view(self) -> str:
-        """The view that belongs to the panel in focus."""
-        return next(view for view, panel in self.panels.items() if panel is self.active)
+        """The view that belongs to the panel that has the keys; the levels while that one is not displayed."""
+        return self._active if self.panels[self._active].display else "dag"
 
-    def focus_next(self, step: int) -> None:
-        """Give the next or previous visible panel the focus."""
+    def activate(self, panel: Panel) -> None:
+        """Give a panel the keys. The focus follows, for the looks."""
+        self._active = next(view for view, shown in self.panels.items() if shown is panel)
+        panel.focus()
+
+    def activate_next(self, step: int) -> None:
+        """Give the next or previous visible panel the keys."""
         shown = [panel for panel in self.panels.values() if panel.display]
         place = shown.index(self.active) if self.active in shown else 0
-        shown[(place + step) % len(shown)].focus()
+        self.activate(shown[(place + step) % len(shown)])

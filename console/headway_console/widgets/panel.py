@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from headway_console.model import ConsoleModel
+from headway_console.target import Target
 from headway_console.widgets.line_list import LineList
 from headway_console.widgets.painted import Line
 
@@ -22,8 +23,7 @@ class Inspection(msgspec.Struct):
 class Subject(msgspec.Struct):
     """The parts of the selected row to copy from the menu: its id, its data, and the command that shows the same."""
 
-    noun: str
-    id: str
+    target: Target
     value: Any
     command: str
 
@@ -67,6 +67,18 @@ class Panel(LineList):
 
     def inspect(self, width: int) -> Inspection | None:
         """Return what the inspector shows of the selected row; None when there is no row."""
+        return None
+
+    def empty(self, width: int) -> list[Line]:
+        """Return what to paint without rows: before something was read nobody knows whether there are any."""
+        return [[("Opening.", "dim")]] if self.model.opening else self.vacant(width)
+
+    def vacant(self, width: int) -> list[Line]:
+        """Return what to paint when there are no rows, and that is known."""
+        return []
+
+    def target(self) -> Target | None:
+        """Return the selected row as a target of acts; None when there is no row."""
         return None
 
     def subject(self) -> Subject | None:

@@ -40,5 +40,5 @@ async def test_a_stop_that_nobody_answers_is_an_error(home: Home, capsys: pytest
 
 @pytest.mark.usefixtures("silent")
 async def test_where_runs_go_on_a_silent_daemon_is_told(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    await after.settle(home, QuitChoice.GO_ON)
+    await after.settle(home, QuitChoice.CONTINUE)
     assert capsys.readouterr().err == "headway: the daemon does not answer now; headway stop ends it when it does\n"

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from textual.pilot import Pilot
+
 from headway.errors import HeadwayError
 from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
@@ -14,7 +16,9 @@ from headway.events.fold import fold_all
 from headway.events.recording import Recording
 from headway.events.views import JobRow, RunView
 from headway_console.app import HeadwayConsole
+from headway_console.commands import Command, Receipt, send
 from headway_console.resources import recordings
+from headway_console.screens.dialog import Dialog
 from headway_console.source import Commands, Item, Link, ReplayControls
 
 
@@ -82,6 +86,7 @@ class FakeSource:
         self.link = Link()
         self.time_ms = 0
         self.asked: list[str] = []
+        self.sent: list[Command] = []
         self.known: dict[str, RunView] = {}
         self.open_error: HeadwayError | None = None
         self.closed = False
@@ -110,6 +115,10 @@ class FakeSource:
         while (item := await self._queue.get()) is not None:
             yield item
 
+    async def send(self, command: Command) -> Receipt:
+        self.sent.append(command)
+        return await send(self.commands, command, self.read_only)
+
     async def run(self, job_id: str) -> RunView | None:
         self.asked.append(job_id)
         return self.known.get(job_id)
@@ -124,11 +133,33 @@ def run_of(events: list[Event], job_id: str) -> RunView:
     return fold_all(RunView(job=JobRow(job_id=job_id)), events)
 
 
-def console_on(source: Any, **options: Any) -> HeadwayConsole:
-    """A console that paints as fast as tests like, and whose messages stay however slow the machine is."""
+def console_on(source: Any, *, quiet_s: float = 0, **options: Any) -> HeadwayConsole:
+    """A console that paints as fast as tests like, and whose messages stay however slow the machine is.
+
+    It need not be quiet before a key confirms: tests that are about that say so.
+    """
     app = HeadwayConsole(source, fps=60, **options)
+    app.router.quiet_s = quiet_s
     app.NOTIFICATION_TIMEOUT = 3600  # type: ignore[misc]
     return app
+
+
+async def press_keys(app: HeadwayConsole, pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys one by one: each after the dialog that the one before opened was seen."""
+    for key in keys:
+        await pilot.press(key)
+        await keys_done(app, pilot)
+
+
+async def keys_done(app: HeadwayConsole, pilot: Pilot[Any]) -> None:
+    """Wait until every key is finished and a dialog that is open has been painted."""
+
+    def done() -> bool:
+        dialog = app.screen
+        return app.router.idle and not (isinstance(dialog, Dialog) and dialog.shown_at == float("inf"))
+
+    while app.is_running and not done():
+        await pilot.pause()
 
 
 def painted(app: HeadwayConsole) -> str:

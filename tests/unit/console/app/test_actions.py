@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from headway_console.actions import ACTIONS, SCOPES, VIEWS, bindings, key_text, keys_markdown
+from headway_console.actions import ACTIONS, BY_ID, SCOPES, VIEWS, key_text, keys_markdown
 from headway_console.app import HeadwayConsole
+from headway_console.commands import COMMANDS
 from headway_console.glyphs import UNICODE
+from headway_console.router import KeyTable
 from headway_console.screens.dialog import ChoiceDialog, Dialog, PromptDialog
 from headway_console.screens.help import HelpScreen, help_lines
 from headway_console.screens.main import MainScreen
@@ -23,28 +25,34 @@ def test_ids_and_keys_are_unique_where_they_meet() -> None:
     assert {act.scope for act in ACTIONS} == set(SCOPES)
 
 
-def test_every_action_has_its_method_and_its_words() -> None:
+def test_every_action_has_its_words_and_what_it_does() -> None:
     for act in ACTIONS:
-        owner = {"list": LineList, "dialog": Dialog, "checkpoints": RestoreDialog}.get(act.scope, MainScreen)
-        assert callable(getattr(owner, f"action_{act.id}", None)), act.id
+        assert callable(act.run), act.id
+        assert callable(act.when), act.id
         assert act.title
         assert act.help.endswith(".")
         assert act.keys
         assert bool(act.bar) == bool(act.short)
         assert act.danger in ("", "stops", "changes")
-        assert not (act.danger and act.replay_ok), "what changes a run cannot work in a recording"
+        assert not act.command or (act.danger and act.command in COMMANDS), act.id
+    assert {act.command for act in ACTIONS if act.command} == set(COMMANDS), "a command that no act leads to"
 
 
 def test_no_binding_is_made_elsewhere() -> None:
-    table = {act.id for act in ACTIONS}
+    """The router has every key: a binding of a widget would never be asked."""
     for owner in (HeadwayConsole, MainScreen, LineList, Dialog, ChoiceDialog, PromptDialog, HelpScreen, RestoreDialog):
-        for _, binding in owner._merge_bindings():
-            assert binding.action in table, (owner, binding.action)
+        assert not list(owner._merge_bindings()), owner
 
 
-def test_bindings_carry_ids_so_that_a_keymap_can_change_them() -> None:
-    made = bindings("global")
-    assert {binding.id for binding in made} == {act.id for act in ACTIONS if act.scope == "global"}
+def test_a_keymap_changes_keys_by_the_id_of_the_act() -> None:
+    table = KeyTable({"cancel": ("ctrl+x", "!"), "kill": ()})
+    assert table.find("ctrl+x", ("run",)) is BY_ID["cancel"]
+    assert table.find("exclamation_mark", ("run",)) is BY_ID["cancel"]
+    assert table.find("x", ("run",)) is None
+    assert table.find("X", ("run",)) is None
+    assert KeyTable().find("x", ("list", "run")) is BY_ID["cancel"]
+    assert KeyTable().find("x", ("list",)) is None
+    assert KeyTable().find("question_mark", ("global",)) is BY_ID["help"]
 
 
 def test_the_views_have_the_digits() -> None:

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from textual.command import CommandList
 from textual.pilot import Pilot
 
 from headway.errors import Conflict, Unavailable
@@ -22,9 +21,8 @@ from headway_console.screens.help import HelpScreen
 from headway_console.screens.main import MainScreen
 from headway_console.screens.restore import CheckpointList, RestoreDialog
 from headway_console.source import Link
-from headway_console.widgets.filter_bar import FilterBar
 from tests.sizes import few
-from tests.unit.console.app.fakes import FakeCommands, FakeSource, console_on, painted, recorded, run_of
+from tests.unit.console.app.fakes import FakeCommands, FakeSource, console_on, painted, press_keys, recorded, run_of
 
 pytestmark = pytest.mark.anyio
 
@@ -38,11 +36,6 @@ RUN = run_of(GOOD[:HALF], JOB)
 SPENT = fold_all(BudgetView(), GOOD[:HALF]).budgets[JOB]
 RUNNING = [action.id for action in RUN.actions if action.status == "executing"]
 WAITING = [action.id for action in RUN.actions if not action.done and action.status != "executing"]
-
-
-def chosen(found: CommandList) -> str:
-    """The command that enter would run."""
-    return str(found.highlighted_option.prompt).lower() if found.highlighted_option is not None else ""
 
 
 @asynccontextmanager
@@ -69,7 +62,7 @@ async def settled(app: HeadwayConsole, pilot: Pilot[QuitChoice], until: Callable
 
 async def press(app: HeadwayConsole, pilot: Pilot[QuitChoice], *keys: str) -> str:
     """Press keys, return what is painted then."""
-    await pilot.press(*keys)
+    await press_keys(app, pilot, *keys)
     await settled(app, pilot, lambda: True)
     return painted(app)
 
@@ -154,18 +147,6 @@ async def test_folding_keeps_failures_in_sight() -> None:
         assert "verify-auth" not in text
         assert "deploy-gateway" in text
         assert "verify-auth" in await press(app, pilot, "z")
-
-
-async def test_a_filter_that_escape_cleared_does_not_come_back() -> None:
-    """Enter reaches the screen by two messages, escape at once: it may overtake."""
-    async with console(GOOD) as (app, pilot, _):
-        await press(app, pilot, "3", "slash", *"parse")
-        assert app.main is not None
-        assert app.main.panel.expression == "parse"
-        await press(app, pilot, "escape")
-        app.main.filter_bar.post_message(FilterBar.Changed("parse", done=True))
-        await press(app, pilot, "j")
-        assert app.main.panel.expression == ""
 
 
 async def test_a_filter_narrows_counts_and_is_cleared_by_escape() -> None:
@@ -279,16 +260,20 @@ async def test_cancel_asks_names_what_stops_and_then_does_it() -> None:
     async with console(GOOD[:HALF], commands=commands) as (app, pilot, _):
         text = await press(app, pilot, "x")
         assert isinstance(app.screen, ChoiceDialog)
-        assert f"{JOB} Yearly report" in text
-        assert f"{len(RUNNING)} running, go on to their end" in text
+        assert f"Yearly report ({JOB})" in text
+        assert f"{len(RUNNING)} running, continue to their end" in text
         assert "parse-apr" in text
         assert f"{len(WAITING)} not started, will be skipped" in text
+        assert f"headway jobs cancel {JOB}" in text
         assert commands.calls == []
         await press(app, pilot, "escape")
+        await press(app, pilot, "x", "enter")  # the default is no
+        await press(app, pilot, "x", "n")
+        assert isinstance(app.screen, MainScreen)
         assert commands.calls == []
-        await press(app, pilot, "x", "enter")
+        await press(app, pilot, "x", "j", "enter")
         assert commands.calls == [("cancel", JOB)]
-        assert "stops as soon as" in toasts(app)
+        assert "is being cancelled" in toasts(app)
 
 
 async def test_kill_is_a_second_key_and_its_default_is_no() -> None:
@@ -341,7 +326,7 @@ def points() -> list[CheckpointInfo]:
     ]
 
 
-async def test_restore_shows_the_list_and_the_diff_then_forks_by_default() -> None:
+async def test_restore_shows_the_list_and_the_diff_then_asks_whether_to_fork() -> None:
     commands = FakeCommands(points=points())
     async with console(GOOD, commands=commands) as (app, pilot, _):
         text = await press(app, pilot, "R")
@@ -352,18 +337,27 @@ async def test_restore_shows_the_list_and_the_diff_then_forks_by_default() -> No
             assert words in text
         await press(app, pilot, "j")
         await settled(app, pilot, lambda: ("diff", f"{JOB}@L0") in commands.calls)
-        await press(app, pilot, "enter")
+        text = await press(app, pilot, "enter")
+        assert isinstance(app.screen, ChoiceDialog)
+        assert f"after level 0 ({JOB}@L0)" in text
+        assert "fork" not in [name for name, _ in commands.calls]
+        await press(app, pilot, "y")
         assert commands.calls[-1] == ("fork", f"{JOB}@L0")
         assert "Forked" in toasts(app)
+        assert isinstance(app.screen, MainScreen)
 
 
-async def test_restoring_in_place_asks_once_more() -> None:
+async def test_restoring_in_place_shows_what_it_overwrites_and_asks() -> None:
     commands = FakeCommands(points=points())
     async with console(GOOD, commands=commands) as (app, pilot, _):
-        await press(app, pilot, "R", "r")
+        await press(app, pilot, "R")
+        await settled(app, pilot, lambda: ("diff", f"{JOB}@L1") in commands.calls)
+        text = await press(app, pilot, "r")
+        for words in (f"after level 1 ({JOB}@L1)", "overwrites the state of runtime", "- gone", "+ back = [1]"):
+            assert words in text
+        await press(app, pilot, "r", "r", "enter")
         assert "restore" not in [name for name, _ in commands.calls]
-        assert "Press r again" in toasts(app)
-        await press(app, pilot, "r")
+        await press(app, pilot, "r", "y")
         assert commands.calls[-1] == ("restore", f"{JOB}@L1")
         assert "1 key changed" in toasts(app)
 
@@ -371,20 +365,24 @@ async def test_restoring_in_place_asks_once_more() -> None:
 async def test_a_checkpoint_can_be_saved_from_the_list_and_a_conflict_is_told() -> None:
     commands = FakeCommands(points=points())
     async with console(GOOD, commands=commands) as (app, pilot, _):
-        text = await press(app, pilot, "R", "s")
-        assert ("save", JOB) in commands.calls
-        assert "ckpt_0123456789ab" in text
+        await press(app, pilot, "R", "s", "enter")
+        assert ("save", JOB) not in commands.calls
+        await press(app, pilot, "s", "y")
+        await settled(app, pilot, lambda: "ckpt_0123456789ab" in painted(app))
+        assert "Saved ckpt_0123456789ab." in toasts(app)
         commands.error = Conflict("a job runs in that scope")
-        await press(app, pilot, "r", "r")
+        await press(app, pilot, "r", "y")
         assert "a job runs in that scope" in toasts(app)
 
 
 async def test_the_cursor_stays_on_its_checkpoint_when_one_is_saved() -> None:
     commands = FakeCommands(points=points())
     async with console(GOOD, commands=commands) as (app, pilot, _):
-        await press(app, pilot, "R", "j", "s")
+        await press(app, pilot, "R")
+        await settled(app, pilot, lambda: len(app.screen.query_one(CheckpointList).checkpoints) == 2)
+        await press(app, pilot, "j", "s", "y")
         await settled(app, pilot, lambda: len(app.screen.query_one(CheckpointList).checkpoints) == 3)
-        await press(app, pilot, "f")
+        await press(app, pilot, "f", "y")
         assert commands.calls[-1] == ("fork", f"{JOB}@L0")
 
 
@@ -405,8 +403,8 @@ async def test_the_diff_that_is_shown_is_that_of_the_checkpoint_that_would_be_fo
         await settled(app, pilot, lambda: "older" in painted(app))
         late.set()
         text = await press(app, pilot, "p")  # a key that does nothing here
-        assert "older" in text
-        assert "newest" not in text
+        assert "+ older" in text
+        assert "+ newest" not in text
 
 
 async def test_copy_offers_id_json_and_command() -> None:
@@ -419,6 +417,8 @@ async def test_copy_offers_id_json_and_command() -> None:
         assert '"archive/2025/jan.pdf"' in app.clipboard
         await press(app, pilot, "c", "c")
         assert app.clipboard == f"headway jobs show {JOB}"
+        assert "does not tell whether it took them" in toasts(app)
+        assert "Copied" not in toasts(app)
 
 
 # -- leaving and the rest ----------------------------------------------------------------------------------------------
@@ -426,23 +426,21 @@ async def test_copy_offers_id_json_and_command() -> None:
 
 @pytest.mark.parametrize(
     ("keys", "choice"),
-    [(("g",), QuitChoice.GO_ON), (("enter",), QuitChoice.GO_ON), (("s",), QuitChoice.STOP), (("escape",), None)],
+    [(("g",), QuitChoice.CONTINUE), (("enter",), None), (("s",), QuitChoice.STOP), (("escape",), None)],
 )
 async def test_leaving_live_runs_asks(keys: tuple[str, ...], choice: QuitChoice | None) -> None:
     async with console(GOOD[:HALF], commands=FakeCommands()) as (app, pilot, source):
         text = await press(app, pilot, "q")
         assert "1 run live" in text
-        await pilot.press(*keys)
-        await pilot.pause()
+        await press_keys(app, pilot, *keys)
         assert app.return_value == choice
     assert source.closed
 
 
 async def test_leaving_without_live_runs_does_not_ask() -> None:
     async with console(GOOD, commands=FakeCommands()) as (app, pilot, _):
-        await pilot.press("q")
-        await pilot.pause()
-        assert app.return_value is QuitChoice.GO_ON
+        await press_keys(app, pilot, "q")
+        assert app.return_value is QuitChoice.CONTINUE
 
 
 async def test_escape_and_ctrl_c_never_quit() -> None:
@@ -464,9 +462,9 @@ async def test_help_opens_and_closes_with_its_own_key() -> None:
 
 async def test_the_palette_runs_actions_and_finds_jobs() -> None:
     async with console(GOOD) as (app, pilot, _):
-        await press(app, pilot, "colon", *"budgets")
-        found = app.screen.query_one(CommandList)
-        await settled(app, pilot, lambda: "budgets" in chosen(found))  # what was listed first is all there is
+        text = await press(app, pilot, "colon", *"budgets")
+        assert "Budgets  (5)" in text
+        assert "Limits  (4)" not in text
         await press(app, pilot, "enter")
         assert app.main is not None
         assert app.main.view == "budgets"

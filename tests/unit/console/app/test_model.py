@@ -80,30 +80,74 @@ def test_a_snapshot_replaces_everything() -> None:
     assert known.jobs == fold_all(JobsView(), events)
 
 
-def test_it_stays_with_a_run_until_that_ends_and_then_takes_the_next_that_runs() -> None:
+def test_following_takes_each_run_that_begins() -> None:
+    known = model()
+    known.feed(job("one", 1))
+    assert (known.current_id, known.pinned) == ("one", False)
+    known.feed(job("two", 3))
+    assert (known.current_id, known.pinned) == ("two", False)
+    known.feed([Event(kinds.JOB_CREATED, {"title": "queued"}, job_id="three", seq=5)])
+    assert known.current_id == "two", "it has not begun"
+
+
+def test_a_run_that_ends_in_sight_stays_whatever_else_runs_or_begins() -> None:
     known = model()
     known.feed(job("one", 1))
     known.feed(job("two", 3))
-    assert known.current_id == "one"
-    known.feed([ended("one", 5)])
-    assert known.current_id == "two"
-    known.feed([ended("two", 6)])
-    assert known.current_id == "two"
+    known.seen()
+    known.feed([ended("two", 5)])
+    assert (known.current_id, known.pinned, known.newer()) == ("two", True, 0)
+    known.feed(job("three", 6))
+    assert (known.current_id, known.pinned, known.newer()) == ("two", True, 1)
+    known.choose(None)
+    assert (known.current_id, known.pinned) == ("three", False)
+
+
+def test_a_run_that_ended_before_it_was_seen_is_not_kept() -> None:
+    known = model()
+    known.feed([*job("one", 1), ended("one", 3), *job("two", 4)])
+    assert (known.current_id, known.pinned) == ("two", False)
+    known.feed([ended("two", 6)])  # nobody has painted it
     known.feed(job("three", 7))
     assert known.current_id == "three"
 
 
-def test_a_choice_holds_whatever_runs() -> None:
+def test_a_run_that_ended_while_the_place_was_lost_stays() -> None:
+    known = model()
+    events = [*job("one", 1), *job("two", 3)]
+    known.feed(events)
+    known.seen()
+    events += [ended("two", 5), *job("three", 6)]
+    known.feed(Snapshot(7, jobs=fold_all(JobsView(), events)))
+    assert (known.current_id, known.pinned) == ("two", True)
+
+
+def test_in_a_recording_the_place_alone_says_what_is_in_sight() -> None:
+    known = ConsoleModel(lambda: 0, keeps_ended=False)
+    known.feed(job("one", 1))
+    known.seen()
+    known.feed([ended("one", 3)])
+    known.feed(job("two", 4))
+    assert known.current_id == "two"
+
+
+def test_a_pinned_run_holds_until_the_operator_leaves_it() -> None:
     known = model()
     known.feed(job("one", 1))
+    known.pin()
     known.feed(job("two", 3))
-    known.choose("two")
-    assert known.current_id == "two"
-    assert known.chosen
-    known.feed([ended("two", 5)])
-    assert known.current_id == "two"
-    known.choose(None)
+    assert (known.current_id, known.pinned, known.newer()) == ("one", True, 1)
+    known.feed([ended("one", 5)])
     assert known.current_id == "one"
+    known.choose(None)
+    assert (known.current_id, known.pinned) == ("two", False)
+
+
+def test_it_is_opening_until_something_is_known() -> None:
+    known = model()
+    assert known.opening
+    known.feed(Snapshot())
+    assert not known.opening
 
 
 def test_live_jobs_are_those_not_finished() -> None:
