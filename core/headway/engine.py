@@ -43,12 +43,13 @@ from headway.plan.parse import as_proposal
 from headway.plan.verify import VerifyReport, verify
 from headway.policy.gates import Gates
 from headway.project import Project, claim, project_at
-from headway.provision import provision, tools_of
+from headway.provision import provision, sandbox_of, tools_of
 from headway.runtime import Runtime
 from headway.state import StateStore
 from headway.store import HomeLock, Store, StoreLog, StoreReader, store_of
 from headway.tools.decorator import entry_of
 from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.tools.sandbox import Sandbox
 from headway.trust.ownership import check_path
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class Engine(Face):
             expect_one_of(on_restart, recovery.ON_RESTART, "on_restart")
         clock_of(clock)
         control = control_files(config, home)
+        sandbox = sandbox_of(config, control)
+        sandbox.check()
         registry = tools_of(config, control)
         for tool in expect_many(tools, "tools"):
             registry.register(tool if isinstance(tool, ToolEntry) else entry_of(tool))
@@ -133,7 +136,7 @@ class Engine(Face):
             opened.push_async_callback(log.close)
             reader = await StoreReader.open(home.db)
             opened.push_async_callback(reader.close)
-            env = _environment(config, log, registry, gates)
+            env = _environment(config, log, registry, gates, sandbox)
             opened.callback(env.threads.close)
             opened.push_async_callback(registry.aclose)
             powers = Powers(env, budget=_budget(config), room=Room(MAX_JOBS), compat=config.runtime.compat)
@@ -429,7 +432,7 @@ def _prepare(home: Home) -> None:
         raise StoreError(f"cannot look at {home}: {error.strerror or error}") from None
 
 
-def _environment(config: Config, log: StoreLog, registry: ToolRegistry, gates: Gates) -> Environment:
+def _environment(config: Config, log: StoreLog, registry: ToolRegistry, gates: Gates, sandbox: Sandbox) -> Environment:
     return Environment(
         log=log,
         registry=registry,
@@ -438,6 +441,7 @@ def _environment(config: Config, log: StoreLog, registry: ToolRegistry, gates: G
         max_concurrency=config.runtime.max_concurrency,
         concurrency=config.runtime.concurrency,
         workspace=config.workspace,
+        sandbox=sandbox,
         gates=gates,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from headway.errors import HeadwayError, InvalidConfig
 from headway.tools.loader import admit_modules, load_name
+from headway.trust.names import GIT
 from headway.trust.ownership import check_path
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from headway.config.model import InferenceConfig, LearningConfig
     from headway.face import Face
     from headway.tools.registry import ToolRegistry
+    from headway.tools.sandbox import Sandbox
     from headway.trust.control import ControlFiles
 
 
@@ -34,6 +36,29 @@ def tools_of(config: Config, control: ControlFiles) -> ToolRegistry:
     register_agent_basics(registry, Workspace(config.workspace, control))
     load_tool_files(config.tools.python, registry, config.tools.path if config.tools.python else ())
     return registry
+
+
+def sandbox_of(config: Config, control: ControlFiles) -> Sandbox:
+    """Return the sandbox of ``[tools]``, in which ``control`` is read-only and the homes are not there.
+
+    Of the project's ``.git`` a sandbox closes what git would run, not all: children may commit. A memory that does not
+    exist yet is for Headway to make.
+    """
+    from headway.tools.sandbox import Sandbox
+
+    tools, memory = config.tools, config.learning.memory
+    closed = [path for path in (*control.files, *control.folders) if path != config.project / GIT]
+    if memory is not None and not memory.exists():
+        closed = [path for path in closed if path != memory]
+    return Sandbox(
+        tools.sandbox,
+        workspace=config.workspace,
+        project=config.project,
+        control=closed,
+        hidden=control.homes,
+        network=tools.sandbox_network,
+        readable=tools.sandbox_readable,
+    )
 
 
 def provision(face: Face, config: Config, opened: AsyncExitStack) -> None:

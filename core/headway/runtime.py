@@ -44,6 +44,7 @@ from headway.policy.gates import Gates
 from headway.state import StateStore
 from headway.tools.executor import Executor
 from headway.tools.registry import ToolRegistry
+from headway.tools.sandbox import Sandbox, SandboxMode
 
 if TYPE_CHECKING:
     from headway.dispatch.protocol import Dispatcher
@@ -73,8 +74,10 @@ class Runtime(Face):
 
     ``dispatcher`` calls the tools, by default in this process. ``workspace`` is the folder that file tools work in.
     ``scope`` names the state in the log: runtimes on one log and one scope share its state. ``principal`` is on whose
-    behalf it runs: policies see it. The log knows a bucket by its tool's name: runtimes on one log whose limited tools
-    have names in common should share a ``limiter``, or the view of the limits shows one bucket for all.
+    behalf it runs: policies see it. ``sandbox`` is for tools that start programs: "auto" runs these in a sandbox and
+    refuses them where there is none, "require" refuses the runtime there, "off" gives them all rights of this user; or
+    a :class:`headway.tools.Sandbox` of one's own. The log knows a bucket by its tool's name: runtimes on one log whose
+    limited tools have names in common should share a ``limiter``, or the view of the limits shows one bucket for all.
     """
 
     def __init__(
@@ -101,7 +104,14 @@ class Runtime(Face):
         scope: str = SCOPE,
         principal: str | None = None,
         compat: Compat | None = None,
+        sandbox: SandboxMode | Sandbox = "auto",
     ) -> None:
+        confined = (
+            sandbox
+            if isinstance(sandbox, Sandbox)
+            else Sandbox(sandbox, workspace=None if workspace is None else path_of(workspace, "workspace"))
+        )
+        confined.check()
         env = Environment(
             log=log,
             registry=registry,
@@ -112,6 +122,7 @@ class Runtime(Face):
             reuse=reuse,
             dispatcher=dispatcher,
             workspace=workspace,
+            sandbox=confined,
             gates=Gates(expect(policies, PolicyEngine, "policies") if policies is not None else None),
         )
         principal = plain(principal, "principal") if principal is not None else None

@@ -70,7 +70,7 @@ async def test_a_kill_ends_a_program_that_heeds_nothing() -> None:
 
 async def test_a_timeout_of_the_action_ends_a_command_and_what_it_started(tmp_path: Path) -> None:
     clock = VirtualClock()
-    runtime = Runtime(clock=clock)
+    runtime = Runtime(clock=clock, sandbox="off")  # the ids of processes are looked at
     register_shell(runtime.registry, Workspace(tmp_path))
     command = {"command": "sleep 600 & echo $! > new; mv new pid; wait"}
     run = asyncio.create_task(runtime.execute({"actions": [call("a", "shell", parameters=command, timeout_ms=300)]}))

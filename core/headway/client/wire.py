@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from headway.events.views import JobRow
+from headway.tools.sandbox import SandboxState
 
 API_PREFIX = "/operator/v1"
 """The prefix of the operator API's routes."""
@@ -22,7 +23,7 @@ class DaemonStatus(msgspec.Struct):
     """A daemon's own account: ``url`` is its A2A endpoint, ``running`` and ``queued`` count jobs.
 
     ``workspace`` is the folder that file tools work in, "" if there is none; ``project`` and ``root`` are the name and
-    the folder of its project.
+    the folder of its project. ``sandbox`` is that of the programs that tools start.
     """
 
     version: str
@@ -38,6 +39,7 @@ class DaemonStatus(msgspec.Struct):
     workspace: str = ""
     project: str = ""
     root: str = ""
+    sandbox: SandboxState | None = None
 
 
 class JobAnswer(msgspec.Struct):

@@ -76,6 +76,15 @@ class ToolsConfig(_Section):
     workspace: FilePath | None = Field(
         default=None, description="The folder that file tools are confined to; none: the folder of this file."
     )
+    sandbox: Literal["auto", "off", "require"] = Field(
+        default="auto",
+        description='The sandbox of tools that start programs. "auto": they run in one, and are refused where none'
+        ' works; "require": without one the daemon does not start; "off": they have all rights of this user.',
+    )
+    sandbox_network: list[Name] = Field(default=[], description="Tools whose programs reach the network.")
+    sandbox_readable: list[FilePath] = Field(
+        default=[], description="Files and folders that programs may read besides the system's and the workspace."
+    )
 
 
 class RateLimitConfig(_Section):

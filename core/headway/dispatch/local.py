@@ -154,7 +154,7 @@ class LocalDispatcher:
     def _open_context(self, call: LocalCall) -> None:
         """Make what the tool is told about its call, and the way back for its progress and chunks."""
         request, clock = call.request, self._clock
-        cancel, state, workspace = request.surroundings
+        cancel, state, workspace, sandbox = request.surroundings
         if request.report is not None:
             call.progress = Progress(clock, partial(request.report, kinds.ACTION_PROGRESS))
             call.chunks = ChunkEvents(clock, partial(request.report, kinds.ACTION_CHUNK))
@@ -168,6 +168,7 @@ class LocalDispatcher:
             deadline=call.started + timeout_s(timeout_ms) if timeout_ms is not None else None,
             state=StateSnapshot(state),
             workspace=workspace,
+            sandbox=sandbox,
             clock=clock,
             progress=call.progress.report if call.progress is not None else None,
             chunks=call.chunks.report if call.chunks is not None else None,

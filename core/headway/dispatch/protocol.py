@@ -25,6 +25,7 @@ from headway.tools.context import NEVER_CANCELLED, CancelView
 
 if TYPE_CHECKING:
     from headway.tools.registry import ToolEntry
+    from headway.tools.sandbox import Sandbox
 
 KILL_GRACE_S = 1.0
 """The time that a cancelled coroutine may take to end before it is left behind."""
@@ -44,6 +45,7 @@ class Surroundings(NamedTuple):
     cancel: CancelView = NEVER_CANCELLED
     state: Mapping[str, Any] = {}
     workspace: Path | None = None
+    sandbox: Sandbox | None = None
 
 
 NO_SURROUNDINGS = Surroundings()

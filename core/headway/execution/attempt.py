@@ -44,7 +44,7 @@ class Attempts:
         self.ended: deque[PendingAction] = deque()
         self._dispatcher = level.env.dispatcher
         self._job_id = level.run_.job_id
-        self._surroundings = Surroundings(level.run_.token, level.state, level.env.workspace)
+        self._surroundings = Surroundings(level.run_.token, level.state, level.env.workspace, level.env.sandbox)
 
     # -- start and end of a call ---------------------------------------------------------------------------------
 

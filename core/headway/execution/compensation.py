@@ -242,7 +242,7 @@ class Compensations:
             job_id=run.job_id,
             action_id=node.id,
             timeout_ms=node.action.timeout_ms or TIMEOUT_MS,
-            surroundings=Surroundings(run.token, self.state, self._env.workspace),
+            surroundings=Surroundings(run.token, self.state, self._env.workspace, self._env.sandbox),
             compensates=True,
         )
         action.move(State.IN_FLIGHT)

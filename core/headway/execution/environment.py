@@ -20,6 +20,7 @@ from headway.numbers import whole_number
 from headway.policy.gates import Gates
 from headway.thread_pool import DaemonThreads
 from headway.tools.registry import ToolRegistry
+from headway.tools.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,8 @@ class Environment:
 
     Tools are called through ``dispatcher``: by default in this process, blocking ones in ``threads``. ``approvals`` is
     asked before each action: by default it approves of all. ``reuse`` is "ttl", or "runtime" for CAR's rule: results of
-    idempotent actions are kept for as long as this environment lives.
+    idempotent actions are kept for as long as this environment lives. Programs that tools start run in ``sandbox``, by
+    default one for ``workspace``.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Environment:
         dispatcher: Dispatcher | None = None,
         approvals: ApprovalPort | None = None,
         reuse: str = "ttl",
+        sandbox: Sandbox | None = None,
     ) -> None:
         expect_one_of(concurrency, ("level", "car"), "concurrency")
         expect_one_of(reuse, ("ttl", "runtime"), "reuse")
@@ -93,6 +96,7 @@ class Environment:
         self.dispatcher: Dispatcher = local if dispatcher is None else dispatcher_of(dispatcher)
         self.concurrency = concurrency
         self.workspace = None if workspace is None else path_of(workspace, "workspace")
+        self.sandbox = sandbox if sandbox is not None else Sandbox(workspace=self.workspace)
         self._second = -1
         self._prefix = ""
 

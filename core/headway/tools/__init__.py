@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from headway.tools.process.shell import register_shell, shell_tool
     from headway.tools.process.subprocess import Restart, SubprocessTool
     from headway.tools.registry import ToolEntry, ToolRegistry
+    from headway.tools.sandbox import Sandbox, SandboxState
 
 _HOME = {
     "ContextualExecutor": "executor",
     "LongRunning": "longrun",
     "Poll": "longrun",
     "Restart": "process.subprocess",
+    "Sandbox": "sandbox",
+    "SandboxState": "sandbox",
     "SubprocessTool": "process.subprocess",
     "ToolContext": "context",
     "ToolEntry": "registry",
@@ -51,6 +54,8 @@ __all__ = [
     "LongRunning",
     "Poll",
     "Restart",
+    "Sandbox",
+    "SandboxState",
     "SubprocessTool",
     "ToolContext",
     "ToolEntry",

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headway.arguments import expect, shown_value
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, one_line
 from headway.jsonvalue import to_json
 from headway.numbers import is_finite
+
+if TYPE_CHECKING:
+    from headway.tools.sandbox import Sandbox
 
 _NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
@@ -67,6 +70,8 @@ class ToolContext:
         :class:`~headway.state.StateSnapshot`). Changes go into ``ToolResult.effects``.
     ``workspace``
         The folder that file tools work in, None if there is none.
+    ``sandbox``
+        The sandbox that programs which the tool starts must run in, None for a call outside of a Runtime or Engine.
     """
 
     __slots__ = (
@@ -79,6 +84,7 @@ class ToolContext:
         "deadline",
         "idempotency_key",
         "job_id",
+        "sandbox",
         "state",
         "workspace",
     )
@@ -94,6 +100,7 @@ class ToolContext:
         deadline: float | None = None,
         state: Mapping[str, Any] = _NO_STATE,
         workspace: Path | None = None,
+        sandbox: Sandbox | None = None,
         clock: Clock = SYSTEM_CLOCK,
         progress: ProgressSink | None = None,
         chunks: ChunkSink | None = None,
@@ -106,6 +113,7 @@ class ToolContext:
         self.deadline = deadline
         self.state = state
         self.workspace = workspace
+        self.sandbox = sandbox
         self.clock = clock
         self._progress = progress
         self._chunks = chunks

@@ -170,6 +170,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "scope": "mine",
         "principal": "me",
         "compat": "car",
+        "sandbox": "auto",
     },
     "Runtime.with_shared": {
         "state": New(lambda _: StateStore()),

@@ -83,6 +83,8 @@ ELSEWHERE = frozenset(
         "Provider",
         "Removal",
         "RuleSet",
+        "Sandbox",
+        "SandboxState",
         "SimulatedAction",
         "StoreLog",
         "Usage",
@@ -101,6 +103,7 @@ UNTRIED: dict[str, str] = {
     "ToolContext.progress": "a sink of the runtime's",
     "ToolContext.chunks": "a sink of the runtime's",
     "ToolContext.cancel": "a view of the runtime's token",
+    "ToolContext.sandbox": "the runtime's",
 }
 """Arguments that the table leaves out, and why."""
 

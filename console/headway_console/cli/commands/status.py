@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from headway_console.cli.options import Place, json_option, pass_place, place_options
+
+if TYPE_CHECKING:
+    from headway.tools.sandbox import SandboxState
+
+
+def _sandbox(state: SandboxState | None) -> str:
+    if state is None:
+        return "-"
+    if state.working:
+        return f"{state.mode}: bubblewrap {state.version} ({state.program})"
+    return f"warning: {state.mode}: {state.reason}"
 
 
 @click.command("status")
@@ -34,5 +47,6 @@ def command(place: Place, as_json: bool) -> None:
         say(f"  jobs       {status.running} running, {status.queued} queued")
         say(f"  events     {status.last_seq}")
         say(f"  tools      {', '.join(status.tools) or '-'}")
+        say(f"  sandbox    {_sandbox(status.sandbox)}")
 
     loop.run(main())

@@ -21,6 +21,8 @@ from signal import SIGKILL, SIGTERM, Signals
 
 from headway.clock import Clock, TimerHandle
 from headway.errors import ToolError, one_line
+from headway.tools.process.inside import Inside
+from headway.tools.process.launch import Launch
 
 TERM_GRACE_S = 0.5
 """The time that a group has to end after TERM; then it gets KILL."""
@@ -33,25 +35,38 @@ _MOST_READS = 64  # when the child has ended: what it wrote is in the pipe, a gr
 
 
 class Group:
-    """A child and its process group, until the child is reaped: from then on the number may be somebody else's."""
+    """A child and its process group, until the child is reaped: from then on the number may be somebody else's.
 
-    def __init__(self, pid: int) -> None:
+    A child in a sandbox is bubblewrap: its end is the end of all that is in it. ``status`` is the pipe on which it
+    tells of the sandbox's first process.
+    """
+
+    def __init__(self, pid: int, status: int | None = None) -> None:
         self.pid = pid
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self._reaped = False
+        self._inside = Inside(status) if status is not None else None
 
     def signal(self, number: Signals) -> None:
-        """Send a signal to all of the group, if it is there."""
+        """Send a signal to all of the group, if it is there; TERM to what a sandbox runs, if there is one."""
         with self._lock:
+            if self._inside is not None and number == SIGTERM and not self._reaped:
+                if self._inside.terminate():
+                    return
+                number = SIGKILL  # it has not begun
             self._signal(number)
 
     def wait(self) -> int | None:
         """Block until the child has ended; return its status if the system cannot tell that without reaping it."""
+        if self._inside is not None:
+            self._inside.read()
         with suppress(ChildProcessError):  # somebody else reaped it
             if not hasattr(os, "waitid"):
                 return os.waitpid(self.pid, 0)[1]
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        if self._inside is not None:
+            self._inside.wait(LOST_S)
         return None
 
     def reap(self, status: int | None = None) -> int | None:
@@ -77,7 +92,8 @@ class ChildProcess:
 
     ``on_data(name, bytes)`` gets what it writes to "stdout" and "stderr", ``on_eof(name)`` is told when it closes one
     of them or no longer reads "stdin", ``on_exit(code)`` is called once, last: the exit code, negative for a signal,
-    None if it is not known. Raises ``ToolError`` with one line if the program cannot be started.
+    None if it is not known. ``launch`` says how to start it where a sandbox does; ``command`` alone names it then.
+    Raises ``ToolError`` with one line if the program cannot be started.
     """
 
     def __init__(
@@ -91,7 +107,9 @@ class ChildProcess:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         stdin: bool = False,
+        launch: Launch | None = None,
     ) -> None:
+        launch = launch if launch is not None else Launch(list(command), cwd, env or {})
         self._clock = clock
         self._on_data = on_data
         self._on_exit = on_exit
@@ -103,7 +121,7 @@ class ChildProcess:
         self._writing = False
         self.stopping = False
         self.code: int | None = None  # once it has ended, if it is known
-        self._group, self._pipes = _spawn(command, cwd, env or {}, stdin=stdin)
+        self._group, self._pipes = _spawn(launch, command[0], stdin=stdin)
         self._finalizer = weakref.finalize(self, _abandon, self._group, self._pipes)
         try:
             _thread.start_new_thread(_watch, (self._group, self._loop, weakref.ref(self)))
@@ -229,13 +247,13 @@ class ChildProcess:
         self._on_exit(code)
 
 
-def _spawn(
-    command: Sequence[str], cwd: Path | None, env: Mapping[str, str], *, stdin: bool
-) -> tuple[Group, dict[str, int]]:
+def _spawn(launch: Launch, program: str, *, stdin: bool) -> tuple[Group, dict[str, int]]:
     """Start the child; return its group and our ends of its pipes."""
     ours: dict[str, int] = {}
     theirs: dict[str, int] = {}
+    status: int | None = None
     try:
+        command, inherited, status = launch.open()
         if stdin:
             theirs["stdin"], ours["stdin"] = os.pipe()
         for name in ("stdout", "stderr"):
@@ -245,22 +263,26 @@ def _spawn(
             stdin=theirs.get("stdin", subprocess.DEVNULL),
             stdout=theirs["stdout"],
             stderr=theirs["stderr"],
-            cwd=cwd,
-            env=dict(env),
+            cwd=launch.cwd,
+            env=dict(launch.env),
             start_new_session=True,
+            pass_fds=inherited,
         )
         child.returncode = 0  # from here on the child is ours to reap: Popen must neither do so nor warn
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         _close_all(ours)
+        if status is not None:
+            os.close(status)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        if cwd is not None and isinstance(error, OSError) and error.filename == cwd:
+        if launch.cwd is not None and isinstance(error, OSError) and error.filename == launch.cwd:
             reason = f"its folder: {reason}"
-        raise ToolError(f"'{one_line(command[0], 200)}' cannot be started: {one_line(reason, 200)}") from None
+        raise ToolError(f"'{one_line(program, 200)}' cannot be started: {one_line(reason, 200)}") from None
     finally:
         _close_all(theirs)
+        launch.close()
     for descriptor in ours.values():
         os.set_blocking(descriptor, False)
-    return Group(child.pid), ours
+    return Group(child.pid, status), ours
 
 
 def _watch(group: Group, loop: asyncio.AbstractEventLoop, child: weakref.ref[ChildProcess]) -> None:

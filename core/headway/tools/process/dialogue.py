@@ -14,6 +14,7 @@ from headway.errors import HeadwayError, InvalidInput, ToolError, ToolTimeout, o
 from headway.tools.context import ToolContext
 from headway.tools.process import rpc
 from headway.tools.process.child import ChildProcess
+from headway.tools.process.launch import Launch
 
 CANCEL_GRACE_S = 0.25
 """The time that a child has to answer after ``$/cancel``; then it is ended."""
@@ -68,6 +69,7 @@ class Dialogue:
         max_bytes: int,
         on_stderr: Callable[[bytes], object],
         on_end: Callable[[Dialogue], object],
+        launch: Launch | None = None,
     ) -> None:
         self._name = name
         self._clock = clock
@@ -93,7 +95,9 @@ class Dialogue:
             cwd=cwd,
             env=env,
             stdin=True,
+            launch=launch,
         )
+        self.launch = launch
 
     @property
     def in_flight(self) -> int:
@@ -238,6 +242,8 @@ class Dialogue:
             self.failed = bool(self._calls) or code != 0
         calls, self._calls = self._calls, {}
         self._on_end(self)
+        if self.launch is not None:
+            self.launch.leave()
         for call in calls.values():
             call.end(None, ToolError(f"the process of tool '{self._name}' {self.why} before it answered"))
 

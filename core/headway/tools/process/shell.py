@@ -1,24 +1,28 @@
 """``shell``: commands in the workspace. It is registered only where somebody asks for it, by :func:`register_shell`.
 
-A command can do whatever its user can: the workspace is where it starts, not where it must stay. ``allow`` keeps honest
-plans to the programs they need; it is no sandbox, for most programs can start others.
+A command of a plan runs in the sandbox of its Runtime or Engine. Without one (``off``, or a call outside of them) it
+can do whatever its user can: the workspace is where it starts, not where it must stay. ``allow`` keeps honest plans to
+the programs they need; it is no sandbox, for most programs can start others.
 """
 
 from __future__ import annotations
 
 import codecs
+import os
 import shlex
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from headway.arguments import expect
+from headway.arguments import expect, expect_many, path_of
 from headway.errors import ToolError, ToolTimeout, one_line
 from headway.numbers import positive_seconds, whole_number
 from headway.tools.context import ToolContext
 from headway.tools.decorator import entry_of, tool
 from headway.tools.process.child import ChildProcess
 from headway.tools.process.command import environment, passes, texts_of
+from headway.tools.process.launch import Launch
+from headway.tools.sandbox import Child
 
 if TYPE_CHECKING:
     from headway.tools.files.workspace import Workspace
@@ -81,6 +85,8 @@ def shell_tool(
     max_output_bytes: int = MAX_OUTPUT,
     env: Sequence[str] = (),
     permission: Permission = "allow",
+    network: bool = False,
+    readable: Sequence[str | os.PathLike[str]] = (),
 ) -> ToolEntry:
     """Return the tool that runs a command in the workspace's folder.
 
@@ -88,7 +94,8 @@ def shell_tool(
     quotes honoured, and its first word must be one of ``allow``. It sees PATH, HOME, LANG and what ``env`` names, and
     reads nothing. After ``timeout_s`` seconds, and when the call is cancelled, its whole process group is ended by TERM
     and KILL; so is what it leaves running when it ends. Of stdout and stderr ``max_output_bytes`` each are kept, the
-    beginning and the end.
+    beginning and the end. In a sandbox it reaches the network only with ``network``, and sees beside the system's
+    programs and the workspace what ``readable`` names.
 
     Raises ``InvalidInput`` for options that make no sense.
     """
@@ -99,6 +106,8 @@ def shell_tool(
     timeout = positive_seconds(timeout_s, "timeout_s")
     most = whole_number(max_output_bytes, "max_output_bytes", 1)
     variables = environment(env)
+    networked = expect(network, bool, "network")
+    shown = [path_of(path, "readable") for path in expect_many(readable, "readable")]
     which = "" if programs is None else f" Only {', '.join(sorted(programs))}; no pipes, no redirection."
 
     @tool(
@@ -110,26 +119,36 @@ def shell_tool(
     )
     async def shell(command: Annotated[str, "The command line."], *, ctx: ToolContext) -> dict[str, Any]:
         words = _words(command, programs)
-        outputs = {"stdout": Capped(most), "stderr": Capped(most)}
-        decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in outputs}
-
-        def on_data(name: str, data: bytes) -> None:
-            outputs[name].add(data)
-            text = decoders[name].decode(data)
-            if text:
-                ctx.emit_chunk(text)
-
-        child = ChildProcess(words, clock=ctx.clock, on_data=on_data, cwd=workspace.root, env=variables)
-        await _ended(child, ctx, timeout)
-        return {
-            "exit_code": child.code,
-            **{name: output.text() for name, output in outputs.items()},
-            "truncated": any(output.truncated for output in outputs.values()),
-        }
+        launch = Launch(words, workspace.root, variables)
+        if ctx.sandbox is not None:
+            child = Child("shell", words, workspace.root, variables, network=networked, readable=shown)
+            launch = await ctx.sandbox.confine(child)
+        async with launch:
+            return await _run(words, launch, ctx, timeout, most)
 
     entry = entry_of(shell, source="builtin")
     entry.check = partial(_refused, programs)
     return entry
+
+
+async def _run(words: list[str], launch: Launch, context: ToolContext, timeout: float, most: int) -> dict[str, Any]:
+    """Run a command to its end, showing what it writes; return what it came to."""
+    outputs = {"stdout": Capped(most), "stderr": Capped(most)}
+    decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in outputs}
+
+    def on_data(name: str, data: bytes) -> None:
+        outputs[name].add(data)
+        text = decoders[name].decode(data)
+        if text:
+            context.emit_chunk(text)
+
+    child = ChildProcess(words, clock=context.clock, on_data=on_data, launch=launch)
+    await _ended(child, context, timeout)
+    return {
+        "exit_code": child.code,
+        **{name: output.text() for name, output in outputs.items()},
+        "truncated": any(output.truncated for output in outputs.values()),
+    }
 
 
 async def _ended(child: ChildProcess, context: ToolContext, timeout: float) -> None:

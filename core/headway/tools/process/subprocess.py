@@ -15,19 +15,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headway.arguments import path_of, plain
+from headway.arguments import expect, expect_many, path_of, plain
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import InvalidInput, ToolError, one_line
 from headway.numbers import positive_seconds, whole_number
 from headway.tools.context import ToolContext
 from headway.tools.process.command import environment, words_of
 from headway.tools.process.dialogue import Dialogue
+from headway.tools.sandbox import Child
 from headway.tools.schema import ToolSchema, schema_of
 from headway.tools.stream import CONTEXT
 
 if TYPE_CHECKING:
     from headway.tools.estimate import Estimate
+    from headway.tools.process.launch import Launch
     from headway.tools.registry import Permission, ToolEntry
+    from headway.tools.sandbox import Sandbox
 
 MAX_STDERR = 64 * 2**10
 """The bytes of a child's stderr that are kept, the last of it."""
@@ -75,6 +78,10 @@ class SubprocessTool:
     answer longer than ``max_output_bytes`` does. A process that crashes fails its calls and is started again as
     ``restart`` says, never with None. ``method`` is what it is asked, the tool's name without one.
 
+    A call of a plan runs in the sandbox of its Runtime or Engine: the process sees the system's programs, the Python
+    that Headway runs on, the files that ``command`` names and what ``readable`` adds. It may change the workspace if
+    ``writes_files``, and reaches the network if ``network``.
+
     A cancelled call tells the process so; one that does not heed it is ended, with its whole process group, by TERM
     and KILL. For one event loop at a time. Raises ``InvalidInput`` for options that make no sense.
     """
@@ -96,6 +103,8 @@ class SubprocessTool:
         category: str = "subprocess",
         writes_files: bool = True,
         estimate: Estimate | None = None,
+        network: bool = False,
+        readable: Sequence[str | os.PathLike[str]] = (),
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.schema = _schema(name, description, schema)
@@ -113,8 +122,11 @@ class SubprocessTool:
             "writes_files": writes_files,
             "estimate": estimate,
         }
+        self._network = expect(network, bool, "network")
+        self._readable = [path_of(path, "readable") for path in expect_many(readable, "readable")]
         self._clock = clock_of(clock)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting = asyncio.Lock()
         self._dialogue: Dialogue | None = None
         self._closings = 0
         self._parted: Dialogue | None = None  # the process that was last ended with the tool
@@ -158,10 +170,12 @@ class SubprocessTool:
     async def call(self, /, **params: Any) -> Any:
         """Ask the process once and return its result. Raises ``ToolError`` in one line for whatever goes wrong."""
         context = params.pop(CONTEXT, None)
-        dialogue = await self._ready()
-        return await dialogue.ask(
-            self._method, params, context if context is not None else ToolContext(), self._timeout
-        )
+        context = context if context is not None else ToolContext()
+        dialogue = await self._ready(context.sandbox)
+        answer = await dialogue.ask(self._method, params, context, self._timeout)
+        if dialogue.launch is not None and dialogue.launch.confined is not None:
+            await dialogue.launch.confined.check()
+        return answer
 
     async def aclose(self) -> None:
         """End the process; calls in flight fail. Returns when it is gone; a later call starts it anew."""
@@ -176,7 +190,7 @@ class SubprocessTool:
             dialogue.stop("was ended with its tool")
             await dialogue.child.wait()
 
-    async def _ready(self) -> Dialogue:
+    async def _ready(self, sandbox: Sandbox | None) -> Dialogue:
         """Return the process, started if need be, once the one before it is gone and its backoff is over."""
         self._enter()
         closings = self._closings
@@ -193,7 +207,7 @@ class SubprocessTool:
             elif (wait := self._not_before - self._clock.now()) > 0:
                 await self._clock.sleep(wait)
             else:
-                self._start()
+                await self._start(sandbox, closings)
 
     def _enter(self) -> None:
         """Belong to the running loop. A process that was left to a loop that is closed is killed."""
@@ -204,9 +218,41 @@ class SubprocessTool:
             raise ToolError(f"tool '{self.name}' is in use on another event loop")
         if self._dialogue is not None:
             self._dialogue.child.abandon()
-        self._dialogue, self._loop = None, loop
+        self._dialogue, self._loop, self._starting = None, loop, asyncio.Lock()
 
-    def _start(self) -> None:
+    async def _start(self, sandbox: Sandbox | None, closings: int) -> None:
+        """Start the process, unless another call has done so meanwhile, or the tool was closed."""
+        async with self._starting:
+            if self._dialogue is not None or self._closed_since(closings):
+                return
+            launch = None
+            if sandbox is not None:
+                launch = await sandbox.confine(self._child())
+            begun = False
+            try:
+                if not self._closed_since(closings):
+                    self._begin(launch)
+                    begun = True
+            finally:
+                if launch is not None and not begun:
+                    launch.leave()
+
+    def _child(self) -> Child:
+        return Child(
+            self.name,
+            self._command,
+            self._cwd,
+            self._env,
+            writes=self._traits["writes_files"],
+            network=self._network,
+            readable=self._readable,
+            own=True,
+        )
+
+    def _closed_since(self, closings: int) -> bool:
+        return self._closings != closings
+
+    def _begin(self, launch: Launch | None) -> None:
         self._dialogue = Dialogue(
             self.name,
             self._command,
@@ -216,6 +262,7 @@ class SubprocessTool:
             max_bytes=self._max,
             on_stderr=self._note,
             on_end=self._ended,
+            launch=launch,
         )
         self._starts += 1
 

@@ -1,0 +1,139 @@
+"""A survey of a workspace: the control files in it, by their names, at any depth.
+
+A sandbox surveys the workspace before a program runs, to make read-only what is there, and afterwards, to find what was
+not there before. A folder that has not changed is not read again: its time of change, which no program can set, tells.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headway.errors import ToolError
+from headway.trust.names import ANYWHERE, GIT, fold
+
+MAX_FOLDERS = 500_000
+"""The most folders of a workspace that are surveyed."""
+
+GIT_NAMES = frozenset({"config", "config.worktree", "hooks", "commondir", "modules"})
+"""The names in a ``.git`` folder through which git runs programs.
+
+A folder that has a ``HEAD`` and what belongs to it is one under any name.
+"""
+
+SETTLED_NS = 1_000_000_000
+"""The age from which on a folder's time of change is told apart from a later one."""
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(slots=True)
+class _Folder:
+    changed: int
+    children: list[str] = field(default_factory=list)
+    control: list[str] = field(default_factory=list)
+    git: list[str] = field(default_factory=list)
+
+
+class Survey:
+    """The survey of one folder, remembered from one :meth:`look` to the next. May be used from any thread."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._known: dict[str, _Folder] = {}
+        self._lock = threading.Lock()
+
+    def look(self) -> set[str]:
+        """Return the paths of all control files below the root, as texts; links are not followed.
+
+        A ``.git`` folder itself is none, :data:`GIT_NAMES` in it are. Raises ``ToolError`` for a workspace of more than
+        :data:`MAX_FOLDERS` folders.
+        """
+        with self._lock:
+            before, self._known = self._known, {}
+            found: set[str] = set()
+            waiting = [(str(self.root), False)]
+            while waiting:
+                path, git = waiting.pop()
+                folder = self._folder(path, before.get(path), git)
+                if folder is None:
+                    continue
+                found.update(f"{path}/{name}" for name in folder.control)
+                waiting.extend((f"{path}/{name}", False) for name in folder.children)
+                waiting.extend((f"{path}/{name}", True) for name in folder.git)
+                if len(self._known) > MAX_FOLDERS:
+                    raise ToolError(f"the workspace has more than {MAX_FOLDERS:,} folders: choose a smaller one")
+            return found
+
+    def _folder(self, path: str, known: _Folder | None, git: bool) -> _Folder | None:
+        try:
+            changed = os.lstat(path).st_ctime_ns
+            if known is None or known.changed != changed:
+                known = _Folder(changed)
+                _read(known, path, git)
+                if time.time_ns() - changed < SETTLED_NS:
+                    known.changed = -1
+        except OSError:  # gone, or not for us to read: the child, who is who we are, cannot either
+            return None
+        self._known[path] = known
+        return known
+
+
+def _read(folder: _Folder, path: str, git: bool) -> None:
+    with os.scandir(path) as entries:
+        names: dict[str, str] = {}
+        for entry in entries:
+            name = names[entry.name] = fold(entry.name)
+            if not git:
+                _sort(folder, entry, name)
+    folds = set(names.values())
+    if git:
+        folder.control = [name for name in names if names[name] in GIT_NAMES]
+    elif "head" in folds and ("commondir" in folds or {"objects", "refs"} <= folds):
+        folder.control += [name for name in names if names[name] in GIT_NAMES or names[name] == "head"]
+
+
+def _sort(folder: _Folder, entry: os.DirEntry[str], name: str) -> None:
+    is_folder = entry.is_dir(follow_symlinks=False)
+    if name not in ANYWHERE:
+        if is_folder:
+            folder.children.append(entry.name)
+    elif name == GIT and is_folder:
+        folder.git.append(entry.name)
+    else:
+        folder.control.append(entry.name)
+
+
+def set_aside(root: Path, path: str) -> str | None:
+    """Rename ``path`` below ``root`` so that nothing finds it under its name; return the new name, None if it is gone.
+
+    Folders on the way are opened one by one and never through a link, so a program that still runs cannot send this
+    anywhere else.
+    """
+    *folders, name = Path(path).relative_to(root).parts
+    descriptor = os.open(root, _FOLDER)
+    try:
+        for folder in folders:
+            try:
+                inner = os.open(folder, _FOLDER, dir_fd=descriptor)
+            except OSError:
+                return None
+            os.close(descriptor)
+            descriptor = inner
+        for number in range(1, 1000):
+            new = f"{name}.refused-{number}"
+            with suppress(FileNotFoundError):
+                os.stat(new, dir_fd=descriptor, follow_symlinks=False)
+                continue
+            try:
+                os.rename(name, new, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+            except FileNotFoundError:
+                return None
+            return new
+    finally:
+        os.close(descriptor)
+    raise ToolError(f"too many files beside '{name}' were refused: remove them")
