@@ -7,6 +7,7 @@ tools are meant to write to.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from headway.config.find import FILE_NAME
+from headway.config.load import load_config
 from headway.config.model import NAMED, Config
+from headway.errors import HeadwayError
 from headway.home import Home
 from headway.trust.control import ControlFiles
 from headway.trust.names import GIT, POLICIES
+from headway.trust.projects import TrustedProjects
 
 OPEN = ("tools.workspace",)
 """Settings that name a path which tools may write to."""
@@ -27,13 +31,35 @@ WHOLE = ("tools.path", "learning.trajectories")
 
 
 def control_files(config: Config, home: Home | None = None) -> ControlFiles:
-    """Return what no plan may touch under ``config``; the home in which it is used is hidden too."""
-    files = [config.project / FILE_NAME, *([config.file] if config.file is not None else [])]
-    folders = [config.project / POLICIES, config.project / GIT]
-    for key, path in named_paths(config):
-        (folders if key in WHOLE else files).append(path)
+    """Return what no plan may touch under ``config``; the home in which it is used is hidden too.
+
+    The code of other trusted projects in the workspace would be run as readily as this project's: what governs them
+    is closed as well.
+    """
+    files: list[Path] = []
+    folders: list[Path] = []
+    for one in (config, *_trusted_in(config.workspace, config.project)):
+        files += [one.project / FILE_NAME, *([one.file] if one.file is not None else [])]
+        folders += [one.project / POLICIES, one.project / GIT]
+        for key, path in named_paths(one):
+            (folders if key in WHOLE else files).append(path)
     homes = () if home is None else (home.path, *(() if home.socket.parent == home.path else (home.socket.parent,)))
     return ControlFiles(files, folders, homes)
+
+
+def _trusted_in(workspace: Path, project: Path) -> Iterator[Config]:
+    """Yield the configurations of the other trusted projects that reach into ``workspace``."""
+    try:
+        trusted = TrustedProjects().all()
+    except (HeadwayError, OSError):  # nobody's code is loaded by such a list
+        return
+    root, own = Path(os.path.realpath(workspace)), Path(os.path.realpath(project))
+    for other in trusted:
+        if other.path != own and (other.path.is_relative_to(root) or root.is_relative_to(other.path)):
+            try:
+                yield load_config(other.path, file=other.path / FILE_NAME, env={}, trusted=False)
+            except (HeadwayError, OSError):  # what cannot be loaded is not run either
+                continue
 
 
 def named_paths(config: BaseModel, prefix: str = "") -> Iterator[tuple[str, Path]]:

@@ -11,10 +11,11 @@ folders around it, so that another case, a link, a hard link or a folder mounted
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ from headway.errors import ControlFile, HeadwayError, one_line
 from headway.home import data_folder, named_home, runtime_folder
 from headway.trust.names import ANYWHERE, GIT, fold, folded
 from headway.trust.projects import trust_folder
-from headway.trust.trail import trail
+from headway.trust.trail import look, passed, trail
 
 Identity = tuple[int, int]
 Parts = tuple[str, ...]
@@ -32,8 +33,10 @@ Change = Literal["make", "write", "move"]
 SPARED = "workspace"
 """The one folder in a home that is no part of it: the demo works there."""
 
-MAX_FOLDERS = 5_000
-"""Folders below a closed one whose identity is looked at."""
+_OWN_FILE = "it is another name of one of Headway's own files"
+
+MAX_BELOW = 20_000
+"""Folders and files below closed folders whose identity is looked at."""
 
 _LIVE: weakref.WeakSet[ControlFiles] = weakref.WeakSet()
 _LIVE_LOCK = threading.Lock()
@@ -111,14 +114,11 @@ def own_folders() -> tuple[Path, ...]:
 
 def _closed(controls: Iterable[ControlFiles]) -> Closed:
     controls = list(controls)
-    closed = Closed()
-    for path in dict.fromkeys(path for control in controls for path in control.files):
-        closed.close_file(path)
-    for path in dict.fromkeys(path for control in controls for path in control.folders):
-        closed.close_folder(path)
-    for path in dict.fromkeys((*own_folders(), *(path for control in controls for path in control.homes))):
-        closed.hide(path)
-    return closed
+    return Closed(
+        [path for control in controls for path in control.files],
+        [path for control in controls for path in control.folders],
+        [*own_folders(), *(path for control in controls for path in control.homes)],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,71 +134,81 @@ class Place:
     found: os.stat_result | None = None
 
 
-@dataclass(slots=True)
 class Closed:
-    """What is closed and hidden at one moment, ready to be compared."""
+    """What is closed and hidden at one moment, ready to be compared.
 
-    files: set[Parts] = field(default_factory=set)
-    trees: set[Parts] = field(default_factory=set)
-    above: set[Parts] = field(default_factory=set)
-    hidden: set[Parts] = field(default_factory=set)
-    spared: set[Parts] = field(default_factory=set)
-    file_ids: set[Identity] = field(default_factory=set)
-    tree_ids: set[Identity] = field(default_factory=set)
-    hidden_ids: set[Identity] = field(default_factory=set)
-    entries: set[tuple[Identity, str]] = field(default_factory=set)
-    above_ids: set[Identity] = field(default_factory=set)
-    _homes: list[Path] = field(default_factory=list)
-    _inside: set[Identity] | None = None
+    The links and identities of what is hidden are looked at when this is made, those of the rest when a change is
+    asked for: most operations only read.
+    """
 
-    def close_file(self, path: Path) -> None:
-        """Close a file, the links that lead to it, and each folder on the way against being moved."""
-        if path.is_dir():  # a folder that is there under the name of a file holds what it is read from
-            self.close_folder(path)
-            return
+    def __init__(self, files: Iterable[Path], folders: Iterable[Path], homes: Iterable[Path]) -> None:
+        self._to_close = (dict.fromkeys(files), dict.fromkeys(folders))
+        self._homes = list(dict.fromkeys(homes))
+        self._seen: dict[str, os.stat_result | None] = {}
+        self._files: set[Parts] = set()
+        self._trees: dict[Parts, Path] = {}
+        self._above: set[Parts] = set()
+        self._hidden: set[Parts] = set()
+        self._file_ids: set[Identity] = set()
+        self._tree_ids: set[Identity] = set()
+        self._hidden_ids: set[Identity] = set()
+        self._above_ids: set[Identity] = set()
+        self._entries: set[tuple[Identity, str]] = set()
+        self._in_homes: set[Identity] | None = None
+        self._in_trees: set[Identity] | None = None
+        self._complete = False
+        for path in self._homes:
+            real, identity = self._pass(path)
+            self._hidden.add(real)
+            self._hidden_ids.update([identity] if identity is not None else [])
+
+    def _look(self, place: str) -> os.stat_result | None:
+        if place not in self._seen:
+            self._seen[place] = look(place)
+        return self._seen[place]
+
+    def _close(self) -> None:
+        """Look at what is closed for changes."""
+        files, folders = self._to_close
+        for path in files:
+            if os.path.isdir(path):  # noqa: PTH112 - quiet where nothing may be looked at; a folder under the name of a file holds what it is read from
+                self._close_folder(path)
+                continue
+            real, identity = self._pass(path)
+            self._files.add(real)
+            self._file_ids.update([identity] if identity is not None else [])
+        for path in folders:
+            self._close_folder(path)
+        self._complete = True
+
+    def _close_folder(self, path: Path) -> None:
         real, identity = self._pass(path)
-        self.files.add(real)
+        self._trees[real] = path
         if identity is not None:
-            self.file_ids.add(identity)
-
-    def close_folder(self, path: Path) -> None:
-        """Close a folder with all that it holds."""
-        real, identity = self._pass(path)
-        self.trees.add(real)
-        if identity is not None:
-            self.tree_ids.add(identity)
-            self.tree_ids.update(_folders_below(path))
-
-    def hide(self, path: Path) -> None:
-        """Hide a folder with all that it holds."""
-        real, identity = self._pass(path)
-        self.hidden.add(real)
-        self.spared.add((*real, SPARED))
-        self._homes.append(path)
-        if identity is not None:
-            self.hidden_ids.add(identity)
+            self._tree_ids.add(identity)
+            self._tree_ids.update(found for found, is_folder in _below(path) if is_folder)
 
     def _pass(self, path: Path) -> tuple[Parts, Identity | None]:
         """Note what is on the way to ``path``; return its real path, folded, and its identity."""
-        identities: dict[Path, Identity] = {}
-        end = Path("/")
-        last = None
+        end, parent, last = "/", None, None
+        ways: list[tuple[str, Identity | None]] = []
         try:
-            for step in trail(path):
-                end, last = step.path, step.identity
-                if step.is_link:
-                    self.files.add(folded(step.path.parts))
-                if step.identity is not None:
-                    identities[step.path] = step.identity
-                parent = identities.get(step.path.parent)
-                if parent is not None:
-                    self.entries.add((parent, fold(step.path.name)))
-                self.above.add(folded(step.path.parts))
+            for end, status in passed(path, self._look):
+                last = None if status is None else (status.st_dev, status.st_ino)
+                parts = _parts(end)
+                if status is not None and stat.S_ISLNK(status.st_mode):
+                    self._files.add(parts)
+                folder = self._look(end.rpartition("/")[0] or "/")
+                if folder is not None:
+                    parent = (folder.st_dev, folder.st_ino)
+                    self._entries.add((parent, parts[-1]))
+                self._above.add(parts)
+                ways.append((end, last))
         except (OSError, HeadwayError):  # not to be looked at: its path as it is written stays closed
-            end, last = Path(os.path.abspath(path)), None  # noqa: PTH100 - keeps links
-            self.above.update(folded(parent.parts) for parent in end.parents)
-        self.above_ids.update(found for place, found in identities.items() if place != end)
-        return folded(end.parts), last
+            end, last = os.path.abspath(path), None  # noqa: PTH100 - keeps links
+            self._above.update(_parts(str(above)) for above in Path(end).parents)
+        self._above_ids.update(found for place, found in ways if found is not None and place != end)
+        return _parts(end), last
 
     # -- questions -----------------------------------------------------------------------------------------------
 
@@ -209,64 +219,73 @@ class Closed:
         hidden = self._hides(path, place.folders)
         if hidden:
             return hidden
-        named = next((name for name in names if name in ANYWHERE), None)
-        if named is None and GIT in path:
-            named = GIT
+        named = next((name for name in names if name in ANYWHERE), GIT if GIT in path else None)
         if named is not None:
             return f"'{named}' and what it holds are control files"
-        if any(path[:length] in self.trees for length in range(1, len(path) + 1)):
+        if not self._complete:
+            self._close()
+        if any(path[:length] in self._trees for length in range(1, len(path) + 1)):
             return "it is in a folder that [tools] path or another setting closes"
-        if not self.tree_ids.isdisjoint(place.folders):
+        if not self._tree_ids.isdisjoint(place.folders):
             return "it is in a folder that [tools] path or another setting closes"
-        if path in self.files:
+        if path in self._files:
             return "headway.toml names it"
-        if change != "make" and path in self.above:
+        if change != "make" and path in self._above:
             return "a control file lies beneath it"
         return self._refused_entry(place, names, change)
 
     def _refused_entry(self, place: Place, names: Parts, change: Change) -> str | None:
         """Return why the name in its folder, or what it leads to, is closed, whatever path led there."""
         parents = place.folders[-1:] if len(place.folders) == len(names) else ()
-        if change != "make" and any((parent, names[-1]) in self.entries for parent in parents):
+        if change != "make" and any((parent, names[-1]) in self._entries for parent in parents):
             return "it is a control file, or one lies beneath it"
-        if place.found is not None:
-            identity = (place.found.st_dev, place.found.st_ino)
-            if identity in self.file_ids or identity in self.tree_ids:
-                return "it is another name of a control file"
-            if identity in self.hidden_ids or identity in self._inside_homes():
-                return "it is another name of one of Headway's own files"
-            if change == "move" and identity in self.above_ids:
-                return "a control file lies beneath it"
-        return None
+        if place.found is None:
+            return None
+        identity = (place.found.st_dev, place.found.st_ino)
+        if identity in self._file_ids or identity in self._tree_ids:
+            return "it is another name of a control file"
+        if place.found.st_nlink > 1 and identity in self._inside_trees():
+            return "it is another name of a control file"
+        if change == "move" and identity in self._above_ids:
+            return "a control file lies beneath it"
+        return None if identity not in self._hidden_ids else _OWN_FILE
 
     def hides(self, root: Parts, parts: Parts, folders: Sequence[Identity]) -> str | None:
         """Return why a tool may not even look at ``parts`` below ``root``; None if it may."""
         return self._hides((*folded(root), *folded(parts)), folders)
 
     def hides_file(self, status: os.stat_result) -> str | None:
-        """Return why an opened file may not be read: it is one of a home's, under another name; None if it may."""
-        if (status.st_dev, status.st_ino) in self._inside_homes():
-            return "it is another name of one of Headway's own files"
-        return None
+        """Return why a file may not be touched: it is one of a home's, under another name; None if it may."""
+        return _OWN_FILE if (status.st_dev, status.st_ino) in self._inside_homes() else None
 
     def _hides(self, path: Parts, folders: Sequence[Identity]) -> str | None:
-        within = [length for length in range(1, len(path) + 1) if path[:length] in self.hidden]
-        spared = [length for length in range(1, len(path) + 1) if path[:length] in self.spared]
-        if (within and max(within) > max(spared, default=0)) or not self.hidden_ids.isdisjoint(folders):
+        home = max((n for n in range(1, len(path) + 1) if path[:n] in self._hidden), default=0)
+        # The demo works in a folder of its home that is no part of it.
+        spared = len(path) > home and path[home] == SPARED
+        if (home and not spared) or not self._hidden_ids.isdisjoint(folders):
             return "it is one of Headway's own folders"
         return None
 
     def _inside_homes(self) -> set[Identity]:
-        if self._inside is None:
-            self._inside = set()
+        if self._in_homes is None:
+            self._in_homes = set()
             for home in self._homes:
                 try:
                     device = home.stat().st_dev
                     with os.scandir(home) as entries:
-                        self._inside.update((device, entry.inode()) for entry in entries if entry.name != SPARED)
+                        self._in_homes.update((device, entry.inode()) for entry in entries if entry.name != SPARED)
                 except OSError:
                     continue
-        return self._inside
+        return self._in_homes
+
+    def _inside_trees(self) -> set[Identity]:
+        if self._in_trees is None:
+            self._in_trees = {found for tree in self._trees.values() for found, folder in _below(tree) if not folder}
+        return self._in_trees
+
+
+def _parts(path: str) -> Parts:
+    return ("/", *(fold(part) for part in path.split("/") if part))
 
 
 def refuse(path: str, reason: str | None) -> None:
@@ -275,18 +294,24 @@ def refuse(path: str, reason: str | None) -> None:
         raise ControlFile(f"'{one_line(path, 300)}' may not be touched by a plan: {reason}")
 
 
-def _folders_below(folder: Path) -> set[Identity]:
-    """Return the identities of the folders below one, the first :data:`MAX_FOLDERS` of them."""
-    found: set[Identity] = set()
+def _below(folder: Path) -> Iterator[tuple[Identity, bool]]:
+    """Yield what is below a folder, the first :data:`MAX_BELOW` of it: the identity, and whether it is a folder."""
+    left = MAX_BELOW
     todo = [folder]
-    while todo and len(found) < MAX_FOLDERS:
+    while todo:
         try:
-            with os.scandir(todo.pop()) as entries:
+            here = todo.pop()
+            device = here.stat().st_dev  # that of what lies in it, save for what is mounted there
+            with os.scandir(here) as entries:
                 for entry in entries:
+                    left -= 1
+                    if left < 0:
+                        return
                     if entry.is_dir(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
-                        found.add((status.st_dev, status.st_ino))
+                        yield (status.st_dev, status.st_ino), True
                         todo.append(Path(entry.path))
+                    else:
+                        yield (device, entry.inode()), False
         except OSError:
             continue
-    return found

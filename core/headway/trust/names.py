@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 POLICIES = "policies"
 CONFIGURATION = "headway.toml"
@@ -20,6 +21,7 @@ _IGNORED = dict.fromkeys(
 )
 
 
+@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
     """Return ``name`` as it is compared: two names that some file system takes for one give the same text.
 

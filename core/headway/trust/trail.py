@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from headway.errors import UnsafeFile, one_line
+
+Look = Callable[[str], os.stat_result | None]
 
 MAX_LINKS = 40
 """Links followed on one trail, as in Linux."""
@@ -43,33 +45,41 @@ def trail(path: Path | str) -> Iterator[Step]:
     What lies beyond a missing part is yielded as missing. Raises :class:`UnsafeFile` for more than 40 links and
     ``OSError`` for what the system does not let us look at.
     """
-    here = Path("/")
-    todo = deque(part for part in Path(os.path.abspath(path)).parts[1:])  # noqa: PTH100 - keeps links as they are
+    for place, status in passed(path, look):
+        yield Step(Path(place), status)
+
+
+def passed(path: Path | str, look: Look) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Yield what :func:`trail` does as plain texts; ``look`` gives the status of each, so that it may remember them."""
+    here = ""
+    todo = deque(os.path.abspath(path).split("/")[1:])  # noqa: PTH100 - keeps links as they are
     links = 0
-    yield Step(here, here.lstat())
+    yield "/", look("/")
     while todo:
         part = todo.popleft()
         if part in ("", "."):
             continue
         if part == "..":
-            here = here.parent
+            here = here.rpartition("/")[0]
             continue
-        step = Step(here / part, _status(here / part))
-        yield step
-        if not step.is_link:
-            here = step.path
+        place = f"{here}/{part}"
+        status = look(place)
+        yield place, status
+        if status is None or not stat.S_ISLNK(status.st_mode):
+            here = place
             continue
         links += 1
         if links > MAX_LINKS:
             raise UnsafeFile(f"{one_line(str(path), 300)}: goes through more than {MAX_LINKS} links")
-        target = os.readlink(step.path)  # noqa: PTH115 - a Path would lose what ".." means behind a link
+        target = os.readlink(place)  # noqa: PTH115 - a Path would lose what ".." means behind a link
         if target.startswith("/"):
-            here = Path("/")
+            here = ""
         todo.extendleft(reversed(target.split("/")))
 
 
-def _status(path: Path) -> os.stat_result | None:
+def look(place: str) -> os.stat_result | None:
+    """Return the status of a place, of a link its own; None if nothing is there."""
     try:
-        return path.lstat()
+        return os.lstat(place)
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -47,6 +47,8 @@ class Guard:
             with suppress(OSError):
                 found = os.stat(parts[-1], dir_fd=folders[-1], follow_symlinks=False)
         refuse(self._path, self._closed.refusal(Place(place.root, place.parts, place.folders, found), change))
+        if found is not None:
+            self.read(found)
         if any(is_git_folder(folder) for folder in folders):
             refuse(self._path, "it is in a git directory")
         if found is None and is_git_folder(folders[-1], parts[len(folders) - 1]):

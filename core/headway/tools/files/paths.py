@@ -223,7 +223,9 @@ class _Walk:
         return not stat.S_ISLNK(mode) and not stat.S_ISDIR(mode)
 
     def _make(self, part: str) -> None:
-        self.guard.change(self.open, (*self.names, part), "make")
+        # What is not there is no link: the rest means what it says, and nothing is made for a path that is refused.
+        rest = () if ".." in self.todo else tuple(self.todo)
+        self.guard.change(self.open, (*self.names, part, *rest), "write" if rest else "make")
         with suppress(FileExistsError):  # somebody else made it, as whatever it is: looked at again
             os.mkdir(part, dir_fd=self.open[-1])
         self._again(part)
