@@ -106,8 +106,9 @@ class Course:
         return await self._work(self._replanned)
 
     async def _without_turn(self) -> ProposalResult:
-        if self._begin is not None:
-            raise Conflict("cancelled before its turn came")
+        job_id = self.jobs[0].job_id
+        if self._begin is not None and await self.supervisor.history.known(job_id):
+            raise Conflict(f"job '{job_id}' was to resume, and was cancelled before its turn came: it may resume later")
         return await self._work(lambda plan: self._once(plan, in_turn=False))
 
     async def _work(self, execute: Callable[[ActionProposal], Awaitable[ProposalResult]]) -> ProposalResult:

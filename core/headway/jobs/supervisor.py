@@ -295,6 +295,8 @@ class Supervisor:
         (job.token.kill if kill else job.token.cancel)(reason, by)
         if job.run is None:
             await job.done.wait()
+            if not (await self.store.job(job_id)).finished:
+                raise Conflict(f"job '{job_id}' was to resume and does not any more; it has no end in the log")
             return "forced"
         await self.log.flush()
         return "requested"
