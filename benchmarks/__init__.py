@@ -1,1 +1,1 @@
-"""What Headway costs, measured: ``make bench``. CPU time, because wall time is the machine's affair as much as ours."""
+"""The cost of Headway, measured: ``make bench``. CPU time: wall time is as much the machine's affair."""

@@ -28,9 +28,9 @@ FIRST = ("executor", "verify", "store", "engine", "prune", "start")
 """The benchmarks that come first: the time may not be enough for all."""
 
 LIMIT_S = 340.0
-"""How long everything may take."""
+"""The time that everything may take."""
 GRACE_S = 8.0
-"""How long a benchmark whose time is over may take for the row that it has begun."""
+"""The time that a benchmark whose time is over may take for the row that it has begun."""
 SILENCE_S = 5.0
 """After so many seconds without a row, what is being measured is told."""
 

@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 
 
 class Bar(NamedTuple):
-    """What a figure is to reach: at most ``limit``, or at least, in the figure's own unit."""
+    """The mark that a figure is to reach: at most ``limit``, or at least, in the figure's own unit."""
 
     limit: float
     at_least: bool = False
 
     def met(self, value: float) -> bool:
-        """Whether ``value`` reaches it."""
+        """Return whether ``value`` reaches it."""
         return value >= self.limit if self.at_least else value <= self.limit
 
 
 class Rival(NamedTuple):
-    """What a peer got in the same run, in the figure's unit; ``value`` is None if it got nothing: ``why`` says why."""
+    """A peer's value in the same run, in the figure's unit; ``value`` is None if it got nothing: ``why`` says why."""
 
     name: str
     value: float | None = None

@@ -24,10 +24,10 @@ ENVIRONMENTS = ROOT / ".venv-peers"
 START_S = 60.0
 ANSWER_S = 60.0
 BREATH_S = 0.3
-"""How long the next round waits after one that does not count."""
+"""The time that the next round waits after one that does not count."""
 
 peers_wanted = True
-"""Whether peers that need an environment of their own are measured."""
+"""True if peers that need an environment of their own are measured."""
 
 
 class Peer(NamedTuple):

@@ -19,11 +19,11 @@ SLOWED = 1.25
 FEWEST = 3
 """If no round counts, so many do: those of the best pace."""
 TRIES = 3
-"""How many rounds are made, at most, for each that is to count."""
+"""The most rounds that are made for each that is to count."""
 
 
 CASE_S = 5.0
-"""How long the rounds of one case may take, in seconds of wall time."""
+"""The most seconds of wall time that the rounds of one case may take."""
 
 
 class Round(NamedTuple):
@@ -55,7 +55,7 @@ def sync(folder: str, count: int = 30) -> float:
 
 
 class Pace:
-    """What is known of the machine in this run."""
+    """The pace of the machine, as far as this run knows it."""
 
     def __init__(self) -> None:
         self.best = min(loop() for _ in range(20))
@@ -72,7 +72,7 @@ class Pace:
         self._until = min(self._end, time.monotonic() + seconds)
 
     def slowed(self, rounds: Sequence[Round], wanted: int) -> bool:
-        """Whether too few of the rounds that were wanted count."""
+        """Return whether too few of the rounds that were wanted count."""
         return len(self.steady(rounds)) < min(wanted, FEWEST)
 
     def steady(self, rounds: Sequence[Round]) -> list[float]:
@@ -141,7 +141,7 @@ class Pace:
         return await self.measure_async(pair, rounds)
 
     def enough(self, made: Sequence[Round], wanted: int) -> bool:
-        """Whether so many of the rounds count, too many were made, or the time of the case is over."""
+        """Return whether so many of the rounds count, too many were made, or the time of the case is over."""
         if made and time.monotonic() >= self._until:
             return True
         return len(made) >= TRIES * wanted or len(self.steady(made)) >= wanted

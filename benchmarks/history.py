@@ -188,7 +188,7 @@ class _Chunks:
         self._until = time.monotonic() + CASE_S
 
     def more(self) -> bool:
-        """Whether another chunk is needed."""
+        """Return whether another chunk is needed."""
         enough = len(self._made) * self.size >= TRIES * self._wanted or time.monotonic() >= self._until
         return not self._made or not (enough or sum(map(len, self._counted())) >= self._wanted)
 

@@ -31,7 +31,7 @@ BAR_PRODUCERS = 20
 DISK_SLOWED = 2.0
 """A round during which the disk took this many times its best does not count."""
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-"""Where Linux keeps files in memory: what is left is the program's own cost."""
+"""The folder whose files Linux keeps in memory: what is left is the program's own cost."""
 CASES = ((1, 200, 1), (20, 500, 20), (20, 500, 1), (200, 100, 200))
 """Producers, events of each, jobs they share."""
 
@@ -142,7 +142,7 @@ class _Rounds:
         self._made.append((disk, {name: PACE.note(Round(value, pace)) for name, value in values.items()}))
 
     def enough(self) -> bool:
-        """Whether no more rounds are needed."""
+        """Return whether no more rounds are needed."""
         return PACE.enough([values["rate"] for _, values in self._made], ROUNDS) or len(self._steady()) >= ROUNDS
 
     def median(self, name: str) -> float:
@@ -159,7 +159,7 @@ class _Rounds:
         return PACE.median([Round(a.value / b.value, max(a.pace, b.pace)) for a, b in pairs])
 
     def slowed(self) -> bool:
-        """Whether the machine did not keep its pace."""
+        """Return whether the machine did not keep its pace."""
         return PACE.slowed([values["rate"] for values in self._steady()], ROUNDS)
 
     def _steady(self) -> list[dict[str, Round]]:

@@ -1,4 +1,4 @@
-"""What every test shares: the sets of tests, the async backend, hypothesis profiles, plain colours, a home."""
+"""Shared by all tests: the sets of tests, the async backend, hypothesis profiles, plain colours, a home."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="headway-config-")
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
 
 EXAMPLES = 100
-"""How many examples hypothesis draws for a test that does not say it, in the long set."""
+"""The number of examples that hypothesis draws for a test that does not say it, in the long set."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

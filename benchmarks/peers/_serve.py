@@ -1,4 +1,4 @@
-"""How a lane answers: a line with a case and its numbers on stdin, a line of JSON on stdout. Standard library alone.
+"""The answers of a lane: a line with a case and its numbers on stdin, a line of JSON on stdout. Standard library alone.
 
 A lane is a process that stays, so that rounds of several lanes can take turns. It imports and warms up before it says
 hello; what it answers is measured inside it, by its own clocks.

@@ -86,7 +86,7 @@ class BodyBudget:
 
 
 class Held:
-    """What one request holds of the budget, until :meth:`release`."""
+    """The share of the budget that one request holds, until :meth:`release`."""
 
     def __init__(self, budget: BodyBudget) -> None:
         self._budget = budget

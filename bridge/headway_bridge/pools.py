@@ -28,7 +28,7 @@ _WANTED_FILES = 8192
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """What connections may cost. Times are in seconds.
+    """The cost that connections may have. Times are in seconds.
 
     ``head`` is how long a request's head may take, ``idle`` how long a connection may wait for a further request,
     ``unread`` how long an answer may lie unread. ``strangers``, ``per_peer`` and ``connections`` are the most

@@ -1,4 +1,4 @@
-"""What a person sees: the screen of a terminal, kept by pyte from the bytes that a command writes."""
+"""The screen as a person sees it: that of a terminal, kept by pyte from the bytes that a command writes."""
 
 from __future__ import annotations
 

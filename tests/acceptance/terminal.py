@@ -107,7 +107,7 @@ class Terminal:
 
     @property
     def cursor_hidden(self) -> bool:
-        """Whether the cursor is not to be seen."""
+        """Return whether the cursor is hidden."""
         with self._changed:
             return bool(self._display.cursor.hidden)
 

@@ -35,7 +35,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
-    """What the report must say, counted without Headway."""
+    """Return the words that the report must say, counted without Headway."""
     files = files_of(folder)
     texts = {path: path.read_bytes() for path in files}
     python = [path for path in files if path.suffix == ".py"]

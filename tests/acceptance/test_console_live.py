@@ -108,7 +108,7 @@ def write(name: str, key: str, value: Any, **more: Any) -> dict[str, Any]:
 
 
 def actions_of(headway: Headway, job_id: str) -> dict[str, dict[str, Any]]:
-    """What ``headway jobs show`` knows of a job's actions, by their ids."""
+    """Return what ``headway jobs show`` knows of a job's actions, by their ids."""
     return {action["id"]: action for action in headway.run("jobs", "show", job_id, "--json").json["actions"]}
 
 
@@ -225,7 +225,7 @@ def test_leaving_lets_the_runs_continue(slow: Headway, opened: Open) -> None:
         console.wait_for("Leave the console?", " g  Runs continue")
         console.type("g")
         assert console.end() == 0
-        assert "the daemon goes on" in console.text
+        assert "the daemon keeps running" in console.text
         assert_restored(console)
         status = slow.run("status", "--json").json
         assert status["running"] == 1

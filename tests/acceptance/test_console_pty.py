@@ -138,7 +138,7 @@ def test_a_killed_daemon_is_told_and_found_again(slow: Headway) -> None:
 
 
 def laid_out(text: str) -> bool:
-    """Whether the title is in the first line, the run in sight, and the last line not empty."""
+    """Return whether the title is in the first line, the run in sight, and the last line not empty."""
     lines = text.split("\n")
     return lines[0].startswith(" headway") and "L0" in text and bool(lines[-1])
 

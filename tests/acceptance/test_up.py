@@ -59,7 +59,7 @@ def test_live_runs_go_on_or_stop(slow: Headway) -> None:
                 console.wait_for("Runs go on")
                 console.type("g")
                 assert console.end() == 0
-                assert "the daemon goes on" in console.text
+                assert "the daemon keeps running" in console.text
                 [row] = slow.run("jobs", "ls", "--json").json
                 assert row["status"] == "running"
                 with slow.terminal("up") as again:

@@ -39,7 +39,7 @@ Row = tuple[str, str | None, str | None, int | None]  # kind, job, action, attem
 
 
 class Witness:
-    """What earlier lives left behind, and what must therefore hold of the later ones."""
+    """The remains of earlier lives, and what must therefore hold of the later ones."""
 
     def __init__(self, home: Home, side: Path) -> None:
         self.home = home

@@ -1,4 +1,4 @@
-"""What two faces, several callers and a hasty one must not break: one state, true answers, nobody else's jobs."""
+"""Two faces, several callers and a hasty one together: one state, true answers, nobody else's jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an earlier version left is opened, resumed, forked, restored, shown and played: see ``tests/fixtures/make.py``.
+"""Files of an earlier version are opened, resumed, forked, restored, shown and played: see ``tests/fixtures/make.py``.
 
 Where a file holds what that version said of it, this one must say the same; fields that are new since do not count.
 """

@@ -35,7 +35,7 @@ CUT_OFF = "interrupted: the process ended during the call"
 
 @dataclass
 class World:
-    """What is outside of all processes: how often each name is paid for. Booked is a name once or not at all."""
+    """The world outside of all processes: how often each name is paid for. Booked is a name once or not at all."""
 
     paid: Counter[str] = field(default_factory=Counter)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -238,7 +238,7 @@ class Again:
         return bool(action.get("idempotent")) or action["compensation"]["tool"] == "void"
 
     def _undone(self, result: ProposalResult, world: World) -> None:
-        """What is said to be undone is, and what took effect and was not is not hidden."""
+        """All that is said to be undone is, and what took effect and was not is not hidden."""
         for action in self.plan["actions"]:
             if result[action["id"]].compensated:
                 assert world.paid[action["parameters"]["what"]] == 0

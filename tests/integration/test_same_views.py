@@ -193,7 +193,7 @@ async def follow(subscription: Subscription, folded: Snapshot) -> None:
 
 
 async def read_back(home: Home, live: Snapshot) -> Views:
-    """What a reader of the store says."""
+    """Return the answer of a reader of the store."""
     async with await StoreReader.open(home.db) as reader:
         jobs = await reader.jobs_view()
         return Views(
@@ -205,7 +205,7 @@ async def read_back(home: Home, live: Snapshot) -> Views:
 
 
 async def replayed(path: Path, rng: random.Random) -> Views:
-    """What a replay shows that went back and forth and then to the end."""
+    """Return the picture of a replay that went back and forth and then to the end."""
     source = ReplaySource(path, playing=False)
     await source.open()
     items = source.batches()

@@ -172,7 +172,7 @@ async def test_runs_of_one_runtime_in_new_scopes_go_side_by_side(tmp_path: Path)
 
 
 class Job:
-    """What the model knows of a job."""
+    """A job, as the model knows it."""
 
     def __init__(self, job_id: str, name: str, scope: str, phase: str = "a") -> None:
         self.job_id = job_id

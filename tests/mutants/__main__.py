@@ -29,15 +29,15 @@ SOURCES = Path("core/headway")
 COPIED = ("core", "bridge", "console", "tests", "recordings", "themes", "examples", "docs", "pyproject.toml")
 
 TEST_S = 30
-"""How long one test may take: a mutant may wait for ever."""
+"""The time that one test may take: a mutant may wait for ever."""
 MUTANT_S = 150
-"""How long all tests of one mutant may take; one that takes longer is killed, in both senses."""
+"""The time that all tests of one mutant may take; one that takes longer is killed, in both senses."""
 LIMIT_S = 1800
-"""How long everything may take; mutants that have not had their turn by then count as alive."""
+"""The time that everything may take; mutants that have not had their turn by then count as alive."""
 
 
 class Fate(NamedTuple):
-    """What became of a mutant. ``problem`` says why that is no good; None: a test failed, as one must."""
+    """The end of a mutant. ``problem`` says why that is no good; None: a test failed, as one must."""
 
     mutant: Mutant
     seconds: float

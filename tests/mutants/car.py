@@ -26,9 +26,9 @@ from headway.tools import ToolRegistry
 from tests.unit.test_car_compat import FIELDS, rows
 
 LONGEST_S = 60
-"""How long a test may take without a mutant, on the busiest machine."""
+"""The time that a test may take without a mutant, on the busiest machine."""
 LONGEST_OF_A_MUTANT_S = 5
-"""How long a test may take with one, which may wait for ever: that it waits is as good as a failure."""
+"""The time that a test may take with one, which may wait for ever: that it waits is as good as a failure."""
 
 STRANGERS: dict[str, Callable[[], Any]] = {
     "state": StateStore,
@@ -39,7 +39,7 @@ STRANGERS: dict[str, Callable[[], Any]] = {
     "result_cache": ResultCache,
     "registry": ToolRegistry,
 }
-"""What a field's mutant gives at each access: one of the same kind that the runtime does not use."""
+"""The value that a field's mutant gives at each access: one of the same kind that the runtime does not use."""
 
 
 def nothing_instead_of(original: Any) -> Any:

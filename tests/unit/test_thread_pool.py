@@ -180,7 +180,7 @@ async def test_cancel_of_the_waiting_task_and_timeout_abandon(threads: DaemonThr
 
 
 async def test_cancel_while_the_lock_is_held_does_not_wait(threads: DaemonThreads) -> None:
-    """What a signal handler does that interrupts the pool on its own thread."""
+    """Do as a signal handler does that interrupts the pool on its own thread."""
     gate = Gate()
     call = threads.submit(gate)
     await until(gate.begun.is_set)

@@ -46,7 +46,7 @@ async def settle(home: Home, choice: QuitChoice | None, *, started: int = 0) -> 
         gone = await wait_until_gone(home, status.pid)
         note(f"the daemon has stopped (pid {status.pid})" if gone else f"the daemon (pid {status.pid}) is stopping")
     elif ours or not idle:
-        note(f"the daemon goes on (pid {status.pid}); headway stop ends it")
+        note(f"the daemon keeps running (pid {status.pid}); headway stop ends it")
 
 
 async def _status(home: Home, *, patient: bool) -> DaemonStatus | None:

@@ -37,7 +37,7 @@ a traceback: an error is one line, `headway: error: …`, and an exit code. `HEA
 `--home` and `--config` may stand before or after the command; the nearest wins over `HEADWAY_HOME` and
 `HEADWAY_CONFIG`.
 
-Ctrl-C while a run is followed cancels it: what is in flight goes on to its end, the rest is skipped. A second Ctrl-C
+Ctrl-C while a run is followed cancels it: what is in flight runs to its end, the rest is skipped. A second Ctrl-C
 kills what is in flight, a third ends the command as it stands. SIGTERM and SIGHUP cancel, and kill after 5 seconds. The
 log is durable throughout: the next start closes what was open.
 

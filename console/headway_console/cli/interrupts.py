@@ -75,7 +75,7 @@ class Interrupts:
         """Answer one Ctrl-C."""
         self._presses += 1
         if self._presses == 1:
-            note("cancelling: what is in flight goes on to its end; press Ctrl-C again to kill it")
+            note("cancelling: what is in flight runs to its end; press Ctrl-C again to kill it")
             self._stop("interrupted by the user")
         else:
             note("killing what is in flight")

@@ -10,7 +10,7 @@ LABEL = 10
 """Cells of a label such as ``output``, with its padding."""
 
 _NEAR = 24
-"""How far back from the edge a space is looked for, to break there."""
+"""The distance from the edge within which a space is looked for, to break there."""
 
 
 def wrap(lines: list[Line], width: int, label: int = LABEL) -> list[Line]:

@@ -67,7 +67,7 @@ CALLS |= {
     if owner == "Runtime" and method in SHARED
     for arguments in [RUNTIME_CALLS[f"Runtime.{method}"]]
 }
-"""What both faces have is tried on both."""
+"""Methods that both faces have, tried on both."""
 
 OPEN: dict[str, Any] = {
     "home": New(lambda rig: Home(rig.folder / "home")),

@@ -1,4 +1,4 @@
-"""What the tests of bad input share: how a call with valid arguments is written, and how one of them is exchanged.
+"""Shared by the tests of bad input: how a call with valid arguments is written, and how one of them is exchanged.
 
 A table maps the name of a callable to its arguments. In them :class:`New` stands for a value that is made for each call
 and :class:`Made` for an instance whose own fields are exchanged too, as are the members of lists and dicts.

@@ -1,4 +1,4 @@
-"""What must be the same after a call that was refused."""
+"""Marks that must be the same after a call that was refused."""
 
 from __future__ import annotations
 

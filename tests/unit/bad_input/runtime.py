@@ -355,7 +355,7 @@ LIMITER: dict[str, dict[str, Any]] = {
     "TokenBucket": {"name": "t", "capacity": 2, "interval_s": 1.0, "clock": New(lambda _: VirtualClock())},
     "TokenBucket.wait": {"callback": New(lambda _: print)},
 }
-"""What ``Runtime.rate_limiter`` leads to."""
+"""Objects that ``Runtime.rate_limiter`` leads to."""
 
 MORE: list[tuple[str, dict[str, Any]]] = [
     ("Runtime", {"inference": New(lambda _: ScriptedProvider(default="yes"))}),
@@ -366,7 +366,7 @@ MORE: list[tuple[str, dict[str, Any]]] = [
 ]
 
 CLASSES: dict[str, Any] = {"TokenBucket": TokenBucket, "Workspace": Workspace}
-"""What is reached by way of an exported class."""
+"""Callables that are reached by way of an exported class."""
 
 
 def policies(rig: Any) -> PolicyEngine:

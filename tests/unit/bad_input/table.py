@@ -70,7 +70,7 @@ EXEMPT: dict[str, str] = {
     "Engine.open": "tried by test_an_engine_opens_or_says_why_not",
     "SubprocessTool.call": "what it is sent is tried by test_a_program_is_asked_in_json_or_not_at_all",
 }
-"""What the table leaves out, and why."""
+"""Callables that the table leaves out, and why."""
 
 ELSEWHERE = frozenset(
     {

@@ -1,4 +1,4 @@
-"""What becomes of a daemon when the console on it is left: when none is there, and when one does not answer."""
+"""The fate of a daemon when the console on it is left: when none is there, and when one does not answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands end: exit codes, one line, no traceback, a reader who has gone."""
+"""The ends of commands: exit codes, one line, no traceback, a reader who has gone."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a run looks like on the way and at its end."""
+"""The look of a run on the way and at its end."""
 
 import io
 

@@ -28,7 +28,7 @@ HEAVY = {
 
 
 def loaded_by(code: str) -> set[str]:
-    """What a fresh interpreter has imported after ``code``."""
+    """Return the modules that a fresh interpreter has imported after ``code``."""
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\n{code}\nprint('\\n'.join(sys.modules), file=sys.stderr)"],
         capture_output=True,

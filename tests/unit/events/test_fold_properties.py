@@ -1,4 +1,4 @@
-"""What holds for every stream: snapshots, filters, oracles, and data of any shape."""
+"""Properties of every stream: snapshots, filters, oracles, and data of any shape."""
 
 import random
 from collections.abc import Callable

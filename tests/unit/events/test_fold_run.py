@@ -1,4 +1,4 @@
-"""What each kind of event does to the view of its run."""
+"""The effect of each kind of event to the view of its run."""
 
 from headway.events.event import Event
 from headway.events.fold import clone, fold

@@ -1,4 +1,4 @@
-"""What is taken for a secret, and what is not."""
+"""Names that are taken for secrets, and those that are not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the runtime's tests share: plans in one line, and tools that the test steers."""
+"""Helpers that the runtime's tests share: plans in one line, and tools that the test steers."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Tie(Exception):
 
 @dataclass
 class Course:
-    """How far one action has come. ``key`` stands for equal calls; who ``leads`` makes it for all."""
+    """The progress of one action. ``key`` stands for equal calls; who ``leads`` makes it for all."""
 
     parameters: dict[str, Any] | None = None
     key: str | None = None

@@ -30,7 +30,7 @@ REASON = "enough"
 
 @dataclass
 class World:
-    """What a plan meets; times are microseconds.
+    """The surroundings that a plan meets; times are microseconds.
 
     ``calls``: by the name that a call passes, how long the first, the second … takes and how it ends; the last repeats.
     ``limits``: by tool, the tokens of its bucket and how long one takes to come back.
@@ -54,7 +54,7 @@ class Story:
 
 
 class End(NamedTuple):
-    """What became of one action; ``error`` is None where the model does not say the words."""
+    """The end of one action; ``error`` is None where the model does not say the words."""
 
     status: str
     code: str | None = None
@@ -78,7 +78,7 @@ class History(NamedTuple):
 
 
 class Drawing:
-    """What one drawing of a story keeps in mind. Each story has a bent, so that each thing is frequent in some."""
+    """The memory of one drawing of a story. Each story has a bent, so that each thing is frequent in some."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw

@@ -1,4 +1,4 @@
-"""What tools declare follows the registry, however they come into it and go."""
+"""Declarations of tools follow the registry, however they come into it and go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failure does: abort, skip, retry, dependencies, roll-back."""
+"""The effects of a failure: abort, skip, retry, dependencies, roll-back."""
 
 from __future__ import annotations
 

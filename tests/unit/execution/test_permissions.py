@@ -1,4 +1,4 @@
-"""Who may call what: the permissions of tools, the grant, and compensations under the same rules."""
+"""Permission to call: the permissions of tools, the grant, and compensations under the same rules."""
 
 from __future__ import annotations
 

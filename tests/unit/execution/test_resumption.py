@@ -1,4 +1,4 @@
-"""What the view of a run tells those who go on with it: what was settled, tried, cut off and undone."""
+"""The view of a run as those see it who resume it: what was settled, tried, cut off and undone."""
 
 from __future__ import annotations
 

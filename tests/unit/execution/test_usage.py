@@ -1,4 +1,4 @@
-"""What tools say that their calls used: in results, events, views and sums, whatever becomes of the run."""
+"""Usage that tools report of their calls: in results, events, views and sums, whatever becomes of the run."""
 
 from __future__ import annotations
 

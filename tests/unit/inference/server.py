@@ -24,7 +24,7 @@ class Asked:
 
 @dataclass
 class Reply:
-    """What is sent back; ``raw`` is sent instead of everything else."""
+    """An answer that is sent back; ``raw`` is sent instead of everything else."""
 
     status: int = OK
     body: bytes = b""

@@ -68,7 +68,7 @@ def vectors(*rows: list[float], **more: Any) -> dict[str, Any]:
 
 
 class TestAsking:
-    """What is sent, and what comes of the answer."""
+    """Requests as they are sent, and the results that come of answers."""
 
     async def test_infer(self) -> None:
         prices = {"m": Prices(1_000_000, 2_000_000)}
@@ -470,7 +470,7 @@ class TestKey:
 
 
 class TestSettings:
-    """What the constructor takes."""
+    """Arguments of the constructor."""
 
     @pytest.mark.parametrize(
         ("url", "text"),

@@ -1,4 +1,4 @@
-"""What may be asked: bounds and hostile input."""
+"""Questions that may be asked: bounds and hostile input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of learning share: finished runs, and trajectories written short."""
+"""Helpers that the tests of learning share: finished runs, and trajectories written short."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from headway.testing import VirtualClock
 
 
 class Line:
-    """What waiters were told."""
+    """The words that waiters were told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Hit | Flight, float]] = []

@@ -134,7 +134,7 @@ def test_verify_and_execution_agree(listed: list[dict[str, Any]], present: set[s
 
 
 FORESEEN = {None, ErrorCode.PRECONDITION, ErrorCode.DEPENDENCY, ErrorCode.ABORTED}
-"""What a run may answer where nothing happened that no plan tells of, as a reference that leads nowhere."""
+"""Errors that a run may answer where nothing happened that no plan tells of, as a reference that leads nowhere."""
 
 
 @given(plans(), st.sets(st.sampled_from(KEYS)))

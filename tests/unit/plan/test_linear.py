@@ -26,7 +26,7 @@ from tests.unit.plan.test_graph import call, read, write
 SMALL = 30
 TIMES = 4
 SLACK = 1.1
-"""What sorting and the like may cost above being linear."""
+"""The cost that sorting and the like may have above being linear."""
 
 
 def instructions(function: Callable[[], Any]) -> int:

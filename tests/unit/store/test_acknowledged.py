@@ -1,4 +1,4 @@
-"""What is acknowledged is on disk: while the disk takes nothing, nobody is told anything and no call is made.
+"""Acknowledged means on disk: while the disk takes nothing, nobody is told anything and no call is made.
 
 Another connection holds the file's write lock meanwhile, for less time than the writer waits for it.
 """

@@ -33,7 +33,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
         {"survives close", "refuses a newer version", "refuses work on a full disk", "bounded by bytes"}
     ),
 }
-"""What each store can that another cannot."""
+"""The abilities of each store that another has not."""
 
 
 @dataclass
@@ -453,7 +453,7 @@ async def test_a_bounded_log_keeps_what_shed_events_amounted_to() -> None:
 
 @pytest.mark.parametrize("asked", [1, 7, 1000])
 async def test_a_bounded_log_says_the_same_whenever_it_was_asked(asked: int) -> None:
-    """What was folded before it was shed and what was not amount to the same."""
+    """Events that were folded before they were shed and those that were not amount to the same."""
     log = EventLog(max_events=60)
     store, kept = store_of(log), EventLog(max_events=None)
     events = [e for e in event_stream(random.Random(11), jobs=30, actions=6) if e.kind != k.STORE_PRUNED]

@@ -22,14 +22,14 @@ from tests.unit.store.runs import created, whole_run
 
 
 class Tally(msgspec.Struct):
-    """How many actions succeeded."""
+    """The number of actions that succeeded."""
 
     succeeded: int = 0
     last_seq: int = 0
 
 
 class Note(msgspec.Struct):
-    """What one job has to note."""
+    """The notes of one job."""
 
     levels: int = 0
 

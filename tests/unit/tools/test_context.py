@@ -1,4 +1,4 @@
-"""What a tool is told, and its progress."""
+"""The context that a tool is given, and its progress."""
 
 from __future__ import annotations
 

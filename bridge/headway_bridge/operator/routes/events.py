@@ -43,5 +43,5 @@ async def events(
             raise InvalidInput("Last-Event-ID: not a seq")
         after = int(last_event_id)
     if after > engine.log.last_seq:
-        raise Conflict(f"the log ends at seq {engine.log.last_seq}: there is no seq {after} to go on from")
+        raise Conflict(f"the log ends at seq {engine.log.last_seq}: there is no seq {after} to continue from")
     return event_stream(operator, after, job)

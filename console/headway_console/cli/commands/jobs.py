@@ -101,7 +101,7 @@ def show(place: Place, job_id: str, as_json: bool) -> None:
 def cancel(place: Place, job_id: str, reason: str, now: bool, as_json: bool) -> None:
     """Cancel a job that the daemon or a headway run holds.
 
-    What is in flight goes on to its end, the rest is skipped. Answers requested, forced (it had not started) or
+    What is in flight runs to its end, the rest is skipped. Answers requested, forced (it had not started) or
     already_finished.
     """
     _stop(place, job_id, reason, kill=now, as_json=as_json)

@@ -14,8 +14,8 @@ from headway_console.cli.options import FILE, Place, json_option, pass_place, pl
 @click.option(
     "--speed", type=click.FloatRange(0.01, 1000), default=1.0, show_default=True, help="Recorded seconds a second."
 )
-@click.option("--plain", is_flag=True, help="Print a line for each thing that happened, at once; draw nothing.")
-@json_option("Print how each job ended as JSON on stdout, at once.")
+@click.option("--plain", is_flag=True, help="Print a line for each thing that happened, without delay; draw nothing.")
+@json_option("Print how each job ended as JSON on stdout, without delay.")
 @place_options()
 @pass_place
 def command(place: Place, file: Path, speed: float, plain: bool, as_json: bool) -> int:

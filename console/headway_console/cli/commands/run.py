@@ -30,7 +30,7 @@ def command(place: Place, plan: str, workspace: Path | None, as_json: bool, plai
 
     headway.toml is looked for from the working directory upwards, then from the plan's folder upwards.
 
-    Ctrl-C cancels: what is in flight goes on to its end, the rest is skipped. A second Ctrl-C kills.
+    Ctrl-C cancels: what is in flight runs to its end, the rest is skipped. A second Ctrl-C kills.
     """
     return run_plan(place, plan, workspace, as_json=as_json, plain=plain)
 

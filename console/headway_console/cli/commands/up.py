@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def command(place: Place, demo: bool, detach: bool, host: str | None, port: int | None, as_json: bool) -> int:
     """Start or find the daemon and open the console on it.
 
-    Leaving the console asks whether live runs go on. A daemon that was started for it and has nothing to do ends with
-    it; --detach starts one that stays.
+    Leaving the console asks whether live runs continue. A daemon that was started for it and has nothing to do ends
+    with it; --detach starts one that stays.
 
     Without a terminal no console is opened: --demo then runs the demo plan in plain lines and ends with its exit code.
     """

@@ -50,7 +50,7 @@ class FakeReader:
 
 
 class FakeEngine:
-    """What :class:`headway_bridge.a2a.engine.TaskEngine` asks for. ``gate`` holds the tool ``slow`` back."""
+    """All that :class:`headway_bridge.a2a.engine.TaskEngine` asks for. ``gate`` holds the tool ``slow`` back."""
 
     def __init__(self, config: Config | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
         self.config = config or Config()

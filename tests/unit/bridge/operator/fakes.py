@@ -35,7 +35,7 @@ def echo(text: str = "") -> str:
 
 
 class FakeEngine:
-    """What :class:`headway.engine.Engine` promises to the operator API, over an event log in memory."""
+    """All that :class:`headway.engine.Engine` promises to the operator API, over an event log in memory."""
 
     def __init__(self, home: Home, clock: Clock = SYSTEM_CLOCK, log: EventLog | None = None) -> None:
         self.home = home

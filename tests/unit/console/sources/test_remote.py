@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Daemon:
-    """What a client would get from a daemon with that log. ``down`` breaks everything, now and from now on."""
+    """A client of a daemon with that log. ``down`` breaks everything, now and from now on."""
 
     def __init__(self, log: EventLog) -> None:
         self.log = log

@@ -48,7 +48,7 @@ class Watcher:
 
     @property
     def place(self) -> int:
-        """How many events are shown."""
+        """The number of events that are shown."""
         return sum(event.seq <= self.source.seq for event in self.events)
 
     async def agrees(self) -> None:

@@ -29,7 +29,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def messages(text: str, folder: Path) -> list[str]:
-    """What is said of a file with that text, without the folder."""
+    """Return the words on a file with that text, without the folder."""
     path = write(folder, "made.toml", text)
     theme, problems = parse_theme(path)
     assert theme is None

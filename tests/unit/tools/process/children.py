@@ -1,4 +1,4 @@
-"""What the tests of child processes look at: whether they live, and what is open."""
+"""Looks at child processes for tests: whether they live, and what is open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DESCRIPTORS = Path("/proc/self/fd")
 
 
 def alive(pid: int) -> bool:
-    """Whether a process is there and is no zombie."""
+    """Return whether a process is there and is no zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -23,7 +23,7 @@ def alive(pid: int) -> bool:
 
 
 def reaped(pid: int) -> bool:
-    """Whether a child of ours is gone for good: not even a zombie."""
+    """Return whether a child of ours is gone for good: not even a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
