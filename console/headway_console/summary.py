@@ -151,8 +151,23 @@ def _checkpoint(data: Data) -> str:
     return f"{data.get('checkpoint_id')} in {data.get('scope')}"
 
 
-def _operator(data: Data) -> str:
-    return " ".join(str(data[name]) for name in ("who", "what", "target") if data.get(name))
+def operator_text(data: Data, *, target: bool = True) -> str:
+    """Return an operator's command in words: who, what, and on what if ``target`` is wanted."""
+    names = ("who", "what", "target") if target else ("who", "what")
+    said = " ".join(str(data[name]) for name in names if data.get(name))
+    peer = peer_text(data.get("peer"))
+    return f"{said} ({peer})" if peer else said
+
+
+def peer_text(peer: Any) -> str:
+    """Return who gave a command by the system's word: user, program and process, or an address; "" if nobody knows."""
+    if not isinstance(peer, dict):
+        return ""
+    if "address" in peer:
+        return f"from {peer['address']}"
+    user = peer.get("user") or f"user {peer['uid']}" if "uid" in peer else ""
+    process = f"{peer.get('program') or 'process'} {peer['pid']}" if "pid" in peer else ""
+    return ", ".join(part for part in (user, process) if part)
 
 
 def _opened(data: Data) -> str:
@@ -197,7 +212,7 @@ _WRITERS: dict[str, Callable[[Data], str]] = {
     kinds.BUDGET_EXHAUSTED: _budget,
     kinds.CHECKPOINT_SAVED: _checkpoint,
     kinds.CHECKPOINT_RESTORED: _checkpoint,
-    kinds.OPERATOR_ACTION: _operator,
+    kinds.OPERATOR_ACTION: operator_text,
     kinds.STORE_OPENED: _opened,
     kinds.STORE_PRUNED: lambda d: f"{d.get('events')} events of {len(d.get('jobs', ()))} jobs: {d.get('reason')}",
     kinds.RECORDER_GAP: lambda d: f"{d.get('dropped')} events were not recorded",

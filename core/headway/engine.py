@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -326,13 +326,17 @@ class Engine(Face):
                 "headway restart takes what headway.toml says now; HEADWAY_* variables and options must be the same"
             )
 
-    async def audit(self, who: str, what: str, target: str | None = None, detail: Any = None) -> None:
-        """Record what an operator did."""
+    async def audit(
+        self, who: str, what: str, target: str | None = None, detail: Any = None, peer: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record what an operator did. ``who`` is their own word, ``peer`` the system's: user, process, address."""
         data: dict[str, Any] = {"who": who, "what": what}
         if target is not None:
             data["target"] = target
         if detail is not None:
             data["detail"] = detail
+        if peer is not None:
+            data["peer"] = dict(peer)
         await self.log.write(Event(kinds.OPERATOR_ACTION, data))
 
     async def prune(self) -> dict[str, Any]:

@@ -108,6 +108,8 @@ async def test_a_run_from_submission_to_result(home: Home, tmp_path: Path) -> No
             ("me", "save_checkpoint"),
             ("me", "fork"),
         ]
+        for data in audits:
+            assert (data["peer"]["uid"], data["peer"]["pid"]) == (os.getuid(), os.getpid())
         with pytest.raises(InvalidPlan) as caught:
             await client.submit(plan(call("x", "no_such_tool")))
         assert caught.value.issues[0].action_id == "x"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import Depends, Request
 
 from headway.client.wire import ACTOR_HEADER
 from headway.errors import Unavailable, one_line
+from headway_bridge.peer import peer_in
 
 if TYPE_CHECKING:
     from headway.engine import Engine
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 MAX_ACTOR = 200
 """The longest name of an actor that the audit keeps, in characters."""
+
+
+class Actor(NamedTuple):
+    """Whoever gives a command: ``name`` is what they call themselves, ``peer`` what the kernel says of them."""
+
+    name: str
+    peer: dict[str, Any]
 
 
 class Operator:
@@ -62,9 +70,10 @@ class Operator:
         for subscription in list(self._streams):
             subscription.close()
 
-    async def audit(self, who: str, what: str, target: str | None = None, **detail: Any) -> None:
+    async def audit(self, who: Actor, what: str, target: str | None = None, **detail: Any) -> None:
         """Record that a command was carried out."""
-        await self.engine.audit(who, what, target, {k: v for k, v in detail.items() if v is not None} or None)
+        told = {name: value for name, value in detail.items() if value is not None}
+        await self.engine.audit(who.name, what, target, told or None, who.peer or None)
 
 
 def operator_of(request: Request) -> Operator:
@@ -73,12 +82,13 @@ def operator_of(request: Request) -> Operator:
     return operator
 
 
-def actor_of(request: Request) -> str:
-    """Return who gives the command: the header's text on one line, else the user who alone may open the socket."""
+def actor_of(request: Request) -> Actor:
+    """Return who gives the command: the header's text on one line, else the user at the other end of the socket."""
     given = request.headers.get(ACTOR_HEADER, "")
     name = one_line(given.encode("latin-1").decode("utf-8", "replace"), MAX_ACTOR)
-    return name or f"unix:{os.getuid()}"
+    peer = peer_in(request.scope)
+    return Actor(name or peer.get("address") or f"unix:{peer.get('uid', os.getuid())}", peer)
 
 
 Op = Annotated[Operator, Depends(operator_of)]
-Who = Annotated[str, Depends(actor_of)]
+Who = Annotated[Actor, Depends(actor_of)]

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from headway.store import Reader
 
 
+MAX_COMMANDS = 10_000
+"""The most commands since a job's beginning that are looked through for its own."""
+
+
 @asynccontextmanager
 async def open_store(home: Home) -> AsyncIterator[Reader]:
     """Open the store read-only; :class:`Unavailable` if the home has none yet."""
@@ -46,3 +50,11 @@ def row_of(job: JobRow, alive: bool) -> dict[str, Any]:
 def status_of(job: JobRow, alive: bool) -> str:
     """Return a job's status in words."""
     return job.status if job.finished or alive else f"{job.status}, its process is gone"
+
+
+async def commands_on(reader: Reader, job: JobRow) -> list[dict[str, Any]]:
+    """Return the operators' commands that concern a job, oldest first, as the audit has them."""
+    from headway.events import kinds
+
+    found = await reader.events(max(0, job.first_seq - 1), kinds=[kinds.OPERATOR_ACTION], limit=MAX_COMMANDS)
+    return [event.data for event in found if event.data.get("target") == job.job_id]

@@ -74,7 +74,7 @@ State, checkpoints, operators, the store::
     checkpoint_saved       checkpoint_id, scope, name?, at_seq, keys (count), kind: "manual", by?
     checkpoint_restored    checkpoint_id, scope, state: {…} (the scope's whole new state; of a large one the first
                            part, state_committed tells the others), by
-    operator_action        who, what, target?, detail?
+    operator_action        who, what, target?, detail?, peer?
     store_opened           version, pid, recovered: [job ids]
     policies_loaded        files: [names], rules (count)     the policy files in force, at the start and after a change
     policies_refused       error                             a change that was not taken; the rules in force stay

@@ -28,7 +28,7 @@ async def save(request: Request, operator: Op, who: Who) -> Response:
     if (body.job_id is None) == (body.scope is None):
         raise InvalidInput("a checkpoint needs a job_id or a scope, and not both")
     name = text(body.name, "name", 200)
-    saved = await operator.engine.save_checkpoint(job_id=body.job_id, scope=body.scope, name=name, by=who)
+    saved = await operator.engine.save_checkpoint(job_id=body.job_id, scope=body.scope, name=name, by=who.name)
     await operator.audit(who, "save_checkpoint", saved.checkpoint_id, scope=saved.scope, name=name)
     return answer(saved, 201)
 
@@ -44,7 +44,7 @@ async def restore(checkpoint_id: str, request: Request, operator: Op, who: Who) 
     """Set the scope's state to the checkpoint's; refused while a job runs in the scope."""
     operator.admit()
     await read_body(request, EmptyBody)
-    changes = await operator.engine.restore(checkpoint_id, who)
+    changes = await operator.engine.restore(checkpoint_id, who.name)
     await operator.audit(who, "restore", checkpoint_id, scope=changes.scope)
     return answer(changes)
 
@@ -57,6 +57,6 @@ async def fork(checkpoint_id: str, request: Request, operator: Op, who: Who) -> 
     """Start a new job in a new scope from the checkpoint; the old run is not changed."""
     operator.admit()
     await read_body(request, EmptyBody)
-    job = await operator.engine.fork(checkpoint_id, who)
+    job = await operator.engine.fork(checkpoint_id, who.name)
     await operator.audit(who, "fork", checkpoint_id, job_id=job.job_id)
     return answer(job, 201)

@@ -94,7 +94,7 @@ async def successor(job_id: str, operator: Op) -> Response:
 async def cancel(job_id: str, request: Request, operator: Op, who: Who) -> Response:
     """Stop softly: what has not started is skipped, tools in flight run to their end."""
     reason = text((await read_body(request, ReasonBody)).reason, "reason", 500) or "canceled by operator"
-    said = await operator.engine.cancel(job_id, reason, who)
+    said = await operator.engine.cancel(job_id, reason, who.name)
     await operator.audit(who, "cancel", job_id, reason=reason, answer=said)
     return answer(JobAnswer(said, await operator.engine.row(job_id)))
 
@@ -103,6 +103,6 @@ async def cancel(job_id: str, request: Request, operator: Op, who: Who) -> Respo
 async def kill(job_id: str, request: Request, operator: Op, who: Who) -> Response:
     """Stop hard: tools in flight are ended too."""
     reason = text((await read_body(request, ReasonBody)).reason, "reason", 500) or "killed by operator"
-    said = await operator.engine.kill(job_id, reason, who)
+    said = await operator.engine.kill(job_id, reason, who.name)
     await operator.audit(who, "kill", job_id, reason=reason, answer=said)
     return answer(JobAnswer(said, await operator.engine.row(job_id)))

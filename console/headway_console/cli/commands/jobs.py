@@ -67,26 +67,30 @@ def ls(place: Place, status: str | None, limit: int, as_json: bool) -> None:
 @place_options()
 @pass_place
 def show(place: Place, job_id: str, as_json: bool) -> None:
-    """Show a job: its levels, its actions and how each ended."""
+    """Show a job: its levels, its actions and how each ended, and who gave commands that concern it."""
     from headway_console.cli import loop
     from headway_console.cli.following import result_lines
     from headway_console.cli.output import note, say, write_json
-    from headway_console.cli.reading import open_store, row_of, writer_lives
+    from headway_console.cli.reading import commands_on, open_store, row_of, writer_lives
+    from headway_console.summary import operator_text
 
     async def main() -> None:
         home = place.home_to_read()
         async with open_store(home) as reader:
             run = await reader.run_view(job_id, resolve=as_json)
+            commands = await commands_on(reader, run.job)
         alive = writer_lives(home)
         if as_json:
             import msgspec
 
-            write_json(msgspec.to_builtins(run) | {"job": row_of(run.job, alive)})
+            write_json(msgspec.to_builtins(run) | {"job": row_of(run.job, alive), "commands": commands})
             return
         if not (run.job.finished or alive):
             note("the process that ran it is gone; the next command that writes to the home settles it")
         for line in result_lines(run, everything=True):
             say(line)
+        for data in commands:
+            say(f"  by {operator_text(data, target=False)}")
 
     loop.run(main())
 

@@ -166,8 +166,10 @@ class FakeEngine:
 
     # -- life
 
-    async def audit(self, who: str, what: str, target: str | None = None, detail: Any = None) -> None:
+    async def audit(self, who: str, what: str, target: str | None = None, detail: Any = None, peer: Any = None) -> None:
         data = {"who": who, "what": what, "target": target, "detail": detail}
+        if peer is not None:
+            data["peer"] = peer
         await self.log.write(Event(kinds.OPERATOR_ACTION, data))
 
     async def audited(self) -> list[dict[str, Any]]:

@@ -90,7 +90,8 @@ cat {home}/.ssh/id_ed25519 {state}/token ~/.ssh/* /root/.ssh/* /proc/*/environ /
 cat ../headway/token ../.ssh/id_ed25519; cat /proc/self/cwd/../headway/token; env; cat /etc/shadow /etc/ssl/private/*;
 ln -s {state}/token t; cat t; tar -cf - {home} | cat; find / -name token -exec cat {{}} +; cat /proc/{pid}/environ;
 cat /proc/{pid}/root{state}/token; cat /dev/mem /proc/kcore | head -c 100; dd if=/dev/vda bs=1 count=9;
-for f in 3 4 5 6 7 8 9; do cat <&$f; cat /proc/self/fd/$f; done; cat /proc/1/fd/*; strings /proc/1/mem
+for f in 3 4 5 6 7 8 9; do cat <&$f; cat /proc/self/fd/$f; done;
+for f in 3 4 5 6 7 8 9; do timeout 1 head -c 99 /proc/1/fd/$f; done; strings /proc/1/mem
 """
 """Ways to what is secret."""
 
