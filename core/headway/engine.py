@@ -73,6 +73,7 @@ class Engine(Face):
         self.reader = reader
         self.clock = env.clock
         self.workspace = env.workspace
+        self.sandbox = env.sandbox
         self.project = _project(config)
         self.history = History(self._store)
         self._lock = lock

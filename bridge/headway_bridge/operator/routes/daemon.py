@@ -39,7 +39,7 @@ async def status(operator: Op) -> Response:
             workspace=str(engine.workspace or ""),
             project=engine.project.name if engine.project is not None else "",
             root=engine.project.root if engine.project is not None else "",
-            sandbox=await asyncio.to_thread(engine.env.sandbox.state),
+            sandbox=await asyncio.to_thread(engine.sandbox.state),
         )
     )
 

@@ -25,6 +25,7 @@ from headway.plan.graph import compile_plan
 from headway.plan.verify import Issue, VerifyReport
 from headway.project import Project
 from headway.tools.registry import ToolEntry, ToolRegistry
+from headway.tools.sandbox import Sandbox
 from headway.tools.schema import ToolSchema
 
 CHECKPOINT = CheckpointInfo("ckpt_0123456789ab", "manual", "job:a", 3, 1_700_000_000_000, "a", None, "mine", 1, 1, 2)
@@ -42,6 +43,7 @@ class FakeEngine:
         self.clock = clock
         self.config = Config()
         self.workspace = home.path
+        self.sandbox = Sandbox("off")
         self.project: Project | None = None
         self.log = log or EventLog(clock=clock)
         self.registry = ToolRegistry()

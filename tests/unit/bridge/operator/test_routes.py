@@ -42,6 +42,11 @@ async def test_status_tells_who_the_daemon_is(http: httpx.AsyncClient, engine: F
     assert status["last_seq"] == engine.log.last_seq
     assert status["tools"] == ["echo"]
     assert status["stopping"] is False
+    assert status["sandbox"] == {
+        "mode": "off",
+        "working": False,
+        "reason": "programs that tools start have all rights of this user",
+    }
 
 
 async def test_snapshot_has_all_views_at_one_seq(http: httpx.AsyncClient, engine: FakeEngine) -> None:
