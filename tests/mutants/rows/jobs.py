@@ -12,4 +12,32 @@ ROWS = [
         "if False:",
         (WHOLE + "test_resume.py",),
     ),
+    Mutant(
+        "a kill in line is a mere cancel",
+        "jobs/supervisor.py",
+        "        (job.token.kill if kill else job.token.cancel)(reason, by)\n        if job.run is None:\n",
+        "        job.token.cancel(reason, by)\n        if job.run is None:\n",
+        (WHOLE + "test_one_answer.py",),
+    ),
+    Mutant(
+        "the next candidate is a successor",
+        "jobs/supervisor.py",
+        "if following is None or following.plan is None or following.replaces != job_id:",
+        "if following is None:",
+        (WHOLE + "test_one_answer.py",),
+    ),
+    Mutant(
+        "a close does not wait for what is learned",
+        "jobs/supervisor.py",
+        "        await _tasks_over([course.task for course in chosen], grace, clock)\n",
+        "",
+        (WHOLE + "test_mended.py",),
+    ),
+    Mutant(
+        "a job that resumes forgets its budget",
+        "jobs/recovery.py",
+        "budget=CostBudget(**spec.budget) if spec.budget is not None else None,",
+        "budget=None,",
+        (WHOLE + "test_mended.py",),
+    ),
 ]

@@ -128,4 +128,11 @@ ROWS = [
         "if folded is None or folded > head:",
         (STORE + "test_views.py",),
     ),
+    Mutant(
+        "who asks for one job takes the news from the other views",
+        "store/memory.py",
+        "        self.live.news()\n        news = self._unseen(self.log.last_seq)\n",
+        "        news = self.live.news()\n",
+        (STORE + "test_conformance.py",),
+    ),
 ]
