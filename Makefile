@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+DOCS := .venv-docs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # How far an installation is, a line every 10 packages: pip's own bars are for one package each.
 COUNTED := awk -v total="$$(grep -c '^[A-Za-z0-9]' requirements.lock)" '\
@@ -19,9 +20,9 @@ COUNTED := awk -v total="$$(grep -c '^[A-Za-z0-9]' requirements.lock)" '\
 # One compile for the lock, kept here so that .ci/run checks exactly what `make lock` does: LOCK_OUT is where it writes.
 LOCK_OUT ?= $(VENV)/requirements.lock
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--no-header --group dev --quiet
+	--no-header --quiet
 
-.PHONY: help setup run test crash mutants fmt check lint types bench bench-peers lock lock-compile build clean
+.PHONY: help setup run test crash mutants fmt check lint types bench bench-peers docs lock lock-compile build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,18 +86,30 @@ bench-peers: $(STAMP) ## environments for what the benchmarks compare with: .ven
 			|| { echo "bench-peers: $$name cannot be installed here" >&2; rm -rf $$folder; }; \
 	done
 
-lock: $(STAMP) ## write requirements.lock anew, pins kept; ARGS=--upgrade takes the newest
+docs: $(DOCS)/.stamp ## the docs site into build/site: strict, without the network
+	@$(DOCS)/bin/zensical build --clean --strict
+
+$(DOCS)/.stamp: docs/requirements.lock
+	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	@echo 'docs: installing docs/requirements.lock into $(DOCS)'
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement docs/requirements.lock
+	@touch $@
+
+lock: $(STAMP) ## write both locks anew, pins kept; ARGS=--upgrade takes the newest
 	@cp requirements.lock $(LOCK_OUT)
+	@cp docs/requirements.lock $(LOCK_OUT).docs
 	@$(MAKE) --no-print-directory lock-compile
 	@cmp -s $(LOCK_OUT) requirements.lock || cp $(LOCK_OUT) requirements.lock
+	@cmp -s $(LOCK_OUT).docs docs/requirements.lock || cp $(LOCK_OUT).docs docs/requirements.lock
 
-# Pins in LOCK_OUT are kept as far as pyproject.toml allows.
+# Pins in LOCK_OUT and LOCK_OUT.docs are kept as far as pyproject.toml allows.
 lock-compile:
-	@$(BIN)/uv pip compile pyproject.toml --python $(BIN)/python $(LOCK_FLAGS) $(ARGS) --output-file $(LOCK_OUT) >/dev/null
+	@$(BIN)/uv pip compile pyproject.toml --python $(BIN)/python $(LOCK_FLAGS) --group dev $(ARGS) --output-file $(LOCK_OUT) >/dev/null
+	@$(BIN)/uv pip compile --python $(BIN)/python $(LOCK_FLAGS) --group pyproject.toml:docs $(ARGS) --output-file $(LOCK_OUT).docs >/dev/null
 
 build: $(STAMP) ## sdist and wheel into dist/
 	$(BIN)/python -m hatchling build -t sdist -t wheel
 
 clean: ## remove .venv, builds and caches
-	rm -rf $(VENV) .venv-peers dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis snapshot_report.html
+	rm -rf $(VENV) $(DOCS) .venv-peers dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis snapshot_report.html
 	find core bridge console tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -69,3 +69,13 @@ def test_a_snippet_runs_in_a_new_python(code: str, tmp_path: Path) -> None:
 def test_each_option_of_a_runtime_is_described(option: str) -> None:
     table = (DOCS / "embedding.md").read_text(encoding="utf-8").partition("All are keywords.")[0]
     assert re.search(rf"^\|[^|]*`{option}`[^|]*\|", table, re.MULTILINE)
+
+
+def test_the_site_has_each_page_once() -> None:
+    site = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    named = re.findall(r"- (?:[^:\n]+: )?([\w/.-]+\.md)$", site, re.MULTILINE)
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    decisions = {
+        page for page in pages if page.startswith("adr/") and page != "adr/README.md"
+    }  # their README lists them
+    assert sorted(named) == sorted(pages - decisions)

@@ -1,10 +1,11 @@
-"""Writes ``docs/cli.md``, ``docs/config.md`` and ``docs/errors.md`` from commands, configuration and error tree.
+"""Writes the pages of ``docs`` that are made: of the commands, the configuration, the errors and the operator API.
 
 ``python -m headway_console.cli.docs docs`` writes them into that folder; a test holds them to it.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 
 from headway.config import json_schema
 from headway.errors import HeadwayError, ToolError
+from headway_bridge.operator import operator_app
 from headway_bridge.operator.answers import status_of as http_status
 from headway_console.cli.exits import code_of_kind as exit_code
 from headway_console.cli.root import cli
@@ -192,7 +194,82 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-PAGES = {"cli.md": cli_page, "config.md": config_page, "errors.md": errors_page}
+OPERATOR_HEAD = """\
+# Operator API
+
+The daemon's API for operators and their programs: HTTP on the Unix socket of the home (mode 0600), which
+`headway status --json` names. Whoever may open that socket may steer.
+
+```sh
+curl --unix-socket "$(headway status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["socket"])')" \\
+  http://headway/operator/v1/jobs
+```
+
+An error is `{"error": {"code": …, "message": …}}` with the status that [errors.md](errors.md) gives for its code. The
+whole schema, for programs, is at `GET /operator/v1/openapi.json`.
+
+This page is made from that schema: `python -m headway_console.cli.docs docs` writes it.
+"""
+
+
+def operator_page() -> str:
+    """Return ``docs/operator-api.md``."""
+    no_engine: Any = None  # no request comes
+    schema = operator_app(no_engine, on_stop=bool, started_ms=0).openapi()
+    parts = [OPERATOR_HEAD]
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            parts.append(f"\n## {method.upper()} {path}\n\n{_prose(operation['description'])}\n")
+            parameters = [
+                f"| `{one['name']}` | {one['in']} | {_kind(one['schema'])} | {_line(one.get('description', ''))} |\n"
+                for one in operation.get("parameters", ())
+            ]
+            if parameters:
+                parts += ["\n| parameter | in | type | meaning |\n|---|---|---|---|\n", *parameters]
+            parts.append("\n")
+            if "requestBody" in operation:
+                parts.append(f"Takes {_content(operation['requestBody'])}. ")
+            given = {code: _content(found) for code, found in operation["responses"].items()}
+            parts.append("Gives " + ", ".join(f"{code} {body}".strip() for code, body in given.items()) + ".\n")
+    parts.append("\n## Structs\n")
+    for name, struct in sorted(schema["components"]["schemas"].items()):
+        parts.append(f"\n### {name}\n\n{_prose(struct.get('description', ''))}\n")
+        fields = struct.get("properties", {})
+        if fields:
+            parts.append("\n| field | type |\n|---|---|\n")
+            parts += [f"| `{field}` | {_kind(kind)} |\n" for field, kind in fields.items()]
+        elif "enum" in struct:
+            parts.append(f"\nOne of {_kind(struct)}.\n")
+    return "".join(parts)
+
+
+def _content(found: dict[str, Any]) -> str:
+    schemas = [(kind, content.get("schema", {})) for kind, content in found.get("content", {}).items()]
+    return " or ".join(_kind(schema) if kind == "application/json" else f"`{kind}`" for kind, schema in schemas)
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """Return the type of a JSON schema in a few words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(_kind(option) for option in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema.get('items', {}))}"
+    if isinstance(schema.get("additionalProperties"), dict):
+        return f"object of {_kind(schema['additionalProperties'])}"
+    return str(schema.get("type", "any JSON"))
+
+
+def _prose(text: str) -> str:
+    """Return a docstring as Markdown: literals with single backquotes, references as literals."""
+    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text.strip()).replace("``", "`")
+
+
+PAGES = {"cli.md": cli_page, "config.md": config_page, "errors.md": errors_page, "operator-api.md": operator_page}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():
