@@ -85,7 +85,7 @@ ACTIONS: tuple[Act, ...] = (
     Act(
         "newest",
         "Newest run",
-        "Follow the newest run again. A run that you choose, work on or see end is pinned: it stays in sight.",
+        "Follow the newest run again; one that you choose, work on or see end is pinned.",
         ("0",),
         lambda c: c.console.follow_newest(),
         when=when.not_newest,

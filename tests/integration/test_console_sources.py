@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -12,9 +13,11 @@ import pytest
 from headway.client import OperatorClient
 from headway.events.views import JobRow
 from headway.home import Home
+from headway_console.commands import Command
 from headway_console.model import ConsoleModel
 from headway_console.source import Source
 from headway_console.sources import RemoteSource, StoreSource
+from headway_console.target import Target
 from tests.integration.daemon_process import running
 
 PLAN = {
@@ -80,8 +83,10 @@ async def test_a_run_is_followed_and_steered(kind: str, home: Home, tmp_path: Pa
         job_id = (await client.submit(PLAN)).job_id
         await watcher.until(lambda: job_id in watcher.model.runs and watcher.row(job_id).levels_done == 1)
         assert watcher.model.runs[job_id].action("first").output == "[red]x"
-        assert await commands.cancel(job_id, "enough") == "requested"
-        assert await commands.kill(job_id, "now") == "requested"
+        sent = [Command("cancel", Target("job", job_id), "enough"), Command("kill", Target("job", job_id), "now")]
+        for command in sent:
+            receipt = await watcher.source.send(command)
+            assert (receipt.answer, receipt.command) == ("requested", command)
         await watcher.until(lambda: watcher.row(job_id).finished)
         assert watcher.row(job_id).status == "cancelled"
         assert watcher.model.runs[job_id] == await client.job(job_id) == await watcher.source.run(job_id)
@@ -89,13 +94,23 @@ async def test_a_run_is_followed_and_steered(kind: str, home: Home, tmp_path: Pa
         assert [(entry.kind, entry.level) for entry in listed][:1] == [("level", 0)]
         diff = await commands.diff(listed[0].checkpoint_id)
         assert diff.checkpoint_id == listed[0].checkpoint_id
-        saved = await commands.save_checkpoint(job_id=job_id, name="mine")
-        assert (saved.kind, saved.name) == ("manual", "mine")
-        forked = await commands.fork(listed[0].checkpoint_id)
-        await watcher.until(lambda: watcher.row(forked.job_id).forked_from is not None)
-        assert await commands.cancel(forked.job_id) in ("requested", "forced")
-        actors = {event.data["who"] for event in watcher.model.events if event.kind == "operator_action"}
-        assert "console" in actors
+        point = Target("checkpoint", listed[0].checkpoint_id, job_id)
+        sent += [Command("save", Target("job", job_id)), Command("restore", point), Command("fork", point)]
+        saved, restored, forked = [await watcher.source.send(command) for command in sent[2:]]
+        assert saved.made in {entry.checkpoint_id for entry in await commands.checkpoints(job_id)}
+        assert restored.text.startswith(f"Restored {point.id}: ")
+        fork = forked.made or ""
+        await watcher.until(lambda: watcher.row(fork).forked_from == job_id)
+        sent.append(Command("cancel", Target("job", fork)))
+        assert (await watcher.source.send(sent[-1])).answer in ("requested", "forced")
+
+        def audited() -> list[dict[str, Any]]:
+            events = [event.data for event in watcher.model.events if event.kind == "operator_action"]
+            return [data for data in events if data["who"] == "console"]
+
+        await watcher.until(lambda: len(audited()) == len(sent))
+        for data, command in zip(audited(), sent, strict=True):
+            assert f"{data['what']} {data['target']}".startswith(command.audit)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -21,7 +21,7 @@ class Heartbeat:
     ``gone`` says of a problem that nobody is there: a daemon that is only silent may be busy, and takes commands.
 
     ``ask()`` returns when the daemon answered and raises a :class:`HeadwayError` when it did not. Before the first
-    answer all counts as well; :meth:`beat` asks at once.
+    answer all counts as well; :meth:`beat` asks immediately.
     """
 
     def __init__(self, ask: Callable[[], Awaitable[object]], clock: Clock) -> None:
@@ -61,7 +61,7 @@ class Heartbeat:
             self.tell("")
         finally:
             timer.cancel()
-            self._told.set()  # also by what nobody foresaw: who waits for the first goes on
+            self._told.set()  # also by what nobody foresaw: who waits for the first continues
 
     def _late(self) -> None:
         self._told.set()

@@ -8,7 +8,7 @@ from headway.clock import Clock
 
 
 class Playhead:
-    """The place of a replay, in ms since its first event. ``speed`` is recorded seconds a second; ``inf`` = at once.
+    """The place of a replay, in ms since its first event. ``speed`` is recorded seconds a second; ``inf``: no waiting.
 
     It does not know how long the recording is: who plays it stops it.
     """
