@@ -65,7 +65,7 @@ def cancellable(context: Context) -> str | None:
     if cancelling(job):
         return f"run {clean(job.job_id)} is being cancelled already, it ends when its calls have ended; X kills"
     if context.console.steering.under_way("cancel", job.job_id):
-        return f"a cancel of run {clean(job.job_id)} was sent already and is not answered yet; X kills"
+        return f"a cancel of run {clean(job.job_id)} was sent already and is under way; X kills"
     return ""
 
 
@@ -75,5 +75,5 @@ def killable(context: Context) -> str | None:
     if reason or job is None:
         return reason
     if context.console.steering.under_way("kill", job.job_id):
-        return f"a kill of run {clean(job.job_id)} was sent already and is not answered yet"
+        return f"a kill of run {clean(job.job_id)} was sent already and is under way"
     return ""

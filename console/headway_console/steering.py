@@ -140,8 +140,11 @@ class Steering:
     def ask_to_go_back(self, kind: str, point: Checkpoint, dialog: RestoreDialog) -> None:
         """Ask, then fork from a checkpoint or restore its state."""
         command = Command(kind, checkpoint_target(point))
-        lines = self._forking if kind == "fork" else self._restoring
-        self._confirm(command, lambda: (lines(command.target, point, dialog), True), then=dialog.dismiss_layer)
+        if kind == "fork":
+            about = self._forking(command.target, point)
+        else:
+            about = self._restoring(command.target, point, dialog)
+        self._confirm(command, lambda: (about(), True), then=dialog.dismiss_layer)
 
     def ask_to_save(self, job: Target, dialog: RestoreDialog) -> None:
         """Ask, then save the present state of a job's scope; list it."""
@@ -152,29 +155,41 @@ class Steering:
         ]
         self._confirm(command, lambda: (lines, True), receipt=lambda _: dialog.reload())
 
-    def _forking(self, target: Target, point: Checkpoint, dialog: RestoreDialog) -> list[Line]:
-        run = self._console.model.runs.get(point.job_id or "")
-        lines: list[Line] = [[(target.name, "bold")]]
-        if run is None:
-            left = max(0, point.total - point.done)
-            lines.append(
-                [(f"Up to {count(left, 'action')} run again, with real tool calls; reading which.", "waiting")]
-            )
-        else:
-            lines += [[("of run ", "dim"), (job_target(run.job).name, "")], *rerun_lines(rerun(run, point.seq))]
-        return [*lines, [("The old run stays as it is; the new one has a scope of its own.", "dim")]]
+    def _forking(self, target: Target, point: Checkpoint) -> Callable[[], list[Line]]:
+        """Return what tells what a fork runs again; reckoned anew only when the run has changed."""
+        known: dict[int, list[Line]] = {}
 
-    def _restoring(self, target: Target, point: Checkpoint, dialog: RestoreDialog) -> list[Line]:
-        lines: list[Line] = [
-            [(target.name, "bold")],
-            [("overwrites the state of ", "failed"), (clean(point.scope), "bold")],
-        ]
-        diff = dialog.diff_of(point)
-        if diff is None:
-            return [*lines, [("What changes is not read yet.", "waiting")]]
-        changes = diff_lines(diff, 90)
-        more: list[Line] = [[(f"and {len(changes) - DIFF_LINES} more", "dim")]] if len(changes) > DIFF_LINES else []
-        return [*lines, *changes[:DIFF_LINES], *more]
+        def about() -> list[Line]:
+            run = self._console.model.runs.get(point.job_id or "")
+            lines: list[Line] = [[(target.name, "bold")]]
+            if run is None:
+                left = count(max(0, point.total - point.done), "action")
+                lines.append([(f"Up to {left} run again, with real tool calls; reading which.", "waiting")])
+            else:
+                if run.last_seq not in known:
+                    known.clear()
+                    known[run.last_seq] = rerun_lines(rerun(run, point.seq))
+                lines += [[("of run ", "dim"), (job_target(run.job).name, "")], *known[run.last_seq]]
+            return [*lines, [("The old run stays as it is; the new one has a scope of its own.", "dim")]]
+
+        return about
+
+    def _restoring(self, target: Target, point: Checkpoint, dialog: RestoreDialog) -> Callable[[], list[Line]]:
+        """Return what tells what a restore overwrites."""
+
+        def about() -> list[Line]:
+            lines: list[Line] = [
+                [(target.name, "bold")],
+                [("overwrites the state of ", "failed"), (clean(point.scope), "bold")],
+            ]
+            diff = dialog.diff_of(point)
+            if diff is None:
+                return [*lines, [("What changes is not read yet.", "waiting")]]
+            changes = diff_lines(diff, 90)
+            more: list[Line] = [[(f"and {len(changes) - DIFF_LINES} more", "dim")]] if len(changes) > DIFF_LINES else []
+            return [*lines, *changes[:DIFF_LINES], *more]
+
+        return about
 
     # -- asking and sending --------------------------------------------------------------------------------------
 
@@ -201,7 +216,7 @@ class Steering:
             lines, sensible = about()
             if not sensible:
                 return Question(command.question, lines, [Choice("no", "n", "Close", "esc")])
-            return Question(command.question, [*lines, same], [no, yes])
+            return Question(command.question, [*lines, *self._as_it_stood(), same], [no, yes])
 
         def decided(answer: str | None) -> None:
             if answer == "yes" and about()[1]:
@@ -210,6 +225,16 @@ class Steering:
                 self.send(command, receipt)
 
         self._console.show_dialog(ChoiceDialog(ask, phrase=phrase), decided)
+
+    def _as_it_stood(self) -> list[Line]:
+        """Return what to say when a dialog cannot follow its target."""
+        console, link = self._console, self._console.source.link
+        age = ago(console.source.now_ms() - console.now_ms())
+        if console.held is not None:
+            return [[(f"The view is paused: this is how things stood {age} ago.", "waiting")]]
+        if not link.connected:
+            return [[(f"The link is lost: this is how things stood {age} ago.", "failed")]]
+        return []
 
     def send(self, command: Command, then: Callable[[Receipt], object] | None = None) -> bool:
         """Send a confirmed command; False if it was sent before."""

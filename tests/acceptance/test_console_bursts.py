@@ -20,8 +20,20 @@ from headway.home import Home
 from tests.acceptance.bursts import burst
 from tests.acceptance.commands import HEADWAY, Headway, Running, call, plan
 from tests.acceptance.terminal import ESCAPE, Terminal
-from tests.acceptance.test_console_live import CONFIG, TOOLS, end_daemon
+from tests.acceptance.test_console_live import CONFIG, end_daemon
 from tests.sizes import cases, long_set
+
+TOOLS = '''
+import asyncio
+
+import headway
+
+
+@headway.tool
+async def hold() -> None:
+    """Hold until it is killed."""
+    await asyncio.Event().wait()
+'''
 
 SEED_VARIABLE = "HEADWAY_BURST_SEED"
 SEED = 20_261_130
@@ -36,7 +48,7 @@ HOME_SIZE = (110, 34)
 def long_plan(actions: int) -> str:
     """A plan whose first level ends, so that there is a checkpoint, and whose second holds for good."""
     done = {"id": "done", "type": "state_write", "parameters": {"key": "k", "value": 1}}
-    held = [call(f"held-{n}", "hold", parameters={"name": "never"}, dependencies=["done"]) for n in range(actions)]
+    held = [call(f"held-{n}", "hold", dependencies=["done"]) for n in range(actions)]
     return plan(done, *held)
 
 

@@ -122,6 +122,18 @@ async def test_the_dialog_follows_its_target_while_it_is_open() -> None:
         assert "for 1m" in painted(app)
 
 
+async def test_a_dialog_that_cannot_follow_its_target_says_so() -> None:
+    async with two_runs() as (app, pilot, source):
+        await press_keys(app, pilot, "p")
+        source.time_ms += 12_000
+        await press_keys(app, pilot, "x")
+        assert "The view is paused: this is how things stood 12s ago." in painted(app)
+        await press_keys(app, pilot, "escape", "p")
+        source.link = Link(connected=False, detail="gone", since_ms=source.time_ms - 5000)
+        await press_keys(app, pilot, "x")
+        assert "The link is lost: this is how things stood 5s ago." in painted(app)
+
+
 async def test_a_target_that_ends_meanwhile_is_told_and_the_key_does_nothing() -> None:
     commands = FakeCommands()
     async with two_runs(commands) as (app, pilot, source):
