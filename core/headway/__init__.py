@@ -1,13 +1,14 @@
 """Headway: verify plans of tool calls, run them durably, steer them.
 
 The names below are imported on first use, so that ``import headway`` costs next to nothing. The rest is in the rooms:
-``headway.analysis``, ``clock``, ``inference``, ``learning``, ``limits``, ``policy``, ``testing`` and ``tools``.
+``headway.analysis``, ``clock``, ``inference``, ``learning``, ``limits``, ``policy``, ``secrets``, ``testing`` and
+``tools``.
 """
 
 from headway._lazy import attach
 from headway._version import __version__ as __version__
 
-_ROOMS = ("analysis", "clock", "inference", "learning", "limits", "policy", "testing", "tools")
+_ROOMS = ("analysis", "clock", "inference", "learning", "limits", "policy", "secrets", "testing", "tools")
 
 # Each public name, once: what type checkers read is written from it (python -m tests.stub).
 _NAMES = {
@@ -25,6 +26,7 @@ _NAMES = {
         "InvalidTransition",
         "LogFull",
         "NotFound",
+        "SecretUnavailable",
         "StoreError",
         "StoreTooNew",
         "StoreUnreadable",
@@ -50,6 +52,7 @@ _NAMES = {
     "plan.verify": ("Issue", "VerifyReport", "verify"),
     "runtime": ("Runtime",),
     "script": ("run_sync",),
+    "secrets.secret": ("Secret",),
     "state": ("StateStore",),
     "store": ("StoreLog",),
     "tools.context": ("ToolContext", "ToolResult"),

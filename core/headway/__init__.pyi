@@ -6,6 +6,7 @@ from headway import inference as inference
 from headway import learning as learning
 from headway import limits as limits
 from headway import policy as policy
+from headway import secrets as secrets
 from headway import testing as testing
 from headway import tools as tools
 from headway.cancellation import CancellationToken as CancellationToken
@@ -21,6 +22,7 @@ from headway.errors import InvalidPlan as InvalidPlan
 from headway.errors import InvalidTransition as InvalidTransition
 from headway.errors import LogFull as LogFull
 from headway.errors import NotFound as NotFound
+from headway.errors import SecretUnavailable as SecretUnavailable
 from headway.errors import StoreError as StoreError
 from headway.errors import StoreTooNew as StoreTooNew
 from headway.errors import StoreUnreadable as StoreUnreadable
@@ -55,6 +57,7 @@ from headway.plan.verify import VerifyReport as VerifyReport
 from headway.plan.verify import verify as verify
 from headway.runtime import Runtime as Runtime
 from headway.script import run_sync as run_sync
+from headway.secrets.secret import Secret as Secret
 from headway.state import StateStore as StateStore
 from headway.store import StoreLog as StoreLog
 from headway.tools.context import ToolContext as ToolContext
@@ -102,6 +105,8 @@ __all__ = [
     "Runtime",
     "RuntimeCheckpoint",
     "Scope",
+    "Secret",
+    "SecretUnavailable",
     "StateStore",
     "StoreError",
     "StoreLog",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +44,7 @@ from headway.plan.parse import as_proposal
 from headway.plan.verify import VerifyReport, verify
 from headway.policy.gates import Gates
 from headway.project import Project, claim, project_at
-from headway.provision import provision, sandbox_of, tools_of
+from headway.provision import provision, sandbox_of, tools_of, vault_of
 from headway.runtime import Runtime
 from headway.state import StateStore
 from headway.store import HomeLock, Store, StoreLog, StoreReader, store_of
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
     from headway.config import Config
     from headway.home import Home
     from headway.jobs.job import LiveJob
+    from headway.secrets.vault import Vault
+
+_log = logging.getLogger("headway.engine")
 
 MAX_JOBS = 32
 """The number of jobs that run side by side; those beyond stay queued."""
@@ -137,7 +141,7 @@ class Engine(Face):
             opened.push_async_callback(log.close)
             reader = await StoreReader.open(home.db)
             opened.push_async_callback(reader.close)
-            env = _environment(config, log, registry, gates, sandbox)
+            env = _environment(config, log, registry, gates, sandbox, await _secrets(config))
             opened.callback(env.threads.close)
             opened.push_async_callback(registry.aclose)
             powers = Powers(env, budget=_budget(config), room=Room(MAX_JOBS), compat=config.runtime.compat)
@@ -229,7 +233,7 @@ class Engine(Face):
         if context_id:
             async with self._supervisor.hold(self._supervisor.scope(context_id)) as scope:
                 state = scope.state
-        return verify(plan, state.raw(), self.registry)
+        return verify(plan, state.raw(), self.registry, secrets=self.env.vault)
 
     async def submit(self, plan: Proposal | Submission) -> JobRow:
         """Queue a plan as a job and return its row; the job is on disk when this returns.
@@ -437,7 +441,9 @@ def _prepare(home: Home) -> None:
         raise StoreError(f"cannot look at {home}: {error.strerror or error}") from None
 
 
-def _environment(config: Config, log: StoreLog, registry: ToolRegistry, gates: Gates, sandbox: Sandbox) -> Environment:
+def _environment(
+    config: Config, log: StoreLog, registry: ToolRegistry, gates: Gates, sandbox: Sandbox, vault: Vault
+) -> Environment:
     return Environment(
         log=log,
         registry=registry,
@@ -448,6 +454,7 @@ def _environment(config: Config, log: StoreLog, registry: ToolRegistry, gates: G
         workspace=config.workspace,
         sandbox=sandbox,
         gates=gates,
+        vault=vault,
     )
 
 

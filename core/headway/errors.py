@@ -22,6 +22,7 @@
     │   └── NoAnswer                 … in time, though one is there: it is busy, or hangs
     └── ToolError                    a tool failed; its message is the action's error
         ├── TerminalToolError        a failure that no retry can mend; always aborts
+        ├── SecretUnavailable        a secret cannot be had: not declared, not for this tool, nothing where it should be
         ├── InferenceError           a model, or the service that runs it, failed
         │   └── InferenceRefused     … for good (also a TerminalToolError): no key, no such model, not installed
         └── ToolTimeout              one attempt ran longer than its ``timeout_ms``
@@ -193,6 +194,12 @@ class TerminalToolError(ToolError):
 
     code = "terminal_tool_error"
     remedy = "Mend the cause: another try fails as well, so a plan's retries are left out."
+
+
+class SecretUnavailable(ToolError):
+    """The secret is not available."""
+
+    code = "secret_unavailable"
 
 
 class InferenceError(ToolError):

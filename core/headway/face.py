@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from headway.policy.capabilities import CapabilitySet
     from headway.policy.engine import PolicyEngine
     from headway.policy.risk import PermissionGrant, Tier
+    from headway.secrets.vault import Vault
     from headway.tools.process.subprocess import SubprocessTool
 
 
@@ -265,6 +266,11 @@ class Face(ABC):
     def result_cache(self) -> ResultCache:
         """The results that are kept for a time."""
         return self._powers.env.results
+
+    @property
+    def secrets(self) -> Vault:
+        """The secrets that plans may name."""
+        return self._powers.env.vault
 
     def set_rate_limit(self, tool: str, max_calls: int, interval_secs: float) -> None:
         """Give ``tool`` a token bucket: ``max_calls`` tokens, refilled evenly over ``interval_secs`` seconds."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headway.config import Config
     from headway.config.model import InferenceConfig, LearningConfig
     from headway.face import Face
+    from headway.secrets.vault import Vault
     from headway.tools.registry import ToolRegistry
     from headway.tools.sandbox import Sandbox
     from headway.trust.control import ControlFiles
@@ -85,6 +86,25 @@ def provision(face: Face, config: Config, opened: AsyncExitStack) -> None:
     if config.inference.url is not None:
         _infer(face, config.inference, opened)
     _learn(face, config.learning, opened)
+
+
+def vault_of(config: Config) -> Vault:
+    """Return the secrets that ``config`` declares; nothing is read."""
+    from headway.secrets.sources import EnvironmentSource, FileSource, KeyringSource, Source
+    from headway.secrets.vault import Vault
+
+    vault = Vault()
+    for name, section in config.secrets.items():
+        source: Source
+        if section.env is not None:
+            source = EnvironmentSource(section.env)
+        elif section.file is not None:
+            source = FileSource(section.file)
+        else:
+            service, _, user = (section.keyring or "").partition(":")
+            source = KeyringSource(service, user)
+        vault.declare(name, source, tools=section.tools, remote=section.remote)
+    return vault
 
 
 def _replan(face: Face, config: Config) -> None:

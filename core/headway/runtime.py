@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from headway.inference.provider import InferenceProvider
     from headway.learning.memory import Memgine
     from headway.learning.trajectory_store import TrajectoryStore
+    from headway.secrets.vault import Vault
     from headway.tools.registry import ToolEntry
 
 SCOPE = "runtime"
@@ -76,7 +77,8 @@ class Runtime(Face):
     ``scope`` names the state in the log: runtimes on one log and one scope share its state. ``principal`` is on whose
     behalf it runs: policies see it. ``sandbox`` is for tools that start programs: "auto" runs these in a sandbox and
     refuses them where there is none, "require" refuses the runtime there, "off" gives them all rights of this user; or
-    a :class:`headway.tools.Sandbox` of one's own. The log knows a bucket by its tool's name: runtimes on one log whose
+    a :class:`headway.tools.Sandbox` of one's own. ``secrets`` are those
+    that plans may name (:class:`headway.secrets.Vault`). The log knows a bucket by its tool's name: runtimes on one log whose
     limited tools have names in common should share a ``limiter``, or the view of the limits shows one bucket for all.
     """
 
@@ -105,6 +107,7 @@ class Runtime(Face):
         principal: str | None = None,
         compat: Compat | None = None,
         sandbox: SandboxMode | Sandbox = "auto",
+        secrets: Vault | None = None,
     ) -> None:
         confined = (
             sandbox
@@ -123,6 +126,7 @@ class Runtime(Face):
             dispatcher=dispatcher,
             workspace=workspace,
             sandbox=confined,
+            vault=secrets,
             gates=Gates(expect(policies, PolicyEngine, "policies") if policies is not None else None),
         )
         principal = plain(principal, "principal") if principal is not None else None

@@ -143,6 +143,7 @@ class TaskService:
                 job_id=job_id,
                 record_rejected=True,
                 refused=refused,
+                remote=True,
             )
         )
 

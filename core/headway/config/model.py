@@ -13,10 +13,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    model_validator,
+)
 
 from headway.config.source import DEFAULT, Source, Value
 from headway.errors import NotTrusted, one_line
+from headway.secrets.reference import is_name
 
 
 def _from_folder(value: object, info: ValidationInfo) -> object:
@@ -102,6 +112,38 @@ class BudgetsConfig(_Section):
     duration_ms: int | None = Field(default=None, ge=0, description="Milliseconds spent in tools, summed.")
     tokens: int | None = Field(default=None, ge=0, description="Model tokens that tools report.")
     usd_micros: int | None = Field(default=None, ge=0, description="Millionths of a US dollar that tools report.")
+
+
+class SecretConfig(_Section):
+    """A secret that plans name as `secret://NAME`; its value comes from one of `env`, `file` and `keyring`."""
+
+    env: str | None = Field(default=None, min_length=1, description="The environment variable that holds it.")
+    file: FilePath | None = Field(
+        default=None, description="The file that holds it, of mode 600, without the line break at its end."
+    )
+    keyring: str | None = Field(
+        default=None,
+        pattern="^[^:]+:.+$",
+        description='The entry of the system\'s keyring, as "service:user"; needs `headway[keyring]`.',
+    )
+    tools: list[Name] = Field(default=[], description="The tools that get it, in parameters that their schema marks.")
+    remote: bool = Field(default=False, description="Whether they get it in plans of remote agents, too.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SecretConfig:  # noqa: N804 - it is called with the model in this mode
+        given = [name for name in ("env", "file", "keyring") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("must have exactly one of env, file and keyring")
+        return self
+
+
+def _secret_name(name: str) -> str:
+    if not is_name(name):
+        raise ValueError("the name of a secret has letters, digits, '_', '.' and '-' only, at most 128")
+    return name
+
+
+SecretName = Annotated[Name, AfterValidator(_secret_name)]
 
 
 class WorkflowConfig(_Section):
@@ -242,6 +284,9 @@ class Config(_Section):
     tools: ToolsConfig = Field(default_factory=ToolsConfig, description="Where tools come from, what they may touch.")
     rate_limits: dict[Name, RateLimitConfig] = Field(default={}, description="Token buckets, by tool.")
     budgets: BudgetsConfig = Field(default_factory=BudgetsConfig, description="What one job may use.")
+    secrets: dict[SecretName, SecretConfig] = Field(
+        default={}, description="Secrets that plans may name, by name: see secrets.md."
+    )
     workflows: dict[Name, WorkflowConfig] = Field(default={}, description="Plans that may be started by name.")
     a2a: A2AConfig = Field(default_factory=A2AConfig, description="The A2A endpoint.")
     operator: OperatorConfig = Field(default_factory=OperatorConfig, description="The operator API.")

@@ -17,7 +17,6 @@ from headway.dispatch.progress import Progress
 from headway.dispatch.protocol import KILL_GRACE_S, Call, CallRequest, Cause, Health
 from headway.errors import ToolError, describe
 from headway.events import kinds
-from headway.jsonvalue import copy_members
 from headway.numbers import timeout_s
 from headway.state import StateSnapshot
 from headway.thread_pool import DaemonThreads, ThreadCall
@@ -157,7 +156,7 @@ class LocalDispatcher:
         cancel, state, workspace, sandbox = request.surroundings
         if request.report is not None:
             call.progress = Progress(clock, partial(request.report, kinds.ACTION_PROGRESS))
-            call.chunks = ChunkEvents(clock, partial(request.report, kinds.ACTION_CHUNK))
+            call.chunks = ChunkEvents(clock, partial(request.report, kinds.ACTION_CHUNK), request.redactor)
         timeout_ms = request.timeout_ms
         call.context = ToolContext(
             job_id=request.job_id,
@@ -254,7 +253,7 @@ def _task(coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]
 def _arguments(call: LocalCall) -> dict[str, Any]:
     """Return parameters that are the tool's own: what it does to them touches no other attempt, action or plan."""
     request = call.request
-    arguments = copy_members(request.parameters)
+    arguments = request.arguments()
     name = request.entry.context_param
     if name is not None:
         arguments[name] = call.context

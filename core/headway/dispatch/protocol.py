@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from headway.errors import InvalidInput
+from headway.jsonvalue import copy_members
 from headway.tools.context import NEVER_CANCELLED, CancelView
 
 if TYPE_CHECKING:
+    from headway.secrets.redactor import Redactor
     from headway.tools.registry import ToolEntry
     from headway.tools.sandbox import Sandbox
 
@@ -55,9 +57,11 @@ class CallRequest(msgspec.Struct, kw_only=True, gc=False):
     """One call to make: of ``entry`` with ``parameters``, which the tool gets as a copy of its own.
 
     ``timeout_ms`` bounds the time inside the tool; waiting for a thread is not part of it. ``compensates`` marks a call
-    that undoes the action of ``action_id``. ``report(kind, data)`` takes the progress and the chunks of the call as
-    events, on the event loop. ``on_end(handle)`` is called once, on the event loop, when the call has ended: never
-    before ``call()`` has returned, and from within ``kill(handle, now=True)`` at the latest.
+    that undoes the action of ``action_id``. Secrets stand in ``parameters`` as references; ``reveal`` puts their
+    values into parameters that are the tool's own: a dispatcher takes them from :meth:`arguments`. ``report(kind,
+    data)`` takes the progress and the chunks of the call as events, on the event loop; ``redactor`` knows what must
+    not be in them. ``on_end(handle)`` is called once, on the event loop, when the call has ended: never before
+    ``call()`` has returned, and from within ``kill(handle, now=True)`` at the latest.
     """
 
     entry: ToolEntry
@@ -69,7 +73,18 @@ class CallRequest(msgspec.Struct, kw_only=True, gc=False):
     timeout_ms: int | None = None
     surroundings: Surroundings = NO_SURROUNDINGS
     report: Callable[[str, dict[str, Any]], object] | None = None
+    reveal: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    redactor: Redactor | None = None
     compensates: bool = False
+
+    def arguments(self) -> dict[str, Any]:
+        """Return parameters that are the tool's own, secrets among them: what it does to them touches nothing else.
+
+        They go to the tool and nowhere else. Raises :class:`headway.errors.SecretUnavailable` for a secret that cannot
+        be had.
+        """
+        made = copy_members(self.parameters)
+        return made if self.reveal is None else self.reveal(made)
 
     @property
     def idempotency_key(self) -> str:

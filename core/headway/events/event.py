@@ -31,7 +31,8 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
     seq: int = 0
 
 
-_TEXTS = ("job_id", "action_id", "proposal_id", "tenant", "trace_id")
+TEXTS = ("job_id", "action_id", "proposal_id", "tenant", "trace_id")
+"""The fields of an event that may hold text of somebody else's."""
 
 
 def refuse_malformed(event: object) -> None:
@@ -41,7 +42,7 @@ def refuse_malformed(event: object) -> None:
     sound = {
         "kind": isinstance(event.kind, str),
         "data": isinstance(event.data, dict),
-        **{name: isinstance(getattr(event, name), str | None) for name in _TEXTS},
+        **{name: isinstance(getattr(event, name), str | None) for name in TEXTS},
         **{name: isinstance(getattr(event, name), int | None) for name in ("level", "attempt")},
         **{name: isinstance(getattr(event, name), int) for name in ("ts", "seq")},
     }

@@ -15,10 +15,11 @@ import msgspec
 from headway.arguments import expect_many
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import StoreError
-from headway.events.event import Event, refuse_malformed
+from headway.events.event import TEXTS, Event, refuse_malformed
 from headway.events.kinds import JOB_CREATED, RECORDER_GAP, TERMINAL_JOB
 from headway.events.subscription import Subscription
 from headway.numbers import MOST, whole_number
+from headway.secrets.redactor import Redactor
 
 MAX_EVENTS = 100_000
 """The number of events that a log in memory keeps unless told otherwise: some 50 MB, the events of 40,000 actions."""
@@ -49,6 +50,8 @@ class EventLog:
     oldest go first. Who asks for what is gone gets a ``recorder_gap`` event that counts it, :meth:`statistics` and a
     job that is :class:`headway.errors.NotFound` say so too. ``max_events=None`` keeps all.
 
+    ``redactor`` takes the values of secrets out of events before they are kept; without any it costs nothing.
+
     ``store`` is the log's :class:`headway.store.Store` once :func:`headway.store.store_of` has made one,
     ``supervisor`` runs the jobs that it records, if any.
 
@@ -76,6 +79,7 @@ class EventLog:
         self.store: Any = None
         self.supervisor: Any = None
         self.on_shed: Callable[[int], None] | None = None
+        self.redactor = Redactor()
         self._closed = False
         self._waiting: dict[Subscription, None] = {}
         self._woken_seq = last_seq
@@ -110,6 +114,8 @@ class EventLog:
         """
         if self._closed:
             raise StoreError("the event log is closed")
+        if self.redactor.active:
+            events = tuple(map(self._redacted, events))
         append = self._tail.append
         seq = self._last_seq
         try:
@@ -172,6 +178,24 @@ class EventLog:
     async def close(self) -> None:
         """End the log. Subscriptions get what is committed, then end. Closing twice is harmless."""
         self._end()
+
+    def _redacted(self, event: Event) -> Event:
+        """Return an event without the values of secrets: itself, changed, if it is in no log yet."""
+        refuse_malformed(event)
+        redactor = self.redactor
+        data = redactor.clean(event.data)
+        texts = {name: text for name in TEXTS if (text := getattr(event, name)) is not None}
+        ids = " ".join(texts.values())
+        if redactor.text(ids) != ids:
+            texts = {name: redactor.text(text) for name, text in texts.items()}
+        elif data is event.data:
+            return event
+        if event.seq:
+            return msgspec.structs.replace(event, data=data, seq=0, **texts)
+        event.data = data
+        for name, text in texts.items():
+            setattr(event, name, text)
+        return event
 
     def _give_back(self, events: Sequence[object]) -> None:
         """Take back what :meth:`append` took before it met something that is no event, and say what that is."""

@@ -15,7 +15,7 @@ from headway.dispatch.protocol import Call, CallRequest, Cause, Surroundings
 from headway.errors import TerminalToolError, describe
 from headway.events import kinds
 from headway.execution import stop as stops
-from headway.execution.outcome import Outcome, Unrecordable, read_outcome
+from headway.execution.outcome import Outcome, Unrecordable, read_outcome, redacted
 from headway.execution.pending import PendingAction, State
 from headway.execution.stages.stage import End
 from headway.limits.prices import UNPRICED
@@ -44,6 +44,7 @@ class Attempts:
         self.ended: deque[PendingAction] = deque()
         self._dispatcher = level.env.dispatcher
         self._job_id = level.run_.job_id
+        self._redactor = level.env.log.redactor
         self._surroundings = Surroundings(level.run_.token, level.state, level.env.workspace, level.env.sandbox)
 
     # -- start and end of a call ---------------------------------------------------------------------------------
@@ -62,6 +63,8 @@ class Attempts:
             timeout_ms=node.action.timeout_ms,
             surroundings=self._surroundings,
             report=partial(self._report, action, action.attempt) if entry.context_param is not None else None,
+            reveal=self.run.reveal(entry) if entry.marks is not None else None,
+            redactor=self._redactor,
         )
         action.move(State.IN_FLIGHT)
         call = action.call = self._dispatcher.call(request)
@@ -133,7 +136,8 @@ class Attempts:
         elif error is None or _cancelled(call):
             self._failed(action, SELF_CANCELLED, ErrorCode.TOOL_ERROR)
         else:
-            self._failed(action, describe(error), ErrorCode.TOOL_ERROR, terminal=isinstance(error, TerminalToolError))
+            text = self._redactor.text(describe(error))
+            self._failed(action, text, ErrorCode.TOOL_ERROR, terminal=isinstance(error, TerminalToolError))
 
     def _withdrawn(self, action: PendingAction) -> None:
         """Settle a call that was taken back before its tool began: this attempt made no call."""
@@ -148,8 +152,10 @@ class Attempts:
         try:
             outcome = read_outcome(action.tool, call.value, node.action.expected_effects)
         except Unrecordable as error:
-            self._failed(action, error.message, ErrorCode.TOOL_ERROR, used=error.used)
+            self._failed(action, self._redactor.text(error.message), ErrorCode.TOOL_ERROR, used=error.used)
             return
+        if self._redactor.active:
+            outcome = redacted(outcome, self._redactor)
         if outcome.used:
             self.env.prices.note(action.tool, UNPRICED | outcome.used)
         problem = self._problem(action, outcome)

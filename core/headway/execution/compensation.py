@@ -141,7 +141,7 @@ class Compensations:
         except Refused as refusal:
             _failed(run, node, refusal.text, 0.0)
         except Exception as error:  # noqa: BLE001 - a tool may raise anything
-            _failed(run, node, describe(error), self._seconds())
+            _failed(run, node, self._env.log.redactor.text(describe(error)), self._seconds())
         else:
             self._succeeded(node, output)
         finally:
@@ -157,8 +157,10 @@ class Compensations:
         result.compensated = True
         run.emit(kinds.COMPENSATION_SUCCEEDED, {"output": output, "duration_ms": _ms(self._seconds())}, node=node)
         if node.type is ActionType.TOOL_CALL:  # who asks for such a call from now on must get a new one
+            entry = self._env.registry.get(node.tool or "")
+            parameters = self._env.call_parameters(entry, _parameters(run, node))
             for principal in {None, run.principal}:  # of a shared tool, or of this principal's
-                self._env.reuse.forget(node.tool or "", _parameters(run, node), principal)
+                self._env.reuse.forget(node.tool or "", parameters, principal)
 
     def _seconds(self) -> float:
         return self._call.seconds if self._call is not None else 0.0
@@ -243,6 +245,8 @@ class Compensations:
             action_id=node.id,
             timeout_ms=node.action.timeout_ms or TIMEOUT_MS,
             surroundings=Surroundings(run.token, self.state, self._env.workspace, self._env.sandbox),
+            reveal=run.reveal(entry) if entry.marks is not None else None,
+            redactor=self._env.log.redactor,
             compensates=True,
         )
         action.move(State.IN_FLIGHT)
@@ -263,7 +267,7 @@ class Compensations:
         problem = entry.output_problem(output)
         if problem is not None:
             raise ToolError(f"tool '{entry.name}' returned what its schema does not allow: {problem}")
-        return output
+        return self._env.log.redactor.clean(output, numbers=True)
 
     # -- stopping --------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headway.arguments import expect, expect_one_of, path_of
 from headway.cancellation import LeftBehind
@@ -11,6 +11,7 @@ from headway.dispatch.local import LocalDispatcher
 from headway.dispatch.protocol import dispatcher_of
 from headway.events.log import EventLog
 from headway.execution.stages.approval import AllowAll, ApprovalPort
+from headway.jsonvalue import copy_members
 from headway.limits.bucket import RateLimiter
 from headway.limits.cache import ResultCache
 from headway.limits.idempotency import IdempotencyCache
@@ -18,6 +19,7 @@ from headway.limits.prices import Prices
 from headway.limits.reuse import Reuse
 from headway.numbers import whole_number
 from headway.policy.gates import Gates
+from headway.secrets.vault import Vault
 from headway.thread_pool import DaemonThreads
 from headway.tools.registry import ToolRegistry
 from headway.tools.sandbox import Sandbox
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headway.dispatch.protocol import Dispatcher
+    from headway.tools.registry import ToolEntry
 
 
 class Versioned(Protocol):
@@ -57,7 +60,8 @@ class Environment:
     Tools are called through ``dispatcher``: by default in this process, blocking ones in ``threads``. ``approvals`` is
     asked before each action: by default it approves of all. ``reuse`` is "ttl", or "runtime" for CAR's rule: results of
     idempotent actions are kept for as long as this environment lives. Programs that tools start run in ``sandbox``, by
-    default one for ``workspace``.
+    default one for ``workspace``. ``vault`` has the secrets that plans
+    may name; the log's redactor looks for them.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Environment:
         approvals: ApprovalPort | None = None,
         reuse: str = "ttl",
         sandbox: Sandbox | None = None,
+        vault: Vault | None = None,
     ) -> None:
         expect_one_of(concurrency, ("level", "car"), "concurrency")
         expect_one_of(reuse, ("ttl", "runtime"), "reuse")
@@ -83,6 +88,9 @@ class Environment:
         self.log = expect(log, EventLog, "log") if log is not None else EventLog(clock=clock)
         self.registry = expect(registry, ToolRegistry, "registry") if registry is not None else ToolRegistry()
         self.limiter = expect(limiter, RateLimiter, "limiter") if limiter is not None else RateLimiter(clock)
+        self.vault = expect(vault, Vault, "secrets") if vault is not None else Vault()
+        self.vault.tell(self.log.redactor)
+        self.vault.learn(immediate=True)
         self.results = results if results is not None else ResultCache(clock)
         self.reuse = Reuse(self.results, IdempotencyCache(clock, keep=reuse == "runtime"))
         self.prices = Prices()
@@ -99,6 +107,12 @@ class Environment:
         self.sandbox = sandbox if sandbox is not None else Sandbox(workspace=self.workspace)
         self._second = -1
         self._prefix = ""
+
+    def call_parameters(self, entry: ToolEntry | None, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters by which equal calls of a tool are known: of secrets a keyed hash."""
+        if entry is None or entry.marks is None:
+            return parameters
+        return self.vault.keyed(entry.marks, copy_members(parameters))
 
     def timestamp(self, ms: int) -> str:
         """Return ``ms`` as RFC 3339; the part up to the second is kept from call to call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +13,9 @@ from headway.numbers import whole_number
 from headway.plan.results import tokens_of
 from headway.state import state_key
 from headway.tools.context import ToolResult
+
+if TYPE_CHECKING:
+    from headway.secrets.redactor import Redactor
 
 _NOTHING: dict[str, Any] = {}
 
@@ -38,6 +41,19 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     cost: int | None = None
     used: dict[str, int] = {}
     plain: bool = False
+
+
+def redacted(outcome: Outcome, redactor: Redactor) -> Outcome:
+    """Return the outcome without the secrets that the redactor knows."""
+    effects = outcome.effects
+    return msgspec.structs.replace(
+        outcome,
+        output=redactor.clean(outcome.output, numbers=True),
+        effects=None if effects is None else redactor.clean(to_json(dict(effects)), numbers=True),
+        changes=redactor.clean(outcome.changes, numbers=True),
+        artifacts=redactor.clean(outcome.artifacts, numbers=True),
+        usage=redactor.clean(outcome.usage),
+    )
 
 
 def read_outcome(tool: str, value: Any, declared: Mapping[str, Any] = _NOTHING) -> Outcome:

@@ -10,8 +10,9 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -32,6 +33,9 @@ from headway.plan.format import ActionType, FailureBehavior
 from headway.plan.graph import Graph, Node
 from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.state import StateStore
+
+if TYPE_CHECKING:
+    from headway.tools.registry import ToolEntry
 
 _log = logging.getLogger("headway.runtime")
 
@@ -59,6 +63,7 @@ class Run:
         session: str | None = None,
         principal: str | None = None,
         past: Resumption | None = None,
+        remote: bool = False,
     ) -> None:
         self.env = env
         self.job_id = job_id
@@ -68,6 +73,7 @@ class Run:
         self.meter = meter
         self.session = session  # of policies
         self.principal = principal  # on whose behalf
+        self.remote = remote  # of a caller elsewhere, who gets the secrets that are declared for those
         self.results: list[ActionResult | None] = list(prior) or [None] * len(plan.nodes)
         self.own: dict[int, None] = {}  # indices settled by this run, in the order of settling
         self.cost = CostSummary()
@@ -488,6 +494,11 @@ class Run:
     def id_of(self, index: int) -> str:
         """Return the id of the action at ``index``."""
         return self.plan.nodes[index].id
+
+    def reveal(self, entry: ToolEntry) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """Return what puts the values of secrets into the parameters of one call of a tool that takes some."""
+        assert entry.marks is not None
+        return partial(self.env.vault.put, entry.marks, tool=entry.name, remote=self.remote)
 
     def needs_met(self, needs: Iterable[int]) -> str | None:
         """Return the id of a needed action that did not succeed, or None."""

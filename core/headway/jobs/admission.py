@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from headway.errors import InvalidPlan, as_line, one_line
+from headway.errors import InvalidInput, InvalidPlan, as_line, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.execution.environment import Environment
@@ -24,7 +24,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     """The facts of a job beside its plan.
 
     ``scope`` names the state it works on, ``origin`` is the caller's own data, ``session`` that of the policies,
-    ``budget`` the limits that its own submission has set.
+    ``budget`` the limits that its own submission has set, ``remote`` that a caller elsewhere asked for it.
     """
 
     job_id: str
@@ -36,11 +36,12 @@ class JobSpec(msgspec.Struct, frozen=True):
     origin: dict[str, Any] = {}
     session: str | None = None
     budget: dict[str, int] | None = None
+    remote: bool = False
 
     def created(self, proposal: dict[str, Any], graph: dict[str, Any], **fork: Any) -> Event:
         """Return the ``job_created`` event."""
         data: dict[str, Any] = {"scope": self.scope, "source": self.source, "title": self.title}
-        for name in ("context_id", "principal", "origin", "session", "budget"):
+        for name in ("context_id", "principal", "origin", "session", "budget", "remote"):
             value = getattr(self, name)
             if value:
                 data[name] = value
@@ -55,12 +56,14 @@ def check(
     refused: Sequence[Issue] = (),
     *,
     recorded: bool = False,
+    remote: bool = False,
 ) -> Graph:
     """Return the plan of a proposal that may run against ``state``; :class:`InvalidPlan` with all issues otherwise.
 
-    ``refused`` adds findings that admission cannot make: who submits may not do this.
+    ``refused`` adds findings that admission cannot make: who submits may not do this. ``remote`` says that a caller
+    elsewhere asks.
     """
-    plan, issues = admit(proposal, state, env.registry, recorded=recorded)
+    plan, issues = admit(proposal, state, env.registry, recorded=recorded, secrets=env.vault, remote=remote)
     issues = [*issues, *env.gates.judge(plan, env.registry), *refused]
     if issues:
         raise refuse(issues)
@@ -141,3 +144,21 @@ def checkpoint_restored(checkpoint_id: str, scope: str, state: dict[str, Any], b
     first, *more = parts(state)
     data = {"checkpoint_id": checkpoint_id, "scope": scope, "state": first, "by": by}
     return [Event(kinds.CHECKPOINT_RESTORED, data), *(committed(scope, setting(part)) for part in more)]
+
+
+def is_remote(created: Mapping[str, Any]) -> bool:
+    """Return whether a job, by the data of its ``job_created``, was asked for by a caller elsewhere.
+
+    Logs of earlier versions say no more than that it came by A2A.
+    """
+    return bool(created.get("remote", created.get("source") == "a2a"))
+
+
+def refuse_secrets(env: Environment, **texts: str | None) -> None:
+    """Raise :class:`InvalidInput` for a name that a caller chose and that holds the value of a secret.
+
+    Such names are ids, by which states and jobs are found again: they cannot be redacted.
+    """
+    for what, text in texts.items():
+        if text is not None and env.vault.redactor.names_in(text):
+            raise InvalidInput(f"the {what.replace('_', ' ')} holds the value of a secret: choose another")

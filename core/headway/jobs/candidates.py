@@ -101,7 +101,7 @@ def _refusal(plan: ActionProposal, course: Course, unmet: Sequence[Issue] = ()) 
     ``verify``, by which plans are ranked, does not know the gates: capabilities, and what was granted.
     """
     try:
-        admission.check(course.env, plan, course.scope.state.raw(), unmet)
+        admission.check(course.env, plan, course.scope.state.raw(), unmet, remote=course.remote)
     except InvalidPlan as error:
         return error
     return None

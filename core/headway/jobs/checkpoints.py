@@ -16,6 +16,7 @@ from headway.events import kinds
 from headway.events.checkpoint import VERSION, Checkpoint, StateDiff, diff_states, kept_results
 from headway.events.event import Event
 from headway.jobs import admission
+from headway.jobs.admission import is_remote
 from headway.jobs.checkpoint_file import plan_to_continue, results_of, state_of
 from headway.jobs.course import Course
 from headway.jobs.recovery import require_session
@@ -95,6 +96,7 @@ async def continue_from(course: Course, job: LiveJob, checkpoint: Checkpoint) ->
     """Ready the course's first job: restore the checkpoint, and run what its plan had left to do."""
     plan, state = plan_to_continue(checkpoint)
     results = kept_results(checkpoint.results)
+    course.remote = course.remote or await _was_remote(course.supervisor, checkpoint.job_id)
     origin = _origin(checkpoint, seq=0)
     spec = course.spec(job.job_id, plan.proposal)
     created = spec.created(
@@ -151,9 +153,9 @@ async def fork(supervisor: Supervisor, powers: Powers, checkpoint: Checkpoint, b
         raise Conflict(f"job {parent} was rejected: there is no plan to continue")
     plan, state = plan_to_continue(checkpoint)
     results = kept_results(checkpoint.results)
-    admission.check(powers.env, plan.proposal, state, recorded=True)
-    job_id = new_id()
     about = await _about(supervisor, parent)
+    admission.check(powers.env, plan.proposal, state, recorded=True, remote=about.get("remote", False))
+    job_id = new_id()
     if by:
         about["principal"] = by
     submission = Submission(plan.proposal, session=checkpoint.session, **about)
@@ -194,7 +196,16 @@ async def _about(supervisor: Supervisor, parent: str) -> dict[str, Any]:
     created = await supervisor.store.events(job_id=parent, kinds=[kinds.JOB_CREATED], limit=1)
     limits = created[0].data.get("budget") if created else None
     budget = CostBudget(**limits) if limits else None
-    return {"source": row.source, "title": row.title, "principal": row.principal, "budget": budget}
+    remote = is_remote(created[0].data) if created else False
+    return {"source": row.source, "title": row.title, "principal": row.principal, "budget": budget, "remote": remote}
+
+
+async def _was_remote(supervisor: Supervisor, job_id: str | None) -> bool:
+    """Return whether the job that a checkpoint is of was asked for by a caller elsewhere; its log may be another."""
+    if job_id is None or not await supervisor.known(job_id):
+        return False
+    created = await supervisor.store.events(job_id=job_id, kinds=[kinds.JOB_CREATED], limit=1)
+    return bool(created) and is_remote(created[0].data)
 
 
 def _origin(checkpoint: Checkpoint, *, seq: int) -> dict[str, Any]:

@@ -50,6 +50,13 @@ class Course:
         job_id: str | None = None,
         begin: Begin | None = None,
     ) -> None:
+        admission.refuse_secrets(
+            powers.env,
+            context_id=submission.context_id,
+            job_id=submission.job_id,
+            principal=submission.principal,
+            session=submission.session,
+        )
         self.supervisor = supervisor
         self.powers = powers
         self.env = powers.env
@@ -58,6 +65,7 @@ class Course:
         self.asked = token  # the caller's, which may serve others
         self.token, self.unlink = token.linked()  # what stops this course stops no other
         self.session = submission.session
+        self.remote = submission.remote
         self.replanning = False  # its last job has aborted, and the callback may have another plan
         self.spent: dict[str, int] = {}  # of the budget, by all runs so far
         self.jobs: list[LiveJob] = []
@@ -161,6 +169,7 @@ class Course:
             dict(about.origin or {}),
             self.session,
             about.budget.limits() if about.budget is not None else None,
+            self.remote,
         )
 
     # -- one plan ----------------------------------------------------------------------------------------------------
@@ -195,7 +204,7 @@ class Course:
         kept = proposal.to_dict()
         log, scope = self.env.log, self.scope
         try:
-            plan = admission.check(self.env, proposal, scope.state.raw(), self.submission.refused)
+            plan = admission.check(self.env, proposal, scope.state.raw(), self.submission.refused, remote=self.remote)
         except InvalidPlan as error:
             return await self.rejected(proposal, error, job)
         if in_turn:
@@ -238,6 +247,7 @@ class Course:
             session=self.session,
             principal=spec.principal if spec is not None else self.powers.principal,
             past=job.past,
+            remote=self.remote,
         )
         job.run = run
         if in_turn:

@@ -54,6 +54,7 @@ def course_of(supervisor: Supervisor, powers: Powers, found: Revived) -> Course:
         origin=spec.origin,
         session=spec.session,
         budget=CostBudget(**spec.budget) if spec.budget is not None else None,
+        remote=spec.remote,
     )
     scope = supervisor.scope(spec.scope)
     course = Course(supervisor, powers, submission, scope, CancellationToken(), job_id=spec.job_id)
@@ -68,6 +69,7 @@ def take_up(course: Course, job: LiveJob, found: Revived) -> None:
     job.prior, job.past = found.prior, past
     course.spent.update(found.spent)
     course.session = course.submission.session or spec.session
+    course.remote = course.remote or spec.remote
 
 
 async def resume(course: Course, job: LiveJob) -> ProposalResult | None:

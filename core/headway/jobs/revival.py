@@ -17,7 +17,7 @@ from headway.events.event import Event
 from headway.events.views import JobRow
 from headway.execution.compensation import undoable
 from headway.execution.resumption import Resumption, resumption_of
-from headway.jobs.admission import JobSpec
+from headway.jobs.admission import JobSpec, is_remote
 from headway.jobs.closing import WHY
 from headway.jobs.history import History
 from headway.plan.graph import Graph, Node, plan_from_graph
@@ -25,6 +25,7 @@ from headway.plan.parse import recorded_proposal
 from headway.plan.results import ActionResult
 from headway.plan.verify import Issue
 from headway.policy.gates import COMPENSATION, Gates
+from headway.secrets.reference import held, names_held
 from headway.store import Reader
 from headway.tools.registry import ToolRegistry
 
@@ -71,7 +72,10 @@ async def revive(store: Reader, row: JobRow, workspace: Path | None, registry: T
         data.get("origin") or {},
         data.get("session"),
         data.get("budget"),
+        is_remote(data),
     )
+    if any(held(name) is None for name in names_held(plan.proposal)):
+        raise CannotGoOn(f"{WHY}, and its plan was given a Secret in memory, which ended with that process")
     taken_over = [result["action_id"] for result in data.get("results", ())]
     history = History(store)
     started = await _first(store, row.job_id, kinds.JOB_STARTED)

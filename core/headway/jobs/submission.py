@@ -50,7 +50,8 @@ class Submission(_Plan, frozen=True, kw_only=True):
     ``refused`` are the caller's own findings against the plan: with any, it is not admitted. With ``record_rejected``
     a plan that is not admitted is recorded as a failed job; else the caller is told, and nothing is recorded.
     ``candidates`` are plans for the same goal, the one given among them, to be ranked. ``compat="car"`` leaves out
-    fields that the format does not know.
+    fields that the format does not know. ``remote`` says that a caller elsewhere asks: the job, and what comes of it,
+    gets only secrets that are declared for those.
 
     Raises :class:`headway.errors.InvalidPlan` or :class:`InvalidInput` for what cannot be run so.
     """
@@ -68,6 +69,7 @@ class Submission(_Plan, frozen=True, kw_only=True):
     refused: Sequence[Issue] = ()
     candidates: Candidates | None = None
     compat: Compat | None = None
+    remote: bool = False
 
     def __post_init__(self) -> None:
         adopt = msgspec.structs.force_setattr
@@ -90,6 +92,7 @@ class Submission(_Plan, frozen=True, kw_only=True):
         if self.candidates is not None:
             expect(self.candidates, Candidates, "candidates")
         expect(self.record_rejected, bool, "record_rejected")
+        expect(self.remote, bool, "remote")
         for issue in expect_many(self.refused, "refused"):
             expect(issue, Issue, "a finding")
         adopt(self, "origin", to_json(expect(self.origin, Mapping, "origin")) if self.origin else {})

@@ -219,7 +219,9 @@ class Supervisor:
             async with self.hold(scope):
                 self.ready()
                 try:
-                    plan = admission.check(powers.env, proposal, scope.state.raw(), submission.refused)
+                    plan = admission.check(
+                        powers.env, proposal, scope.state.raw(), submission.refused, remote=course.remote
+                    )
                 except InvalidPlan as error:
                     if not submission.record_rejected:
                         raise

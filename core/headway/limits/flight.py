@@ -7,7 +7,6 @@ result. When it fails nothing is kept and the first in line gets a flight of its
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ import msgspec
 from headway.arguments import expect
 from headway.errors import InvalidInput, one_line
 from headway.jsonvalue import encode_exact
+from headway.secrets.secret import keyed_digest
 
 if TYPE_CHECKING:
     from headway.limits.results import ResultStore
@@ -27,7 +27,9 @@ _log = logging.getLogger("headway.limits")
 
 
 def call_key(tool: str, params: dict[str, Any], principal: str | None = None) -> str:
-    """Return the cache key of a call: the tool and a SHA-256 of its parameters, the same for every order of their keys.
+    """Return the cache key of a call: the tool and a hash of its parameters, the same for every order of their keys.
+
+    The hash is keyed, by a key that this process alone has: nobody can find out parameters by trying.
 
     With a ``principal`` it is the key of that principal's call. 1 and 1.0 differ, as they do in JSON. Raises
     ``InvalidInput`` for parameters that are not a JSON object.
@@ -39,7 +41,7 @@ def call_key(tool: str, params: dict[str, Any], principal: str | None = None) ->
     encoded = encode(params, "the parameters", "sorted")
     if principal is not None:
         encoded = encode(expect(principal, str, "a principal"), "the principal") + encoded
-    return f"{tool}:{hashlib.sha256(encoded).hexdigest()}"
+    return f"{tool}:{keyed_digest(encoded)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ from headway.plan.format import (
 )
 from headway.plan.references import escaped
 from headway.plan.verify import VerifyReport, verify
+from headway.secrets.reference import hold
+from headway.secrets.secret import Secret
 from headway.tools.decorator import entry_of, name_of
 from headway.tools.registry import ToolRegistry
 from headway.tools.signature import read_signature
@@ -394,6 +396,8 @@ def _argument(value: Any) -> Any:
 def _value(value: Any) -> Any:
     if isinstance(value, Ref):
         return value
+    if isinstance(value, Secret):
+        return hold(value)
     if isinstance(value, Step):
         raise InvalidPlan(f"give the output of step '{value.id}', not the step: it is its .output")
     if isinstance(value, str):

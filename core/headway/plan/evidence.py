@@ -22,6 +22,16 @@ CHECKS: dict[str, tuple[str, str, str]] = {
     "tool_existence": ("structural", "every tool is registered now", "that it still is when the plan runs"),
     "param_schema": ("structural", "parameters meet the tools' schemas", "those that references fill in"),
     "references": ("structural", "references fit what tools say they return", "what tools return and do not declare"),
+    "secrets": (
+        "structural",
+        "secrets are named in marked parameters only, and may be had by their tools",
+        "that each has a value when the plan runs",
+    ),
+    "secret_literals": (
+        "heuristic",
+        "literals under the names of secrets are pointed out",
+        "secrets under other names",
+    ),
     "invocation_mode": ("structural", "each tool can be run the way the action asks", "how long it runs"),
     "permission": ("structural", "no tool is denied to all", "what will have been granted when the plan runs"),
     "compensation_resolution": ("structural", "every compensation can be called", "that it undoes what was done"),

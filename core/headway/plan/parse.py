@@ -12,7 +12,8 @@ from headway.arguments import expect, shown_value
 from headway.errors import InvalidInput, InvalidPlan, one_line
 from headway.jsonvalue import encode_plain, json_problem, too_deep
 from headway.model import Model, explain, unknown_field
-from headway.plan.format import PARTS, ActionProposal
+from headway.plan.format import PARTS, Action, ActionProposal
+from headway.secrets.reference import without_secrets
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest plan taken, in bytes of JSON."""
@@ -173,12 +174,36 @@ def as_proposal(plan: object, *, compat: Compat | None = None) -> ActionProposal
 
         plan = plan.proposal() if isinstance(plan, Plan) else plan
     expect_compat(compat)
+    if isinstance(plan, Mapping):
+        plan = without_secrets(plan)
     if not isinstance(plan, ActionProposal):
         return parse_proposal(plan, compat=compat)  # type: ignore[arg-type] # refused there
     problem = json_problem(_free_values(plan), MAX_DEPTH)
+    if problem is not None and (holding := _holding(plan)) is not plan:
+        plan = holding
+        problem = json_problem(_free_values(plan), MAX_DEPTH)
     if problem is not None:
         raise InvalidPlan(f"the plan is not JSON: {problem}")
     return plan
+
+
+def _holding(proposal: ActionProposal) -> ActionProposal:
+    """Return the proposal with each :class:`headway.Secret` in its parameters replaced by its reference."""
+    actions = [_action_holding(action) for action in proposal.actions]
+    if all(new is old for new, old in zip(actions, proposal.actions, strict=True)):
+        return proposal
+    made = msgspec.structs.replace(proposal, actions=actions)
+    made.__dict__.update(proposal.__dict__)
+    return made
+
+
+def _action_holding(action: Action) -> Action:
+    undo, parameters = action.compensation, action.parameters
+    if parameters and (held := without_secrets(parameters)) is not parameters:
+        action = msgspec.structs.replace(action, parameters=held)
+    if undo is not None and (held := without_secrets(undo.parameters)) is not undo.parameters:
+        action = msgspec.structs.replace(action, compensation=msgspec.structs.replace(undo, parameters=held))
+    return action
 
 
 def _free_values(proposal: ActionProposal) -> list[Any]:

@@ -31,10 +31,12 @@ from headway.plan.format import ActionProposal, ActionType, FailureBehavior, Inv
 from headway.plan.graph import Graph, Node, compile_plan, indirect
 from headway.plan.parse import Compat, PlanLike, as_proposal, as_state
 from headway.plan.references import readings_of, value_at
+from headway.plan.secret_checks import literals, secret_findings
 from headway.plan.toolset import is_tool, registry_of
 from headway.tools.schema import ToolSchema
 
 if TYPE_CHECKING:
+    from headway.secrets.vault import Vault
     from headway.tools.registry import ToolEntry, ToolRegistry
 
 
@@ -92,12 +94,14 @@ def verify(
     schemas: Iterable[ToolSchema] | None = None,
     *,
     compat: Compat | None = None,
+    secrets: Vault | None = None,
 ) -> VerifyReport:
     """Check ``proposal`` against ``state`` (None: empty) and the ``tools`` there are (None: not checked).
 
-    ``tools`` is a registry, or names; ``schemas`` adds parameter schemas to names. ``max_actions`` warns about a
-    plan with more. ``compat="car"`` takes JSON with fields that the format does not know, and warns of them. Runs
-    nothing and changes nothing. Raises :class:`InvalidInput` for what is no plan or no JSON.
+    ``tools`` is a registry, or names; ``schemas`` adds parameter schemas to names. ``max_actions`` warns about a plan
+    with more. ``compat="car"`` takes JSON with fields that the format does not know, and warns of them. ``secrets``
+    says which secrets there are for which tools (None: not checked). Runs nothing and changes nothing. Raises
+    :class:`InvalidInput` for what is no plan or no JSON.
     """
     proposal = as_proposal(proposal, compat=compat)
     known = as_state(state)
@@ -107,7 +111,7 @@ def verify(
     not_run = _not_run(proposal, registry, max_actions)
     ignored = [Issue(line, "warning", action_id, "format") for action_id, line in proposal.ignored]
     try:
-        plan, issues = admit(proposal, known, registry)
+        plan, issues = admit(proposal, known, registry, secrets=secrets)
     except InvalidPlan as error:
         issues = [*ignored, *error.issues]
         return VerifyReport(False, issues, evidence=evidence_of(None, [issue.check for issue in issues], not_run))
@@ -121,6 +125,10 @@ def verify(
         if node.references:
             found = _reference_issues(node, plan, registry)
             issues += [issue for issue in found if issue.severity == "warning"]
+    for action in proposal.actions:
+        text = "{} looks like a secret in clear: have its tool mark the parameter, and write secret://NAME"
+        lines = [text.format(place) for place in literals(action)]
+        issues += [Issue(line, "warning", action.id, "secret_literals") for line in lines]
     for action_id, text in repetitions(plan):
         issues.append(Issue(text, "warning", action_id, "loop_detection"))
     conflicts = write_conflicts(plan)
@@ -140,12 +148,19 @@ def verify(
 
 
 def admit(
-    proposal: ActionProposal, state_keys: Collection[str], registry: ToolRegistry | None, *, recorded: bool = False
+    proposal: ActionProposal,
+    state_keys: Collection[str],
+    registry: ToolRegistry | None,
+    *,
+    recorded: bool = False,
+    secrets: Vault | None = None,
+    remote: bool = False,
 ) -> tuple[Graph, list[Issue]]:
     """Return the compiled plan and the admission issues, all of them errors; a plan with none may run.
 
     A ``recorded`` plan has run in part: what its references find is in its results, and schemas are not asked.
-    Raises :class:`InvalidPlan`, with the one issue, when there is no graph to return.
+    ``secrets`` are those that the plan may name, ``remote`` says on whose behalf. Raises :class:`InvalidPlan`, with the
+    one issue, when there is no graph to return.
     """
     try:
         plan = compile_plan(proposal, state_keys)
@@ -171,6 +186,8 @@ def admit(
             index = index or {other.id: other.index for other in plan.nodes}
             problems = check_compensation(node.action.compensation, plan, index, registry)
             issues += [Issue(text, action_id=node.id, check="compensation_resolution") for text in problems]
+    found_secrets = secret_findings(plan, registry, secrets, remote=remote)
+    issues += [Issue(text, action_id=action_id, check="secrets") for action_id, text in found_secrets]
     return plan, issues
 
 

@@ -221,7 +221,7 @@ class MemoryStore(LogWriting["EventLog"]):
 
     async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
         """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""
-        body = msgspec.json.encode(checkpoint)
+        body = self.log.redactor.encoded(msgspec.json.encode(checkpoint))
         seq = await self.log.write(checkpoint_saved(checkpoint, by))
         info = msgspec.structs.replace(checkpoint.info, keys=len(checkpoint.state))
         self._checkpoints[info.checkpoint_id] = (info, body)

@@ -14,6 +14,8 @@ from typing import Any
 
 from headway.errors import InvalidInput
 from headway.jsonvalue import to_json
+from headway.secrets.marks import is_marked
+from headway.secrets.secret import SECRET_SCHEMA, Secret
 from headway.tools.context import ToolResult
 from headway.tools.signature import Parameter, Signature, first_line
 
@@ -28,6 +30,7 @@ _SCALARS: dict[Any, dict[str, Any]] = {
     object: {},
     list: {"items": {}, "type": "array"},
     dict: {"additionalProperties": True, "type": "object"},
+    Secret: SECRET_SCHEMA,
 }
 _BYTES = (bytes, bytearray, memoryview)
 
@@ -46,6 +49,7 @@ def parameters_schema(signature: Signature, tool: str) -> dict[str, Any]:
     for parameter in signature.parameters:
         schema = dict(found[parameter.name] or {})
         _describe(schema, parameter)
+        _refuse_default(schema, parameter, tool)
         properties[parameter.name] = schema
     schema = {"type": "object", "properties": properties}
     required = [p.name for p in signature.parameters if p.default is inspect.Parameter.empty]
@@ -58,6 +62,13 @@ def parameters_schema(signature: Signature, tool: str) -> dict[str, Any]:
     if "$defs" in shared:
         schema["$defs"] = shared["$defs"]
     return schema
+
+
+def _refuse_default(schema: dict[str, Any], parameter: Parameter, tool: str) -> None:
+    """Refuse a secret in the code: the default of a marked parameter is None, or there is none."""
+    marked = is_marked(schema) or any(map(is_marked, schema.get("anyOf", ())))
+    if marked and parameter.default not in (inspect.Parameter.empty, None):
+        raise InvalidInput(f"tool '{tool}': the default of the secret '{parameter.name}' can only be None")
 
 
 def returns_schema(annotation: Any, tool: str) -> dict[str, Any] | None:

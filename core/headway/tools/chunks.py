@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headway.clock import Clock, TimerHandle
+from headway.secrets.stream import RedactedStream
 
 if TYPE_CHECKING:
+    from headway.secrets.redactor import Redactor
     from headway.tools.context import ToolContext
 
 INTERVAL_S = 0.1
@@ -23,10 +25,13 @@ MAX_CHARACTERS = 16_384
 class ChunkEvents:
     """The chunks of one attempt. ``emit(data)`` gets the data of each ``action_chunk`` event, on the event loop.
 
-    Made on the loop's thread; :meth:`report` is the ``chunks`` sink of a ToolContext and may be called from any.
+    ``redactor`` takes secrets out of them, those that are split between two chunks of text too. Made on the loop's
+    thread; :meth:`report` is the ``chunks`` sink of a ToolContext and may be called from any.
     """
 
-    def __init__(self, clock: Clock, emit: Callable[[dict[str, Any]], object]) -> None:
+    def __init__(
+        self, clock: Clock, emit: Callable[[dict[str, Any]], object], redactor: Redactor | None = None
+    ) -> None:
         self._clock = clock
         self._sink = emit
         self._loop = asyncio.get_running_loop()
@@ -41,6 +46,8 @@ class ChunkEvents:
         self._closed = False
         self._timer: TimerHandle | None = None
         self._last = -math.inf
+        self._redactor = redactor
+        self._text: RedactedStream | None = None
 
     def report(self, _: ToolContext, chunk: Any) -> None:
         """Note a chunk, JSON that is nobody else's: what :meth:`ToolContext.emit_chunk` passes on."""
@@ -63,12 +70,31 @@ class ChunkEvents:
         """Emit what is left, at the attempt's end; on the loop's thread. What is reported later goes nowhere."""
         with self._lock:
             self._closed = True
+            self._let_go()
         if self._timer is not None:
             self._timer.cancel()
         self._emit()
 
     def _add(self, chunk: Any) -> None:
         self._count += 1
+        redactor = self._redactor
+        if redactor is not None and redactor.active:
+            if type(chunk) is str:
+                if self._text is None:
+                    self._text = RedactedStream(redactor)
+                chunk = self._text.feed(chunk)
+            else:
+                self._let_go()
+                chunk = redactor.clean(chunk)
+        self._put(chunk)
+
+    def _let_go(self) -> None:
+        """Show the end of a text that was held back: no more of it comes."""
+        if self._text is not None and (rest := self._text.rest()):
+            self._put(rest)
+            self._count = self._count or 1
+
+    def _put(self, chunk: Any) -> None:
         if type(chunk) is not str:
             size = len(msgspec.json.encode(chunk))
             if size <= self._room:

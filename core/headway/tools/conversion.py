@@ -14,6 +14,7 @@ from types import NoneType, UnionType
 from typing import Any
 
 from headway.errors import InvalidInput, describe, one_line
+from headway.secrets.secret import Secret
 from headway.tools.annotations import adapter_of
 from headway.tools.signature import Parameter, Signature
 
@@ -96,9 +97,25 @@ def _reason(error: Exception) -> str:
 
 def _maker(parameter: Parameter, tool: str) -> tuple[Maker | None, bool]:
     """Return what makes the values of a parameter, None if they are right as they are, and whether it may refuse."""
+    if _is_secret(parameter.annotation):
+        return _secret, False
     if _is_plain(parameter.annotation):
         return _number(parameter.annotation), False
     return _made_by(adapter_of(tool, parameter)), True
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Return whether an annotation is a secret, or one or None, described or not."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        inner, *extras = typing.get_args(annotation)
+        return all(isinstance(extra, str) for extra in extras) and _is_secret(inner)
+    if typing.get_origin(annotation) in (typing.Union, UnionType):
+        return {*typing.get_args(annotation)} == {Secret, NoneType}
+    return annotation is Secret
+
+
+def _secret(value: Any) -> Any:
+    return Secret(value) if isinstance(value, str) else value
 
 
 def _made_by(adapter: Any) -> Maker:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from headway.arguments import expect, expect_call, shown_value
 from headway.errors import InvalidInput, describe, one_line
 from headway.jsonvalue import copy_members
+from headway.secrets.marks import Marks, marks_of
 from headway.tools.estimate import Estimate, refuse_broken_estimate
 from headway.tools.validation import OutputCheck, ParameterCheck, compile_check, compile_output
 
@@ -52,6 +53,7 @@ class ToolEntry:
     ``aclose()`` lets go of what the tool holds (a process), for who takes the tool out of use. ``estimate`` is the most
     that a call uses of a budget: see :data:`~headway.tools.estimate.Estimate`. ``shared`` says that a call gives
     everybody the same: a result that is kept serves all principals, not only the one on whose behalf it was made.
+    ``marks``, known once it is registered, are the places of its parameters that take secrets; None if there are none.
     """
 
     schema: ToolSchema
@@ -67,6 +69,7 @@ class ToolEntry:
     aclose: Callable[[], Awaitable[None]] | None = None
     estimate: Estimate | None = None
     shared: bool = False
+    marks: Marks | None = field(default=None, init=False, repr=False)
     _check: ParameterCheck | None = field(default=None, init=False, repr=False)
     _returns: OutputCheck | None = field(default=None, init=False, repr=False)
 
@@ -104,7 +107,12 @@ class ToolEntry:
             raise InvalidInput(f"a call's parameters are an object, not {type(params).__name__}")
         check = self._check
         if check is None:
-            check = self._check = compile_check(self.schema.name, self.schema.parameters)
+            check = self._compile()
+        if self.marks is not None:
+            quote = False
+            secrets = self.marks.problems(one_line(self.schema.name, 80), params)
+            if secrets:
+                return secrets
         problems = check(params, quote)
         if problems or self.check is None:
             return problems
@@ -115,10 +123,17 @@ class ToolEntry:
 
     def refuse_broken_schemas(self) -> None:
         """Raise ``InvalidInput`` with one line if a schema of this tool is not a valid JSON Schema."""
-        self._check = compile_check(self.schema.name, self.schema.parameters)
+        self._compile()
         if self.schema.returns:
             self._returns = compile_output(self.schema.name, self.schema.returns)
         refuse_broken_estimate(self.schema.name, self.estimate)
+
+    def _compile(self) -> ParameterCheck:
+        """Compile the check of parameters; of secrets it sees references, so that bounds on them are left out."""
+        self.marks = marks_of(self.schema.parameters)
+        schema = self.schema.parameters if self.marks is None else self.marks.relaxed()
+        self._check = check = compile_check(self.schema.name, schema)
+        return check
 
     def output_problem(self, output: Any) -> str | None:
         """Return why ``output`` is not what the tool's ``returns`` schema promises, None if it is; never its values."""

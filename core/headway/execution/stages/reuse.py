@@ -41,7 +41,7 @@ class ReuseStage(Stage):
 
         found = self.env.reuse.begin(
             action.tool,
-            action.parameters,
+            self.env.call_parameters(action.entry, action.parameters),
             answered,
             idempotent=idempotent,
             principal=self._principal(action.entry),

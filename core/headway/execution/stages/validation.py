@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from headway.execution.parameters import fill_in
 from headway.execution.stages.stage import Refused, Stage
 from headway.plan.checks import check_state
+from headway.plan.references import value_at
 from headway.plan.results import ErrorCode
+from headway.secrets.marks import elsewhere, shown, stray_places
 
 if TYPE_CHECKING:
     from headway.execution.pending import PendingAction
     from headway.execution.run import Run
     from headway.execution.stages.stage import Flow
+    from headway.tools.registry import ToolEntry
 
 
 class ValidationStage(Stage):
@@ -37,6 +40,8 @@ class ValidationStage(Stage):
                 problems.append(f"tool '{action.tool}' is not registered")
         if source.references or source.escapes or action.compensates:
             problems += self._fill_in(action)
+        if action.entry is not None and action.entry.marks is not None and not problems:
+            problems = self._secrets(action, action.entry)
         code = ErrorCode.VALIDATION if problems else ErrorCode.PRECONDITION
         if (node.reads or node.action.preconditions) and not action.compensates:
             problems += check_state(node, flow.state)
@@ -56,4 +61,22 @@ class ValidationStage(Stage):
         entry = action.entry
         if entry is None:
             return []
+        if action.source.references and (strays := self._strays(action)):
+            return strays
         return entry.validate(action.parameters, quote=not (action.source.references or action.compensates))
+
+    def _secrets(self, action: PendingAction, entry: ToolEntry) -> list[str]:
+        """Return why the secrets that the parameters name are not for this call: rules may have changed meanwhile."""
+        assert entry.marks is not None
+        found = entry.marks.problems(entry.name, action.parameters)
+        vault, remote = self.env.vault, self.run.remote
+        named = [name for _, name in entry.marks.names(action.parameters)]
+        return found + [text for name in named if (text := vault.problem(name, entry.name, remote=remote)) is not None]
+
+    def _strays(self, action: PendingAction) -> list[str]:
+        """Return the places where a reference to a secret came with the output of another action: it means nothing."""
+        return [
+            elsewhere(shown((*reference.where, *place)))
+            for reference in action.source.references
+            for place in stray_places(value_at(action.parameters, reference.where))
+        ]

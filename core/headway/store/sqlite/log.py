@@ -242,7 +242,7 @@ class StoreLog(EventLog):
     async def save_checkpoint(self, checkpoint: Checkpoint, by: str = "") -> int:
         """Keep a checkpoint, whole, and record it; return the seq of its ``checkpoint_saved`` event."""
         info, keys = checkpoint.info, len(checkpoint.state)
-        body = msgspec.json.encode(checkpoint).decode()
+        body = self.redactor.encoded(msgspec.json.encode(checkpoint)).decode()
         row = (info.checkpoint_id, info.kind, info.scope, info.job_id, info.name, info.seq, info.created_ms)
         also = [(_SAVE_CHECKPOINT, (*row, keys, info.done, info.total, body))]
         packed = self._take([checkpoint_saved(checkpoint, by)], also)
@@ -290,12 +290,15 @@ class StoreLog(EventLog):
         if self._problem is not None and (self._dead or self.pending + len(events) > self._backlog):
             raise _again(self._problem)
         taken: list[Packed] = []
+        active = self.redactor.active
         try:
             for event in events:
                 if event.seq:  # it is in a log already, or on its way into this one
                     event = msgspec.structs.replace(event, seq=0)
                 if not event.ts:
                     event.ts = self._time_ms()
+                if active:
+                    event = self._redacted(event)
                 packed = pack(event)
                 event.seq = packed.event.seq = _PENDING
                 taken.append(packed)
