@@ -458,6 +458,15 @@ def _environment(
     )
 
 
+async def _secrets(config: Config) -> Vault:
+    """Return the secrets that are declared, all of them read: the log must not hold one from the first event on."""
+    vault = vault_of(config)
+    if vault.names:
+        for problem in await asyncio.to_thread(vault.learn):
+            _log.warning("%s", problem)
+    return vault
+
+
 def _budget(config: Config) -> CostBudget | None:
     limits = {name: value for name, value in config.budgets.model_dump().items() if value is not None}
     return CostBudget(**limits) if limits else None
