@@ -75,11 +75,11 @@ class Runtime(Face):
 
     ``dispatcher`` calls the tools, by default in this process. ``workspace`` is the folder that file tools work in.
     ``scope`` names the state in the log: runtimes on one log and one scope share its state. ``principal`` is on whose
-    behalf it runs: policies see it. ``sandbox`` is for tools that start programs: "auto" runs these in a sandbox and
-    refuses them where there is none, "require" refuses the runtime there, "off" gives them all rights of this user; or
-    a :class:`headway.tools.Sandbox` of one's own. ``secrets`` are those
-    that plans may name (:class:`headway.secrets.Vault`). The log knows a bucket by its tool's name: runtimes on one log whose
-    limited tools have names in common should share a ``limiter``, or the view of the limits shows one bucket for all.
+    behalf it runs: policies see it. ``sandbox`` is for tools that start programs: "auto" runs these in a sandbox
+    and refuses them where there is none, "require" refuses the runtime there, "off" gives them all rights of this
+    user; or a :class:`headway.tools.Sandbox` of one's own. ``secrets`` are those that plans may name
+    (:class:`headway.secrets.Vault`). The log knows a bucket by its tool's name: runtimes on one log whose limited
+    tools have names in common should share a ``limiter``, or the view of the limits shows one bucket for all.
     """
 
     def __init__(

@@ -174,10 +174,8 @@ def as_proposal(plan: object, *, compat: Compat | None = None) -> ActionProposal
 
         plan = plan.proposal() if isinstance(plan, Plan) else plan
     expect_compat(compat)
-    if isinstance(plan, Mapping):
-        plan = without_secrets(plan)
     if not isinstance(plan, ActionProposal):
-        return parse_proposal(plan, compat=compat)  # type: ignore[arg-type] # refused there
+        return _parsed(plan, compat)
     problem = json_problem(_free_values(plan), MAX_DEPTH)
     if problem is not None and (holding := _holding(plan)) is not plan:
         plan = holding
@@ -187,9 +185,30 @@ def as_proposal(plan: object, *, compat: Compat | None = None) -> ActionProposal
     return plan
 
 
+def _parsed(plan: Any, compat: Compat | None) -> ActionProposal:
+    try:
+        return parse_proposal(plan, compat=compat)  # what is no plan is refused there
+    except InvalidPlan:
+        holding: Any = _held_in(plan)
+        if holding is plan:
+            raise
+        return parse_proposal(holding, compat=compat)
+
+
+def _held_in(plan: object) -> object:
+    """Return a mapping with each :class:`headway.Secret` in it replaced by its reference; itself if there is none."""
+    try:
+        return without_secrets(plan)
+    except RecursionError:
+        return plan
+
+
 def _holding(proposal: ActionProposal) -> ActionProposal:
     """Return the proposal with each :class:`headway.Secret` in its parameters replaced by its reference."""
-    actions = [_action_holding(action) for action in proposal.actions]
+    try:
+        actions = [_action_holding(action) for action in proposal.actions]
+    except RecursionError:
+        return proposal
     if all(new is old for new, old in zip(actions, proposal.actions, strict=True)):
         return proposal
     made = msgspec.structs.replace(proposal, actions=actions)

@@ -10,6 +10,7 @@ import msgspec
 from headway.plan.format import ActionType
 from headway.secrets.marks import elsewhere, shown, stray_places
 from headway.secrets.names import secret_texts
+from headway.secrets.redactor import encoded_text
 from headway.secrets.reference import SCHEME
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def secret_findings(
     References stand in marked parameters only; ``vault``, where there is one, has each name for its tool and, for a
     ``remote`` caller, for those; and no value that it knows stands in the plan.
     """
-    encoded = msgspec.json.encode(plan.proposal)
+    encoded = encoded_text(plan.proposal)
     if vault is not None:
         for name in _values_in(vault, plan.proposal, encoded):
             yield None, f"the plan holds the value of secret '{name}': write {SCHEME}{name} in a marked parameter"
@@ -61,7 +62,7 @@ def _values_in(vault: Vault, proposal: ActionProposal, encoded: bytes) -> list[s
     redactor = vault.redactor
     if not redactor.active or not redactor.finds(encoded):
         return []
-    return redactor.names_in(msgspec.json.decode(encoded))
+    return redactor.names_in(msgspec.to_builtins(proposal))
 
 
 def _unvalidated(node: Node, registry: ToolRegistry) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headway.arguments import expect
 from headway.errors import InvalidPlan, as_line
 from headway.model import Record
 from headway.numbers import whole_number
@@ -33,10 +34,10 @@ from headway.plan.parse import Compat, PlanLike, as_proposal, as_state
 from headway.plan.references import readings_of, value_at
 from headway.plan.secret_checks import literals, secret_findings
 from headway.plan.toolset import is_tool, registry_of
+from headway.secrets.vault import Vault
 from headway.tools.schema import ToolSchema
 
 if TYPE_CHECKING:
-    from headway.secrets.vault import Vault
     from headway.tools.registry import ToolEntry, ToolRegistry
 
 
@@ -106,6 +107,8 @@ def verify(
     proposal = as_proposal(proposal, compat=compat)
     known = as_state(state)
     registry = registry_of(tools, schemas)
+    if secrets is not None:
+        expect(secrets, Vault, "secrets")
     if max_actions is not None:
         whole_number(max_actions, "max_actions", 0)
     not_run = _not_run(proposal, registry, max_actions)

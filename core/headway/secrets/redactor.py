@@ -81,7 +81,7 @@ class Redactor:
 
     def names_in(self, value: Any) -> list[str]:
         """Return the names of the secrets whose values are in a JSON value; nothing of cut texts."""
-        if not self.active or not self.finds(_encoded(value)):
+        if not self.active or not self.finds(encoded_text(value)):
             return []
         names: dict[str, None] = {}
         for text in _texts(value):
@@ -104,7 +104,7 @@ class Redactor:
         for form in texts:
             raw = form.encode("utf-8", "surrogatepass")
             patterns[re2.escape(raw)] = None
-            patterns[re2.escape(_encoded(form)[1:-1])] = None
+            patterns[re2.escape(encoded_text(form)[1:-1])] = None
         listed = list(patterns)
         groups = [listed[start : start + _GROUP] for start in range(0, len(listed), _GROUP)]
         self._searches = found = [re2.compile(b"|".join(group), options) for group in groups]
@@ -119,7 +119,7 @@ class Redactor:
         """
         if not self.active or value is None or value is True or value is False:
             return value
-        if not self.finds(_encoded(value)):
+        if not self.finds(encoded_text(value)):
             return value
         try:
             return self._cleaned(value, numbers)
@@ -234,7 +234,8 @@ def _merged(places: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     return merged
 
 
-def _encoded(value: Any) -> bytes:
+def encoded_text(value: Any) -> bytes:
+    """Return a value as JSON, or as its ``repr`` where it is none: in one of the two, secrets are looked for."""
     try:
         return msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):

@@ -31,6 +31,7 @@ CALLS: dict[str, dict[str, Any]] = {
             origin={"a": [1]},
             job_id=None,
             record_rejected=False,
+            remote=False,
             refused=[],
         )
     },

@@ -72,6 +72,8 @@ def registry(_: Any) -> ToolRegistry:
 
 
 CALLS: dict[str, dict[str, Any]] = {
+    "Secret": {"value": "a value"},
+    "Secret.reveal": {},
     "parse_proposal": {"raw": PLAN, "compat": "car"},
     "verify": {
         "compat": "car",
@@ -80,6 +82,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "tools": New(registry),
         "max_actions": 5,
         "schemas": None,
+        "secrets": New(lambda _: headway.secrets.Vault()),
     },
     "simulate": {"proposal": PROPOSAL, "state": STATE},
     "simulate_monte_carlo": {
@@ -162,6 +165,7 @@ MORE: list[tuple[str, dict[str, Any]]] = [
 
 SUBJECTS: dict[str, Any] = {
     "Plan": lambda _: headway.Plan(),
+    "Secret": lambda _: headway.Secret("a value"),
     "ToolFeedback": lambda _: headway.analysis.ToolFeedback({"echo": 0.5}),
     "Action": lambda _: Action(id="a", type="tool_call", tool="echo", parameters={"x": [1]}),
     "ActionProposal": lambda _: headway.parse_proposal(PLAN),

@@ -171,6 +171,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "principal": "me",
         "compat": "car",
         "sandbox": "auto",
+        "secrets": New(lambda _: headway.secrets.Vault()),
     },
     "Runtime.with_shared": {
         "state": New(lambda _: StateStore()),
@@ -242,6 +243,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "budget": Made(CostBudget, tool_calls=5),
         "replan": again,
         "record_rejected": False,
+        "remote": False,
         "refused": [],
         "candidates": None,
     },
