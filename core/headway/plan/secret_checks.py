@@ -104,8 +104,14 @@ def _tool(name: str | None, registry: ToolRegistry | None) -> ToolEntry | None:
     return registry.get(name) if registry is not None and name else None
 
 
-def literals(action: Action) -> Iterator[str]:
-    """Yield the places of an action where a secret seems to stand in clear, for ``verify`` to warn of."""
+def literals(proposal: ActionProposal) -> Iterator[tuple[str, str]]:
+    """Yield (action id, text) for places where a secret seems to stand in clear, for ``verify`` to warn of."""
+    for action in proposal.actions:
+        for place in _literals(action):
+            yield action.id, f"{place} looks like a secret in clear: have its tool mark it, and write {SCHEME}NAME"
+
+
+def _literals(action: Action) -> Iterator[str]:
     yield from secret_texts(action.parameters)
     if action.compensation is not None:
         yield from secret_texts(action.compensation.parameters, "compensation")

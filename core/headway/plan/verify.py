@@ -128,10 +128,7 @@ def verify(
         if node.references:
             found = _reference_issues(node, plan, registry)
             issues += [issue for issue in found if issue.severity == "warning"]
-    for action in proposal.actions:
-        text = "{} looks like a secret in clear: have its tool mark the parameter, and write secret://NAME"
-        lines = [text.format(place) for place in literals(action)]
-        issues += [Issue(line, "warning", action.id, "secret_literals") for line in lines]
+    issues += [Issue(text, "warning", action_id, "secret_literals") for action_id, text in literals(proposal)]
     for action_id, text in repetitions(plan):
         issues.append(Issue(text, "warning", action_id, "loop_detection"))
     conflicts = write_conflicts(plan)

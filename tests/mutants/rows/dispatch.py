@@ -7,9 +7,9 @@ from tests.mutants.mutant import DISPATCH, RUNS, Mutant
 ROWS = [
     Mutant(
         "a tool gets the plan's own parameters",
-        "dispatch/local.py",
-        "arguments = copy_members(request.parameters)",
-        "arguments = dict(request.parameters)",
+        "dispatch/protocol.py",
+        "made = copy_members(self.parameters)",
+        "made = dict(self.parameters)",
         (RUNS + "test_own_values.py",),
     ),
     Mutant(

@@ -103,8 +103,8 @@ ROWS = [
     Mutant(
         "calls of other tools share results",
         "limits/flight.py",
-        'return f"{tool}:{hashlib.sha256(encoded).hexdigest()}"',
-        'return f"{hashlib.sha256(encoded).hexdigest()}"',
+        'return f"{tool}:{keyed_digest(encoded)}"',
+        'return f"{keyed_digest(encoded)}"',
         (LIMITS + "test_cache.py",),
     ),
     Mutant(
