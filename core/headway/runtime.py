@@ -109,12 +109,7 @@ class Runtime(Face):
         sandbox: SandboxMode | Sandbox = "auto",
         secrets: Vault | None = None,
     ) -> None:
-        confined = (
-            sandbox
-            if isinstance(sandbox, Sandbox)
-            else Sandbox(sandbox, workspace=None if workspace is None else path_of(workspace, "workspace"))
-        )
-        confined.check()
+        confined = _sandbox(sandbox, workspace)
         env = Environment(
             log=log,
             registry=registry,
@@ -377,3 +372,11 @@ class Runtime(Face):
 
 def _session_of(session: str | None) -> str | None:
     return None if session is None else plain(session, "a policy session's id")
+
+
+def _sandbox(given: SandboxMode | Sandbox, workspace: Path | None) -> Sandbox:
+    """Return the sandbox of a runtime, which can do what it is to do."""
+    folder = None if workspace is None else path_of(workspace, "workspace")
+    made = given if isinstance(given, Sandbox) else Sandbox(given, workspace=folder)
+    made.check()
+    return made
