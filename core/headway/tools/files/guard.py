@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from headway.trust.control import Change, Closed, ControlFiles, Place, closed_now, refuse
+from headway.trust.closed import Change, Closed, Place, refuse
+from headway.trust.control import ControlFiles, closed_now
 from headway.trust.git import is_git_folder
 
 
