@@ -49,10 +49,13 @@ This page is made of what the commands say of themselves: `python -m headway_con
 CONFIG_HEAD = """\
 # headway.toml
 
-The file is found by walking up from the working directory, as far as a folder that everyone may write to; `--config FILE` names
-another one. `headway run PLAN` and `headway verify PLAN` look from the plan's folder upwards when there is none. It must be
-yours or root's and nobody else's to write, and what it names is out of reach of plans ([trust](trust.md)). Flags win over `HEADWAY_<SECTION>_<KEY>`
-variables, and these over the file; an empty variable counts as unset, lists are separated by commas or written as JSON.
+The file is found by walking up from the working directory, as far as a folder that everyone may write to;
+`--config FILE` names another one. `headway run PLAN` and `headway verify PLAN` look from the plan's folder upwards when
+there is none. It must be yours or root's and nobody else's to write, and what it names is out of reach of plans
+([trust](trust.md)).
+
+Flags win over `HEADWAY_<SECTION>_<KEY>` variables, and these over the file; an empty variable counts as unset, lists
+are separated by commas or written as JSON.
 
 Types are exact and unknown keys are refused, with the file, the line and the nearest key that there is. Relative paths
 count from the file's folder, `~` is your home. `headway config path` names the file that holds, `headway config check`
