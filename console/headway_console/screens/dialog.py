@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+TEXT_ROWS = 16
+"""The most rows of a dialog's text."""
+
 
 class Dialog(ModalScreen[Answer], Generic[Answer], inherit_bindings=False):
     """A box over the console. ``escape`` closes it and answers None: nothing is done. It answers once."""
@@ -208,6 +211,10 @@ class ChoiceDialog(Dialog[str]):
     about. With a ``phrase`` the answer of every guarded choice is only taken once the phrase was typed.
     """
 
+    DEFAULT_CSS = """
+    ChoiceDialog > Vertical { max-height: 100%; }
+    """
+
     def __init__(self, ask: Callable[[], Question], *, phrase: str = "") -> None:
         super().__init__()
         self._ask = ask
@@ -236,6 +243,11 @@ class ChoiceDialog(Dialog[str]):
         """Begin at the phrase if there is one, else at the answers."""
         super().on_mount()
         (self._field if self._phrase else self._list).focus()
+
+    def on_resize(self) -> None:
+        """Leave the answers their rows: of a long text the end is cut."""
+        rows = self.size.height - 2 - len(self._list.choices) - bool(self._phrase)
+        self._text.styles.max_height = max(1, min(TEXT_ROWS, rows))
 
     def painted(self) -> None:
         """Wait for a quiet moment."""

@@ -122,6 +122,18 @@ async def test_the_dialog_follows_its_target_while_it_is_open() -> None:
         assert "for 1m" in painted(app)
 
 
+@pytest.mark.parametrize("size", [(60, 12), (40, 8), (40, 5)])
+async def test_the_answers_are_in_sight_however_small_the_terminal(size: tuple[int, int]) -> None:
+    async with two_runs() as (app, pilot, _):
+        await press_keys(app, pilot, "x")
+        await pilot.resize_terminal(*size)
+        app.paint_now()
+        await pilot.pause()
+        text = painted(app)
+        for words in ("new (bbbb", " n  Do nothing", " y  Cancel the run"):
+            assert words in text
+
+
 async def test_a_dialog_that_cannot_follow_its_target_says_so() -> None:
     async with two_runs() as (app, pilot, source):
         await press_keys(app, pilot, "p")
