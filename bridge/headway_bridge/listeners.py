@@ -41,12 +41,12 @@ END_S = 2
 """Seconds that requests under way get to end once a server stops."""
 
 
-def bind_tcp(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on a loopback ``host``; ``port`` 0 takes a free one.
+def bind_tcp(host: str, port: int, *, authenticated: bool = False) -> socket.socket:
+    """Return a socket that listens on ``host``, loopback unless callers are ``authenticated``; port 0: a free one.
 
-    Raises :class:`InvalidConfig` with one line when the address is not loopback, not known or not to be had.
+    Raises :class:`InvalidConfig` with one line when the address is not allowed, not known or not to be had.
     """
-    check_bind(host)
+    check_bind(host, authenticated=authenticated)
     if not 0 <= port <= 65535:
         raise InvalidConfig(f"there is no port {port}: the last one is 65535")
     name = host.strip().removeprefix("[").removesuffix("]")

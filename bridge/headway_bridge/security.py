@@ -9,7 +9,6 @@ gives it.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from headway.addresses import host_name, is_loopback
 from headway.errors import InvalidConfig, one_line
 from headway_bridge.bodies import BodyBudget, Held, hold
 
@@ -74,22 +74,11 @@ def plain_refusal(refusal: Refusal) -> Response:
     return Response(msgspec.json.encode(body), refusal.status, media_type="application/json")
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether ``host`` is ``localhost`` or an address of the loopback network."""
-    name = _host_name(host)
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def check_bind(host: str) -> None:
-    """Raise :class:`InvalidConfig` unless ``host`` is a loopback address: nothing here authenticates anybody."""
-    if not is_loopback(host):
+def check_bind(host: str, *, authenticated: bool = False) -> None:
+    """Raise :class:`InvalidConfig` unless ``host`` is a loopback address, or callers are ``authenticated`` there."""
+    if not authenticated and not is_loopback(host):
         raise InvalidConfig(
-            f"will not listen on {one_line(host, 100)!r}: without authentication only loopback addresses"
+            f"will not listen on {one_line(host, 100)!r}: without authentication ([a2a] auth) only loopback addresses"
             " (127.0.0.1, ::1, localhost) are allowed"
         )
 
@@ -97,17 +86,13 @@ def check_bind(host: str) -> None:
 def allowed_hosts(config: Config) -> frozenset[str]:
     """Return the host names that ``[a2a]`` accepts besides the loopback ones: its own, the public one, the listed."""
     a2a = config.a2a
-    names = {_host_name(a2a.host)}
+    names = {host_name(a2a.host)}
     if a2a.public_url:
-        names.add(_host_name(urlsplit(a2a.public_url).hostname or ""))
+        names.add(host_name(urlsplit(a2a.public_url).hostname or ""))
     for listed in a2a.allowed_hosts:
         match = _AUTHORITY.fullmatch(listed)
-        names.add(_host_name(match["host"] if match else listed))
+        names.add(host_name(match["host"] if match else listed))
     return frozenset(name for name in names if name)
-
-
-def _host_name(host: str) -> str:
-    return host.strip().lower().removeprefix("[").removesuffix("]").rstrip(".")
 
 
 class SafetyMiddleware:
@@ -132,7 +117,7 @@ class SafetyMiddleware:
         authentic: Callable[[Scope], bool] = lambda scope: True,
     ) -> None:
         self.app = app
-        self.hosts = frozenset(_host_name(host) for host in hosts)
+        self.hosts = frozenset(host_name(host) for host in hosts)
         self.refuse = refuse
         self.max_body = max_body
         self.body_timeout = body_timeout
@@ -184,7 +169,7 @@ class SafetyMiddleware:
         host = _AUTHORITY.fullmatch(hosts[0].strip()) if len(hosts) == 1 else None
         if host is None:
             return Refusal(400, "bad_host", "the request needs exactly one Host header")
-        name = _host_name(host["host"])
+        name = host_name(host["host"])
         if name not in self.hosts and not is_loopback(name):
             text = f"this server does not answer for the host {one_line(name, 100)!r}"
             return Refusal(421, "foreign_host", text)
@@ -272,7 +257,7 @@ def _same_origin(origin: str, host: str, port: str | None) -> bool:
     default = _DEFAULT_PORTS.get(parts.scheme)
     if default is None or not parts.hostname:
         return False
-    return _host_name(parts.hostname) == host and (theirs or default) == (int(port) if port else default)
+    return host_name(parts.hostname) == host and (theirs or default) == (int(port) if port else default)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

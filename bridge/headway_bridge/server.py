@@ -15,6 +15,7 @@ from headway.client.daemon import DaemonInfo, remove_daemon_file, write_daemon_f
 from headway.errors import HeadwayError, describe
 from headway_bridge.a2a import a2a_app
 from headway_bridge.a2a.errors import rpc_refusal
+from headway_bridge.auth import Authenticator, authenticator_of
 from headway_bridge.bodies import BodyBudget
 from headway_bridge.listeners import Listener, UnixListener, bind_tcp, url_of
 from headway_bridge.operator import operator_app
@@ -55,16 +56,18 @@ async def run_daemon(
     ``host`` and ``port`` default to ``[a2a]`` of the configuration. ``on_ready`` is called once both servers answer
     and ``daemon.json`` is written. SIGTERM and SIGINT are handled from the first moment, so a start that is cut short
     ends too. Raises :class:`HeadwayError` when it cannot start: :class:`InvalidConfig` when the address is not to be
-    had, :class:`HomeLocked` when the home has a writer; nothing is left behind then.
+    had, :class:`InvalidInput` when others may read the home's token, :class:`HomeLocked` when the home has a writer.
     """
     stop = Stop(say)
     with stop.signals():
-        listener = bind_tcp(config.a2a.host if host is None else host, config.a2a.port if port is None else port)
+        listener = _listener(config, host, port)
         with contextlib.closing(listener):
+            home.prepare()
+            authenticator = authenticator_of(config, home)
             engine = await _open_engine(home, config, stop)
             if engine is None:
                 return stop.exit_code
-            return await serve(engine, listener=listener, stop=stop, on_ready=on_ready)
+            return await serve(engine, listener=listener, authenticator=authenticator, stop=stop, on_ready=on_ready)
 
 
 async def serve(
@@ -73,26 +76,34 @@ async def serve(
     host: str | None = None,
     port: int | None = None,
     listener: socket.socket | None = None,
+    authenticator: Authenticator | None = None,
     stop: Stop | None = None,
     on_ready: Callable[[DaemonInfo], object] | None = None,
 ) -> int:
     """Serve an open engine until ``stop`` is requested, then close it; return the exit code.
 
-    The A2A endpoint listens on ``listener``, or on ``host`` and ``port`` (default: ``[a2a]``). Signals are handled
+    The A2A endpoint listens on ``listener``, or on ``host`` and ``port`` (default: ``[a2a]``), and lets in whom
+    ``authenticator`` knows (default: what ``[a2a] auth`` names). Signals are handled
     only by a ``stop`` whose :meth:`Stop.signals` the caller has entered. The engine is closed in any case.
     """
     stop = stop or Stop()
-    a2a = engine.config.a2a
     async with contextlib.AsyncExitStack() as stack:
         daemon = _Daemon(engine, stop)
         stack.push_async_callback(daemon.close_engine)
         if listener is None:
-            listener = bind_tcp(a2a.host if host is None else host, a2a.port if port is None else port)
+            listener = _listener(engine.config, host, port)
             stack.callback(listener.close)
         unix = UnixListener(engine.home)
         stack.callback(unix.close)
-        await daemon.run(listener, unix, on_ready)
+        await daemon.run(listener, unix, authenticator or authenticator_of(engine.config, engine.home), on_ready)
     return stop.exit_code
+
+
+def _listener(config: Config, host: str | None, port: int | None) -> socket.socket:
+    a2a = config.a2a
+    return bind_tcp(
+        a2a.host if host is None else host, a2a.port if port is None else port, authenticated=a2a.auth != "none"
+    )
 
 
 async def _open_engine(home: Home, config: Config, stop: Stop) -> Engine | None:
@@ -125,22 +136,26 @@ class _Daemon:
         self._closing: asyncio.Task[None] | None = None
 
     async def run(
-        self, listener: socket.socket, unix: UnixListener, on_ready: Callable[[DaemonInfo], object] | None
+        self,
+        listener: socket.socket,
+        unix: UnixListener,
+        authenticator: Authenticator,
+        on_ready: Callable[[DaemonInfo], object] | None,
     ) -> None:
         """Serve until the stop is requested or a server fails; the engine is closed when this returns."""
         engine = self.engine
         url = url_of(listener)
         started_ms = engine.clock.time_ms()
-        info = DaemonInfo(os.getpid(), str(unix.path), url, __version__, started_ms)
+        auth = engine.config.a2a.auth
+        header = str(engine.home.token_header_file) if auth == "token" else ""
+        info = DaemonInfo(os.getpid(), str(unix.path), url, __version__, started_ms, auth, header)
         admission = engine.config.admission
         budget = BodyBudget(admission.body_bytes)
         app = operator_app(engine, on_stop=self.stop.request, url=url, started_ms=started_ms, budget=budget)
         self.operator = app.state.operator
         bounds = bounds_of(admission, raise_file_limit() // 2)  # there are two listeners
-        servers = [
-            Listener(a2a_app(engine, budget=budget), bounds=bounds, refuse=rpc_refusal),
-            Listener(app, bounds=bounds),
-        ]
+        a2a = a2a_app(engine, authenticator=authenticator, budget=budget)
+        servers = [Listener(a2a, bounds=bounds, refuse=rpc_refusal), Listener(app, bounds=bounds)]
         tasks = [
             asyncio.create_task(server.serve(sockets=[place]), name=name)
             for server, place, name in zip(servers, (listener, unix.socket), ("a2a", "operator"), strict=True)

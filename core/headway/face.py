@@ -176,9 +176,10 @@ class Face(ABC):
         supervisor, job_id = self._supervisor, submission.job_id
         if isinstance(scope, Scope):
             where = supervisor.adopt(scope)
-        elif scope is not None or submission.context_id is not None:
-            name = plain(scope, "a scope") if scope is not None else submission.context_id
-            where = supervisor.scope(name or "")
+        elif scope is not None:
+            where = supervisor.scope(plain(scope, "a scope"))
+        elif (name := submission.scope) is not None:
+            where = supervisor.scope(name)
         else:
             where, job_id = self._scope_of(job_id)
         return supervisor.start(self._powers, submission, where, token, job_id=job_id)

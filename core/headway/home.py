@@ -53,6 +53,16 @@ class Home:
         return self.path / "daemon.json"
 
     @property
+    def token_file(self) -> Path:
+        """The bearer token that the A2A endpoint asks for; mode 0600."""
+        return self.path / "a2a.token"
+
+    @property
+    def token_header_file(self) -> Path:
+        """The same as a header, for ``curl -H @FILE``; mode 0600."""
+        return self.path / "a2a.header"
+
+    @property
     def socket(self) -> Path:
         """The operator socket: in the home, or in :func:`runtime_folder` when that path would be over 100 bytes."""
         path = self.path / "headway.sock"

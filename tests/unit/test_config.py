@@ -73,6 +73,21 @@ def refusal(folder: Path, text: str, **env: str) -> str:
     return caught.value.message.replace(f"{folder}/", "")
 
 
+def test_workflows_for_remote_agents_are_workflows(tmp_path: Path) -> None:
+    path = tmp_path / "headway.toml"
+    path.write_text('[workflows.hello]\nplan = "h.json"\n\n[a2a]\nworkflows = ["hello"]\nauth = "none"\n')
+    config = load_config(tmp_path, env={})
+    assert (config.a2a.workflows, config.a2a.auth) == (["hello"], "none")
+    path.write_text('[a2a]\nworkflows = ["hallo"]\n')
+    with pytest.raises(
+        InvalidConfig, match=r"headway.toml:1: a2a workflows names 'hallo', and there is no \[workflows"
+    ):
+        load_config(tmp_path, env={})
+    path.write_text('[a2a]\nauth = "basic"\n')
+    with pytest.raises(InvalidConfig, match=r"headway.toml:2: a2a.auth is 'basic' but must be 'token' or 'none'"):
+        load_config(tmp_path, env={})
+
+
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
     config = load_config(tmp_path, env={})
     assert config.file is None
@@ -81,7 +96,7 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
         "127.0.0.1",
         8420,
         30.0,
-        None,
+        [],
     )
     assert (config.runtime.max_concurrency, config.runtime.concurrency) == (64, "level")
     assert config.model_dump() == Config().model_dump()

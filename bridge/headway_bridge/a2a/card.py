@@ -12,7 +12,15 @@ from typing import Any
 
 import msgspec
 from a2a.server.request_handlers.response_helpers import agent_card_to_dict
-from a2a.types.a2a_pb2 import AgentCapabilities, AgentCard, AgentInterface, AgentSkill
+from a2a.types.a2a_pb2 import (
+    AgentCapabilities,
+    AgentCard,
+    AgentInterface,
+    AgentSkill,
+    SecurityRequirement,
+    SecurityScheme,
+    StringList,
+)
 from a2a.utils.constants import AGENT_CARD_WELL_KNOWN_PATH, PROTOCOL_VERSION_0_3, PROTOCOL_VERSION_1_0
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,17 +31,18 @@ from headway.config import Config
 from headway_bridge.a2a.engine import Tool
 from headway_bridge.a2a.generation import OUTPUT_TYPES
 from headway_bridge.a2a.reach import Reach
+from headway_bridge.auth import Authenticator
 
 CARD_PATHS = (AGENT_CARD_WELL_KNOWN_PATH, "/.well-known/agent.json")
 
 _DESCRIPTION = "Runs plans of tool calls as verified DAGs: send a plan, follow its actions, cancel it."
 
 
-def agent_card(config: Config, tools: list[Tool], url: str) -> dict[str, Any]:
-    """Return the card of an agent at ``url``, with a skill for each tool in reach and each named workflow."""
+def agent_card(config: Config, reach: Reach, url: str, authenticator: Authenticator) -> dict[str, Any]:
+    """Return the card of an agent at ``url``, with a skill for each tool and each workflow in reach."""
     a2a = config.a2a
-    skills = [_tool_skill(entry) for entry in tools]
-    skills += [_workflow_skill(name, flow.description) for name, flow in sorted(config.workflows.items())]
+    skills = [_tool_skill(entry) for entry in reach.tools()]
+    skills += [_workflow_skill(name, flow.description) for name, flow in reach.workflows.items()]
     card = AgentCard(
         name=a2a.name,
         description=a2a.description or _DESCRIPTION,
@@ -45,9 +54,22 @@ def agent_card(config: Config, tools: list[Tool], url: str) -> dict[str, Any]:
         capabilities=AgentCapabilities(streaming=True, push_notifications=False, extended_agent_card=False),
         default_input_modes=list(OUTPUT_TYPES),
         default_output_modes=list(OUTPUT_TYPES),
-        skills=skills,
+        skills=skills or [_workflow_skill("none", "")],  # for the SDK, which complains of a card without any
+        security_schemes={name: SecurityScheme(**scheme) for name, scheme in authenticator.schemes.items()},
+        security_requirements=[SecurityRequirement(schemes={name: StringList()}) for name in authenticator.schemes],
     )
-    return agent_card_to_dict(card)
+    body = agent_card_to_dict(card)
+    if not skills:
+        body["skills"] = []
+    if authenticator.schemes:
+        body["authentication"] = {"schemes": [_old_name(name, body) for name in authenticator.schemes]}
+    return body
+
+
+def _old_name(name: str, body: dict[str, Any]) -> str:
+    """Return what v0.1 calls a security scheme: HTTP's own name of it."""
+    scheme = str(body["securitySchemes"][name].get("scheme", name))
+    return scheme[:1].upper() + scheme[1:]
 
 
 def _tool_skill(entry: Tool) -> AgentSkill:
@@ -79,9 +101,10 @@ def _workflow_skill(name: str, description: str) -> AgentSkill:
 class CardRoutes:
     """Serves the card at both of its well-known places, with an ETag."""
 
-    def __init__(self, config: Config, reach: Reach) -> None:
+    def __init__(self, config: Config, reach: Reach, authenticator: Authenticator) -> None:
         self._config = config
         self._reach = reach
+        self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -89,7 +112,7 @@ class CardRoutes:
 
     async def _serve(self, request: Request) -> Response:
         url = self._config.a2a.public_url or str(request.base_url)
-        body = msgspec.json.encode(agent_card(self._config, self._reach.tools(), url))
+        body = msgspec.json.encode(agent_card(self._config, self._reach, url, self._authenticator))
         tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers={"ETag": tag})

@@ -1,10 +1,12 @@
-"""The context of a request: the caller, and whether they still listen."""
+"""The client of a request: who it is, and whether it still listens."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+
+from headway_bridge.auth import Caller
 
 T = TypeVar("T")
 
@@ -17,11 +19,11 @@ async def _never_gone() -> None:
     await asyncio.get_running_loop().create_future()
 
 
-class Caller:
-    """A request's caller. ``principal`` is "" for nobody in particular; ``gone`` waits for the connection's end."""
+class Client:
+    """A request's client: the ``caller`` it has authenticated as; ``gone`` waits for its connection's end."""
 
-    def __init__(self, principal: str = "", gone: Callable[[], Awaitable[None]] = _never_gone) -> None:
-        self.principal = principal
+    def __init__(self, caller: Caller, gone: Callable[[], Awaitable[None]] = _never_gone) -> None:
+        self.caller = caller
         self._gone = gone
 
     async def while_there(self, wait: Awaitable[T]) -> T:

@@ -19,7 +19,7 @@ from a2a.utils.errors import (
 )
 
 from headway.errors import one_line
-from headway_bridge.a2a.context import Caller
+from headway_bridge.a2a.context import Client
 from headway_bridge.a2a.generation import Generation
 from headway_bridge.a2a.jsonrpc import Call
 from headway_bridge.a2a.origin import Origin
@@ -86,13 +86,13 @@ class Stream(NamedTuple):
 
 
 class Dispatcher:
-    """Answers calls. ``requested_version`` is the caller's A2A-Version, "" for none."""
+    """Answers calls. ``requested_version`` is the client's A2A-Version, "" for none."""
 
     def __init__(self, service: TaskService) -> None:
         self._service = service
 
     async def call(
-        self, call: Call, caller: Caller, *, requested_version: str = "", after: int | None = None
+        self, call: Call, client: Client, *, requested_version: str = "", after: int | None = None
     ) -> dict[str, Any] | Stream:
         """Return the result of a call, or its stream; raises the SDK's errors.
 
@@ -106,23 +106,23 @@ class Dispatcher:
         if not isinstance(method.does, Operation):
             raise method.does()
         if method.does in (Operation.SEND, Operation.STREAM):
-            return await self._send(method, call, caller)
+            return await self._send(method, call, client)
         target = generation.read_target(call.params)
         if method.does is Operation.SUBSCRIBE:
-            frames, origin = await self._service.subscribe(target, caller, after=after, replay=generation is not V1_0)
+            frames, origin = await self._service.subscribe(target, client, after=after, replay=generation is not V1_0)
             return Stream(_dialect(generation, origin), frames)
         act = self._service.get if method.does is Operation.GET else self._service.cancel
-        task, origin = await act(target, caller)
+        task, origin = await act(target, client)
         return _dialect(generation, origin).write_task(task)
 
-    async def _send(self, method: Method, call: Call, caller: Caller) -> dict[str, Any] | Stream:
+    async def _send(self, method: Method, call: Call, client: Client) -> dict[str, Any] | Stream:
         generation = method.generation
         request = generation.read_send(call.params)
         if method.does is Operation.STREAM and not call.notification:
-            return Stream(generation, await self._service.stream(request, generation, caller))
+            return Stream(generation, await self._service.stream(request, generation, client))
         if call.notification:
             request.blocking = False
-        return generation.write_answer(await self._service.send(request, generation, caller))
+        return generation.write_answer(await self._service.send(request, generation, client))
 
 
 def typed_details(method: str) -> bool:

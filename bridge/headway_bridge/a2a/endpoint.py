@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
@@ -13,11 +13,12 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headway_bridge.a2a.context import Caller, ClientGone
+from headway_bridge.a2a.context import Client, ClientGone
 from headway_bridge.a2a.dispatch import Dispatcher, Stream, typed_details
 from headway_bridge.a2a.errors import as_a2a, error_answer
 from headway_bridge.a2a.jsonrpc import Call, decode, read_call, request_id
 from headway_bridge.a2a.versions import requested_version
+from headway_bridge.auth import caller_of
 from headway_bridge.bodies import LARGE
 
 SEND_TIMEOUT = 60.0
@@ -26,20 +27,12 @@ SEND_TIMEOUT = 60.0
 SHUTDOWN_GRACE = 8.0
 """Seconds that a stream gets to tell how its task ended when the server stops."""
 
-PrincipalOf = Callable[[Request], str]
-
-
-def anonymous(_request: Request) -> str:
-    """Return the principal of every request as long as there is no authentication: nobody in particular."""
-    return ""
-
 
 class Endpoint:
     """Answers ``POST`` requests with JSON-RPC 2.0 bodies. Errors inside JSON-RPC have the HTTP status 200."""
 
-    def __init__(self, dispatcher: Dispatcher, principal_of: PrincipalOf = anonymous) -> None:
+    def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self._principal_of = principal_of
 
     async def __call__(self, request: Request) -> Response:
         """Serve one request."""
@@ -56,10 +49,10 @@ class Endpoint:
         return await self._answer(call, request)
 
     async def _answer(self, call: Call, request: Request) -> Response:
-        caller = Caller(self._principal_of(request), lambda: _disconnect(request))
+        client = Client(caller_of(request.scope), lambda: _disconnect(request))
         try:
             result = await self._dispatcher.call(
-                call, caller, requested_version=requested_version(request), after=_last_event_id(request)
+                call, client, requested_version=requested_version(request), after=_last_event_id(request)
             )
             if isinstance(result, Stream):
                 return _events(call, result)

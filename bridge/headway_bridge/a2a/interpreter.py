@@ -24,10 +24,11 @@ logger = logging.getLogger("headway.a2a")
 
 
 class Run(msgspec.Struct):
-    """Run this plan."""
+    """Run this plan. One of a ``workflow`` that ``[a2a]`` names may use any tool, others those that ``[a2a]`` names."""
 
     proposal: ActionProposal
     title: str | None = None
+    workflow: str | None = None
 
 
 class Reply(msgspec.Struct):
@@ -75,11 +76,11 @@ class WorkflowInterpreter:
         except (OSError, InvalidPlan) as error:
             logger.warning("workflow %r: %s", name, describe(error))
             return Reject(f"the plan of workflow '{name}' cannot be read")
-        return Run(proposal, title=name)
+        return Run(proposal, title=name, workflow=name)
 
     def _what_there_is(self) -> str:
         if not self._workflows:
-            return 'this agent has no named workflows; send a plan as a data part: {"actions": […]}'
+            return 'this agent has no workflows for remote agents; send a plan as a data part: {"actions": […]}'
         names = ", ".join(sorted(self._workflows))
         return f'text must be the name of a workflow ({names}); plans are sent as a data part: {{"actions": […]}}'
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from headway_bridge.a2a.model import DataPart, Message, Part, TextPart
+from headway_bridge.auth import HOME_PRINCIPAL
 
 PROTOCOL = "a2a"
 
@@ -22,8 +23,8 @@ PROBES = 3
 class Origin(msgspec.Struct, omit_defaults=True):
     """The ``origin`` of a job that came by A2A.
 
-    ``generation`` is the dialect that created the task; ``principal`` who asked ("": nobody in particular);
-    ``client_id`` the task id that a v0.1 client chose; ``message`` what was sent, shortened.
+    ``generation`` is the dialect that created the task; ``tenant`` and ``principal`` are the caller's; ``client_id``
+    the task id that a v0.1 client chose; ``message`` what was sent, shortened.
     """
 
     generation: str
@@ -32,6 +33,15 @@ class Origin(msgspec.Struct, omit_defaults=True):
     client_id: str | None = None
     message: Message | None = None
     protocol: str = PROTOCOL
+    tenant: str = ""
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """The tenant and the principal whose task it is.
+
+        A task from the time before callers were asked for a token belongs to who has the home's.
+        """
+        return self.tenant, self.principal or HOME_PRINCIPAL
 
     def task_id(self, job_id: str) -> str:
         """Return the id under which the client knows the task."""
@@ -53,14 +63,27 @@ def read_origin(recorded: Mapping[str, Any]) -> Origin | None:
         return None
 
 
-def job_id_for(principal: str, client_id: str, probe: int = 0) -> str:
+def job_id_for(owner: tuple[str, str], client_id: str, probe: int = 0) -> str:
     """Return the job id that stands for a v0.1 client's own task id.
 
-    It follows from the two alone, so that no index of them has to be kept, rebuilt or pruned. The client's text
+    It follows from owner and id alone, so that no index of them has to be kept, rebuilt or pruned. The client's text
     itself never becomes a key of the store.
     """
-    text = "\0".join((principal, client_id, str(probe)))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return _hashed(*owner, client_id, str(probe))
+
+
+def job_ids_for(owner: tuple[str, str], client_id: str) -> Iterator[str]:
+    """Yield the job ids under which the task may be found that ``owner`` calls ``client_id``."""
+    for probe in range(PROBES):
+        yield job_id_for(owner, client_id, probe)
+    if owner == ("", HOME_PRINCIPAL):
+        for probe in range(PROBES):  # from the time before callers had names
+            yield _hashed("", client_id, str(probe))
+
+
+def _hashed(*texts: str) -> str:
+    """Return twelve digits that follow from ``texts``, in none of which there is a NUL."""
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def shortened(message: Message) -> Message:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import msgspec
 from a2a.utils.errors import (
     InternalError,
     TaskNotCancelableError,
@@ -19,14 +20,14 @@ from headway.events.views import JobRow, RunView
 from headway.jobs.submission import Submission
 from headway.plan.format import ActionProposal
 from headway.plan.verify import Issue
-from headway_bridge.a2a.context import Caller
+from headway_bridge.a2a.context import Client
 from headway_bridge.a2a.engine import TaskEngine
 from headway_bridge.a2a.fields import bad_field
 from headway_bridge.a2a.generation import Generation
 from headway_bridge.a2a.interpreter import Interpreter, NeedInput, Reject, Reply, Run, WorkflowInterpreter
 from headway_bridge.a2a.mapping import state_of, task_of
 from headway_bridge.a2a.model import Message, Part, SendRequest, Status, Target, Task, TaskState, TextPart
-from headway_bridge.a2a.origin import PROBES, Origin, job_id_for, read_origin, shortened
+from headway_bridge.a2a.origin import PROBES, Origin, job_id_for, job_ids_for, read_origin, shortened
 from headway_bridge.a2a.outputs import whole_run
 from headway_bridge.a2a.proposals import SOURCE, read_proposal
 from headway_bridge.a2a.reach import Reach
@@ -54,104 +55,101 @@ class TaskService:
 
     def __init__(self, engine: TaskEngine, interpreter: Interpreter | None = None) -> None:
         self._engine = engine
-        self._interpreter = interpreter or WorkflowInterpreter(engine.config.workflows)
-        self._claimed: set[tuple[str, str]] = set()
-        self.reach = Reach(engine.registry, engine.config.a2a.tools)
+        self._claimed: set[tuple[str, str, str]] = set()
+        self.reach = Reach(engine.registry, engine.config)
+        self._interpreter = interpreter or WorkflowInterpreter(self.reach.workflows)
 
     # -- send ----------------------------------------------------------------------------------------------------
 
-    async def send(self, request: SendRequest, generation: Generation, caller: Caller) -> Task | Message:
+    async def send(self, request: SendRequest, generation: Generation, client: Client) -> Task | Message:
         """Act on a message and return its task: ended, or as it stands if the request does not block."""
-        started = await self._start(request, generation, caller)
+        started = await self._start(request, generation, client)
         if not isinstance(started, Started):
             return started
         row, origin = started
         if request.blocking and not row.finished:
-            view = await caller.while_there(self._engine.wait(row.job_id))
+            view = await client.while_there(self._engine.wait(row.job_id))
         else:
             view = await self._engine.run(row.job_id)
         return await self._task(view, origin, request.history_length)
 
-    async def stream(self, request: SendRequest, generation: Generation, caller: Caller) -> AsyncGenerator[Frame, None]:
+    async def stream(self, request: SendRequest, generation: Generation, client: Client) -> AsyncGenerator[Frame, None]:
         """Act on a message and return the updates of its task, until it has ended."""
-        started = await self._start(request, generation, caller)
+        started = await self._start(request, generation, client)
         if not isinstance(started, Started):
             return single(started)
         return follow(self._engine, started.row.job_id, started.origin, history_length=request.history_length)
 
-    async def _start(self, request: SendRequest, generation: Generation, caller: Caller) -> Started | Task | Message:
+    async def _start(self, request: SendRequest, generation: Generation, client: Client) -> Started | Task | Message:
         message = request.message
         self._check_context(message)
         if message.task_id is not None:
-            await self._refuse_follow_up(message, caller)
+            await self._refuse_follow_up(message, client)
         proposal = read_proposal(message, self._engine.config.runtime.compat)
         refused: Sequence[Issue] = ()
-        title = None
+        title, workflow = None, None
         if proposal is None:
             outcome = await self._interpreter.interpret(message)
             if isinstance(outcome, Reply | NeedInput):
                 return _reply(outcome, request, generation, self._engine.clock.time_ms())
             if isinstance(outcome, Run):
-                proposal, title = outcome.proposal, outcome.title
+                proposal, title, workflow = outcome.proposal, outcome.title, outcome.workflow
             else:
                 proposal, refused = _nothing(outcome)
-        refused = refused or self.reach.refusals(proposal)
         origin = Origin(
             generation=generation.name,
             context_id=message.context_id or uuid4().hex,
-            principal=caller.principal,
+            tenant=client.caller.tenant,
+            principal=client.caller.principal,
             client_id=request.client_id,
         )
         kept = shortened(message)
         kept.message_id = kept.message_id or uuid4().hex
         kept.context_id, kept.task_id = origin.context_id, request.client_id
         origin.message = kept
-        return Started(await self._submit(proposal, title, origin, refused), origin)
+        return Started(await self._submit(self._submission(proposal, title, origin, refused, workflow), origin), origin)
 
-    async def _submit(
-        self, proposal: ActionProposal, title: str | None, origin: Origin, refused: Sequence[Issue]
-    ) -> JobRow:
-        """Record the job; under the job id of its client's own id where there is one."""
-        if origin.client_id is None:
-            return await self._record(proposal, title, origin, refused, None)
-        claim = (origin.principal, origin.client_id)
-        if claim in self._claimed:
-            raise _taken()
-        self._claimed.add(claim)
-        try:
-            job_id = await self._free_job_id(origin.principal, origin.client_id)
-            return await self._record(proposal, title, origin, refused, job_id)
-        finally:
-            self._claimed.discard(claim)
-
-    async def _record(
+    def _submission(
         self,
         proposal: ActionProposal,
         title: str | None,
         origin: Origin,
         refused: Sequence[Issue],
-        job_id: str | None,
-    ) -> JobRow:
-        return await self._engine.submit(
-            Submission(
-                proposal,
-                context_id=origin.context_id,
-                title=title,
-                source=SOURCE,
-                principal=origin.principal,
-                origin=origin.to_dict(),
-                job_id=job_id,
-                record_rejected=True,
-                refused=refused,
-                remote=True,
-            )
+        workflow: str | None,
+    ) -> Submission:
+        return Submission(
+            proposal,
+            context_id=origin.context_id,
+            title=title,
+            source=SOURCE,
+            principal=origin.principal,
+            tenant=origin.tenant or None,
+            reach=None if workflow in self.reach.workflows else self.reach.tool_names,
+            origin=origin.to_dict(),
+            record_rejected=True,
+            refused=refused,
+            remote=True,
         )
 
-    async def _free_job_id(self, principal: str, client_id: str) -> str:
-        if await self._find(client_id, principal) is not None:
+    async def _submit(self, submission: Submission, origin: Origin) -> JobRow:
+        """Record the job; under the job id of its client's own id where there is one."""
+        if origin.client_id is None:
+            return await self._engine.submit(submission)
+        claim = (*origin.owner, origin.client_id)
+        if claim in self._claimed:
+            raise _taken()
+        self._claimed.add(claim)
+        try:
+            job_id = await self._free_job_id(origin.owner, origin.client_id)
+            return await self._engine.submit(msgspec.structs.replace(submission, job_id=job_id))
+        finally:
+            self._claimed.discard(claim)
+
+    async def _free_job_id(self, owner: tuple[str, str], client_id: str) -> str:
+        if await self._find(client_id, owner) is not None:
             raise _taken()
         for probe in range(PROBES):
-            job_id = job_id_for(principal, client_id, probe)
+            job_id = job_id_for(owner, client_id, probe)
             if await self._view(job_id) is None:
                 return job_id
         raise InternalError("no task id is free; choose another id")
@@ -160,10 +158,10 @@ class TaskService:
         if message.context_id is not None and message.context_id.startswith(_RESERVED_CONTEXT):
             raise bad_field("message.contextId", f"must not start with '{_RESERVED_CONTEXT}'")
 
-    async def _refuse_follow_up(self, message: Message, caller: Caller) -> None:
+    async def _refuse_follow_up(self, message: Message, client: Client) -> None:
         """Answer a message to an existing task: none takes any, as no task here waits for input."""
         assert message.task_id is not None
-        view, origin = await self._need(message.task_id, caller.principal)
+        view, origin = await self._need(message.task_id, client)
         if message.context_id is not None and message.context_id != origin.context_id:
             raise bad_field("message.contextId", "is not the task's")
         state = state_of(view.job).value
@@ -171,37 +169,37 @@ class TaskService:
 
     # -- get, cancel, subscribe ----------------------------------------------------------------------------------
 
-    async def get(self, target: Target, caller: Caller) -> tuple[Task, Origin]:
+    async def get(self, target: Target, client: Client) -> tuple[Task, Origin]:
         """Return the task and where it came from."""
-        view, origin = await self._need(target.task_id, caller.principal)
+        view, origin = await self._need(target.task_id, client)
         return await self._task(view, origin, target.history_length), origin
 
-    async def cancel(self, target: Target, caller: Caller) -> tuple[Task, Origin]:
+    async def cancel(self, target: Target, client: Client) -> tuple[Task, Origin]:
         """Cancel the task and return it once it has ended, or still working if its tools take too long.
 
         The wait is ``a2a.cancel_wait`` seconds. Raises TaskNotCancelableError for a task that has ended.
         """
-        view, origin = await self._need(target.task_id, caller.principal)
+        view, origin = await self._need(target.task_id, client)
         job_id = view.job.job_id
-        by = f"a2a:{caller.principal}" if caller.principal else "a2a"
+        by = f"a2a:{client.caller.principal}"
         answer = await self._engine.cancel(job_id, reason=_reason(target.metadata), by=by)
         if answer == "already_finished":
             view = await self._engine.wait(job_id)  # its end may be on its way to the disk
             state = state_of(view.job).value
             raise TaskNotCancelableError(f"the task is already {state}")
         wait = self._engine.wait(job_id, timeout=self._engine.config.a2a.cancel_wait)
-        view = await caller.while_there(wait)
+        view = await client.while_there(wait)
         return await self._task(view, origin, target.history_length), origin
 
     async def subscribe(
-        self, target: Target, caller: Caller, *, after: int | None, replay: bool
+        self, target: Target, client: Client, *, after: int | None, replay: bool
     ) -> tuple[AsyncGenerator[Frame, None], Origin]:
         """Return the updates of an existing task.
 
         ``after`` is the last frame that the client has seen. Without it, ``replay`` starts at the task's first event,
         else the stream starts with the task as it stands, and then a task that has ended has no stream.
         """
-        view, origin = await self._need(target.task_id, caller.principal)
+        view, origin = await self._need(target.task_id, client)
         job_id = view.job.job_id
         if replay:
             return follow(self._engine, job_id, origin, seen=after or 0), origin
@@ -217,21 +215,20 @@ class TaskService:
 
     # -- looking up ----------------------------------------------------------------------------------------------
 
-    async def _need(self, task_id: str, principal: str) -> tuple[RunView, Origin]:
-        """Return the task that the principal knows by that id; not found is also what belongs to another."""
-        found = await self._find(task_id, principal)
+    async def _need(self, task_id: str, client: Client) -> tuple[RunView, Origin]:
+        """Return the task that the caller knows by that id; not found is also what belongs to another."""
+        found = await self._find(task_id, client.caller.owner)
         if found is None:
             raise TaskNotFoundError(f"there is no task '{one_line(task_id, 100)}'")
         return found
 
-    async def _find(self, task_id: str, principal: str) -> tuple[RunView, Origin] | None:
-        for probe in range(-1, PROBES):
-            job_id = task_id if probe < 0 else job_id_for(principal, task_id, probe)
+    async def _find(self, task_id: str, owner: tuple[str, str]) -> tuple[RunView, Origin] | None:
+        for job_id in (task_id, *job_ids_for(owner, task_id)):
             view = await self._view(job_id)
             origin = read_origin(view.origin) if view is not None else None
-            if view is None or origin is None or origin.principal != principal:
+            if view is None or origin is None or origin.owner != owner:
                 continue
-            if probe < 0 or origin.client_id == task_id:
+            if job_id == task_id or origin.client_id == task_id:
                 return view, origin
         return None
 

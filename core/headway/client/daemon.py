@@ -24,13 +24,19 @@ POLL_S = 0.05
 
 
 class DaemonInfo(msgspec.Struct):
-    """The content of ``daemon.json``: ``socket`` of the operator API, ``url`` of the A2A endpoint."""
+    """The content of ``daemon.json``: ``socket`` of the operator API, ``url`` of the A2A endpoint.
+
+    ``auth`` is what that asks of its callers ("" for a daemon of a version that asked nothing), ``header`` the file
+    with the header that it wants, for ``curl -H @FILE``; "" if it wants none.
+    """
 
     pid: int
     socket: str
     url: str
     version: str
     started_ms: int
+    auth: str = ""
+    header: str = ""
 
 
 def write_daemon_file(home: Home, info: DaemonInfo) -> None:

@@ -23,7 +23,8 @@ class DaemonStatus(msgspec.Struct):
     """A daemon's own account: ``url`` is its A2A endpoint, ``running`` and ``queued`` count jobs.
 
     ``workspace`` is the folder that file tools work in, "" if there is none; ``project`` and ``root`` are the name and
-    the folder of its project. ``sandbox`` is that of the programs that tools start.
+    the folder of its project. ``sandbox`` is that of the programs that tools start. ``auth`` is what the A2A endpoint
+    asks of its callers: "token" or "none"; ``header`` the file with the header that it wants.
     """
 
     version: str
@@ -40,6 +41,8 @@ class DaemonStatus(msgspec.Struct):
     project: str = ""
     root: str = ""
     sandbox: SandboxState | None = None
+    auth: str = ""
+    header: str = ""
 
 
 class JobAnswer(msgspec.Struct):

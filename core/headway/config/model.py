@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -158,8 +159,15 @@ class A2AConfig(_Section):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8420, ge=0, le=65535, description="TCP port; 0: a free one.")
-    tools: list[Name] | None = Field(
-        default=None, description="Tools that remote agents may call; none: all that do not write files."
+    auth: Literal["token", "none"] = Field(
+        default="token",
+        description='Who is let in: "token": who sends the token of the home; "none": everybody, which is refused but'
+        " on a loopback address, where it means every user of the machine.",
+    )
+    tools: list[Name] = Field(default=[], description="Tools that plans of remote agents may call; none by default.")
+    workflows: list[Name] = Field(
+        default=[],
+        description="Workflows that remote agents may start, whatever tools they use; none by default.",
     )
     cancel_wait: float = Field(
         default=30.0, ge=0, le=3600, description="Seconds that a cancel waits for tools in flight before it answers."
@@ -300,6 +308,15 @@ class Config(_Section):
     )
     inference: InferenceConfig = Field(default_factory=InferenceConfig, description="A model that jobs may use.")
     learning: LearningConfig = Field(default_factory=LearningConfig, description="What is learned from jobs.")
+
+    @field_validator("a2a")
+    @classmethod
+    def _workflows_exist(cls, a2a: A2AConfig, info: ValidationInfo) -> A2AConfig:
+        known = info.data.get("workflows")
+        missing = [name for name in a2a.workflows if known is not None and name not in known]
+        if missing:
+            raise ValueError(f"workflows names {missing[0]!r}, and there is no [workflows.{missing[0]}]")
+        return a2a
 
     _file: Path | None = PrivateAttr(default=None)
     _folder: Path | None = PrivateAttr(default=None)

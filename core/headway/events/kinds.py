@@ -6,6 +6,7 @@ can follow a newer runtime. ``ms`` values are integers since 1970 unless they en
 Job life (``job_id`` set)::
 
     job_created            scope, source, title, proposal {…}, graph {…}, context_id?, principal?, origin? {…},
+                           reach? [tools that its plans may call], with the caller's tenant in the envelope,
                            session? (of policies), spent? (before it, in the same call);
                            after a replan: replan_of {job_id, attempt};
                            forks also: forked_from {job_id, checkpoint_id, level, seq}, state {…} (the new scope's),

@@ -6,7 +6,6 @@ The one place of this package that opens connections. TLS is verified, redirects
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from headway._version import __version__
+from headway.addresses import is_loopback
 from headway.clock import Clock
 from headway.errors import InferenceError, InferenceRefused, InvalidInput
 from headway.inference import wire
@@ -203,16 +203,6 @@ def checked_url(base_url: object, *, with_key: bool) -> httpx.URL:
     if with_key and url.scheme == "http" and not is_loopback(url.host):
         raise InvalidInput("a key is sent over https only: base_url must start with https://")
     return url
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether ``host`` is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.execution.environment import Environment
 from headway.jobs.state_log import committed, parts, setting
-from headway.plan.format import ActionProposal
+from headway.plan.format import ActionProposal, ActionType
 from headway.plan.graph import Graph
 from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.plan.verify import Issue, admit, refuse
@@ -24,7 +24,8 @@ class JobSpec(msgspec.Struct, frozen=True):
     """The facts of a job beside its plan.
 
     ``scope`` names the state it works on, ``origin`` is the caller's own data, ``session`` that of the policies,
-    ``budget`` the limits that its own submission has set, ``remote`` that a caller elsewhere asked for it.
+    ``budget`` the limits that its own submission has set, ``remote`` that a caller elsewhere asked for it, ``reach``
+    the tools that its plans may call (None: any).
     """
 
     job_id: str
@@ -37,6 +38,8 @@ class JobSpec(msgspec.Struct, frozen=True):
     session: str | None = None
     budget: dict[str, int] | None = None
     remote: bool = False
+    tenant: str | None = None
+    reach: Sequence[str] | None = None
 
     def created(self, proposal: dict[str, Any], graph: dict[str, Any], **fork: Any) -> Event:
         """Return the ``job_created`` event."""
@@ -45,8 +48,10 @@ class JobSpec(msgspec.Struct, frozen=True):
             value = getattr(self, name)
             if value:
                 data[name] = value
+        if self.reach is not None:
+            data["reach"] = list(self.reach)
         data.update(fork, proposal=proposal, graph=graph)
-        return Event(kinds.JOB_CREATED, data, self.job_id, proposal_id=proposal["id"])
+        return Event(kinds.JOB_CREATED, data, self.job_id, proposal_id=proposal["id"], tenant=self.tenant or None)
 
 
 def check(
@@ -54,20 +59,36 @@ def check(
     proposal: ActionProposal,
     state: Mapping[str, Any],
     refused: Sequence[Issue] = (),
+    reach: Collection[str] | None = None,
     *,
     recorded: bool = False,
     remote: bool = False,
 ) -> Graph:
     """Return the plan of a proposal that may run against ``state``; :class:`InvalidPlan` with all issues otherwise.
 
-    ``refused`` adds findings that admission cannot make: who submits may not do this. ``remote`` says that a caller
-    elsewhere asks.
+    ``refused`` adds findings that admission cannot make: who submits may not do this. A plan that calls a tool out of
+    ``reach`` is looked at no further: whether there is such a tool, and what it takes, is not told. ``remote`` says
+    that a caller elsewhere asks.
     """
+    if reach is not None and (found := list(beyond(proposal, reach))):
+        raise refuse(found)
     plan, issues = admit(proposal, state, env.registry, recorded=recorded, secrets=env.vault, remote=remote)
     issues = [*issues, *env.gates.judge(plan, env.registry), *refused]
     if issues:
         raise refuse(issues)
     return plan
+
+
+def beyond(proposal: ActionProposal, reach: Collection[str]) -> Iterator[Issue]:
+    """Yield a finding for each call of a tool that is out of reach, those that would undo an action too."""
+    for action in proposal.actions:
+        named = [action.tool] if action.type is ActionType.TOOL_CALL else []
+        if action.compensation is not None:
+            named.append(action.compensation.tool)
+        for tool in dict.fromkeys(named):
+            if tool and tool not in reach:
+                why = "is not open to remote agents (see tools under [a2a] in headway.toml)"
+                yield Issue(f"tool '{one_line(tool, 100)}' {why}", action_id=action.id, check="reach")
 
 
 def title_of(proposal: ActionProposal) -> str:
@@ -122,6 +143,7 @@ def _codes(error: InvalidPlan) -> dict[str | None, ErrorCode]:
     """Return the code of the first finding against each action at fault, and under None against the plan."""
     of_check = {
         "capability": ErrorCode.CAPABILITY,
+        "reach": ErrorCode.CAPABILITY,
         "policy": ErrorCode.POLICY_DENIED,
         "preconditions": ErrorCode.PRECONDITION,
         "state_dependencies": ErrorCode.PRECONDITION,

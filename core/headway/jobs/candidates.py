@@ -101,7 +101,8 @@ def _refusal(plan: ActionProposal, course: Course, unmet: Sequence[Issue] = ()) 
     ``verify``, by which plans are ranked, does not know the gates: capabilities, and what was granted.
     """
     try:
-        admission.check(course.env, plan, course.scope.state.raw(), unmet, remote=course.remote)
+        reach = course.submission.reach
+        admission.check(course.env, plan, course.scope.state.raw(), unmet, reach, remote=course.remote)
     except InvalidPlan as error:
         return error
     return None

@@ -170,6 +170,8 @@ class Course:
             self.session,
             about.budget.limits() if about.budget is not None else None,
             self.remote,
+            about.tenant,
+            sorted(about.reach) if about.reach is not None else None,
         )
 
     # -- one plan ----------------------------------------------------------------------------------------------------
@@ -204,7 +206,9 @@ class Course:
         kept = proposal.to_dict()
         log, scope = self.env.log, self.scope
         try:
-            plan = admission.check(self.env, proposal, scope.state.raw(), self.submission.refused, remote=self.remote)
+            about = self.submission
+            state = scope.state.raw()
+            plan = admission.check(self.env, proposal, state, about.refused, about.reach, remote=self.remote)
         except InvalidPlan as error:
             return await self.rejected(proposal, error, job)
         if in_turn:

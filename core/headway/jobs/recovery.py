@@ -51,6 +51,8 @@ def course_of(supervisor: Supervisor, powers: Powers, found: Revived) -> Course:
         title=spec.title,
         source=spec.source,
         principal=spec.principal,
+        tenant=spec.tenant,
+        reach=spec.reach,
         origin=spec.origin,
         session=spec.session,
         budget=CostBudget(**spec.budget) if spec.budget is not None else None,

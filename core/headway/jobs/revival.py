@@ -73,6 +73,8 @@ async def revive(store: Reader, row: JobRow, workspace: Path | None, registry: T
         data.get("session"),
         data.get("budget"),
         is_remote(data),
+        created.tenant,
+        data.get("reach"),
     )
     if any(held(name) is None for name in names_held(plan.proposal)):
         raise CannotGoOn(f"{WHY}, and its plan was given a Secret in memory, which ended with that process")

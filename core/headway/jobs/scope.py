@@ -6,10 +6,12 @@ A scope belongs to a thread, to one job or to an embedded runtime. Its jobs run 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.arguments import plain
+from headway.errors import InvalidInput
 from headway.jobs.state_log import StateLog
 from headway.jobs.turn import Turn, turn_of
 from headway.plan.format import new_id
@@ -22,6 +24,32 @@ if TYPE_CHECKING:
 
 PRIVATE = "job:"
 """The beginning of the names of scopes that belong to one job."""
+
+CALLERS = "caller/"
+"""The beginning of the names of scopes that belong to a principal: ``caller/<tenant>/<principal>/<context>``."""
+
+_LONGEST_PART = 256
+
+
+def scope_name(context_id: str, principal: str | None = None, tenant: str | None = None) -> str:
+    """Return the name of the scope that a context is to its principal; of nobody's, an operator's, the context itself.
+
+    Names differ if tenants, principals or contexts do: what separates the parts does not occur in them. Raises
+    :class:`InvalidInput` for a context of nobody's that is named like one of somebody's.
+    """
+    if principal or tenant:
+        return CALLERS + "/".join(_part(text) for text in (tenant or "", principal or "", context_id))
+    if context_id.startswith(CALLERS):
+        raise InvalidInput(f"a context id does not start with '{CALLERS}': such scopes belong to who called")
+    return context_id
+
+
+def _part(text: str) -> str:
+    """Return ``text`` without separators; of a long one, its hash."""
+    escaped = text.replace("%", "%25").replace("/", "%2F").replace("#", "%23")
+    if len(escaped) <= _LONGEST_PART:
+        return escaped
+    return "#" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Scope:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from headway.arguments import expect, expect_many, plain, plain_or_empty
 from headway.errors import InvalidInput, InvalidPlan
 from headway.jobs.replan import Replan, ReplanCallback, ReplanConfig
-from headway.jobs.scope import PRIVATE
+from headway.jobs.scope import PRIVATE, scope_name
 from headway.jsonvalue import to_json
 from headway.limits.budget import CostBudget
 from headway.plan.format import ActionProposal
@@ -45,7 +45,9 @@ class Submission(_Plan, frozen=True, kw_only=True):
     """One plan to run, and all that a caller may say of it.
 
     ``context_id`` names the thread whose state it works on; without one the face decides (an :class:`headway.Engine`
-    gives each job a state of its own). ``origin`` is the caller's own data, kept with the job. ``session`` is a policy
+    gives each job a state of its own). With a ``principal``, or a ``tenant``, on whose behalf it runs, it is a thread
+    of theirs: nobody else's of that name. ``reach`` are the tools that its plans may call, those of a replan too; None:
+    any. ``origin`` is the caller's own data, kept with the job. ``session`` is a policy
     session. ``budget`` and ``replan`` replace the face's own. ``job_id`` names the job, a new id by default.
     ``refused`` are the caller's own findings against the plan: with any, it is not admitted. With ``record_rejected``
     a plan that is not admitted is recorded as a failed job; else the caller is told, and nothing is recorded.
@@ -60,6 +62,8 @@ class Submission(_Plan, frozen=True, kw_only=True):
     title: str | None = None
     source: str | None = None
     principal: str | None = None
+    tenant: str | None = None
+    reach: Collection[str] | None = None
     origin: Mapping[str, Any] | None = None
     job_id: str | None = None
     session: str | None = None
@@ -77,10 +81,12 @@ class Submission(_Plan, frozen=True, kw_only=True):
         for what, text in (("a context id", self.context_id), ("a job id", self.job_id)):
             if text is not None:
                 plain_or_empty(text, what, MAX_ID)
-        texts = {"a title": self.title, "a source": self.source, "a principal": self.principal}
+        texts = {"a title": self.title, "a source": self.source, "a principal": self.principal, "a tenant": self.tenant}
         for what, text in texts.items():
             if text is not None:
                 plain_or_empty(text, what, MAX_TEXT)
+        if self.reach is not None:
+            adopt(self, "reach", frozenset(plain(name, "a tool's name") for name in expect_many(self.reach, "reach")))
         if self.session is not None:
             plain(self.session, "a policy session's id")
         if self.context_id is not None and self.context_id.startswith(PRIVATE):
@@ -102,6 +108,11 @@ class Submission(_Plan, frozen=True, kw_only=True):
         """The plan, parsed."""
         assert isinstance(self.plan, ActionProposal)
         return self.plan
+
+    @property
+    def scope(self) -> str | None:
+        """The name of the scope that its thread is; None where it has no thread."""
+        return scope_name(self.context_id, self.principal, self.tenant) if self.context_id is not None else None
 
     @property
     def replanning(self) -> Replan | None:

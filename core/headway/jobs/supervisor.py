@@ -210,8 +210,8 @@ class Supervisor:
     async def _submit(self, powers: Powers, submission: Submission) -> Course:
         if submission.candidates is not None:
             raise InvalidInput("candidates are ranked when their turn comes: hand them to plan_and_execute")
-        job_id, context = submission.job_id or new_id(), submission.context_id
-        scope = self.scope(context) if context is not None else self.adopt(fresh_scope(f"{PRIVATE}{job_id}"))
+        job_id, name = submission.job_id or new_id(), submission.scope
+        scope = self.scope(name) if name is not None else self.adopt(fresh_scope(f"{PRIVATE}{job_id}"))
         course = Course(self, powers, submission, scope, CancellationToken(), job_id=job_id)
         proposal, job = submission.proposal, course.jobs[0]
         try:
@@ -220,7 +220,12 @@ class Supervisor:
                 self.ready()
                 try:
                     plan = admission.check(
-                        powers.env, proposal, scope.state.raw(), submission.refused, remote=course.remote
+                        powers.env,
+                        proposal,
+                        scope.state.raw(),
+                        submission.refused,
+                        submission.reach,
+                        remote=course.remote,
                     )
                 except InvalidPlan as error:
                     if not submission.record_rejected:

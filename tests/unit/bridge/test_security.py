@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from headway.addresses import is_loopback
 from headway.config import Config
 from headway.errors import InvalidConfig
-from headway_bridge.security import SafetyMiddleware, allowed_hosts, check_bind, is_loopback
+from headway_bridge.security import SafetyMiddleware, allowed_hosts, check_bind
 
 JSON = {"Content-Type": "application/json"}
 

@@ -11,6 +11,7 @@ import pytest
 
 from headway.client import OperatorClient
 from headway.client.daemon import DaemonInfo, find_daemon, read_daemon_file
+from headway.client.token import TokenFile
 from headway.errors import HeadwayError, InvalidConfig, Unavailable
 from headway.home import Home
 from headway_bridge import server
@@ -25,6 +26,11 @@ PLAN = {"actions": [{"id": "a", "type": "tool_call", "tool": "echo"}]}
 @pytest.fixture
 def engine(home: Home) -> FakeEngine:
     return FakeEngine(home)
+
+
+def left(home: Home) -> list[str]:
+    """Return the files of a home beside its token's, which stay."""
+    return [path.name for path in home.path.iterdir() if path.name not in ("a2a.token", "a2a.header")]
 
 
 class Served:
@@ -58,7 +64,8 @@ async def test_both_doors_answer_before_it_is_ready(engine: FakeEngine, home: Ho
         status = await find_daemon(home)
         assert status is not None
         assert (status.url, status.pid) == (served.info.url, served.info.pid)
-        async with httpx.AsyncClient(base_url=served.info.url, trust_env=False) as http:
+        headers = {"Authorization": f"Bearer {TokenFile(home).read()}"}
+        async with httpx.AsyncClient(base_url=served.info.url, trust_env=False, headers=headers) as http:
             card = await http.get("/.well-known/agent.json")
             assert card.status_code == 200
             assert (await http.get("/operator/v1/status")).status_code == 404, "the operator API is not on TCP"
@@ -70,7 +77,7 @@ async def test_the_end_leaves_nothing_behind(engine: FakeEngine, home: Home) -> 
         await client.submit(PLAN)
     assert served.task.result() == 0
     assert engine.closed_with == [("shutdown", 5.0)]
-    assert list(home.path.iterdir()) == []
+    assert left(home) == []
     assert await find_daemon(home) is None
     assert asyncio.all_tasks() == before
 
@@ -163,7 +170,7 @@ async def test_a_stop_that_was_there_first(engine: FakeEngine, home: Home) -> No
     ready: list[DaemonInfo] = []
     assert await serve(engine, port=0, stop=stop, on_ready=ready.append) == 0  # type: ignore[arg-type]
     assert ready == []
-    assert list(home.path.iterdir()) == []
+    assert left(home) == []
 
 
 async def test_a_start_that_fails_closes_the_engine(engine: FakeEngine, home: Home) -> None:
@@ -190,7 +197,7 @@ async def test_a_server_that_breaks_ends_the_daemon(engine: FakeEngine, monkeypa
         async with serving(engine):
             pass
     assert engine.closed_with
-    assert list(engine.home.path.iterdir()) == []
+    assert left(engine.home) == []
 
 
 async def test_a_given_listener_is_used(engine: FakeEngine) -> None:

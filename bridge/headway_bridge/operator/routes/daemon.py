@@ -30,6 +30,8 @@ async def status(operator: Op) -> Response:
             pid=os.getpid(),
             home=str(engine.home),
             url=operator.url,
+            auth=engine.config.a2a.auth,
+            header=str(engine.home.token_header_file) if engine.config.a2a.auth == "token" else "",
             started_ms=operator.started_ms,
             last_seq=engine.log.last_seq,
             running=len(await engine.jobs(status="running", limit=COUNTED)),

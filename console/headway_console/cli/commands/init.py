@@ -25,6 +25,11 @@ tool_calls = 100
 [workflows.hello]
 plan = "plans/hello.json"
 description = "Counts the words of headway.toml."
+
+# What remote agents reach, with the token of the home: these workflows, and these tools in plans of their own.
+[a2a]
+workflows = ["hello"]
+tools = []
 """
 
 TOOLS = '''\

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("serve")
-@click.option("--host", metavar="HOST", help="Listen on this loopback address (headway.toml: a2a.host).")
+@click.option("--host", metavar="HOST", help="Listen on this address (headway.toml: a2a.host).")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="TCP port, 0: a free one (a2a.port).")
 @json_option("Print the daemon's addresses as JSON on stdout once it answers.")
 @place_options()
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 def command(place: Place, host: str | None, port: int | None, as_json: bool) -> int:
     """Run the daemon in the foreground.
 
-    It serves the A2A endpoint on TCP and the operator API on a Unix socket in the home, until Ctrl-C, SIGTERM or
-    headway stop. Then it takes no new work, cancels its runs with the reason "shutdown" and ends within 10 seconds; a
-    second Ctrl-C kills what is in flight.
+    It serves the A2A endpoint on TCP, to callers with the token of the home (see headway token), and the operator API
+    on a Unix socket in the home, until Ctrl-C, SIGTERM or headway stop. Then it takes no new work, cancels its runs
+    with the reason "shutdown" and ends within 10 seconds; a second Ctrl-C kills what is in flight.
     """
     from headway_bridge.server import run_daemon
     from headway_console.cli import exits, loop
-    from headway_console.cli.output import say, write_json
+    from headway_console.cli.output import note, say, write_json
+    from headway_console.cli.serving import example, warnings
     from headway_console.cli.trusting import require_trust
 
     home = place.home()
@@ -35,10 +36,13 @@ def command(place: Place, host: str | None, port: int | None, as_json: bool) -> 
     require_trust(config, as_json=as_json)
 
     def ready(info: DaemonInfo) -> None:
+        for warning in warnings(info.url, info.auth):
+            note(f"warning: {warning}")
         if as_json:
             write_json(info)
         else:
             say(f"serving A2A at {info.url}, operators at {info.socket} (pid {info.pid}); Ctrl-C stops")
+            say(f"try: {example(info.url, info.header, config)}")
         exits.flush()
 
     return loop.run(run_daemon(home, config, on_ready=ready))

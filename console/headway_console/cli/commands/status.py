@@ -31,7 +31,8 @@ def command(place: Place, as_json: bool) -> None:
     """
     from headway.client import OperatorClient
     from headway_console.cli import loop
-    from headway_console.cli.output import say, when, write_json
+    from headway_console.cli.output import note, say, when, write_json
+    from headway_console.cli.serving import warnings
 
     async def main() -> None:
         async with OperatorClient(place.home_to_read()) as client:
@@ -41,7 +42,9 @@ def command(place: Place, as_json: bool) -> None:
             return
         say(f"headway {status.version} (pid {status.pid}){', stopping' if status.stopping else ''}")
         say(f"  home       {status.home}")
-        say(f"  a2a        {status.url or '-'}")
+        say(f"  a2a        {status.url or '-'}{' (token: see headway token)' if status.auth == 'token' else ''}")
+        for warning in warnings(status.url, status.auth):
+            note(f"warning: {warning}")
         say(f"  workspace  {status.workspace or '-'}")
         say(f"  since      {when(status.started_ms)}")
         say(f"  jobs       {status.running} running, {status.queued} queued")

@@ -10,15 +10,20 @@ from typing import Any
 
 import httpx
 
+from headway.client.token import TokenFile
 from headway.config import Config
 from headway.engine import Engine
 from headway.home import Home
 from headway.tools.decorator import entry_of, tool
 from headway_bridge.a2a import a2a_app
+from headway_bridge.auth import authenticator_of
 from headway_bridge.listeners import Listener, bind_tcp, url_of
 from tests.unit.bridge.a2a.wire import Client
 
 TIMEOUT = 20.0
+
+OPEN = {"tools": ["boom", "calculate", "echo", "list_dir", "slow"]}
+"""The ``[a2a]`` of the tests."""
 
 
 class Served:
@@ -67,14 +72,17 @@ class Served:
 @contextlib.asynccontextmanager
 async def serving(home: Path, config: Config | None = None) -> AsyncIterator[Served]:
     """Serve the engine of ``home`` until the block ends."""
-    engine = await Engine.open(Home(home), config or Config.model_validate({"tools": {"workspace": str(home.parent)}}))
+    made = {"tools": {"workspace": str(home.parent)}, "a2a": OPEN}
+    engine = await Engine.open(Home(home), config or Config.model_validate(made))
     try:
         with contextlib.closing(bind_tcp("127.0.0.1", 0)) as socket:
-            server = Listener(a2a_app(engine))
+            authenticator = authenticator_of(engine.config, engine.home)
+            server = Listener(a2a_app(engine, authenticator=authenticator))
             task = asyncio.create_task(server.serve(sockets=[socket]))
             await server.up.wait()
             url = url_of(socket)
-            async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT) as http:
+            headers = {"Authorization": f"Bearer {TokenFile(engine.home).ensure()}"}
+            async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT, headers=headers) as http:
                 served = Served(engine, url, http)
                 yield served
                 served.gate.set()

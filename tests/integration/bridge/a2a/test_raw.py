@@ -16,7 +16,7 @@ from headway.config import Config
 from headway.events import kinds
 from headway.events.event import Event
 from headway.jobs.submission import Submission
-from tests.integration.bridge.a2a.served import Served, serving
+from tests.integration.bridge.a2a.served import OPEN, Served, serving
 from tests.unit.bridge.a2a.test_send import results_of
 from tests.unit.bridge.a2a.test_streams import first_kind, kind_of
 from tests.unit.bridge.a2a.wire import PLAN, QUICK, WIRES, Client, Wire, read_frames, rpc
@@ -89,7 +89,7 @@ async def test_a_cancel_that_comes_as_soon_as_the_task_is_on_disk(
 
 
 async def test_a_cancel_does_not_wait_for_ever(tmp_path: Path, wire: Wire) -> None:
-    config = Config.model_validate({"a2a": {"cancel_wait": 0.0}, "tools": {"workspace": str(tmp_path)}})
+    config = Config.model_validate({"a2a": {"cancel_wait": 0.0, **OPEN}, "tools": {"workspace": str(tmp_path)}})
     async with serving(tmp_path / "home", config) as served:
         send, task_id = await blocked(served, wire)
         task = wire.task(await served.client.result(wire.cancel, {"id": task_id}))
@@ -161,7 +161,10 @@ async def test_a_client_that_hangs_up_does_not_stop_its_task(served: Served, wir
     body = json.dumps(rpc(wire.send, wire.params(wire.data(PLAN)))).encode()
     host, port = served.url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
-    head = f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"POST / HTTP/1.1\r\nHost: {host}\r\nAuthorization: {served.http.headers['Authorization']}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     writer.write(head.encode() + body)
     await served.started.wait()
     writer.close()
@@ -207,7 +210,7 @@ async def test_refused_plans_and_unknown_tools(served: Served, wire: Wire) -> No
     assert wire.state(task) == "failed"
     assert task["artifacts"][0]["metadata"]["error"] == "ValueError: it broke"
     text = wire.params(wire.text("hello"), task_id="text")
-    assert "no named workflows" in json.dumps(await served.client.result(wire.send, text))
+    assert "no workflows for remote agents" in json.dumps(await served.client.result(wire.send, text))
 
 
 async def test_after_a_crash_tasks_have_a_true_end(served: Served, wire: Wire, tmp_path: Path) -> None:

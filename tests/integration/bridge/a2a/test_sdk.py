@@ -29,7 +29,8 @@ from tests.unit.bridge.a2a.wire import PLAN, QUICK
 async def sdk_client(served: Served, version: str, *, streaming: bool) -> AsyncIterator[Client]:
     """Yield a client that speaks the given version."""
     async with httpx.AsyncClient(timeout=TIMEOUT) as http:
-        card = await A2ACardResolver(http, served.url).get_agent_card()
+        card = await A2ACardResolver(http, served.url).get_agent_card()  # the card is for everybody
+        http.headers["Authorization"] = served.http.headers["Authorization"]
         kept = [interface for interface in card.supported_interfaces if interface.protocol_version == version]
         del card.supported_interfaces[:]
         card.supported_interfaces.extend(kept)
@@ -137,4 +138,5 @@ async def test_a_rejected_plan(served: Served, version: str) -> None:
     async with sdk_client(served, version, streaming=False) as client:
         answer = await anext(aiter(client.send_message(request({"tool": "nope"}))))
     assert answer.task.status.state == pb.TASK_STATE_REJECTED
-    assert results(answer.task.status)["issues"][0]["message"] == "tool 'nope' is not registered"
+    text = results(answer.task.status)["issues"][0]["message"]
+    assert text == "tool 'nope' is not open to remote agents (see tools under [a2a] in headway.toml)"

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from headway_bridge.a2a import a2a_app
-from tests.unit.bridge.a2a.fakes import FakeEngine
+from tests.unit.bridge.a2a.fakes import HEADERS, FakeEngine, app_of
 from tests.unit.bridge.a2a.wire import WIRES, Client, Wire
 
 
@@ -21,8 +20,8 @@ async def engine() -> AsyncIterator[FakeEngine]:
 
 @pytest.fixture
 async def client(engine: FakeEngine) -> AsyncIterator[Client]:
-    transport = httpx.ASGITransport(a2a_app(engine))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8420") as http:
+    transport = httpx.ASGITransport(app_of(engine))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8420", headers=HEADERS) as http:
         yield Client(http)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,13 +17,16 @@ from headway.events.fold import fold_all
 from headway.events.log import EventLog
 from headway.events.subscription import Subscription
 from headway.events.views import JobRow, RunView
+from headway.jobs.admission import beyond
 from headway.jobs.submission import Submission
 from headway.plan.format import ActionProposal, new_id
 from headway.plan.graph import Graph
 from headway.plan.results import CostSummary
-from headway.plan.verify import Issue, admit, refuse
+from headway.plan.verify import admit, refuse
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.schema import ToolSchema
+from headway_bridge.a2a import a2a_app
+from headway_bridge.auth import HOME_PRINCIPAL, Caller, Denied, TokenAuthenticator, bearer_token
 
 Tool = Callable[..., Awaitable[Any]]
 
@@ -34,6 +37,33 @@ async def _echo(**parameters: Any) -> Any:
 
 async def _boom(**_parameters: Any) -> Any:
     raise ValueError("it broke")
+
+
+class Known:
+    """An authenticator that knows callers by bearer tokens of the test's."""
+
+    schemes: Mapping[str, dict[str, Any]] = TokenAuthenticator.schemes
+    challenge = TokenAuthenticator.challenge
+
+    def __init__(self, **callers: Caller) -> None:
+        self.callers = {name.encode(): caller for name, caller in callers.items()}
+
+    async def authenticate(self, scope: Any) -> Caller | Denied | None:
+        """Return the caller of the token."""
+        given = bearer_token(scope)
+        return self.callers.get(given, Denied("the token is nobody's")) if isinstance(given, bytes) else given
+
+
+def app_of(engine: Any, **more: Any) -> Any:
+    """Return the A2A application of ``engine``, which lets ``home`` in by a token of that name."""
+    return a2a_app(engine, authenticator=Known(home=Caller(HOME_PRINCIPAL)), **more)
+
+
+HEADERS = {"Authorization": "Bearer home"}
+"""The headers of who is let in there."""
+
+OPEN = {"tools": ["boom", "echo", "keep", "slow"]}
+"""The ``[a2a]`` of a fake engine."""
 
 
 class FakeReader:
@@ -53,7 +83,7 @@ class FakeEngine:
     """All that :class:`headway_bridge.a2a.engine.TaskEngine` asks for. ``gate`` holds the tool ``slow`` back."""
 
     def __init__(self, config: Config | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
-        self.config = config or Config()
+        self.config = config or Config.model_validate({"a2a": OPEN})
         self.clock = clock
         self.log = EventLog(clock=clock)
         self.registry = ToolRegistry()
@@ -85,11 +115,11 @@ class FakeEngine:
         if await self.log.read(job_id=job_id, limit=1):
             raise Conflict(f"job {job_id} exists")
         self.submitted.append(proposal)
-        compiled, error = self._admit(proposal, submission.refused)
+        compiled, error = self._admit(submission)
         if error is not None and not submission.record_rejected:
             raise error
         data: dict[str, Any] = {
-            "scope": context_id or f"job:{job_id}",
+            "scope": submission.scope or f"job:{job_id}",
             "source": submission.source,
             "title": submission.title or "",
             "context_id": context_id,
@@ -109,12 +139,15 @@ class FakeEngine:
             task.add_done_callback(self._tasks.discard)
         return (await self.run(job_id)).job
 
-    def _admit(self, proposal: ActionProposal, refused: Sequence[Issue]) -> tuple[Graph | None, InvalidPlan | None]:
+    def _admit(self, submission: Submission) -> tuple[Graph | None, InvalidPlan | None]:
+        proposal, reach = submission.proposal, submission.reach
+        if reach is not None and (found := list(beyond(proposal, reach))):
+            return None, refuse(found)
         try:
             plan, issues = admit(proposal, (), self.registry)
         except InvalidPlan as error:
             return None, error
-        issues = [*refused, *issues]
+        issues = [*submission.refused, *issues]
         return (None, refuse(issues)) if issues else (plan, None)
 
     def _append(self, kind: str, data: dict[str, Any], job_id: str, **more: Any) -> None:

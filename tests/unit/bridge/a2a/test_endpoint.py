@@ -131,7 +131,8 @@ async def test_the_card_says_what_the_configuration_says() -> None:
     config = Config.model_validate(
         {
             "a2a": {
-                "tools": ["write_file"],
+                "tools": ["write_file", "nope"],
+                "workflows": ["audit"],
                 "name": "Audit",
                 "description": "Audits.",
                 "public_url": "https://a.example/x",
@@ -143,7 +144,7 @@ async def test_the_card_says_what_the_configuration_says() -> None:
         body = (await client.http.get("/.well-known/agent-card.json", headers={"Host": "a.example"})).json()
     assert (body["name"], body["description"], body["url"]) == ("Audit", "Audits.", "https://a.example/x")
     assert [(skill["id"], skill["tags"]) for skill in body["skills"]] == [
-        ("write_file", ["tool"]), ("workflow:audit", ["workflow"]), ("workflow:b", ["workflow"]),
+        ("write_file", ["tool"]), ("workflow:audit", ["workflow"]),
     ]  # fmt: skip
     assert body["skills"][1]["description"] == "Audits a folder."
 

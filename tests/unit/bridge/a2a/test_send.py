@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from headway.config import Config
-from headway_bridge.a2a import DataPart, Message, NeedInput, Reply, TextPart, a2a_app
-from tests.unit.bridge.a2a.fakes import FakeEngine
+from headway_bridge.a2a import DataPart, Message, NeedInput, Reply, TextPart
+from tests.unit.bridge.a2a.fakes import HEADERS, FakeEngine, app_of
 from tests.unit.bridge.a2a.wire import PLAN, QUICK, Client, Wire, rpc
 
 BIG = 2**53 + 1
@@ -107,7 +107,7 @@ async def test_a_failing_plan_keeps_its_error(client: Client, wire: Wire) -> Non
 
 
 REFUSED: list[tuple[list[dict[str, Any]], str]] = [
-    ([{"id": "a", "type": "tool_call", "tool": "nope"}], "tool 'nope' is not registered"),
+    ([{"id": "a", "type": "tool_call", "tool": "nope"}], "tool 'nope' is not open to remote agents"),
     ([{"id": "a", "type": "tool_call", "tool": "echo"}] * 2, "duplicate"),
     (
         [
@@ -252,34 +252,37 @@ async def test_a_large_message_is_kept_shortened(client: Client, wire: Wire, eng
 async def test_text_without_workflows_is_rejected(client: Client, wire: Wire) -> None:
     task = wire.task(await client.result(wire.send, wire.params(wire.text("do something"))))
     assert wire.state(task) == ("failed" if wire.send == "tasks/send" else "rejected")
-    assert "no named workflows" in text_of(task)
+    assert "no workflows for remote agents" in text_of(task)
 
 
 async def test_text_that_names_a_workflow_runs_it(wire: Wire, tmp_path: Path) -> None:
     (tmp_path / "audit.json").write_text(json.dumps(QUICK))
+    (tmp_path / "hidden.json").write_text(json.dumps(QUICK))
     (tmp_path / "writes.json").write_text(json.dumps({"actions": [{"type": "tool_call", "tool": "write_file"}]}))
-    flows = {name: {"plan": str(tmp_path / f"{name}.json")} for name in ("audit", "writes", "gone")}
-    engine = FakeEngine(Config.model_validate({"workflows": flows}))
+    flows = {name: {"plan": str(tmp_path / f"{name}.json")} for name in ("audit", "writes", "gone", "hidden")}
+    named = {"workflows": ["audit", "writes", "gone"]}
+    engine = FakeEngine(Config.model_validate({"workflows": flows, "a2a": named}))
     async with on(engine) as client:
-        task = wire.task(await client.result(wire.send, wire.params(wire.text(" audit\n"), task_id="1")))
-        assert wire.state(task) == "completed"
-        assert task["metadata"]["title"] == "audit"
-        for text, why in (
-            ("Audit", "audit, gone, writes"),
-            ("writes", "not open to remote"),
-            ("gone", "cannot be read"),
-        ):
+        for name in ("audit", "writes"):  # which uses a tool that is not named itself
+            task = wire.task(await client.result(wire.send, wire.params(wire.text(f" {name}\n"), task_id=name)))
+            assert wire.state(task) == "completed"
+            assert task["metadata"]["title"] == name
+        for text, why in (("Audit", "audit, gone, writes"), ("gone", "cannot be read"), ("hidden", "audit, gone, w")):
             task = wire.task(await client.result(wire.send, wire.params(wire.text(text), task_id=text)))
             assert wire.state(task) in ("failed", "rejected")
             assert why in text_of(task)
+            assert "hidden" not in text_of(task)
             assert str(tmp_path) not in json.dumps(task)
+        params = wire.params(wire.data({"tool": "write_file"}), task_id="direct")
+        task = wire.task(await client.result(wire.send, params))
+        assert "not open to remote agents" in text_of(task)
 
 
 def on(engine: FakeEngine, **options: Any) -> Any:
     class _Client:
         async def __aenter__(self) -> Client:
-            transport = httpx.ASGITransport(a2a_app(engine, **options))
-            self.http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8420")
+            transport = httpx.ASGITransport(app_of(engine, **options))
+            self.http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8420", headers=HEADERS)
             return Client(self.http)
 
         async def __aexit__(self, *_error: object) -> None:

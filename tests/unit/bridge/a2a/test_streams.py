@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from headway.events.log import EventLog
-from headway_bridge.a2a.context import Caller
+from headway_bridge.a2a.context import Client as Connected
 from headway_bridge.a2a.model import Target
 from headway_bridge.a2a.tasks import TaskService
 from headway_bridge.a2a.v10 import V1_0
+from headway_bridge.auth import Caller
 from tests.unit.bridge.a2a.fakes import FakeEngine
 from tests.unit.bridge.a2a.test_send import results_of
 from tests.unit.bridge.a2a.wire import PLAN, QUICK, WIRES, Client, Wire, rpc
@@ -112,16 +113,16 @@ async def test_a_broken_last_event_id_is_none(client: Client, after: str) -> Non
 async def test_a_subscriber_gets_the_task_as_it_stands_and_then_the_rest(engine: FakeEngine) -> None:
     service = TaskService(engine)
     wire = WIRES[0]
-    stream = await service.stream(V1_0.read_send(wire.params(wire.data(PLAN))), V1_0, Caller())
+    stream = await service.stream(V1_0.read_send(wire.params(wire.data(PLAN))), V1_0, Connected(Caller("home")))
     first = await anext(stream)
     task_id = first.update.task_id  # type: ignore[union-attr]
     await engine.started.wait()
-    late, _ = await service.subscribe(Target(task_id), Caller(), after=None, replay=False)
+    late, _ = await service.subscribe(Target(task_id), Connected(Caller("home")), after=None, replay=False)
     now = V1_0.write_update((await anext(late)).update)["task"]
     assert now["status"]["state"] == "TASK_STATE_WORKING"
     assert [artifact["name"] for artifact in now["artifacts"]] == ["a"]
     caught_up = engine.log.last_seq
-    current, _ = await service.subscribe(Target(task_id), Caller(), after=caught_up, replay=False)
+    current, _ = await service.subscribe(Target(task_id), Connected(Caller("home")), after=caught_up, replay=False)
     assert (await anext(current)).seq == caught_up
     engine.gate.set()
     early = [kind_of(V1_0.write_update(frame.update)) async for frame in stream]
@@ -134,7 +135,7 @@ async def test_a_subscriber_gets_the_task_as_it_stands_and_then_the_rest(engine:
 async def test_a_cancel_is_seen_on_the_stream(engine: FakeEngine) -> None:
     service = TaskService(engine)
     wire = WIRES[0]
-    stream = await service.stream(V1_0.read_send(wire.params(wire.data(PLAN))), V1_0, Caller())
+    stream = await service.stream(V1_0.read_send(wire.params(wire.data(PLAN))), V1_0, Connected(Caller("home")))
     task_id = (await anext(stream)).update.task_id  # type: ignore[union-attr]
     await engine.started.wait()
     await engine.cancel(task_id, "enough")

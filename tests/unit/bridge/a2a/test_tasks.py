@@ -11,11 +11,13 @@ import pytest
 from headway.config import Config
 from headway.events import kinds
 from headway.jobs.submission import Submission
-from headway_bridge.a2a.context import Caller, ClientGone
+from headway_bridge.a2a.context import Client as Connected
+from headway_bridge.a2a.context import ClientGone
 from headway_bridge.a2a.model import Target
 from headway_bridge.a2a.origin import job_id_for
 from headway_bridge.a2a.tasks import TaskService
-from tests.unit.bridge.a2a.fakes import FakeEngine
+from headway_bridge.auth import Caller
+from tests.unit.bridge.a2a.fakes import HEADERS, OPEN, FakeEngine, app_of
 from tests.unit.bridge.a2a.test_send import on, results_of
 from tests.unit.bridge.a2a.wire import PLAN, QUICK, WIRES, Client, Wire, rpc
 
@@ -70,7 +72,7 @@ async def test_a_cancel_may_give_its_reason(client: Client, engine: FakeEngine) 
 
 
 async def test_a_cancel_does_not_wait_for_ever(wire: Wire) -> None:
-    engine = FakeEngine(Config.model_validate({"a2a": {"cancel_wait": 0.0}}))
+    engine = FakeEngine(Config.model_validate({"a2a": {"cancel_wait": 0.0, **OPEN}}))
     async with on(engine) as client:
         send, task_id = await blocked(client, wire, engine)
         task = wire.task(await client.result(wire.cancel, {"id": task_id}))
@@ -166,17 +168,19 @@ async def test_tasks_of_another_principal_are_not_found(engine: FakeEngine) -> N
     from headway_bridge.a2a.v01 import V0_1
 
     request = V0_1.read_send(wire.params(wire.data(QUICK), task_id="x"))
-    task = await service.send(request, V0_1, Caller("ann"))
+    task = await service.send(request, V0_1, Connected(Caller("ann")))
     job_id = task.metadata["job_id"]
-    assert job_id == job_id_for("ann", "x")
+    assert job_id == job_id_for(("", "ann"), "x")
     for known_as in ("x", job_id):
-        assert (await service.get(Target(known_as), Caller("ann")))[0].task_id == "x"
-        for stranger in (Caller("bob"), Caller()):
+        assert (await service.get(Target(known_as), Connected(Caller("ann"))))[0].task_id == "x"
+        for stranger in (Connected(Caller("bob")), Connected(Caller("ann", "other"))):
             with pytest.raises(TaskNotFoundError):
                 await service.get(Target(known_as), stranger)
             with pytest.raises(TaskNotFoundError):
                 await service.cancel(Target(known_as), stranger)
-    theirs = await service.send(V0_1.read_send(wire.params(wire.data(QUICK), task_id="x")), V0_1, Caller("bob"))
+    theirs = await service.send(
+        V0_1.read_send(wire.params(wire.data(QUICK), task_id="x")), V0_1, Connected(Caller("bob"))
+    )
     assert theirs.metadata["job_id"] != job_id
 
 
@@ -191,7 +195,7 @@ async def test_a_client_that_goes_leaves_its_task_running(engine: FakeEngine) ->
 
     service = TaskService(engine)
     request = V1_0.read_send(wire.params(wire.data(PLAN)))
-    send = asyncio.create_task(service.send(request, V1_0, Caller("", wait_gone)))
+    send = asyncio.create_task(service.send(request, V1_0, Connected(Caller("home"), wait_gone)))
     await engine.started.wait()
     gone.set()
     with pytest.raises(ClientGone):
@@ -207,10 +211,8 @@ async def test_the_same_id_space_after_a_restart(engine: FakeEngine) -> None:
     async with on(engine) as first:
         wire = WIRES[2]
         task = await first.result("tasks/send", wire.params(wire.data(QUICK), task_id="mine"))
-        from headway_bridge.a2a import a2a_app
-
-        transport = httpx.ASGITransport(a2a_app(engine))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        transport = httpx.ASGITransport(app_of(engine))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=HEADERS) as http:
             second = Client(http)
             got = await second.result("tasks/get", {"id": "mine"})
             assert got["status"] == task["status"]
@@ -220,12 +222,12 @@ async def test_the_same_id_space_after_a_restart(engine: FakeEngine) -> None:
 async def test_a_collision_of_ids_is_told_apart(client: Client, engine: FakeEngine) -> None:
     from headway.plan.parse import parse_proposal
 
-    taken = job_id_for("", "mine")
+    taken = job_id_for(("", "home"), "mine")
     await engine.submit(Submission(parse_proposal(QUICK), job_id=taken))
     wire = WIRES[2]
     assert (await client.error("tasks/get", {"id": "mine"}))["code"] == -32001
     task = await client.result("tasks/send", wire.params(wire.data(QUICK), task_id="mine"))
-    assert task["metadata"]["job_id"] == job_id_for("", "mine", 1)
+    assert task["metadata"]["job_id"] == job_id_for(("", "home"), "mine", 1)
     assert (await client.result("tasks/get", {"id": "mine"}))["id"] == "mine"
 
 
@@ -264,13 +266,13 @@ async def test_large_outputs_arrive_whole(client: Client, wire: Wire, engine: Fa
     async def large() -> Any:
         return reference
 
-    engine.add("large", large)
+    engine.add("keep", large)
     for kept, expected in (({"sha256:1": [2**53 + 1]}, [2**53 + 1]), ({}, reference)):
         engine.reader.values = kept
-        params = wire.params(wire.data({"tool": "large"}), task_id=f"t{len(kept)}")
+        params = wire.params(wire.data({"tool": "keep"}), task_id=f"t{len(kept)}")
         task = wire.task(await client.result(wire.send, params))
         got = wire.task(await client.result(wire.get, {"id": task["id"]}))
-        params = wire.params(wire.data({"tool": "large"}), task_id=f"s{len(kept)}")
+        params = wire.params(wire.data({"tool": "keep"}), task_id=f"s{len(kept)}")
         frames = [frame for _, frame in await client.frames(wire.stream, params)]
         frames = [next(iter(frame.values())) if wire is WIRES[0] else frame for frame in frames]
         streamed = [frame["artifact"] for frame in frames if "artifact" in frame]
