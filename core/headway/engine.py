@@ -30,6 +30,7 @@ from headway.jobs import checkpoints, recovery
 from headway.jobs.closing import WHY
 from headway.jobs.course import Course
 from headway.jobs.history import History
+from headway.jobs.inheritance import inherit
 from headway.jobs.policy_files import PolicyFiles
 from headway.jobs.powers import Powers, Room
 from headway.jobs.revival import CannotGoOn
@@ -244,6 +245,17 @@ class Engine(Face):
         """
         course = await self._supervisor.submit(self._powers, self._submission(plan))
         return await self.row(course.jobs[0].job_id)
+
+    async def inherit(self, scope: str, heir: str, theirs: Callable[[Event], bool]) -> bool:
+        """Begin the scope ``heir`` with the state of ``scope``, if that is all ``theirs``; return whether it did.
+
+        ``theirs`` is asked of the ``job_created`` event of each job of ``scope``. Nothing happens if ``heir`` was used
+        before, or anything else ever set the state of ``scope``. Raises :class:`headway.errors.Conflict` while a job
+        works on it.
+        """
+        plain(scope, "a scope", MAX_ID)
+        plain(heir, "a scope", MAX_ID)
+        return await self._supervisor.carry_through(inherit(self._supervisor, scope, heir, theirs))
 
     async def wait(self, job_id: str, timeout: float | None = None) -> RunView:
         """Wait for the job's end, at most ``timeout`` seconds, and return its view as it then is."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, Protocol
 
 from headway.clock import Clock
@@ -80,6 +80,9 @@ class TaskEngine(Protocol):
 
     async def submit(self, plan: Submission) -> JobRow:
         """Record a job, committed when it returns; a cancelled call is carried through all the same."""
+
+    async def inherit(self, scope: str, heir: str, theirs: Callable[[Event], bool]) -> bool:
+        """Begin the scope ``heir`` with the state of ``scope`` where nobody else has worked on that."""
 
     async def wait(self, job_id: str, timeout: float | None = None) -> RunView:
         """Return the run once it has ended, or as it stands at the timeout. A cancelled wait changes nothing."""

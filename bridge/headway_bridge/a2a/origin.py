@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from headway.events.event import Event
 from headway_bridge.a2a.model import DataPart, Message, Part, TextPart
 from headway_bridge.auth import HOME_PRINCIPAL
 
@@ -61,6 +62,13 @@ def read_origin(recorded: Mapping[str, Any]) -> Origin | None:
         return msgspec.convert(recorded, Origin)
     except msgspec.ValidationError:
         return None
+
+
+def is_nameless(created: Event, context_id: str) -> bool:
+    """Return whether a ``job_created`` is of a task of that context from the time before callers had names."""
+    recorded = created.data.get("origin")
+    origin = read_origin(recorded) if isinstance(recorded, Mapping) else None
+    return origin is not None and not (origin.principal or origin.tenant) and origin.context_id == context_id
 
 
 def job_id_for(owner: tuple[str, str], client_id: str, probe: int = 0) -> str:

@@ -17,6 +17,7 @@ from a2a.utils.errors import (
 from headway.errors import NotFound, one_line
 from headway.events.fold import clone
 from headway.events.views import JobRow, RunView
+from headway.jobs.scope import scope_name
 from headway.jobs.submission import Submission
 from headway.plan.format import ActionProposal
 from headway.plan.verify import Issue
@@ -27,14 +28,18 @@ from headway_bridge.a2a.generation import Generation
 from headway_bridge.a2a.interpreter import Interpreter, NeedInput, Reject, Reply, Run, WorkflowInterpreter
 from headway_bridge.a2a.mapping import state_of, task_of
 from headway_bridge.a2a.model import Message, Part, SendRequest, Status, Target, Task, TaskState, TextPart
-from headway_bridge.a2a.origin import PROBES, Origin, job_id_for, job_ids_for, read_origin, shortened
+from headway_bridge.a2a.origin import PROBES, Origin, is_nameless, job_id_for, job_ids_for, read_origin, shortened
 from headway_bridge.a2a.outputs import whole_run
 from headway_bridge.a2a.proposals import SOURCE, read_proposal
 from headway_bridge.a2a.reach import Reach
 from headway_bridge.a2a.streams import Frame, follow, single
+from headway_bridge.auth import HOME_PRINCIPAL
 
 CANCEL_REASON = "canceled by client"
 """The reason of a cancel whose request names none."""
+
+MAX_SETTLED = 10_000
+"""Contexts that are remembered as settled."""
 
 _RESERVED_CONTEXT = "job:"  # how the scopes of jobs without a context are called
 
@@ -55,6 +60,7 @@ class TaskService:
 
     def __init__(self, engine: TaskEngine, interpreter: Interpreter | None = None) -> None:
         self._engine = engine
+        self._settled: set[str] = set()  # contexts that have nothing to take over any more
         self._claimed: set[tuple[str, str, str]] = set()
         self.reach = Reach(engine.registry, engine.config)
         self._interpreter = interpreter or WorkflowInterpreter(self.reach.workflows)
@@ -103,11 +109,23 @@ class TaskService:
             principal=client.caller.principal,
             client_id=request.client_id,
         )
+        await self._take_over(message, origin)
         kept = shortened(message)
         kept.message_id = kept.message_id or uuid4().hex
         kept.context_id, kept.task_id = origin.context_id, request.client_id
         origin.message = kept
         return Started(await self._submit(self._submission(proposal, title, origin, refused, workflow), origin), origin)
+
+    async def _take_over(self, message: Message, origin: Origin) -> None:
+        """Let a context from the time before callers had names be that of who has the home's token."""
+        context_id = message.context_id
+        if context_id is None or origin.owner != ("", HOME_PRINCIPAL) or context_id in self._settled:
+            return
+        heir = scope_name(context_id, origin.principal, origin.tenant)
+        await self._engine.inherit(context_id, heir, lambda created: is_nameless(created, context_id))
+        if len(self._settled) >= MAX_SETTLED:
+            self._settled.clear()
+        self._settled.add(context_id)
 
     def _submission(
         self,

@@ -31,6 +31,7 @@ SECTIONS = {
         Entry("status", "Say whether the daemon runs, and what it does."),
         Entry("stop", "Stop the daemon."),
         Entry("projects", "List the projects of this machine and their homes."),
+        Entry("send", "Send a message to an A2A agent and follow its task."),
         Entry("token", "Say where the A2A token of the home is."),
         Entry("console", "Open the console on a home."),
     ],

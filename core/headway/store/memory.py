@@ -20,7 +20,7 @@ from headway.errors import InvalidInput, NotFound, one_line
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.fold import clone, fold_all
-from headway.events.fold.table import STATE_KINDS, log_views
+from headway.events.fold.table import SCOPE_KINDS, STATE_KINDS, log_views
 from headway.events.log import EventLog, check_question
 from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
@@ -185,6 +185,12 @@ class MemoryStore(LogWriting["EventLog"]):
         if upto is None and events:
             self._states[scope] = (view, len(events))
         return clone(view).state
+
+    async def scope_events(self, scope: str, limit: int = 1000) -> list[Event]:
+        """Return the first events that began a scope's jobs or set its state from outside them."""
+        self._catch_up()
+        found = (event for event in self._scopes.get(scope, []) if event.kind in SCOPE_KINDS)
+        return list(islice(found, max(0, limit)))
 
     async def snapshot(self, job_id: str | None = None) -> Snapshot:
         """Return every view of the table, and one job's run if asked for, all as of the last event."""

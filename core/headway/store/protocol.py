@@ -143,6 +143,12 @@ class Reader(Protocol):
     async def scope_state(self, scope: str, upto: int | None = None) -> dict[str, Any]:
         """Return the state of a scope as it is, or as it was at seq ``upto``; empty for one that nobody used."""
 
+    async def scope_events(self, scope: str, limit: int = 1000) -> list[Event]:
+        """Return up to ``limit`` events that began a scope's jobs or set its state from outside them, oldest first.
+
+        What was pruned is not among them.
+        """
+
     async def snapshot(self, job_id: str | None = None) -> Snapshot:
         """Return every view of the table, and one job's run if asked for, all as of one seq.
 

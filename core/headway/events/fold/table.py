@@ -62,6 +62,9 @@ class ViewRow(msgspec.Struct, Generic[V], frozen=True):
         return msgspec.json.decode(text, type=self.type)
 
 
+SCOPE_KINDS = frozenset({k.JOB_CREATED, k.STATE_COMMITTED, k.CHECKPOINT_RESTORED})
+"""The kinds that begin something on a scope, or set its state from outside its runs."""
+
 STATE_KINDS = (
     frozenset({k.JOB_CREATED, k.ACTION_SUCCEEDED, k.LEVEL_FINISHED, k.STATE_ROLLBACK})
     | {k.STATE_COMMITTED, k.CHECKPOINT_RESTORED}

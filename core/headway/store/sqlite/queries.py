@@ -421,6 +421,26 @@ def state_view(scope: str, upto: int | None = None) -> Steps[StateView]:
         after = int(rows[-1][0])
 
 
+def scope_events(scope: str, limit: int) -> Steps[list[Event]]:
+    """Answer the first events that began a scope's jobs or set its state from outside them."""
+    folded = (yield from folded_seq()) or 0
+    sql = f"""
+        SELECT {COLUMNS} FROM events
+        WHERE kind = 'job_created' AND job_id IN (
+            SELECT job_id FROM jobs WHERE scope = ?
+            UNION
+            SELECT job_id FROM events WHERE kind = 'job_created' AND seq > ? AND json_extract(data, '$.scope') = ?
+        )
+        UNION ALL
+        SELECT {COLUMNS} FROM events
+        WHERE kind IN ('state_committed', 'checkpoint_restored') AND json_extract(data, '$.scope') = ?
+        ORDER BY 1 LIMIT ?
+        """  # noqa: S608 - constant columns
+    rows = yield sql, (scope, folded, scope, scope, max(0, limit))
+    found = yield from _events(rows)
+    return found
+
+
 # -- figures -----------------------------------------------------------------------------------------------------------
 
 

@@ -239,6 +239,11 @@ class StoreReader:
             view = await self._answer(queries.state_view(scope, upto))
         return view.state
 
+    async def scope_events(self, scope: str, limit: int = 1000) -> list[Event]:
+        """Return the first events that began a scope's jobs or set its state from outside them."""
+        async with self._transaction():
+            return await self._answer(queries.scope_events(scope, limit))
+
     # -- checkpoints -------------------------------------------------------------------------------------------------
 
     async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:

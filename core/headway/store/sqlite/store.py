@@ -135,6 +135,10 @@ class SqliteStore(LogWriting["StoreLog"]):
         """Return the state of a scope as it is, or as it was at seq ``upto``; empty for one that nobody used."""
         return await (await self._reader()).scope_state(scope, upto)
 
+    async def scope_events(self, scope: str, limit: int = 1000) -> list[Event]:
+        """Return the first events that began a scope's jobs or set its state from outside them."""
+        return await (await self._reader()).scope_events(scope, limit)
+
     async def snapshot(self, job_id: str | None = None) -> Snapshot:
         """Return every view of the table, and one job's run if asked for, all as of one seq."""
         return await (await self._reader()).snapshot(job_id)

@@ -16,7 +16,7 @@ from headway.engine import Engine
 from headway.home import Home
 from headway.tools.decorator import entry_of, tool
 from headway_bridge.a2a import a2a_app
-from headway_bridge.auth import authenticator_of
+from headway_bridge.auth import Authenticator, authenticator_of
 from headway_bridge.listeners import Listener, bind_tcp, url_of
 from tests.unit.bridge.a2a.wire import Client
 
@@ -70,14 +70,16 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(home: Path, config: Config | None = None) -> AsyncIterator[Served]:
+async def serving(
+    home: Path, config: Config | None = None, *, authenticator: Authenticator | None = None
+) -> AsyncIterator[Served]:
     """Serve the engine of ``home`` until the block ends."""
     made = {"tools": {"workspace": str(home.parent)}, "a2a": OPEN}
     engine = await Engine.open(Home(home), config or Config.model_validate(made))
     try:
         with contextlib.closing(bind_tcp("127.0.0.1", 0)) as socket:
-            authenticator = authenticator_of(engine.config, engine.home)
-            server = Listener(a2a_app(engine, authenticator=authenticator))
+            who = authenticator or authenticator_of(engine.config, engine.home)
+            server = Listener(a2a_app(engine, authenticator=who))
             task = asyncio.create_task(server.serve(sockets=[socket]))
             await server.up.wait()
             url = url_of(socket)

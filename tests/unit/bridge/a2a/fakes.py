@@ -90,6 +90,7 @@ class FakeEngine:
         self.reader = FakeReader()
         self.gate = asyncio.Event()
         self.started = asyncio.Event()
+        self.inherited: list[tuple[str, str]] = []
         self.submitted: list[ActionProposal] = []
         self._cancels: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -192,6 +193,11 @@ class FakeEngine:
             return "failed"
         self._append(kinds.ACTION_SUCCEEDED, {"output": output, "duration_ms": 1.0}, job_id, attempt=1, **where)
         return "succeeded"
+
+    async def inherit(self, scope: str, heir: str, theirs: Callable[[Event], bool]) -> bool:
+        """Do nothing: no state is kept here."""
+        self.inherited.append((scope, heir))
+        return False
 
     async def wait(self, job_id: str, timeout: float | None = None) -> RunView:
         """Wait for the job's end; a timeout of 0 does not wait at all."""
