@@ -4,7 +4,44 @@ from __future__ import annotations
 
 from tests.mutants.mutant import WHOLE, Mutant
 
+CALLERS = WHOLE + "bridge/a2a/test_callers.py"
+
 ROWS = [
+    Mutant(
+        "a remote agent's plan calls what nobody opened",
+        "jobs/admission.py",
+        "if reach is not None and (found",
+        "if False and (found",
+        (CALLERS,),
+    ),
+    Mutant(
+        "a context is everybody's",
+        "jobs/scope.py",
+        "if principal or tenant:",
+        "if tenant:",
+        (CALLERS,),
+    ),
+    Mutant(
+        "what separates a scope's parts may occur in them",
+        "jobs/scope.py",
+        '.replace("/", "%2F")',
+        "",
+        (CALLERS,),
+    ),
+    Mutant(
+        "an operator's state moves to an agent",
+        "jobs/inheritance.py",
+        "or not all(event.kind == kinds.JOB_CREATED and theirs(event) for event in past)",
+        "",
+        (CALLERS,),
+    ),
+    Mutant(
+        "a state moves while a task works on it",
+        "jobs/inheritance.py",
+        "if any(row.scope == old for row in await store.unfinished()):",
+        "if False:",
+        (CALLERS,),
+    ),
     Mutant(
         "a job of another workspace is resumed",
         "jobs/revival.py",

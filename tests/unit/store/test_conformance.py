@@ -17,6 +17,7 @@ from headway.events import kinds as k
 from headway.events.checkpoint import CheckpointInfo
 from headway.events.event import Event
 from headway.events.fold import fold_all
+from headway.events.fold.table import SCOPE_KINDS
 from headway.events.log import EventLog
 from headway.events.snapshot import Snapshot
 from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
@@ -210,6 +211,9 @@ async def _equal_to_fold(store: Store, events: list[Event], rng: random.Random) 
         scope = row.scope
         assert await store.scope_state(scope) == fold_all(StateView(scope), _copy(events)).state
         assert await store.scope_state(scope, upto) == fold_all(StateView(scope), _copy(seen)).state
+        began = [e.seq for e in events if e.kind in SCOPE_KINDS and e.data.get("scope") == scope]
+        assert [event.seq for event in await store.scope_events(scope)] == began
+        assert [event.seq for event in await store.scope_events(scope, limit=1)] == began[:1]
 
 
 async def test_what_is_not_there_is_not_found(made: Made) -> None:
@@ -220,6 +224,7 @@ async def test_what_is_not_there_is_not_found(made: Made) -> None:
         with pytest.raises(NotFound):
             await made.store.run_view(job_id)
     assert await made.store.scope_state("nobody's") == {}
+    assert await made.store.scope_events("nobody's") == []
     assert await made.store.jobs() == []
 
 

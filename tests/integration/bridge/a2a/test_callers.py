@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import socket
+import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from tests.integration.bridge.a2a.served import OPEN, TIMEOUT, Served, serving
 from tests.unit.bridge.a2a.fakes import Known
 from tests.unit.bridge.a2a.test_send import results_of, text_of
 from tests.unit.bridge.a2a.wire import PLAN, QUICK, WIRES, Client, Wire
+
+FIXTURES = Path(__file__).parents[3] / "fixtures"
 
 CALLERS = {
     "ann": Caller("ann"),
@@ -322,3 +325,29 @@ async def test_an_old_context_moves_when_its_tasks_have_ended(tmp_path: Path) ->
         served.gate.set()
         await served.engine.wait(job.job_id)
         assert output(await run(served.client, WIRES[0], read("kept"), "ops")) == "by the agent"
+
+
+async def test_a_home_of_the_earlier_version(tmp_path: Path) -> None:
+    """What that version left itself: see ``tests/fixtures/agents.py``."""
+    home = Home(tmp_path / "home")
+    home.prepare()
+    with tarfile.open(FIXTURES / "agents.tar.xz") as packed:
+        packed.extractall(home.path, filter="data")
+    v1, v01 = WIRES[0], WIRES[2]
+    async with serving(home.path) as served:
+        rows = {row.context_id: row for row in reversed(await served.engine.jobs())}
+        got = await served.client.result("GetTask", {"id": rows["ops"].job_id})
+        assert got["status"]["state"] == "TASK_STATE_COMPLETED"
+        assert (await served.client.result("tasks/get", {"id": "my-task"}))["sessionId"] == "chat"
+        taken = v01.params(v01.data(QUICK), task_id="my-task")
+        assert (await served.client.error("tasks/send", taken))["code"] == -32004
+        assert output(await run(served.client, v1, read("kept"), "ops")) == "by the agent"
+        assert output(await run(served.client, v01, read("said"), "chat", "next")) == "hello"
+        for key in ("kept", "secret"):
+            assert output(await run(served.client, v1, read(key), "shared")) is None
+        state = await served.engine.reader.scope_state("shared")
+        assert state == {"kept": "by the agent", "secret": "the operator's"}
+    async with serving(home.path, authenticator=Known(**CALLERS)) as served, clients(served) as made:
+        for client in made.values():
+            assert (await client.error("tasks/get", {"id": "my-task"}))["code"] == -32001
+            assert output(await run(client, v1, read("kept"), "ops")) is None

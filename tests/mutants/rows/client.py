@@ -1,0 +1,31 @@
+"""Faults in the client."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+TOKEN = "tests/unit/test_token.py"
+
+ROWS = [
+    Mutant(
+        "a token that others may read is taken",
+        "client/token.py",
+        "if mode & 0o077:",
+        "if mode & 0o007:",
+        (TOKEN,),
+    ),
+    Mutant(
+        "a token's file may be a link",
+        "client/token.py",
+        "os.O_RDONLY | os.O_NOFOLLOW",
+        "os.O_RDONLY",
+        (TOKEN,),
+    ),
+    Mutant(
+        "a token goes over the network in clear",
+        "client/agent.py",
+        'if token is not None and parts.scheme == "http" and not is_loopback(parts.hostname):',
+        "if False:",
+        ("tests/unit/cli/test_sending.py",),
+    ),
+]
