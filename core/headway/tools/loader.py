@@ -25,12 +25,14 @@ def load_tool_files(
 ) -> list[str]:
     """Run each file and register every function in it that ``@tool`` decorates; return the names, in order.
 
+    So are the programs (``SubprocessTool``) and the entries (of ``shell_tool``, ``long_running``) that it names.
+
     A file runs under a module name of its own, so two may be called ``tools.py``. Of the project it may import what is
     in the folders ``modules_in``, which are appended to ``sys.path``; not what lies beside it. Either all files are
     registered or none.
 
     Raises ``InvalidConfig`` with one line that names file and line: a file that is missing, does not parse, raises,
-    decorates nothing, gives a tool a name that is taken, or could have been written by somebody else; the last holds
+    makes no tool, gives a tool a name that is taken, or could have been written by somebody else; the last holds
     for all that is in ``modules_in``, too.
     """
     admit_modules(modules_in)
@@ -87,16 +89,16 @@ def admit_modules(folders: Iterable[Path | str]) -> None:
 
 def _collect(module: ModuleType, entries: dict[str, tuple[ToolEntry, str]], known: set[str], seen: set[int]) -> None:
     path = str(module.__file__)
-    functions = [value for value in vars(module).values() if options_of(value) is not None]
-    if not functions:
-        raise InvalidConfig(f"{path}: no function in it is decorated with @tool")
-    for function in functions:
-        if id(function) in seen:  # one function under two names, or imported by two files
+    tools = [value for value in vars(module).values() if _is_tool(value)]
+    if not tools:
+        raise InvalidConfig(f"{path}: no function in it is decorated with @tool, and it makes no other tool")
+    for tool in tools:
+        if id(tool) in seen:  # one function under two names, or imported by two files
             continue
-        seen.add(id(function))
-        place = _place(function, path)
+        seen.add(id(tool))
+        place = _place(tool, path)
         try:
-            entry = entry_of(function)
+            entry = _entry(tool)
         except HeadwayError as error:
             raise InvalidConfig(f"{place}: {error}") from error
         name = entry.schema.name
@@ -105,6 +107,22 @@ def _collect(module: ModuleType, entries: dict[str, tuple[ToolEntry, str]], know
         if name in known:
             raise InvalidConfig(f"{place}: there is already a tool '{name}': give this one another name")
         entries[name] = (entry, place)
+
+
+def _is_tool(value: Any) -> bool:
+    """Return whether a tool file's value is a tool: a decorated function, an entry, or a program."""
+    return options_of(value) is not None or isinstance(value, ToolEntry) or _is_program(value)
+
+
+def _is_program(value: Any) -> bool:
+    made = sys.modules.get("headway.tools.process.subprocess")  # not loaded: then nothing is one
+    return made is not None and isinstance(value, made.SubprocessTool)
+
+
+def _entry(tool: Any) -> ToolEntry:
+    if isinstance(tool, ToolEntry):
+        return tool
+    return tool.entry() if _is_program(tool) else entry_of(tool)
 
 
 def _place(function: Any, path: str) -> str:

@@ -157,3 +157,24 @@ def test_interrupt_goes_through(tmp_path: Path, registry: ToolRegistry) -> None:
     file = write(tmp_path / "tools.py", "raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
         load_tool_files([file], registry)
+
+
+def test_programs_and_entries_are_tools_too(tmp_path: Path) -> None:
+    file = tmp_path / "tools.py"
+    file.write_text(
+        "import headway.tools\n"
+        "from headway.tools import SubprocessTool, Workspace, shell_tool\n"
+        "answers = SubprocessTool(['true'], name='answers', network=True)\n"
+        "again = answers\n"
+        f"commands = shell_tool(Workspace({str(tmp_path)!r}), allow=['ls'])\n"
+        "number = 3\n"
+    )
+    registry = ToolRegistry()
+    assert load_tool_files([file], registry) == ["answers", "shell"]
+    assert [(entry.name, entry.source) for entry in registry.entries()] == [
+        ("answers", "subprocess"),
+        ("shell", "builtin"),
+    ]
+    file.write_text("import headway.tools\nnumber = 3\n")
+    with pytest.raises(InvalidConfig, match="no function in it is decorated with @tool, and it makes no other tool"):
+        load_tool_files([file], ToolRegistry())

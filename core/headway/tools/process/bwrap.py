@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from functools import cache
 
 from headway.errors import one_line
 
@@ -98,6 +99,7 @@ def system_mounts() -> list[str]:
     return options
 
 
+@cache
 def system_folders() -> list[str]:
     """Return the folders that :func:`system_mounts` shows."""
     return [folder for folder in _SYSTEM if os.path.isdir(folder)]  # noqa: PTH112

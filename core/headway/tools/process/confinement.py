@@ -139,7 +139,7 @@ def _environment(env: Mapping[str, str], seen: Sequence[Path]) -> dict[str, str]
     chosen = dict(env)
     if chosen.get("HOME") == os.environ.get("HOME"):
         chosen["HOME"] = HOME
-    folders = [folder for folder in chosen.get("PATH", "").split(":") if folder.startswith("/")]
-    shown = [folder for folder in folders if any(holds(place, Path(folder)) for place in seen)]
+    folders = [Path(folder) for folder in chosen.get("PATH", "").split(":") if folder.startswith("/")]
+    shown = [str(folder) for folder in folders if any(holds(place, folder) for place in seen)]
     chosen["PATH"] = ":".join(shown) or PATH
     return chosen
