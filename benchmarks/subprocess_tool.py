@@ -11,12 +11,14 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 from benchmarks._figure import Figure
 from headway.tools.context import ToolContext
 from headway.tools.files.workspace import Workspace
 from headway.tools.process.shell import shell_tool
 from headway.tools.process.subprocess import SubprocessTool
+from headway.tools.sandbox import Sandbox
 
 SECONDS = 20
 
@@ -59,6 +61,12 @@ async def _all() -> AsyncIterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         shell = shell_tool(Workspace(folder), allow=["true"])
         wall, cpu = await _measure(lambda: shell.call(command="true", ctx=ToolContext()), 200, 1)
+        sandbox = Sandbox(workspace=Path(folder))
+        if (await asyncio.to_thread(sandbox.state)).working:
+            context = ToolContext(sandbox=sandbox)
+            confined, confined_cpu = await _measure(lambda: shell.call(command="true", ctx=context), 200, 1)
+            yield Figure("shell: a process a call in the sandbox (true)", confined, "µs/call")
+            yield Figure("shell: a process a call in the sandbox", confined_cpu, "µs CPU/call")
     yield Figure("shell: a process a call (true)", wall, "µs/call")
     yield Figure("shell: a process a call", cpu, "µs CPU/call")
 

@@ -100,6 +100,12 @@ class Dialogue:
         self.launch = launch
 
     @property
+    def outdated(self) -> bool:
+        """True if the child may change control files that were put in place after its start, and is idle."""
+        confined = None if self.launch is None else self.launch.confined
+        return confined is not None and not self._calls and confined.exchanged()
+
+    @property
     def in_flight(self) -> int:
         """The number of requests without an answer."""
         return len(self._calls)

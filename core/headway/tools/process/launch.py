@@ -58,6 +58,7 @@ class Confined:
         self._grounds = grounds
         self._entered: list[Ground] = []
         self._placeholders: list[Placeholder] = []
+        self._closed: dict[Path, tuple[int, int] | None] = {}
 
     def enter(self, fixed: Sequence[Path]) -> tuple[list[Path], list[Path]]:
         """Return the control files that exist, and the placeholders of those that do not."""
@@ -85,7 +86,16 @@ class Confined:
                     f"'{one_line(str(path), 200)}' is a control file and a link, which a sandbox cannot keep from being"
                     " exchanged: put the file itself there"
                 )
-        return [path for path in control if path not in absent], absent
+        closed = [path for path in control if path not in absent]
+        self._closed = {path: _identity(path) for path in closed}
+        return closed, absent
+
+    def exchanged(self) -> bool:
+        """Return whether a control file was exchanged for another since: the new one is not closed to this child.
+
+        Only somebody outside can do that; editors do when they save.
+        """
+        return any(_identity(path) != identity for path, identity in self._closed.items())
 
     async def check(self) -> None:
         """Raise ``ToolError`` if control files were made; they are renamed first."""
@@ -167,3 +177,11 @@ class Launch:
         """Close what only the child needs, once it is started or cannot be."""
         while self._descriptors:
             os.close(self._descriptors.pop())
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

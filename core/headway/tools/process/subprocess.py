@@ -201,8 +201,9 @@ class SubprocessTool:
                 raise ToolError(f"the process of tool '{self.name}' {self._over} and is not started again")
             dialogue = self._dialogue
             if dialogue is not None:
-                if dialogue.usable:
+                if dialogue.usable and not dialogue.outdated:
                     return dialogue
+                dialogue.stop("was ended because a control file was exchanged")
                 await dialogue.child.wait()
             elif (wait := self._not_before - self._clock.now()) > 0:
                 await self._clock.sleep(wait)

@@ -215,6 +215,19 @@ async def test_a_program_that_answers_is_confined_with_its_script(place: Place) 
     assert place.sandbox.ground(place.project).at_work == 0
 
 
+async def test_a_control_file_that_was_exchanged_is_closed_from_the_next_call_on(place: Place) -> None:
+    tool = SubprocessTool([sys.executable, "-c", ANSWER], name="t")
+    try:
+        assert await answered(tool, place.sandbox, "open('headway.toml', 'a')") == "OSError"
+        (place.project / "new").write_text("# as an editor saves\n")
+        (place.project / "new").replace(place.project / "headway.toml")
+        assert await answered(tool, place.sandbox, "open('headway.toml', 'a')") == "OSError"
+        assert tool.statistics().starts == 2
+        assert (place.project / "headway.toml").read_text() == "# as an editor saves\n"
+    finally:
+        await tool.aclose()
+
+
 async def test_one_that_writes_no_files_cannot(place: Place) -> None:
     tool = SubprocessTool([sys.executable, "-c", ANSWER], name="t", writes_files=False)
     try:
