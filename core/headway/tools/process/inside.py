@@ -26,7 +26,9 @@ class Inside:
     def read(self) -> None:
         """Block until bubblewrap has told of the first process, or has ended without one."""
         with suppress(OSError, ValueError):  # it has ended already
-            told = os.read(self._status, _READ)
+            told = b""
+            while b"\n" not in told and (more := os.read(self._status, _READ)):  # it writes a line in pieces
+                told += more
             first = json.loads(told.split(b"\n", 1)[0] or b"{}").get("child-pid")
             if isinstance(first, int):
                 self._handle = os.pidfd_open(first)
