@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import headway
+from tests import stub
 
 
 def test_all_is_sorted_and_complete() -> None:
@@ -28,14 +29,18 @@ def test_each_name_is_there_and_says_what_it_is(name: str) -> None:
 
 
 def test_type_checkers_see_each_name() -> None:
-    tree = ast.parse(Path(headway.__file__).read_text(encoding="utf-8"))
-    (typed,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    imported = {
-        alias.name: node.module for node in typed.body if isinstance(node, ast.ImportFrom) for alias in node.names
-    }
+    written = stub.STUB.read_text(encoding="utf-8")
+    assert written == stub.text(), "write it anew: python -m tests.stub"
+    imports = [node for node in ast.parse(written).body if isinstance(node, ast.ImportFrom)]
+    imported = {alias.asname: node.module for node in imports for alias in node.names}
     homes = {name: f"headway.{home}" for name, home in headway._HOME.items()}
     assert imported == homes | dict.fromkeys(headway._ROOMS, "headway")
     assert all(getattr(headway, room).__name__ == f"headway.{room}" for room in headway._ROOMS)
+
+
+def test_each_name_is_written_once() -> None:
+    words = Path(headway.__file__).read_text(encoding="utf-8").split('"""')[-1]
+    assert [name for name in headway._HOME if words.count(f'"{name}"') != 1] == []
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
