@@ -79,3 +79,15 @@ def test_the_site_has_each_page_once() -> None:
         page for page in pages if page.startswith("adr/") and page != "adr/README.md"
     }  # their README lists them
     assert sorted(named) == sorted(pages - decisions)
+
+
+def test_troubleshooting_quotes_what_is_said() -> None:
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    source = "\n".join(
+        path.read_text(encoding="utf-8").lower()
+        for room in ("core", "bridge", "console")
+        for path in (ROOT / room).rglob("*.py")
+    )
+    assert len(quoted) > 10
+    assert [words for words in quoted if words.lower() not in source] == []
