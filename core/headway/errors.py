@@ -200,6 +200,7 @@ class SecretUnavailable(ToolError):
     """The secret is not available."""
 
     code = "secret_unavailable"
+    remedy = "Set the source that `[secrets.NAME]` names: the variable, the file or the keyring's entry."
 
 
 class InferenceError(ToolError):
