@@ -145,6 +145,8 @@ def test_ctrl_c_cancels_the_task(headway: Headway) -> None:
         sending.wait_for("working")
         sending.type("\x03")
         sending.wait_for("canceling the task")
+        with headway.start("events", "--follow") as events:
+            events.wait_for("run_cancel_requested")
         sending.type("\x03")
         sending.wait_for("leaving the task to the agent")
         assert sending.end() == 130

@@ -29,6 +29,9 @@ MAX_FILE = 8 * 1024 * 1024
 MAX_SHOWN = 2000
 """The most characters of a result that are shown."""
 
+DELIVERY_S = 2.0
+"""Seconds that a request to cancel gets to reach the agent when nobody waits for what comes of it."""
+
 CODES = {
     "TASK_STATE_COMPLETED": exits.COMPLETED,
     "TASK_STATE_CANCELED": exits.CANCELLED,
@@ -144,6 +147,7 @@ async def send(recipient: Recipient, parts: list[Any], context: str | None, *, a
                 with suppress(asyncio.CancelledError):
                     await following
             if gone:
+                await presses.deliver()
                 return exits.CANCELLED
         last = shown.last
         if "message" in last:
@@ -207,6 +211,11 @@ class _Presses:
     def _begin(self) -> None:
         if self._count and self._task_id is not None and self._cancel is None:
             self._cancel = asyncio.ensure_future(self._tell(self._task_id))
+
+    async def deliver(self) -> None:
+        """Give the request to cancel a moment to be sent, however soon the second press came."""
+        if self._cancel is not None:
+            await asyncio.wait({self._cancel}, timeout=DELIVERY_S)
 
     async def _tell(self, task_id: str) -> None:
         try:
