@@ -26,6 +26,9 @@ from headway.trust.projects import TrustedProjects
 OPEN = ("tools.workspace",)
 """Settings that name a path which tools may write to."""
 
+HIDDEN = "secrets."
+"""The beginning of settings whose files are hidden: a tool gets a secret at its call, or not at all."""
+
 WHOLE = ("tools.path", "learning.trajectories")
 """Settings that name folders, which are closed with all that they hold, whether they exist or not."""
 
@@ -38,13 +41,14 @@ def control_files(config: Config, home: Home | None = None) -> ControlFiles:
     """
     files: list[Path] = []
     folders: list[Path] = []
+    secret: list[Path] = []
     for one in (config, *_trusted_in(config.workspace, config.project)):
         files += [one.project / FILE_NAME, *([one.file] if one.file is not None else [])]
         folders += [one.project / POLICIES, one.project / GIT]
         for key, path in named_paths(one):
-            (folders if key in WHOLE else files).append(path)
+            (secret if key.startswith(HIDDEN) else folders if key in WHOLE else files).append(path)
     homes = () if home is None else (home.path, *(() if home.socket.parent == home.path else (home.socket.parent,)))
-    return ControlFiles(files, folders, homes)
+    return ControlFiles(files, folders, [*homes, *secret])
 
 
 def _trusted_in(workspace: Path, project: Path) -> Iterator[Config]:

@@ -21,7 +21,7 @@ Change = Literal["make", "write", "move"]
 SPARED = "workspace"
 """The one folder in a home that is no part of it: the demo works there."""
 
-_OWN_FILE = "it is another name of one of Headway's own files"
+_OWN_FILE = "it is another name of one of Headway's own files, or of a secret"
 
 MAX_BELOW = 20_000
 """Folders and files below closed folders whose identity is looked at."""
@@ -184,14 +184,15 @@ class Closed:
 
     def hides_file(self, status: os.stat_result) -> str | None:
         """Return why a file may not be touched: it is one of a home's, under another name; None if it may."""
-        return _OWN_FILE if (status.st_dev, status.st_ino) in self._inside_homes() else None
+        identity = (status.st_dev, status.st_ino)
+        return _OWN_FILE if identity in self._hidden_ids or identity in self._inside_homes() else None
 
     def _hides(self, path: Parts, folders: Sequence[Identity]) -> str | None:
         home = max((n for n in range(1, len(path) + 1) if path[:n] in self._hidden), default=0)
         # The demo works in a folder of its home that is no part of it.
         spared = len(path) > home and path[home] == SPARED
         if (home and not spared) or not self._hidden_ids.isdisjoint(folders):
-            return "it is one of Headway's own folders"
+            return "it is one of Headway's own folders, or a secret"
         return None
 
     def _inside_homes(self) -> set[Identity]:

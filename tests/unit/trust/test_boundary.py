@@ -122,6 +122,26 @@ def test_nothing_hidden_is_read(project: Project, tools: Tools, target: str) -> 
                 tools.call(name, path=path, **more)
 
 
+def test_the_file_of_a_secret_is_hidden(tmp_path: Path) -> None:
+    (tmp_path / "headway.toml").write_text('[secrets.key]\nfile = "key"\n')
+    (tmp_path / "key").write_text(CANARY)
+    (tmp_path / "second").hardlink_to(tmp_path / "key")
+    control = control_files(load_config(tmp_path, env={}, trusted=False))
+    workspace = Workspace(tmp_path, control)
+    registry = ToolRegistry()
+    register_agent_basics(registry, workspace)
+    for name in ("key", "KEY", "./key", "second"):
+        with pytest.raises(HeadwayError):
+            workspace.read(name, 100)
+        with pytest.raises(HeadwayError):
+            workspace.write(name, b"evil")
+    grep = registry.get("grep_files")
+    assert grep is not None
+    found = grep.call(pattern="original")
+    assert (found["matches"], found["files_skipped"]) == ([], 2)
+    control.close()
+
+
 def test_a_walk_leaves_out_what_is_hidden(project: Project, tools: Tools) -> None:
     (project.root / "src" / "second").hardlink_to(project.home / "token")
     found = tools.call("find_files", pattern="*", skip_dirs=[])
@@ -179,6 +199,6 @@ def test_each_refusal_is_one_line_that_says_why(tools: Tools) -> None:
     assert said("tools.py").endswith("may not be touched by a plan: headway.toml names it")
     assert said("lib/x.py").endswith("it is in a folder that [tools] path or another setting closes")
     assert said("later").endswith("a control file lies beneath it")
-    assert said(".home/x").endswith("it is one of Headway's own folders")
+    assert said(".home/x").endswith("it is one of Headway's own folders, or a secret")
     assert said("bare/config").endswith("it is in a git directory")
     assert said("halfway/objects/x").endswith("it would make its folder a git directory")

@@ -59,8 +59,8 @@ def test_the_rest_may_be(project: Project, control: ControlFiles, path: str) -> 
 
 def test_above_a_workspace_names_count_from_the_top(project: Project, control: ControlFiles, tmp_path: Path) -> None:
     assert control.refusal(project.root, below=tmp_path) == "a control file lies beneath it"
-    assert control.refusal(project.home, below=tmp_path) == "it is one of Headway's own folders"
-    assert control.refusal(project.home / "token") == "it is one of Headway's own folders"
+    assert control.refusal(project.home, below=tmp_path) == "it is one of Headway's own folders, or a secret"
+    assert control.refusal(project.home / "token") == "it is one of Headway's own folders, or a secret"
     assert control.refusal(tmp_path / "policies" / "x") is not None
     assert control.refusal(tmp_path / "policies" / "x", below=tmp_path / "policies") is None
 
