@@ -6,30 +6,26 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
 import socket
-import stat
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from headway.errors import Conflict, InvalidConfig, StoreError, Unavailable, one_line
+from headway.errors import InvalidConfig, Unavailable, one_line
 from headway_bridge.connection import Connection
 from headway_bridge.pools import Bounds, Pools
 from headway_bridge.security import Refusal, check_bind, plain_refusal
+from headway_bridge.unix import BACKLOG, UnixListener
 
 if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
-    from headway.home import Home
+__all__ = ["Listener", "UnixListener", "bind_tcp", "url_of"]
 
 logger = logging.getLogger("headway.daemon")
-
-BACKLOG = 1024
-"""Connections that the kernel holds for a listener until it takes them."""
 
 ACCEPTED = 32
 """The most connections that one turn of the event loop takes."""
@@ -73,63 +69,6 @@ def url_of(listener: socket.socket) -> str:
     """Return the HTTP address of a listening TCP socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
-
-
-class UnixListener:
-    """The operator socket: mode 0600 from its first moment, removed at the end if it is still ours.
-
-    Make one only while holding the lock of ``home``: whatever lies at its place then was left by a dead daemon.
-    Raises :class:`Conflict` if something that is not a socket lies there, :class:`StoreError` if it cannot be made.
-    """
-
-    def __init__(self, home: Home) -> None:
-        self.path = home.socket
-        self._file: tuple[int, int] | None = None
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._clear()
-            before = os.umask(0o177)
-            try:
-                self.socket.bind(str(self.path))
-            finally:
-                os.umask(before)
-            found = self.path.lstat()
-            self._file = (found.st_dev, found.st_ino)
-            self.socket.listen(BACKLOG)
-            self.socket.setblocking(False)
-        except OSError as error:
-            self.socket.close()
-            raise StoreError(f"cannot listen on {self.path}: {_reason(error)}") from None
-        except Conflict:
-            self.socket.close()
-            raise
-
-    def _clear(self) -> None:
-        try:
-            mode = self.path.lstat().st_mode
-        except FileNotFoundError:
-            return
-        if not stat.S_ISSOCK(mode):
-            raise Conflict(f"{self.path} is not a socket: move it away")
-        self.path.unlink()
-
-    def remove(self) -> None:
-        """Take the socket's name away, unless a later daemon has put its own there.
-
-        Call it before the socket is closed: until then the kernel cannot give its file's number to another.
-        """
-        if self._file is None:
-            return
-        with contextlib.suppress(OSError):
-            found = self.path.lstat()
-            if (found.st_dev, found.st_ino) == self._file:
-                self.path.unlink()
-        self._file = None
-
-    def close(self) -> None:
-        """Remove the name and stop listening; doing so twice is harmless."""
-        self.remove()
-        self.socket.close()
 
 
 class Listener(uvicorn.Server):

@@ -20,6 +20,7 @@ from headway_bridge.bodies import BodyBudget
 from headway_bridge.listeners import Listener, UnixListener, bind_tcp, url_of
 from headway_bridge.operator import operator_app
 from headway_bridge.pools import bounds_of, raise_file_limit
+from headway_bridge.restart import Check, Restart
 from headway_bridge.shutdown import LAST_RESORT_S, Stop, say_to_stderr
 
 if TYPE_CHECKING:
@@ -50,8 +51,12 @@ async def run_daemon(
     port: int | None = None,
     on_ready: Callable[[DaemonInfo], object] | None = None,
     say: Callable[[str], object] = say_to_stderr,
+    reload: Check | None = None,
 ) -> int:
     """Be the daemon of ``home`` until it is stopped; return the exit code (0, or 130 after a second Ctrl-C).
+
+    :data:`headway_bridge.shutdown.AGAIN` instead asks the caller to start it anew, with the same options. ``reload``
+    has that happen by itself when tools have changed and nothing runs; it is asked first whether they would load.
 
     ``host`` and ``port`` default to ``[a2a]`` of the configuration. ``on_ready`` is called once both servers answer
     and ``daemon.json`` is written. SIGTERM and SIGINT are handled from the first moment, so a start that is cut short
@@ -67,7 +72,14 @@ async def run_daemon(
             engine = await _open_engine(home, config, stop)
             if engine is None:
                 return stop.exit_code
-            return await serve(engine, listener=listener, authenticator=authenticator, stop=stop, on_ready=on_ready)
+            return await serve(
+                engine,
+                listener=listener,
+                authenticator=authenticator,
+                stop=stop,
+                on_ready=on_ready,
+                reload=reload,
+            )
 
 
 async def serve(
@@ -79,6 +91,7 @@ async def serve(
     authenticator: Authenticator | None = None,
     stop: Stop | None = None,
     on_ready: Callable[[DaemonInfo], object] | None = None,
+    reload: Check | None = None,
 ) -> int:
     """Serve an open engine until ``stop`` is requested, then close it; return the exit code.
 
@@ -88,7 +101,7 @@ async def serve(
     """
     stop = stop or Stop()
     async with contextlib.AsyncExitStack() as stack:
-        daemon = _Daemon(engine, stop)
+        daemon = _Daemon(engine, stop, reload)
         stack.push_async_callback(daemon.close_engine)
         if listener is None:
             listener = _listener(engine.config, host, port)
@@ -129,7 +142,8 @@ async def _open_engine(home: Home, config: Config, stop: Stop) -> Engine | None:
 class _Daemon:
     """One life of a daemon, from its listeners to the closed engine."""
 
-    def __init__(self, engine: Engine, stop: Stop) -> None:
+    def __init__(self, engine: Engine, stop: Stop, reload: Check | None = None) -> None:
+        self.restart = Restart(engine, stop, reload)
         self.engine = engine
         self.stop = stop
         self.operator: Operator | None = None
@@ -153,6 +167,7 @@ class _Daemon:
         budget = BodyBudget(admission.body_bytes)
         app = operator_app(engine, on_stop=self.stop.request, url=url, started_ms=started_ms, budget=budget)
         self.operator = app.state.operator
+        self.operator.restart = self.restart
         bounds = bounds_of(admission, raise_file_limit() // 2)  # there are two listeners
         a2a = a2a_app(engine, authenticator=authenticator, budget=budget)
         servers = [Listener(a2a, bounds=bounds, refuse=rpc_refusal), Listener(app, bounds=bounds)]
@@ -160,6 +175,7 @@ class _Daemon:
             asyncio.create_task(server.serve(sockets=[place]), name=name)
             for server, place, name in zip(servers, (listener, unix.socket), ("a2a", "operator"), strict=True)
         ]
+        watching = asyncio.create_task(self._watch(), name="headway-watch")
         try:
             await _first(_all(server.up.wait() for server in servers), self.stop.soft.wait(), *tasks)
             _raise_failure(tasks)
@@ -172,8 +188,18 @@ class _Daemon:
             await self.close_engine()
         finally:
             unix.remove()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await self.restart.aclose()
             await self._end_servers(servers, tasks)
             remove_daemon_file(engine.home, info)
+
+    async def _watch(self) -> None:
+        """Follow the files of the project. A daemon that cannot looks at them with each submission all the same."""
+        try:
+            await self.restart.watch()
+        except OSError as error:
+            logger.warning("the files of the project are not followed: %s", describe(error))
 
     async def close_engine(self) -> None:
         """End the runs and close the engine: softly with a grace, or immediately when the stop is hard."""

@@ -24,6 +24,9 @@ from typing import Any
 LAST_RESORT_S = 9.8
 """Seconds after which the process ends as if killed: the log is durable, the next start closes what was open."""
 
+AGAIN = -1
+"""What a daemon returns that ended to be started anew: no exit code, its caller starts it."""
+
 CANCELLED = 130
 """The exit code after a second Ctrl-C."""
 
@@ -42,6 +45,8 @@ class Stop:
         self.soft = asyncio.Event()
         self.hard = asyncio.Event()
         self.say = say
+        self.again = False
+        """True if the daemon is to be started anew once it has ended."""
         self.interrupts = 0
         self._owns_process = False
         self._armed = False
@@ -55,7 +60,9 @@ class Stop:
 
     @property
     def exit_code(self) -> int:
-        """0 after an orderly stop, 130 after a second Ctrl-C."""
+        """0 after an orderly stop, 130 after a second Ctrl-C, :data:`AGAIN` if it is to be started anew."""
+        if self.again and not self.interrupts:
+            return AGAIN
         return CANCELLED if self.interrupts > 1 else 0
 
     @contextlib.contextmanager
@@ -103,6 +110,7 @@ class Stop:
 
     def _heard(self, number: int) -> None:
         if number != signal.SIGINT:
+            self.again = False
             if not self.soft.is_set():
                 self.say("stopping: runs are being cancelled")
             self.request()

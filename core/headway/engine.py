@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -38,7 +38,6 @@ from headway.jobs.scope import PRIVATE, Scope, fresh_scope
 from headway.jobs.submission import MAX_ID, MAX_TEXT, Proposal, Submission
 from headway.jobs.supervisor import CLOSE_GRACE_S
 from headway.limits.bucket import RateLimiter
-from headway.limits.budget import CostBudget
 from headway.numbers import LONGEST_S, number_between, whole_number
 from headway.plan.format import ActionProposal, new_id
 from headway.plan.parse import as_proposal
@@ -46,9 +45,11 @@ from headway.plan.verify import VerifyReport, verify
 from headway.policy.gates import Gates
 from headway.project import Project, claim, project_at
 from headway.provision import provision, sandbox_of, tools_of, vault_of
+from headway.reload import ConfigFile, budget_of, wakes
 from headway.runtime import Runtime
 from headway.state import StateStore
 from headway.store import HomeLock, Store, StoreLog, StoreReader, store_of
+from headway.tools.code_files import CodeFiles
 from headway.tools.decorator import entry_of
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.sandbox import Sandbox
@@ -80,6 +81,7 @@ class Engine(Face):
         self.workspace = env.workspace
         self.sandbox = env.sandbox
         self.project = _project(config)
+        self._file = ConfigFile(config)
         self.history = History(self._store)
         self._lock = lock
         self._resources = contextlib.AsyncExitStack()
@@ -128,6 +130,7 @@ class Engine(Face):
             expect_one_of(on_restart, recovery.ON_RESTART, "on_restart")
         clock_of(clock)
         control = control_files(config, home)
+        code = CodeFiles(config.code, config.tools.path if config.code else ())
         sandbox = sandbox_of(config, control)
         sandbox.check()
         registry = tools_of(config, control)
@@ -143,9 +146,10 @@ class Engine(Face):
             reader = await StoreReader.open(home.db)
             opened.push_async_callback(reader.close)
             env = _environment(config, log, registry, gates, sandbox, await _secrets(config))
+            env.code = code
             opened.callback(env.threads.close)
             opened.push_async_callback(registry.aclose)
-            powers = Powers(env, budget=_budget(config), room=Room(MAX_JOBS), compat=config.runtime.compat)
+            powers = Powers(env, budget=budget_of(config), room=Room(MAX_JOBS), compat=config.runtime.compat)
             engine = cls(home, config, lock, reader, powers)
             provision(engine, config, opened)
             await engine._start((on_restart or config.runtime.on_restart) == "resume")
@@ -178,6 +182,20 @@ class Engine(Face):
         """Take no new work from here on."""
         supervisor = self._supervisor
         supervisor.draining = supervisor.draining or plain(reason, "a reason", MAX_TEXT)
+
+    def reopen(self) -> None:
+        """Take new work again after :meth:`drain`; nothing changes once the engine closes."""
+        if self._closing is None:
+            self._supervisor.draining = None
+
+    @property
+    def busy(self) -> int:
+        """The number of submissions that have not come to their end."""
+        return self._supervisor.busy()
+
+    async def idle(self) -> None:
+        """Wait until no job runs or waits. When this returns, nothing has been submitted that it did not wait for."""
+        await self._supervisor.idle()
 
     async def close(self, reason: str = "shutdown", grace: float = CLOSE_GRACE_S) -> None:
         """Cancel the runs with ``reason``, kill what is left after ``grace`` seconds, close the store, free the home.
@@ -337,11 +355,40 @@ class Engine(Face):
         """
         if root is not None and self.project is not None and root != self.project.root:
             raise Conflict(f"this daemon serves project {self.project}, not {project_at(root)}")
-        if digest is not None and digest != self.config.digest:
+        if digest is None or digest == self.config.digest:
+            return
+        self.look()  # the file may have changed just now
+        if digest != self.config.digest:
+            waiting = ", ".join(self._file.waiting)
+            what = f"{waiting} needs headway restart" if waiting else "HEADWAY_* variables and options must be the same"
             raise Conflict(
-                f"the configuration of this command is not the one in force in project {self.project}: "
-                "headway restart takes what headway.toml says now; HEADWAY_* variables and options must be the same"
+                f"the configuration of this command is not the one in force in project {self.project}: {what}"
             )
+
+    def look(self) -> list[str]:
+        """Take over what ``headway.toml`` says now, as far as that needs no restart; return the files that do need one.
+
+        Those are the code of tools that has changed since it was loaded. The log is told of each change once.
+        """
+        for event in self._file.look(self):
+            self.log.append(event)
+        self.config = self._file.config
+        code = self.env.code
+        if code is None:
+            return []
+        if names := code.news():
+            self.log.append(Event(kinds.TOOLS_CHANGED, {"files": names}))
+        return [path.name for path in code.changed()]
+
+    async def watch(self) -> AsyncGenerator[list[str], None]:
+        """Look (:meth:`look`) whenever files of the project may have changed, for ever; yield what each look returned.
+
+        Close the generator, or cancel the task that goes through it, to end the watching.
+        """
+        places = [self.config.folder, *(self.env.code.places if self.env.code is not None else ())]
+        async with contextlib.aclosing(wakes([place for place in places if place is not None])) as looks:
+            async for _ in looks:
+                yield self.look()
 
     async def audit(
         self, who: str, what: str, target: str | None = None, detail: Any = None, peer: Mapping[str, Any] | None = None
@@ -477,11 +524,6 @@ async def _secrets(config: Config) -> Vault:
         for problem in await asyncio.to_thread(vault.learn):
             _log.warning("%s", problem)
     return vault
-
-
-def _budget(config: Config) -> CostBudget | None:
-    limits = {name: value for name, value in config.budgets.model_dump().items() if value is not None}
-    return CostBudget(**limits) if limits else None
 
 
 __all__ = ["Checkpoint", "Engine", "NotFound", "Snapshot"]

@@ -19,6 +19,7 @@
     │   ├── StoreTooNew              written by a newer Headway
     │   └── LogFull                  the disk refused a commit
     ├── Unavailable                  no daemon answers, or it is going away
+    │   ├── Closing                  it has said that it takes no new work: nothing of the request was done
     │   └── NoAnswer                 … in time, though one is there: it is busy, or hangs
     └── ToolError                    a tool failed; its message is the action's error
         ├── TerminalToolError        a failure that no retry can mend; always aborts
@@ -173,6 +174,13 @@ class Unavailable(HeadwayError):
 
     code = "unavailable"
     remedy = "Start a daemon with `headway up` or `headway serve`; one that is ending takes no new work."
+
+
+class Closing(Unavailable):
+    """No new work is taken."""
+
+    code = "closing"
+    remedy = "Nothing was done: send it again once the daemon has restarted, or start one with `headway up`."
 
 
 class NoAnswer(Unavailable):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -114,6 +113,8 @@ def runtime_folder() -> Path:
     given = os.environ.get("XDG_RUNTIME_DIR")
     if given and len(os.fsencode(given)) <= MAX_SOCKET_PATH - len("/headway/0123456789abcdef.sock"):
         return Path(given) / "headway"
+    import tempfile
+
     return Path(tempfile.gettempdir()) / f"headway-{os.getuid()}"
 
 

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-import msgspec
+from typing import NamedTuple
 
 from headway.config.find import find_file
 from headway.errors import Conflict, StoreError, StoreUnreadable, one_line
@@ -33,7 +32,7 @@ _NAME = 40
 _MAX_RECORD = 64 * 1024
 
 
-class Project(msgspec.Struct, frozen=True):
+class Project(NamedTuple):
     """One project: the real path of its folder, and the name that people see."""
 
     root: str
@@ -43,7 +42,7 @@ class Project(msgspec.Struct, frozen=True):
         return one_line(f"{self.name} ({self.root})", 400)
 
 
-class KnownHome(msgspec.Struct, frozen=True):
+class KnownHome(NamedTuple):
     """A home on this machine. ``project`` is None if it records none; ``owner`` is the pid of its writer, if one lives.
 
     ``used_ms`` is when it was last written to, ``bytes`` what its files hold. ``shared`` marks the home that all
@@ -104,9 +103,13 @@ def recorded(home: Home) -> Project | None:
     except OSError as error:
         raise StoreUnreadable(f"cannot read {home.project_file}: {one_line(error.strerror or str(error))}") from None
     try:
-        return msgspec.json.decode(content, type=Project)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise StoreUnreadable(f"{home.project_file} is damaged: move it away, the next use records it anew") from None
+        found = json.loads(content)
+        root, name = found["root"], found["name"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        root = name = None
+    if not (isinstance(root, str) and isinstance(name, str)):
+        raise StoreUnreadable(f"{home.project_file} is damaged: move it away, the next use records it anew")
+    return Project(root, name)
 
 
 def check(home: Home, project: Project) -> None:
@@ -127,7 +130,9 @@ def claim(home: Home, project: Project) -> None:
     check(home, project)
     if recorded(home) is not None:
         return
-    content = msgspec.json.format(msgspec.json.encode(project)) + b"\n"
+    import tempfile
+
+    content = json.dumps(project._asdict(), indent=2).encode() + b"\n"
     temporary: Path | None = None
     try:
         fd, name = tempfile.mkstemp(prefix=".project-", suffix=".json", dir=home.path)  # with mode 0600

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.errors import HeadwayError, InvalidConfig
+from headway.reload import capabilities_of
 from headway.tools.loader import admit_modules, load_name
 from headway.trust.names import GIT
 from headway.trust.ownership import check_path
@@ -67,22 +68,13 @@ def provision(face: Face, config: Config, opened: AsyncExitStack) -> None:
 
     Raises :class:`InvalidConfig` in one line for a callback, a model or a file that cannot be used.
     """
-    runtime, capabilities = config.runtime, config.capabilities
+    runtime = config.runtime
     if runtime.replan is not None:
         _replan(face, config)
     if runtime.grant is not None:
         face.set_permission_grant(runtime.grant)
-    if any(capabilities.model_dump(exclude_defaults=True).values()):
-        from headway.policy.capabilities import CapabilitySet
-
-        face.set_capabilities(
-            CapabilitySet(
-                allowed_tools=frozenset(capabilities.allowed_tools),
-                denied_tools=frozenset(capabilities.denied_tools),
-                allowed_state_keys=frozenset(capabilities.allowed_state_keys),
-                max_actions=capabilities.max_actions,
-            )
-        )
+    if (capabilities := capabilities_of(config)) is not None:
+        face.set_capabilities(capabilities)
     if config.inference.url is not None:
         _infer(face, config.inference, opened)
     _learn(face, config.learning, opened)

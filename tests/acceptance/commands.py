@@ -145,10 +145,10 @@ class Running:
         """All that was written, without escape sequences."""
         return _ESCAPE.sub("", self._raw.decode("utf-8", "replace"))
 
-    def wait_for(self, words: str) -> str:
-        """Read on until ``words`` have been written; fail with what was written instead."""
+    def wait_for(self, words: str, *, times: int = 1) -> str:
+        """Read on until ``words`` have been written so many times; fail with what was written instead."""
         deadline = time.monotonic() + LIMIT_S
-        while words not in self.text:
+        while self.text.count(words) < times:
             if not self._read(deadline):
                 raise AssertionError(f"{words!r} never came; the output:\n{self.text}")
         return self.text

@@ -29,7 +29,7 @@ Watch and steer the runs of one Headway daemon. Answers and bodies are JSON. Err
 def operator_app(
     engine: Engine,
     *,
-    on_stop: Callable[[bool], object],
+    on_stop: Callable[[bool], object] | None,
     url: str = "",
     started_ms: int | None = None,
     budget: BodyBudget | None = None,
@@ -38,7 +38,8 @@ def operator_app(
 
     Request bodies count against ``budget``, by default one of the application's own.
 
-    ``on_stop(now)`` is called, after the answer's event is committed, when an operator stops the daemon. ``url`` is
+    ``on_stop(now)`` is called, after the answer's event is committed, when an operator stops the daemon; None: this is
+    no daemon but a process that ends with its jobs, and nobody stops it otherwise. ``url`` is
     the daemon's A2A endpoint and ``started_ms`` its beginning, for ``GET status``. The app has no authentication: serve
     it on a Unix socket that only its user may open. ``app.state.operator`` is its :class:`Operator`.
     """

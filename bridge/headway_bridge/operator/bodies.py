@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from fastapi import Request
 
 from headway.errors import InvalidInput, one_line
+from headway.numbers import LONGEST_S
 from headway.plan.format import ActionProposal
 from headway.plan.parse import Compat, parse_proposal
 
@@ -61,6 +62,13 @@ class StopBody(msgspec.Struct, forbid_unknown_fields=True):
     """The manner of a stop: softly, or by killing what runs."""
 
     now: bool = False
+
+
+class RestartBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The manner of a restart: once jobs have ended, within ``timeout_s`` seconds; with ``now`` they are cancelled."""
+
+    now: bool = False
+    timeout_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_S)] | None = None
 
 
 class EmptyBody(msgspec.Struct, forbid_unknown_fields=True):

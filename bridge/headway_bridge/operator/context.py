@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from fastapi import Depends, Request
 
 from headway.client.wire import ACTOR_HEADER
-from headway.errors import Unavailable, one_line
+from headway.errors import Closing, Unavailable, one_line
 from headway_bridge.peer import peer_in
 
 if TYPE_CHECKING:
     from headway.engine import Engine
     from headway.events.subscription import Subscription
+    from headway_bridge.restart import Restart
 
 MAX_ACTOR = 200
 """The longest name of an actor that the audit keeps, in characters."""
@@ -30,22 +31,24 @@ class Actor(NamedTuple):
 class Operator:
     """One daemon as its operator API sees it.
 
-    ``on_stop(now)`` begins the daemon's end; ``url`` is its A2A endpoint; ``started_ms`` when it began. Once
-    ``stopping`` is set, new work is refused; reads, cancels and streams continue to the end.
+    ``on_stop(now)`` begins the daemon's end; None for a process that is no daemon: it ends with its jobs. ``url`` is
+    the A2A endpoint; ``started_ms`` when it began. Once ``stopping`` is set, new work is refused; reads, cancels and
+    streams continue to the end.
     """
 
-    def __init__(self, engine: Engine, on_stop: Callable[[bool], object], url: str, started_ms: int) -> None:
+    def __init__(self, engine: Engine, on_stop: Callable[[bool], object] | None, url: str, started_ms: int) -> None:
         self.engine = engine
         self.on_stop = on_stop
         self.url = url
         self.started_ms = started_ms
         self.stopping = False
+        self.restart: Restart | None = None
         self._streams: set[Subscription] = set()
 
     def admit(self) -> None:
-        """Raise :class:`Unavailable` when new work comes too late."""
+        """Raise :class:`Closing` when new work comes too late."""
         if self.stopping:
-            raise Unavailable("the daemon is stopping: it takes no new work")
+            raise Closing("the daemon is stopping: it takes no new work")
 
     def follow(self, after: int, job_id: str | None) -> Subscription:
         """Open a subscription that :meth:`end_streams` ends; give it back with :meth:`unfollow`."""

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headway.errors import HeadwayError, InvalidInput, StoreError, Unavailable, one_line
+from headway.errors import HeadwayError, HomeLocked, InvalidInput, StoreError, Unavailable, one_line
 
 if TYPE_CHECKING:
     from headway.client import DaemonStatus
@@ -31,11 +31,16 @@ async def find_or_start(home: Home, arguments: list[str]) -> tuple[DaemonStatus,
     """Return the status of the home's daemon, and whether it was started for that.
 
     ``arguments`` go to ``headway serve`` in front of its own. Raises what the daemon said when it ended at once:
-    :class:`InvalidInput` (exit code 2) or :class:`Unavailable` (3).
+    :class:`InvalidInput` (exit code 2) or :class:`Unavailable` (3); :class:`HomeLocked` if a headway run has the home.
     """
     from headway.client.daemon import find_daemon, wait_for_daemon
 
     status = await find_daemon(home)
+    if status is not None and status.kind == "run":
+        raise HomeLocked(
+            f"a headway run (pid {status.pid}) holds this home until its jobs have ended; headway console looks at it",
+            pid=status.pid,
+        )
     if status is not None:
         return status, False
     home.prepare()

@@ -9,9 +9,11 @@ from typing import Any
 
 def say(text: str) -> None:
     """Print one line of a result on stdout, its control characters replaced."""
-    from headway_console.text import clean
+    if not text.isprintable():
+        from headway_console.text import clean
 
-    _write(sys.stdout, f"{clean(text)}\n")
+        text = clean(text)
+    _write(sys.stdout, f"{text}\n")
 
 
 def note(text: str) -> None:
@@ -20,6 +22,11 @@ def note(text: str) -> None:
 
     _write(sys.stderr, f"headway: {one_line(text)}\n")
     sys.stderr.flush()
+
+
+def write_text(text: str) -> None:
+    """Print ``text`` as it is on stdout: what escapes its control characters itself, such as JSON."""
+    _write(sys.stdout, f"{text}\n")
 
 
 def write_json(value: Any, *, lines: bool = False) -> None:

@@ -30,6 +30,7 @@ SECTIONS = {
         Entry("serve", "Run the daemon in the foreground."),
         Entry("status", "Say whether the daemon runs, and what it does."),
         Entry("stop", "Stop the daemon."),
+        Entry("restart", "Restart the daemon, with the options that it was started with."),
         Entry("projects", "List the projects of this machine and their homes."),
         Entry("send", "Send a message to an A2A agent and follow its task."),
         Entry("token", "Say where the A2A token of the home is."),

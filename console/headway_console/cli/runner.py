@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING, Protocol
 
-from headway.errors import HomeLocked, StoreError, Unavailable
+from headway.clock import SYSTEM_CLOCK
+from headway.errors import HomeLocked, NoAnswer, StoreError, Unavailable
 
 if TYPE_CHECKING:
-    from headway.client import OperatorClient
+    from headway.client import DaemonStatus, OperatorClient
     from headway.config import Config
     from headway.engine import Engine
     from headway.events.event import Event
@@ -20,12 +21,21 @@ if TYPE_CHECKING:
     from headway.home import Home
     from headway.plan.format import ActionProposal
     from headway.plan.results import ProposalResult
+    from headway.store import Reader
+    from headway_bridge.door import Door
 
 SOURCE = "cli"
 """The name that the audit has for commands given on a command line."""
 
 PATIENCE_S = 10.0
 """Seconds that a daemon which stopped answering is waited for before a run that it holds is given up on here."""
+
+
+OPENING_S = 5.0
+"""Seconds that the holder of a home gets to open its socket, or to end."""
+
+POLL_S = 0.05
+"""Seconds between two looks while waiting for that."""
 
 
 class Runner(Protocol):
@@ -65,8 +75,11 @@ class Runner(Protocol):
 class LocalRunner:
     """Runs jobs in this process."""
 
-    def __init__(self, engine: Engine) -> None:
+    is_run = False
+
+    def __init__(self, engine: Engine, door: Door) -> None:
         self.engine = engine
+        self._door = door
         # The command tells itself how its job ended: with a handler, logging does not print that on stderr as well.
         logging.getLogger("headway.jobs").addHandler(logging.NullHandler())
 
@@ -126,16 +139,36 @@ class LocalRunner:
         return await self.engine.kill(job_id, reason, by=SOURCE)
 
     async def close(self) -> None:
-        """Close the engine; what still runs is cancelled."""
-        await self.engine.close()
+        """Stay until the jobs that others have started here have ended, then close the engine and the socket."""
+        from headway_console.cli.staying import stay
+
+        try:
+            if self.engine.busy:
+                await stay(self.engine)
+            self.engine.drain("the process that holds the home ends")
+            self._door.refuse()
+        finally:
+            try:
+                await self.engine.close()
+            finally:
+                await self._door.close()
 
 
 class RemoteRunner:
-    """Hands jobs to the daemon of the home."""
+    """Hands jobs to the process that holds the home: a daemon, or a headway run."""
 
-    def __init__(self, client: OperatorClient, config: Config) -> None:
+    def __init__(self, home: Home, client: OperatorClient, config: Config, status: DaemonStatus) -> None:
         self.client = client
+        self.status = status
+        self._home = home
         self._config = config
+
+    @property
+    def is_run(self) -> bool:
+        """True if a headway run answers there. It ends with its jobs, and a daemon may restart after them: what came of
+        a job is read from the store.
+        """
+        return self.status.kind == "run"
 
     async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
         """Start a job; it is committed when this returns."""
@@ -152,25 +185,51 @@ class RemoteRunner:
     async def batches(self, row: JobRow) -> AsyncGenerator[list[Event], None]:
         """Yield the job's events from its first, replayed and live."""
         after = max(0, row.first_seq - 1)
-        async with aclosing(self.client.follow(after, job_id=row.job_id, patience=PATIENCE_S)) as batches:
-            async for batch in batches:
-                yield batch
+        patience = 0 if self.is_run else PATIENCE_S
+        try:
+            async with aclosing(self.client.follow(after, job_id=row.job_id, patience=patience)) as batches:
+                async for batch in batches:
+                    yield batch
+                    after = batch[-1].seq
+        except NoAnswer:
+            raise
+        except (StoreError, Unavailable):
+            async with self._read() as reader:  # it has ended, perhaps just after the job did
+                while batch := await reader.events(after, row.job_id):
+                    yield batch
+                    after = batch[-1].seq
 
     async def run(self, job_id: str) -> RunView:
-        """Return the run as it stands."""
-        return await self.client.job(job_id)
+        """Return the run as it stands; large outputs may be references."""
+        async with self._read() as reader:
+            return await reader.run_view(job_id)
 
     async def result(self, job_id: str) -> ProposalResult:
         """Return what a finished run came to, whole."""
-        return await self.client.result(job_id)
+        async with self._read() as reader:
+            return (await reader.run_view(job_id, resolve=True)).result()
 
     async def row(self, job_id: str) -> JobRow:
         """Return the job's row."""
-        return (await self.client.job(job_id)).job
+        return (await self.run(job_id)).job
 
     async def successor(self, job_id: str) -> str | None:
         """Return the id of the job that replaces this one after its abort, once that is decided; None if none does."""
-        return await self.client.successor(job_id)
+        try:
+            return await self.client.successor(job_id)
+        except NoAnswer:
+            raise
+        except (StoreError, Unavailable):  # it has ended
+            pass
+        from headway.jobs.history import History
+
+        async with self._read() as reader:
+            return await History(reader).successor(job_id)
+
+    def _read(self) -> AbstractAsyncContextManager[Reader]:
+        from headway_console.cli.reading import open_store
+
+        return open_store(self._home)
 
     async def cancel(self, job_id: str, reason: str) -> str:
         """Stop softly."""
@@ -186,18 +245,48 @@ class RemoteRunner:
 
 
 async def open_runner(home: Home, config: Config) -> LocalRunner | RemoteRunner:
-    """Return the runner of ``home``. Raises :class:`HomeLocked` when another process has it and serves nobody."""
-    from headway.engine import Engine
+    """Return the runner of ``home``: in this process, or through the socket of the one that holds the home.
 
-    try:
-        return LocalRunner(await Engine.open(home, config, on_restart="fail"))
-    except HomeLocked as locked:
-        from headway.client import OperatorClient
-
-        client = OperatorClient(home, actor=SOURCE)
+    Raises :class:`HomeLocked` when another process has it and serves nobody.
+    """
+    deadline = SYSTEM_CLOCK.now() + OPENING_S
+    while True:
         try:
-            await client.status()
-        except Unavailable:
-            await client.close()
-            raise locked from None
-        return RemoteRunner(client, config)
+            return await _local(home, config)
+        except HomeLocked as locked:
+            found = await _remote(home, config)
+            if found is not None:
+                return found
+            if SYSTEM_CLOCK.now() >= deadline:  # by now it would have opened its socket, or be gone
+                raise locked from None
+            await SYSTEM_CLOCK.sleep(POLL_S)
+
+
+async def _local(home: Home, config: Config) -> LocalRunner:
+    from headway.engine import Engine
+    from headway_bridge.door import Door
+
+    engine = await Engine.open(home, config, on_restart="fail")
+    try:
+        return LocalRunner(engine, Door(engine))
+    except BaseException:
+        await engine.close()
+        raise
+
+
+async def _remote(home: Home, config: Config) -> RemoteRunner | None:
+    """Return the runner behind the home's socket; None if nobody answers there, or only to say that it ends."""
+    from headway.client import OperatorClient
+
+    client = OperatorClient(home, actor=SOURCE)
+    try:
+        status = await client.status()
+    except NoAnswer:
+        await client.close()
+        raise
+    except Unavailable:
+        status = None
+    if status is not None and not status.stopping:
+        return RemoteRunner(home, client, config, status)
+    await client.close()
+    return None

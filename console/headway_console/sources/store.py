@@ -20,6 +20,7 @@ from headway.events.event import Event
 from headway.events.snapshot import Snapshot
 from headway.events.views import RunView
 from headway.home import Home
+from headway.owner import owner_of
 from headway.store import Reader, open_reader
 from headway_console.commands import Command, Receipt, send
 from headway_console.source import Commands, Item, Link
@@ -276,19 +277,7 @@ class StoreSource:
 
     def _writer(self) -> int:
         """Return the pid of the living process that holds the home's lock; 0 if there is none."""
-        try:
-            text = self._home.lock_file.read_bytes()[:32].strip()
-        except OSError:
-            return 0
-        pid = int(text) if text.isdigit() else 0
-        try:
-            if pid:
-                os.kill(pid, 0)  # asks only
-        except PermissionError:
-            return pid  # somebody else's, so it lives
-        except (OSError, OverflowError):
-            return 0
-        return pid
+        return owner_of(self._home.alive_file) or 0
 
     def _is_closed(self) -> bool:  # a call: the type checker takes an attribute for what it was before an await
         return self._closed

@@ -206,6 +206,10 @@ class OperatorClient:
         """Remove finished jobs that retention no longer keeps; return what went."""
         return await self._ask("POST", "/prune", dict[str, Any], timeout=SLOW_S)
 
+    async def restart(self, *, now: bool = False, timeout_s: float | None = None) -> None:
+        """Have the daemon start anew once its jobs have ended, within ``timeout_s``; ``now`` cancels them."""
+        await self._ask("POST", "/restart", dict[str, Any], body={"now": now, "timeout_s": timeout_s})
+
     async def stop(self, *, now: bool = False) -> None:
         """Stop the daemon: runs are cancelled and get a grace to end, or are killed immediately with ``now``."""
         await self._ask("POST", "/stop", dict[str, Any], body={"now": now})

@@ -25,6 +25,8 @@ class DaemonStatus(msgspec.Struct):
     ``workspace`` is the folder that file tools work in, "" if there is none; ``project`` and ``root`` are the name and
     the folder of its project. ``sandbox`` is that of the programs that tools start. ``auth`` is what the A2A endpoint
     asks of its callers: "token" or "none"; ``header`` the file with the header that it wants.
+    ``restarting`` says that it waits for its jobs to end; ``kind`` is "daemon", or "run" for a command that runs a
+    plan and ends with its jobs.
     """
 
     version: str
@@ -43,6 +45,8 @@ class DaemonStatus(msgspec.Struct):
     sandbox: SandboxState | None = None
     auth: str = ""
     header: str = ""
+    kind: str = "daemon"
+    restarting: bool = False
 
 
 class JobAnswer(msgspec.Struct):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from headway.trust.ownership import open_to_all
+from headway.trust.trail import open_to_all
 
 FILE_NAME = "headway.toml"
 

@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -68,6 +69,7 @@ def load_config(
         raise InvalidConfig(issues[0], issues=issues) from None
     config._file, config._folder, config._sources = path, folder, MappingProxyType(sources)
     config._start = start
+    config._load = partial(load_config, here, overrides, file=file, also=also, env=env, trusted=trusted)
     _refuse_closed_workspace(config)
     config._trusted = _holds(folder) if trusted is None and config.code else bool(trusted)
     return config
@@ -103,12 +105,21 @@ def read_toml(path: Path) -> tuple[dict[str, Any], Lines]:
 
     Raises :class:`headway.errors.UnsafeFile` for a file that others could have written.
     """
+    return parse_toml(path, read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a TOML file; the errors are those of :func:`read_toml`."""
     try:
-        text = read_owned(path, MAX_BYTES).decode().replace("\r\n", "\n")
+        return read_owned(path, MAX_BYTES).decode().replace("\r\n", "\n")
     except OSError as error:
         raise InvalidConfig(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise InvalidConfig(f"{path}: is not UTF-8 text") from None
+
+
+def parse_toml(path: Path, text: str) -> tuple[dict[str, Any], Lines]:
+    """Return the tables of ``text`` and the lines of its keys; ``path`` is what errors name."""
     try:
         return tomllib.loads(text), key_lines(text)
     except tomllib.TOMLDecodeError as error:

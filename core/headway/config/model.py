@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -322,6 +322,7 @@ class Config(_Section):
     _folder: Path | None = PrivateAttr(default=None)
     _start: Path | None = PrivateAttr(default=None)
     _trusted: bool = PrivateAttr(default=True)
+    _load: Callable[[], Config] | None = PrivateAttr(default=None)
     _sources: Mapping[str, Source] = PrivateAttr(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -337,10 +338,17 @@ class Config(_Section):
     @property
     def digest(self) -> str:
         """The hash of all that decides what becomes of a plan; where others listen or look is not in it."""
-        elsewhere: dict[str, Any] = dict.fromkeys(("a2a", "console", "operator", "store"), True)
+        elsewhere: dict[str, Any] = dict.fromkeys(("a2a", "admission", "console", "operator", "store"), True)
         elsewhere["tools"] = {"workspace"}  # as it was found to be instead
         values = f"{os.path.realpath(self.workspace)}\n{self.model_dump_json(exclude=elsewhere)}"
         return hashlib.sha256(values.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def again(self) -> Config:
+        """Return what the same files, variables and flags say now; this configuration itself if it was not read.
+
+        Raises what :func:`headway.config.load_config` does.
+        """
+        return self._load() if self._load is not None else self
 
     @property
     def workspace(self) -> Path:

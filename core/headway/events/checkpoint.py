@@ -61,10 +61,10 @@ class Checkpoint(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True)
 
     ``version`` is that of this layout. ``state`` is the state as committed, without what an abort is undoing.
     ``results`` hold the settled actions of the job ``job_id``, ``graph`` and ``proposal`` its plan, ``committed`` the
-    levels whose changes are in the state, ``spent`` its budget, ``session`` the policy session that it ran under (all
-    empty without a job). ``kind`` is manual, or level for the end of a ``level``; ``seq`` is the place in the log,
-    ``created_ms`` wall time. ``tools``, ``buckets`` and ``cache_keys`` say what there was besides, to be compared:
-    restoring does not touch them.
+    levels whose changes are in the state, ``spent`` its budget, ``session`` the policy session that it ran under,
+    ``policies`` the file policies of its start (all empty without a job). ``kind`` is manual, or level for the end of a
+    ``level``; ``seq`` is the place in the log, ``created_ms`` wall time. ``tools``, ``buckets`` and ``cache_keys`` say
+    what there was besides, to be compared: restoring does not touch them.
     """
 
     version: int
@@ -87,6 +87,7 @@ class Checkpoint(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True)
     kind: str = "manual"
     level: int | None = None
     name: str | None = None
+    policies: dict[str, Any] | None = None
 
     @property
     def info(self) -> CheckpointInfo:

@@ -7,7 +7,9 @@ Job life (``job_id`` set)::
 
     job_created            scope, source, title, proposal {…}, graph {…}, context_id?, principal?, origin? {…},
                            reach? [tools that its plans may call], with the caller's tenant in the envelope,
-                           session? (of policies), spent? (before it, in the same call);
+                           session? (of policies), tools? (the digest of the code of the tools), policies? (the file
+                           policies of its start: {files: [[name, text]]}, as a blob), spent? (before it,
+                           in the same call);
                            after a replan: replan_of {job_id, attempt};
                            forks also: forked_from {job_id, checkpoint_id, level, seq}, state {…} (the new scope's),
                            results [ActionResult…] (finished before the fork), spent {dimension: amount}
@@ -79,6 +81,9 @@ State, checkpoints, operators, the store::
     store_opened           version, pid, recovered: [job ids]
     policies_loaded        files: [names], rules (count)     the policy files in force, at the start and after a change
     policies_refused       error                             a change that was not taken; the rules in force stay
+    config_reloaded        changed: [keys in force now], restart: [keys that wait for a restart]
+    config_refused         error                             a headway.toml that was not taken; the one in force stays
+    tools_changed          files: [names]                    code that is not what was loaded: new jobs are refused
     store_pruned           jobs: [ids], events (count), reason
     recorder_gap           dropped (count)
 
@@ -145,6 +150,9 @@ OPERATOR_ACTION = "operator_action"
 STORE_OPENED = "store_opened"
 POLICIES_LOADED = "policies_loaded"
 POLICIES_REFUSED = "policies_refused"
+CONFIG_RELOADED = "config_reloaded"
+CONFIG_REFUSED = "config_refused"
+TOOLS_CHANGED = "tools_changed"
 STORE_PRUNED = "store_pruned"
 RECORDER_GAP = "recorder_gap"
 

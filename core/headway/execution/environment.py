@@ -9,6 +9,8 @@ from headway.cancellation import LeftBehind
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of, rfc3339
 from headway.dispatch.local import LocalDispatcher
 from headway.dispatch.protocol import dispatcher_of
+from headway.events import kinds
+from headway.events.event import Event
 from headway.events.log import EventLog
 from headway.execution.stages.approval import AllowAll, ApprovalPort
 from headway.jsonvalue import copy_members
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headway.dispatch.protocol import Dispatcher
+    from headway.tools.code_files import CodeFiles
     from headway.tools.registry import ToolEntry
 
 
@@ -61,7 +64,8 @@ class Environment:
     asked before each action: by default it approves of all. ``reuse`` is "ttl", or "runtime" for CAR's rule: results of
     idempotent actions are kept for as long as this environment lives. Programs that tools start run in ``sandbox``, by
     default one for ``workspace``. ``vault`` has the secrets that plans
-    may name; the log's redactor looks for them.
+    may name; the log's redactor looks for them. ``code`` are the files that the tools were loaded from: once they have
+    changed, nothing new begins here.
     """
 
     def __init__(
@@ -81,7 +85,9 @@ class Environment:
         reuse: str = "ttl",
         sandbox: Sandbox | None = None,
         vault: Vault | None = None,
+        code: CodeFiles | None = None,
     ) -> None:
+        self.code = code
         expect_one_of(concurrency, ("level", "car"), "concurrency")
         expect_one_of(reuse, ("ttl", "runtime"), "reuse")
         self.clock = clock_of(clock)
@@ -113,6 +119,13 @@ class Environment:
         if entry is None or entry.marks is None:
             return parameters
         return self.vault.keyed(entry.marks, copy_members(parameters))
+
+    def require_current(self) -> None:
+        """Raise :class:`headway.errors.Conflict` if the code of the tools is not what was loaded, and tell the log."""
+        if self.code is not None:
+            if names := self.code.news():
+                self.log.append(Event(kinds.TOOLS_CHANGED, {"files": names}))
+            self.code.require_current()
 
     def timestamp(self, ms: int) -> str:
         """Return ``ms`` as RFC 3339; the part up to the second is kept from call to call."""

@@ -35,6 +35,7 @@ from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus, CostSu
 from headway.state import StateStore
 
 if TYPE_CHECKING:
+    from headway.policy.pinned import Sources
     from headway.tools.registry import ToolEntry
 
 _log = logging.getLogger("headway.runtime")
@@ -64,7 +65,9 @@ class Run:
         principal: str | None = None,
         past: Resumption | None = None,
         remote: bool = False,
+        pinned: Sources = (),
     ) -> None:
+        self.pinned = pinned  # the file policies of the job's start
         self.env = env
         self.job_id = job_id
         self.plan = plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,9 @@ from headway.plan.graph import Graph
 from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
 from headway.plan.verify import Issue, admit, refuse
 
+if TYPE_CHECKING:
+    from headway.policy.pinned import Sources
+
 NOT_RUN = "not run: the plan was rejected"
 
 
@@ -25,7 +28,8 @@ class JobSpec(msgspec.Struct, frozen=True):
 
     ``scope`` names the state it works on, ``origin`` is the caller's own data, ``session`` that of the policies,
     ``budget`` the limits that its own submission has set, ``remote`` that a caller elsewhere asked for it, ``reach``
-    the tools that its plans may call (None: any).
+    the tools that its plans may call (None: any), ``tools`` the digest of the code that it began with, ``policies`` the
+    file policies of its start.
     """
 
     job_id: str
@@ -40,16 +44,22 @@ class JobSpec(msgspec.Struct, frozen=True):
     remote: bool = False
     tenant: str | None = None
     reach: Sequence[str] | None = None
+    tools: str = ""
+    policies: Sources = ()
 
     def created(self, proposal: dict[str, Any], graph: dict[str, Any], **fork: Any) -> Event:
         """Return the ``job_created`` event."""
         data: dict[str, Any] = {"scope": self.scope, "source": self.source, "title": self.title}
-        for name in ("context_id", "principal", "origin", "session", "budget", "remote"):
+        for name in ("context_id", "principal", "origin", "session", "budget", "remote", "tools"):
             value = getattr(self, name)
             if value:
                 data[name] = value
         if self.reach is not None:
             data["reach"] = list(self.reach)
+        if self.policies:
+            from headway.policy.pinned import kept
+
+            data["policies"] = kept(self.policies)
         data.update(fork, proposal=proposal, graph=graph)
         return Event(kinds.JOB_CREATED, data, self.job_id, proposal_id=proposal["id"], tenant=self.tenant or None)
 

@@ -29,6 +29,7 @@ from headway.numbers import whole_number
 from headway.plan.graph import Graph, check_graph, plan_from_graph
 from headway.plan.parse import recorded_proposal
 from headway.plan.results import FINAL, ROLLED_BACK, ActionResult, ActionStatus
+from headway.policy.pinned import pinned_rules, sources_of
 from headway.state import StateStore, state_key
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def check(checkpoint: Checkpoint) -> None:
         if name not in DIMENSIONS:
             raise InvalidInput(f"no budget has the dimension '{one_line(name, 60)}'")
         whole_number(amount, f"spent {name}", 0)
+    pinned_rules(sources_of(checkpoint.policies))
     if checkpoint.graph:
         plan_of(checkpoint)
     elif checkpoint.results or checkpoint.committed:

@@ -27,6 +27,7 @@ from headway.jsonvalue import to_json
 from headway.limits.budget import CostBudget
 from headway.plan.format import new_id
 from headway.plan.graph import Graph
+from headway.policy.pinned import kept, sources_of
 
 if TYPE_CHECKING:
     from headway.jobs.job import LiveJob
@@ -58,6 +59,7 @@ def capture(supervisor: Supervisor, powers: Powers, scope: Scope, metadata: dict
         checkpoint.committed = sorted(run.committed)
         checkpoint.spent = dict(run.meter.spent) if run.meter is not None else {}
         checkpoint.session = run.session
+        checkpoint.policies = kept(run.pinned)
     return checkpoint
 
 
@@ -135,6 +137,7 @@ def course_from(
         await continue_from(course, job, checkpoint)
 
     course = Course(supervisor, powers, submission, scope, token, begin=begin)
+    course.pinned = sources_of(checkpoint.policies)
     course.session = session if session is not None else checkpoint.session
     try:
         require_session(course, f"checkpoint '{checkpoint.checkpoint_id}'")
@@ -160,8 +163,9 @@ async def fork(supervisor: Supervisor, powers: Powers, checkpoint: Checkpoint, b
         about["principal"] = by
     submission = Submission(plan.proposal, session=checkpoint.session, **about)
     scope = supervisor.adopt(fresh_scope(f"{PRIVATE}{job_id}"))
+    pinned = sources_of(checkpoint.policies)
     course = Course(supervisor, powers, submission, scope, CancellationToken(), job_id=job_id)
-    job = course.jobs[0]
+    course.pinned, job = pinned, course.jobs[0]
     try:
         require_session(course, named)
         first, *more = parts(state)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headway.jobs.scope import Scope
     from headway.jobs.submission import Submission
     from headway.jobs.supervisor import Supervisor
+    from headway.policy.pinned import Sources
 
 _log = logging.getLogger("headway.jobs")
 
@@ -37,7 +38,10 @@ Begin = Callable[["Course", LiveJob], Awaitable[ProposalResult | None]]
 
 
 class Course:
-    """The runs that a submission leads to. ``jobs`` are those that there were so far, the present one last."""
+    """The runs that a submission leads to. ``jobs`` are those that there were so far, the present one last.
+
+    One that ``resumes`` began before; any other is refused (:class:`Conflict`) when the code of tools has changed.
+    """
 
     def __init__(
         self,
@@ -49,7 +53,10 @@ class Course:
         *,
         job_id: str | None = None,
         begin: Begin | None = None,
+        resumes: bool = False,
     ) -> None:
+        if not resumes:  # whatever door it comes through
+            powers.env.require_current()
         admission.refuse_secrets(
             powers.env,
             context_id=submission.context_id,
@@ -66,6 +73,7 @@ class Course:
         self.token, self.unlink = token.linked()  # what stops this course stops no other
         self.session = submission.session
         self.remote = submission.remote
+        self.pinned: Sources = ()  # file policies of an earlier job that this one continues
         self.replanning = False  # its last job has aborted, and the callback may have another plan
         self.spent: dict[str, int] = {}  # of the budget, by all runs so far
         self.jobs: list[LiveJob] = []
@@ -172,7 +180,14 @@ class Course:
             self.remote,
             about.tenant,
             sorted(about.reach) if about.reach is not None else None,
+            self.env.code.digest if self.env.code is not None else "",
+            self._policies(),
         )
+
+    def _policies(self) -> Sources:
+        """Return the file policies of the start of a job that begins now: those of today, and of what it continues."""
+        present = self.env.gates.policies.sources
+        return (*self.pinned, *(pair for pair in present if pair not in self.pinned))
 
     # -- one plan ----------------------------------------------------------------------------------------------------
 
@@ -252,6 +267,7 @@ class Course:
             principal=spec.principal if spec is not None else self.powers.principal,
             past=job.past,
             remote=self.remote,
+            pinned=spec.policies if spec is not None else self.pinned,
         )
         job.run = run
         if in_turn:

@@ -59,6 +59,11 @@ class History:
         data = await self._reader.resolve(events[0].data)
         return data["proposal"], data["graph"]
 
+    async def _policies_of(self, job_id: str) -> Any:
+        """Return the file policies of a job's start, as its first event has them."""
+        events = await self._reader.events(job_id=job_id, kinds=[kinds.JOB_CREATED], limit=1)
+        return (await self._reader.resolve(events[0].data)).get("policies") if events else None
+
     async def spent(self, job_id: str, upto: int) -> dict[str, int]:
         """Return what a job had spent of its budget at ``upto``; empty without a budget."""
         spent: dict[str, int] = {}
@@ -226,4 +231,5 @@ class History:
         checkpoint.committed = [level.index for level in run.levels if level.finished_seq is not None]
         checkpoint.proposal, checkpoint.graph = await self.plan_of(job_id)
         checkpoint.spent = await self.spent(job_id, seq)
+        checkpoint.policies = await self._policies_of(job_id)
         await self._undo(run, seq, checkpoint.state, checkpoint.results)

@@ -39,7 +39,14 @@ async def close(log: EventLog, job_id: str, why: str = WHY) -> ProposalResult:
 
 async def revived(store: Reader, job_id: str, env: Environment) -> Revived:
     """Return an unfinished job that can resume here; raises :class:`CannotGoOn` with the reason if it cannot."""
-    return await revive(store, await store.job(job_id), env.workspace, env.registry, env.gates)
+    return await revive(
+        store,
+        await store.job(job_id),
+        env.workspace,
+        env.registry,
+        env.gates,
+        env.code.digest if env.code is not None else "",
+    )
 
 
 def course_of(supervisor: Supervisor, powers: Powers, found: Revived) -> Course:
@@ -59,7 +66,7 @@ def course_of(supervisor: Supervisor, powers: Powers, found: Revived) -> Course:
         remote=spec.remote,
     )
     scope = supervisor.scope(spec.scope)
-    course = Course(supervisor, powers, submission, scope, CancellationToken(), job_id=spec.job_id)
+    course = Course(supervisor, powers, submission, scope, CancellationToken(), job_id=spec.job_id, resumes=True)
     take_up(course, course.jobs[0], found)
     return course
 
@@ -72,6 +79,7 @@ def take_up(course: Course, job: LiveJob, found: Revived) -> None:
     course.spent.update(found.spent)
     course.session = course.submission.session or spec.session
     course.remote = course.remote or spec.remote
+    course.pinned = spec.policies
 
 
 async def resume(course: Course, job: LiveJob) -> ProposalResult | None:

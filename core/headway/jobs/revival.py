@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import JobRow
@@ -25,9 +26,13 @@ from headway.plan.parse import recorded_proposal
 from headway.plan.results import ActionResult
 from headway.plan.verify import Issue
 from headway.policy.gates import COMPENSATION, Gates
+from headway.policy.pinned import Sources, pinned_rules, sources_of
 from headway.secrets.reference import held, names_held
 from headway.store import Reader
 from headway.tools.registry import ToolRegistry
+
+BUILTIN = "builtin"
+"""The source of the tools that come with Headway."""
 
 
 class CannotGoOn(Exception):
@@ -50,12 +55,15 @@ class Revived(msgspec.Struct, frozen=True):
     past: Resumption | None = None
 
 
-async def revive(store: Reader, row: JobRow, workspace: Path | None, registry: ToolRegistry, gates: Gates) -> Revived:
-    """Return a job that can resume here.
+async def revive(
+    store: Reader, row: JobRow, workspace: Path | None, registry: ToolRegistry, gates: Gates, code: str = ""
+) -> Revived:
+    """Return a job that can resume here; ``code`` is the digest of the code of the tools here.
 
     Raises :class:`CannotGoOn` if it must be closed: it was cancelled, began in another workspace, or has yet to call
-    tools that are not in ``registry``, or to do what ``gates`` do not allow. One that was cancelled after it had
-    aborted resumes all the same: what an abort undoes is undone.
+    tools that are not in ``registry``, or to do what ``gates`` do not allow, or has begun with other code of the tools
+    that it has yet to call. One that was cancelled after it had aborted resumes all the same: what an abort undoes is
+    undone.
     """
     created = await _first(store, row.job_id, kinds.JOB_CREATED)
     if created is None or not created.data.get("graph"):
@@ -75,6 +83,8 @@ async def revive(store: Reader, row: JobRow, workspace: Path | None, registry: T
         is_remote(data),
         created.tenant,
         data.get("reach"),
+        data.get("tools", ""),
+        _policies(data.get("policies")),
     )
     if any(held(name) is None for name in names_held(plan.proposal)):
         raise CannotGoOn(f"{WHY}, and its plan was given a Secret in memory, which ended with that process")
@@ -83,9 +93,12 @@ async def revive(store: Reader, row: JobRow, workspace: Path | None, registry: T
     started = await _first(store, row.job_id, kinds.JOB_STARTED)
     spent = {**data.get("spent", {}), **await history.spent(row.job_id, row.last_seq)}
     past = await _past(store, row, started, taken_over)
-    missing = sorted(_tools_needed(plan, past) - set(registry.names()))
+    needed = _tools_needed(plan, past)
+    missing = sorted(needed - set(registry.names()))
     if missing:
         raise CannotGoOn(f"{WHY}, and tools that it has yet to call are not registered here: {', '.join(missing)}")
+    if started is not None and spec.tools and spec.tools != code:  # not begun, it is as good as submitted now
+        _refuse_edited(needed, registry)
     refused = _refused(plan, past, gates, registry)
     if refused:
         raise CannotGoOn(f"{WHY}, and what it has yet to do is not allowed here: {refused[0]}")
@@ -156,6 +169,25 @@ def _refused(plan: Graph, past: Resumption, gates: Gates, registry: ToolRegistry
             found += [issue for issue in issues.get(undo.action_id, ()) if not issue.message.startswith(COMPENSATION)]
         texts += [f"action '{issue.action_id}': {issue.message}" for issue in found]
     return texts
+
+
+def _refuse_edited(needed: set[str], registry: ToolRegistry) -> None:
+    """Raise :class:`CannotGoOn` if tools that have yet to be called are of the project's code, which has changed."""
+    edited = sorted(name for name in needed if (entry := registry.get(name)) is not None and entry.source != BUILTIN)
+    if edited:
+        raise CannotGoOn(
+            f"{WHY}, and the code of tools that it has yet to call has changed: {', '.join(edited)};"
+            " fork its last checkpoint to continue with what they are now"
+        )
+
+
+def _policies(kept: Any) -> Sources:
+    try:
+        sources = sources_of(kept)
+        pinned_rules(sources)
+    except InvalidInput as error:
+        raise CannotGoOn(f"{WHY}, and {error.message}") from None
+    return sources
 
 
 async def _first(store: Reader, job_id: str, kind: str) -> Event | None:

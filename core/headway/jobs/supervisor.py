@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from headway.cancellation import CancellationToken
 from headway.clock import Clock
-from headway.errors import Conflict, InvalidInput, InvalidPlan, LogFull, StoreError, Unavailable
+from headway.errors import Closing, Conflict, InvalidInput, InvalidPlan, LogFull, StoreError
 from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.log import EventLog
@@ -158,9 +158,9 @@ class Supervisor:
     # -- starting ----------------------------------------------------------------------------------------------------
 
     def ready(self) -> None:
-        """Raise :class:`Unavailable` while shutting down, :class:`LogFull` while the disk is full."""
+        """Raise :class:`Closing` while shutting down, :class:`LogFull` while the disk is full."""
         if self.draining is not None:
-            raise Unavailable(f"no new work is taken: {self.draining}")
+            raise Closing(f"no new work is taken: {self.draining}")
         if self.log.full:
             raise LogFull
 
@@ -179,7 +179,7 @@ class Supervisor:
         Raises :class:`Conflict` where no event loop runs.
         """
         if self.draining is not None:
-            raise Unavailable(f"no new work is taken: {self.draining}")
+            raise Closing(f"no new work is taken: {self.draining}")
         _require_loop()
         course = Course(self, powers, submission, scope, token or CancellationToken(), job_id=job_id, begin=begin)
         self.launch(course)
@@ -327,6 +327,16 @@ class Supervisor:
         view = await self.store.run_view(job_id)
         if not view.job.finished:
             await self.log.write(*closing_events(view, *why))
+
+    def busy(self) -> int:
+        """Return the number of submissions that have something to come: a run, or the plan that replaces it."""
+        courses = [c for c in self._courses if c.replanning or not all(job.done.is_set() for job in c.jobs)]
+        return len(courses) or len(self._begun)
+
+    async def idle(self) -> None:
+        """Wait until nothing runs, waits or is on its way. What comes meanwhile is waited for too."""
+        while self._courses or self._begun:
+            await asyncio.wait([*(course.task for course in self._courses), *self._begun])
 
     async def stop(self, reason: str, grace: float, clock: Clock, courses: Iterable[Course] | None = None) -> None:
         """Cancel courses (all, by default), kill what is left after ``grace`` seconds, and wait for their end."""

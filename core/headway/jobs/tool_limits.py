@@ -32,6 +32,18 @@ class ToolLimits:
             self._limit(tool, terms)
         env.registry.on_change(self.changed)
 
+    def override(self, overrides: Mapping[str, Terms]) -> None:
+        """Replace the limits that are set whatever the tools say."""
+        before, self._overrides = self._overrides, dict(overrides)
+        for tool in {**before, **self._overrides}:
+            if before.get(tool) != self._overrides.get(tool):
+                self._limit(tool, self._overrides.get(tool) or self._declared(tool))
+
+    def _declared(self, tool: str) -> Terms | None:
+        entry = self._env.registry.get(tool)
+        limit = entry.schema.rate_limit if entry is not None else None
+        return (limit.max_calls, float(limit.interval_secs)) if limit is not None else None
+
     def changed(self, tool: str, entry: ToolEntry | None) -> None:
         """Take note of a tool that was registered, or removed: its results and prices are not those of the next."""
         env = self._env

@@ -29,6 +29,7 @@ from headway.policy.values import MAX_KEY, MAX_PATTERN, Unreadable, shown
 
 if TYPE_CHECKING:
     from headway.policy.files import RuleSet
+    from headway.policy.pinned import Sources
 
 
 class PolicyEngine:
@@ -51,19 +52,20 @@ class PolicyEngine:
         """True while there is no rule and no session, so that every call passes that names no session."""
         return self._idle
 
-    def check(self, call: PolicyCall) -> list[str]:
+    def check(self, call: PolicyCall, pinned: Sources = ()) -> list[str]:
         """Return every reason against ``call``, as ``policy 'name': why``; ``[]`` if it may run.
 
         A call that passes is counted by the rate limits of its tool. A call of a session that is not open is denied:
-        its rules are gone, and with them the right to continue under them.
+        its rules are gone, and with them the right to continue under them. ``pinned`` are file policies of the job's
+        start: it must pass them too.
         """
         try:
-            return [] if self._idle and call.session is None else self._found(call)
+            return [] if self._idle and call.session is None and not pinned else self._found(call, pinned)
         except (AttributeError, TypeError):
             refuse_malformed(call)
             raise
 
-    def _found(self, call: PolicyCall) -> list[str]:
+    def _found(self, call: PolicyCall, pinned: Sources) -> list[str]:
         found: list[str] = []
         for rule in self._rules:
             found += _reasons(rule, call)
@@ -77,9 +79,15 @@ class PolicyEngine:
         if self._files is not None:
             for rule in self._files.rules:
                 found += _reasons(rule, call)
-            if not found:
-                for window in self._files.windows:
-                    window.take(call)
+        if pinned and pinned != self.sources:
+            from headway.policy.pinned import pinned_rules
+
+            for rule in pinned_rules(pinned):
+                added = [text for text in _reasons(rule, call) if text not in found]
+                found += [f"{text} (in force when the job started)" for text in added]
+        if self._files is not None and not found:
+            for window in self._files.windows:
+                window.take(call)
         return found
 
     def deny_tool(self, name: str, tool: str, *, session: str | None = None) -> None:
@@ -147,6 +155,11 @@ class PolicyEngine:
     def file_rules(self) -> RuleSet | None:
         """The rules read from files that are in force; None if none were given."""
         return self._files
+
+    @property
+    def sources(self) -> Sources:
+        """The names and texts of the files whose rules are in force."""
+        return self._files.sources if self._files is not None else ()
 
     def use_files(self, rules: RuleSet | None) -> None:
         """Put the rules of ``rules`` in the place of the file rules there were, all together.

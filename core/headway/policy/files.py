@@ -13,8 +13,9 @@ from pathlib import Path
 
 from headway.arguments import path_of, shown_value
 from headway.config.find import way_up
-from headway.config.load import read_toml
+from headway.config.load import parse_toml, read_text
 from headway.errors import InvalidConfig, InvalidInput
+from headway.policy.pinned import Sources
 from headway.policy.rules import Rule, Window
 from headway.policy.tables import read_rules
 from headway.trust.ownership import check_path
@@ -29,13 +30,15 @@ Stamp = tuple[tuple[str, int, int, int], ...]
 class RuleSet:
     """The rules of a folder, for :meth:`PolicyEngine.use_files`.
 
-    ``files`` are those read, in order; ``stamp`` is what the folder looked like before they were read.
+    ``files`` are those read, in order; ``stamp`` is what the folder looked like before they were read, ``sources`` the
+    names and texts of the files.
     """
 
     folder: Path
     files: tuple[Path, ...]
     rules: tuple[Rule, ...]
     stamp: Stamp
+    sources: Sources = ()
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -92,11 +95,14 @@ def load_policies(folder: Path | str) -> RuleSet:
     files = _listed(folder)
     rules: list[Rule] = []
     issues: list[str] = []
+    sources: list[tuple[str, str]] = []
     for path in files:
         try:
             if not path.is_file():
                 raise InvalidConfig(f"{path}: is not a file")
-            tables, lines = read_toml(path)
+            text = read_text(path)
+            tables, lines = parse_toml(path, text)
+            sources.append((path.name, text))
         except InvalidConfig as error:
             issues.append(error.message)
             continue
@@ -108,7 +114,7 @@ def load_policies(folder: Path | str) -> RuleSet:
         issues += problems
     if issues:
         raise InvalidConfig(issues[0], issues=issues)
-    return RuleSet(folder, tuple(files), tuple(rules), stamp)
+    return RuleSet(folder, tuple(files), tuple(rules), stamp, tuple(sources))
 
 
 def stamp_of(folder: Path) -> Stamp:

@@ -18,6 +18,7 @@ from headway.policy.values import shown
 
 if TYPE_CHECKING:
     from headway.policy.capabilities import CapabilitySet
+    from headway.policy.pinned import Sources
     from headway.policy.risk import PermissionGrant
     from headway.tools.registry import ToolEntry, ToolRegistry
 
@@ -80,9 +81,13 @@ class Gates:
         principal: str | None,
         now: float,
         tool: str | None = None,
+        pinned: Sources = (),
     ) -> list[str]:
-        """Return the reasons against this action, or against a call of ``tool`` that undoes it; ``[]`` if none."""
-        return self.policies.check(_call(node, parameters, state, session, principal, now, tool))
+        """Return the reasons against this action, or against a call of ``tool`` that undoes it; ``[]`` if none.
+
+        ``pinned`` are the file policies of the job's start.
+        """
+        return self.policies.check(_call(node, parameters, state, session, principal, now, tool), pinned)
 
 
 def _calls(node: Node) -> Iterator[tuple[str, PolicyCall]]:

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.errors import InvalidConfig, UnsafeFile, one_line
-from headway.trust.trail import Step, trail
+from headway.trust.trail import Step, open_to_all, trail
+
+__all__ = ["ROOT_UID", "User", "check_path", "check_tree", "open_to_all", "read_owned"]
 
 ROOT_UID = 0
 MAX_ENTRIES = 20_000
@@ -124,16 +126,6 @@ def read_owned(path: Path | str, most: int, user: User | None = None) -> bytes:
     if len(data) > most:
         raise InvalidConfig(f"{given}: larger than {most} bytes")
     return data
-
-
-def open_to_all(folder: Path) -> bool:
-    """Return whether everyone may write to ``folder``; also True if it is there but cannot be looked at."""
-    try:
-        return bool(folder.stat().st_mode & stat.S_IWOTH)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
 
 
 def _checked(path: Path | str, user: User) -> Step:

@@ -83,3 +83,13 @@ def look(place: str) -> os.stat_result | None:
         return os.lstat(place)
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def open_to_all(folder: Path) -> bool:
+    """Return whether everyone may write to ``folder``; also True if it is there but cannot be looked at."""
+    try:
+        return bool(folder.stat().st_mode & stat.S_IWOTH)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True

@@ -59,8 +59,8 @@ ROWS = [
     Mutant(
         "a value that looks like a reference acts as one",
         "store/sqlite/codec.py",
-        "if len(body) > BLOB_BYTES or is_reference(value):",
-        "if len(body) > BLOB_BYTES:",
+        "if large or is_reference(value):",
+        "if large:",
         (STORE + "test_blobs.py",),
     ),
     Mutant(

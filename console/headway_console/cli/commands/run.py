@@ -26,7 +26,9 @@ def command(place: Place, plan: str, workspace: Path | None, as_json: bool, plai
     """Run a plan and wait for its end.
 
     PLAN is a JSON file, - for stdin, or the name of a workflow of headway.toml. It runs in this process, or in the
-    daemon of the home if one is running. Nothing is recorded of a plan that is not valid.
+    daemon of the home if one is running, or in the headway run that came first. Other shells watch and stop it
+    meanwhile, or run plans of their own here: then this command stays until those have ended too. Nothing is recorded
+    of a plan that is not valid.
 
     headway.toml is looked for from the working directory upwards, then from the plan's folder upwards.
 
@@ -47,34 +49,42 @@ def run_plan(place: Place, plan: str, workspace: Path | None, *, as_json: bool, 
     proposal = read_plan(plan, config)
     require_trust(config, as_json=as_json)
 
+    home = place.home()
+
     async def main() -> int:
+        from headway.errors import Closing
         from headway_console.cli.runner import open_runner
 
-        runner = await open_runner(place.home(), config)
-        try:
-            await _agree(runner, workspace)
-            starting = runner.submit(proposal, title_of(plan))
-            return await run_job(runner, starting, reporter, as_json=as_json, plain=plain)
-        finally:
-            await runner.close()
+        while True:
+            runner = await open_runner(home, config)
+            try:
+                _agree(runner, workspace)
+                starting = runner.submit(proposal, title_of(plan))
+                return await run_job(runner, starting, reporter, as_json=as_json, plain=plain)
+            except Closing:  # the command that held the home has just ended; a daemon that stops is not waited for
+                if not runner.is_run:
+                    raise
+            finally:
+                await runner.close()
 
     return loop.run(main())
 
 
-async def _agree(runner: LocalRunner | RemoteRunner, workspace: Path | None) -> None:
+def _agree(runner: LocalRunner | RemoteRunner, workspace: Path | None) -> None:
     """Refuse ``--workspace`` where a daemon with another one would run the plan."""
     from headway_console.cli.output import note
     from headway_console.cli.runner import RemoteRunner
 
     if not isinstance(runner, RemoteRunner):
         return
-    status = await runner.client.status()
+    status = runner.status
+    who = "the headway run that came first" if runner.is_run else "the daemon"
     if workspace is not None and not _same(status.workspace, workspace):
         raise InvalidInput(
-            f"the daemon of this home (pid {status.pid}) works in {status.workspace}: "
+            f"{who} of this home (pid {status.pid}) works in {status.workspace}: "
             "stop it, leave --workspace out or choose another --home"
         )
-    note(f"running in the daemon (pid {status.pid}), workspace {status.workspace}")
+    note(f"running in {who} (pid {status.pid}), workspace {status.workspace}")
 
 
 def _same(one: str, other: Path) -> bool:

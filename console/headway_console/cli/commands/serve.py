@@ -15,18 +15,24 @@ if TYPE_CHECKING:
 @click.command("serve")
 @click.option("--host", metavar="HOST", help="Listen on this address (headway.toml: a2a.host).")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="TCP port, 0: a free one (a2a.port).")
+@click.option("--reload", is_flag=True, help="Restart when tool files have changed and no job runs.")
 @json_option("Print the daemon's addresses as JSON on stdout once it answers.")
 @place_options()
 @pass_place
-def command(place: Place, host: str | None, port: int | None, as_json: bool) -> int:
+def command(place: Place, host: str | None, port: int | None, reload: bool, as_json: bool) -> int:
     """Run the daemon in the foreground.
 
     It serves the A2A endpoint on TCP, to callers with the token of the home (see headway token), and the operator API
     on a Unix socket in the home, until Ctrl-C, SIGTERM or headway stop. Then it takes no new work, cancels its runs
     with the reason "shutdown" and ends within 10 seconds; a second Ctrl-C kills what is in flight.
+
+    headway.toml and the policies are followed. Tool files are not loaded anew: once they have changed, new jobs are
+    refused until headway restart; with --reload the daemon restarts by itself.
     """
     from headway_bridge.server import run_daemon
+    from headway_bridge.shutdown import AGAIN
     from headway_console.cli import exits, loop
+    from headway_console.cli.again import start_anew, would_load
     from headway_console.cli.output import note, say, write_json
     from headway_console.cli.serving import example, warnings
     from headway_console.cli.trusting import require_trust
@@ -45,4 +51,11 @@ def command(place: Place, host: str | None, port: int | None, as_json: bool) -> 
             say(f"try: {example(info.url, info.header, config)}")
         exits.flush()
 
-    return loop.run(run_daemon(home, config, on_ready=ready))
+    async def check() -> str | None:
+        return await would_load(place)
+
+    code = loop.run(run_daemon(home, config, on_ready=ready, reload=check if reload else None))
+    if code == AGAIN:
+        exits.flush()
+        start_anew()
+    return code

@@ -20,8 +20,8 @@ class PolicyStage(Stage):
     each_attempt = True
 
     def active(self) -> bool:
-        """Return True if there is a rule, or a session whose rules may have gone with it."""
-        return self.run.session is not None or not self.env.gates.policies.idle
+        """Return True if there is a rule, or was at the job's start, or a session whose rules may have gone with it."""
+        return self.run.session is not None or bool(self.run.pinned) or not self.env.gates.policies.idle
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:
         """Refuse what a policy denies. An action denied a further attempt keeps the error of its last one."""
@@ -34,6 +34,7 @@ class PolicyStage(Stage):
             principal=run.principal,
             now=self.env.clock.now(),
             tool=action.tool if action.compensates else None,
+            pinned=run.pinned,
         )
         if not denied:
             return True

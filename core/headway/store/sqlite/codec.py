@@ -1,8 +1,9 @@
 """Events as rows and back. JSON text is made once, when an event is appended.
 
 A top-level value of ``data`` whose JSON is over 64 KiB becomes a blob, stored by its hash, and its place in the row a
-reference ``{"$blob": "sha256:…", "size": n}``. Outputs and proposals stay references for who reads the
-event (:data:`LAZY`: nobody folds them); every other value is put back on reading, so that folds see what was appended.
+reference ``{"$blob": "sha256:…", "size": n}``; the policies of a job's start do whatever their size. Outputs, policies
+and proposals stay references for who reads the event (:data:`LAZY`: nobody folds them); every other value is put back
+on reading, so that folds see what was appended.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from headway.jsonvalue import MAX_CHECKPOINT_BYTES, MAX_VALUE_BYTES
 BLOB_BYTES = 64 * 1024
 """A value with more bytes of JSON than this is kept as a blob."""
 
-LAZY = frozenset({"output", "proposal"})
+LAZY = frozenset({"output", "policies", "proposal"})
 """The values of ``data`` that a reader gets as references when they are large."""
+
+ALWAYS = "policies"
+"""The value of ``data`` that is a blob whatever its size: many jobs have the same."""
 
 KEYED = frozenset({"changes", "restored", "state", "state_changes"})
 """The values of ``data`` that hold values of the state by key: the limit is on those, the keys have room besides."""
@@ -69,7 +73,7 @@ def pack(event: Event) -> Packed:
         raise InvalidInput(f"the data of an event is an object, not {type(event.data).__name__}")
     try:
         encoded = _encode(event.data)
-        if len(encoded) <= BLOB_BYTES and _MARK not in encoded:
+        if len(encoded) <= BLOB_BYTES and _MARK not in encoded and ALWAYS not in event.data:
             return Packed(event, encoded.decode())
         return _pack_large(event)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
@@ -87,7 +91,8 @@ def _pack_large(event: Event) -> Packed:
         most = MAX_CHECKPOINT_BYTES if key == "results" else MAX_VALUE_BYTES + (BLOB_BYTES if key in KEYED else 0)
         if len(body) > most:
             raise InvalidInput(f"'{key}' of a {event.kind} event is {len(body):,} bytes of JSON; the limit is {most:,}")
-        if len(body) > BLOB_BYTES or is_reference(value):  # a value that looks like a reference must not act as one
+        large = len(body) > BLOB_BYTES or key == ALWAYS
+        if large or is_reference(value):  # a value that looks like a reference must not act as one
             blob = Blob("sha256:" + hashlib.sha256(body).hexdigest(), body)
             blobs.append(blob)
             kept[key] = {"$blob": blob.hash, "size": len(body)}

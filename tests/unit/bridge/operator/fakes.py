@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,16 @@ class FakeEngine:
         self.killed: list[tuple[str, str, str]] = []
         self.reader = self
         self.busy = False
+        self.draining = False
+
+    async def watch(self) -> AsyncGenerator[list[str], None]:
+        await asyncio.Event().wait()
+        yield []
+
+    async def idle(self) -> None:
+        pass
+
+    def reopen(self) -> None:
         self.draining = False
 
     require_caller = Engine.require_caller

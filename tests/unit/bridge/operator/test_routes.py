@@ -149,7 +149,7 @@ async def test_no_new_work_once_the_daemon_stops(http: httpx.AsyncClient, app: A
     ]:
         answer = await http.post(path, json=body)
         assert answer.status_code == 503, path
-        assert error_of(answer)["code"] == "unavailable"
+        assert error_of(answer)["code"] == "closing"
     assert (await http.get("/status")).json()["stopping"] is True
 
 
@@ -404,6 +404,7 @@ async def test_openapi_names_every_route_with_its_shapes(http: httpx.AsyncClient
         "/operator/v1/jobs/{job_id}/result",
         "/operator/v1/jobs/{job_id}/successor",
         "/operator/v1/prune",
+        "/operator/v1/restart",
         "/operator/v1/snapshot",
         "/operator/v1/status",
         "/operator/v1/stop",
