@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections import deque
 from contextvars import ContextVar
 
@@ -21,8 +22,50 @@ SMALL_BUDGET = 16 * 1024 * 1024
 PATIENCE_S = 0.5
 """Seconds that a body waits for room."""
 
-BUDGET = 64 * 1024 * 1024
+MAX_VALUES = 500_000
+"""The most JSON values in one body: each takes some 60 bytes, and is copied a few times on its way into the log."""
+
+BUDGET = 32 * 1024 * 1024
 """The bytes that large bodies may have together."""
+
+
+# Possessive and always matching, also where a string does not end: each byte is looked at once.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+
+_WHOLE_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_QUOTE = ord('"')
+_STEP = 64 * 1024
+
+
+def without_strings(body: bytes) -> bytes:
+    """Return a JSON document with its strings cut out."""
+    return _STRINGS.sub(b"", body)
+
+
+def too_many_values(body: bytes) -> bool:
+    """Return whether a JSON document has more than :data:`MAX_VALUES` values and keys, without parsing it."""
+    return _marks(body) > MAX_VALUES and _marks_outside_strings(body) > MAX_VALUES
+
+
+def _marks_outside_strings(body: bytes) -> int:
+    """Return the marks outside of strings, at least :data:`MAX_VALUES` and one if there are more; in short steps."""
+    count = at = 0
+    while at < len(body) and count <= MAX_VALUES:
+        if body[at] == _QUOTE:
+            found = _STRINGS.match(body, at)
+            assert found is not None
+            at = found.end()
+            continue
+        part = _WHOLE_STRINGS.sub(b"", body[at : at + _STEP])
+        cut = part.find(_QUOTE)  # of a string that ends behind this step, which the next one begins with
+        outside = part if cut < 0 else part[:cut]
+        count += _marks(outside)
+        at = min(at + _STEP, len(body)) - (len(part) - len(outside))
+    return count
+
+
+def _marks(body: bytes) -> int:
+    return sum(map(body.count, (b",", b":", b"[", b"{")))
 
 
 class Room:
@@ -140,6 +183,12 @@ _held: ContextVar[Held | None] = ContextVar("headway_body", default=None)
 def hold(held: Held | None) -> None:
     """Make ``held`` what :func:`body_done` of this request gives back."""
     _held.set(held)
+
+
+def body_is_large() -> bool:
+    """Return whether this request has a body that is worked on beside the event loop."""
+    held = _held.get()
+    return held is not None and held.size > LARGE
 
 
 def body_done() -> None:

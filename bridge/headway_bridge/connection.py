@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import Callable, Hashable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -21,6 +21,41 @@ if TYPE_CHECKING:
 
 LINGER_S = 1.0
 """Seconds that a connection which was turned away stays, so that its answer is read before the reset."""
+
+DISCARD_S = 10.0
+"""Seconds in which who was answered before the body had come whole may still send it; it is thrown away."""
+
+
+class _Discarding:
+    """A transport that closes only once the client has had the time to send all, and to read why it is not taken.
+
+    A socket that is closed with something unread is reset, and the answer is lost on its way.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+        self._closing = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Return whether nothing more can be written."""
+        return self._closing or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Write what there is to write, then close."""
+        if self.is_closing():
+            return
+        if self._connection.conn.their_state is not h11.SEND_BODY or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._closing = True
+        self._connection.discard()
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        asyncio.get_running_loop().call_later(DISCARD_S, self._transport.abort)
 
 
 class Connection(H11Protocol):
@@ -39,6 +74,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Take a place in the pools, or be turned away."""
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", _Discarding(transport, self))
         self.peer = peer_of(transport)
         refusal = self._pools.enter(self)
         if refusal is not None:
@@ -85,6 +121,11 @@ class Connection(H11Protocol):
     def known(self) -> None:
         """Take note that the sender is known."""
         self._pools.known(self)
+
+    def discard(self) -> None:
+        """Throw away what still comes in."""
+        self._turned_away = True
+        self._pools.leave(self)
 
     def turn_away(self, refusal: Refusal) -> None:
         """Answer with the refusal, unless an answer is under way or nothing is asked, and close."""

@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from headway.addresses import host_name, is_loopback
 from headway.errors import InvalidConfig, one_line
-from headway_bridge.bodies import BodyBudget, Held, hold
+from headway_bridge.bodies import LARGE, MAX_VALUES, BodyBudget, Held, hold, too_many_values
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -204,7 +204,6 @@ class SafetyMiddleware:
                 await self._drain(receive, int(declared))
             return too_large
         if declared is not None and not await held.grow(int(declared)):
-            await self._drain(receive, int(declared))
             return NO_ROOM
         chunks: list[bytes] = []
         size = 0
@@ -219,16 +218,19 @@ class SafetyMiddleware:
                     if size > self.max_body:
                         break
                     if not await held.grow(size):
-                        chunks.clear()
-                        await self._drain(receive, self.max_body * _DRAIN_FACTOR - size)
                         return NO_ROOM
                     chunks.append(chunk)
                     if not message.get("more_body", False):
-                        return b"".join(chunks)
+                        break
         except TimeoutError:
             return Refusal(408, "slow_body", f"the request body did not arrive within {self.body_timeout:g} s")
-        await self._drain(receive, self.max_body * _DRAIN_FACTOR - size)
-        return too_large
+        if size > self.max_body:
+            await self._drain(receive, self.max_body * _DRAIN_FACTOR - size)
+            return too_large
+        body = b"".join(chunks)
+        if size > LARGE and too_many_values(body):
+            return Refusal(413, "too_many_values", f"the request has more than {MAX_VALUES:,} JSON values")
+        return body
 
     @staticmethod
     async def _drain(receive: Receive, limit: int) -> None:

@@ -18,6 +18,7 @@ from headway_bridge.a2a.errors import rpc_refusal
 from headway_bridge.auth import Authenticator, authenticator_of
 from headway_bridge.bodies import BodyBudget
 from headway_bridge.listeners import Listener, UnixListener, bind_tcp, url_of
+from headway_bridge.memory import settle
 from headway_bridge.operator import operator_app
 from headway_bridge.pools import bounds_of, raise_file_limit
 from headway_bridge.restart import Check, Restart
@@ -72,6 +73,7 @@ async def run_daemon(
             engine = await _open_engine(home, config, stop)
             if engine is None:
                 return stop.exit_code
+            settle()
             return await serve(
                 engine,
                 listener=listener,

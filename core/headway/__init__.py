@@ -26,6 +26,7 @@ _NAMES = {
         "InvalidTransition",
         "LogFull",
         "NotFound",
+        "Overloaded",
         "SecretUnavailable",
         "StoreError",
         "StoreTooNew",

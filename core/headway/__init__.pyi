@@ -22,6 +22,7 @@ from headway.errors import InvalidPlan as InvalidPlan
 from headway.errors import InvalidTransition as InvalidTransition
 from headway.errors import LogFull as LogFull
 from headway.errors import NotFound as NotFound
+from headway.errors import Overloaded as Overloaded
 from headway.errors import SecretUnavailable as SecretUnavailable
 from headway.errors import StoreError as StoreError
 from headway.errors import StoreTooNew as StoreTooNew
@@ -94,6 +95,7 @@ __all__ = [
     "Issue",
     "LogFull",
     "NotFound",
+    "Overloaded",
     "Plan",
     "Precondition",
     "ProposalResult",

@@ -31,6 +31,7 @@ from headway.jobs.closing import WHY
 from headway.jobs.course import Course
 from headway.jobs.history import History
 from headway.jobs.inheritance import inherit
+from headway.jobs.intake import Bounds
 from headway.jobs.policy_files import PolicyFiles
 from headway.jobs.powers import Powers, Room
 from headway.jobs.revival import CannotGoOn
@@ -90,6 +91,8 @@ class Engine(Face):
         limits = {tool: (limit.max_calls, limit.interval_secs) for tool, limit in config.rate_limits.items()}
         self._empower(powers, limits)
         self._supervisor.shared = True
+        admission = config.admission
+        self._supervisor.intake.bounds = Bounds(admission.max_actions, admission.max_waiting, admission.max_plan_bytes)
 
     @property
     def _store(self) -> Store:
@@ -246,22 +249,27 @@ class Engine(Face):
 
     async def verify(self, proposal: Proposal, context_id: str | None = None) -> VerifyReport:
         """Check a proposal against the tools there are and the state of its thread."""
-        plan: ActionProposal = as_proposal(proposal, compat=self._powers.compat)
+        plan = await self._parsed(proposal)
+        assert isinstance(plan, ActionProposal)
         _optional(context_id, "a context id")
         state = StateStore()
         if context_id:
             async with self._supervisor.hold(self._supervisor.scope(context_id)) as scope:
                 state = scope.state
-        return verify(plan, state.raw(), self.registry, secrets=self.env.vault)
+        values = state.raw()
+        return await self._supervisor.intake.work(
+            len(plan.actions), lambda: verify(plan, values, self.registry, secrets=self.env.vault)
+        )
 
     async def submit(self, plan: Proposal | Submission) -> JobRow:
         """Queue a plan as a job and return its row; the job is on disk when this returns.
 
         Raises :class:`headway.errors.InvalidPlan` with the issues of a plan that admission refuses, and records
         nothing; with the submission's ``record_rejected`` the job is recorded as failed, outcome rejected.
-        :class:`headway.errors.Unavailable` while shutting down, :class:`headway.errors.LogFull` while the disk is full.
+        :class:`headway.errors.Unavailable` while shutting down, :class:`headway.errors.LogFull` while the disk is full,
+        :class:`headway.errors.Overloaded` while too many jobs wait, or too much of plans.
         """
-        course = await self._supervisor.submit(self._powers, self._submission(plan))
+        course = await self._supervisor.submit(self._powers, self._submission(await self._parsed(plan)))
         return await self.row(course.jobs[0].job_id)
 
     async def inherit(self, scope: str, heir: str, theirs: Callable[[Event], bool]) -> bool:
@@ -274,6 +282,15 @@ class Engine(Face):
         plain(scope, "a scope", MAX_ID)
         plain(heir, "a scope", MAX_ID)
         return await self._supervisor.carry_through(inherit(self._supervisor, scope, heir, theirs))
+
+    async def _parsed(self, plan: Proposal | Submission) -> Proposal | Submission:
+        """Return the plan parsed, beside the event loop if it is large; what is parsed already as it is."""
+        if isinstance(plan, Submission | ActionProposal):
+            return plan
+        compat, most = self._powers.compat, self.config.admission.max_actions
+        return await self._supervisor.intake.work(
+            _actions_of(plan), lambda: as_proposal(plan, compat=compat, max_actions=most)
+        )
 
     async def wait(self, job_id: str, timeout: float | None = None) -> RunView:
         """Wait for the job's end, at most ``timeout`` seconds, and return its view as it then is."""
@@ -471,6 +488,14 @@ def _locked(home: Home, config: Config, opened: contextlib.AsyncExitStack) -> Ho
 
 def _project(config: Config) -> Project | None:
     return project_at(config.folder) if config.folder is not None else None
+
+
+def _actions_of(plan: Proposal) -> int:
+    """Return how many actions a plan has, or at least how large it is, counted in actions."""
+    if isinstance(plan, str | bytes):
+        return len(plan) // 128
+    actions = plan.get("actions") if isinstance(plan, Mapping) else None
+    return len(actions) if isinstance(actions, list) else 0
 
 
 def _optional(text: str | None, what: str, longest: int = MAX_ID) -> None:

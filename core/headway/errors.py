@@ -21,6 +21,7 @@
     ├── Unavailable                  no daemon answers, or it is going away
     │   ├── Closing                  it has said that it takes no new work: nothing of the request was done
     │   └── NoAnswer                 … in time, though one is there: it is busy, or hangs
+    ├── Overloaded                   more work waits than is taken; what was accepted continues
     └── ToolError                    a tool failed; its message is the action's error
         ├── TerminalToolError        a failure that no retry can mend; always aborts
         ├── SecretUnavailable        a secret cannot be had: not declared, not for this tool, nothing where it should be
@@ -188,6 +189,19 @@ class NoAnswer(Unavailable):
 
     code = "no_answer"
     remedy = "Try again; `headway status` tells whether the daemon is busy. One that hangs is ended by its pid."
+
+
+class Overloaded(HeadwayError):
+    """More work waits than is taken: try again later.
+
+    ``retry_after`` are the seconds after which to try again.
+    """
+
+    code = "overloaded"
+
+    def __init__(self, message: object = None, *, retry_after: int = 1) -> None:
+        super().__init__(message if message is not None else "more work waits than is taken: try again later")
+        self.retry_after = retry_after
 
 
 class ToolError(HeadwayError):

@@ -58,6 +58,12 @@ async def hog(seconds: float) -> str:
 
 
 @headway.tool
+async def weigh(text: str) -> int:
+    """Count the characters."""
+    return len(text)
+
+
+@headway.tool
 async def quick(text: str = "") -> str:
     """Say it back."""
     return text

@@ -29,6 +29,7 @@ from headway_bridge.a2a.v01 import V0_1
 from headway_bridge.a2a.v03 import V0_3, V0_3_UNION
 from headway_bridge.a2a.v10 import V1_0
 from headway_bridge.a2a.versions import check_version
+from headway_bridge.bodies import body_done
 
 
 class Operation(Enum):
@@ -108,6 +109,7 @@ class Dispatcher:
         if method.does in (Operation.SEND, Operation.STREAM):
             return await self._send(method, call, client)
         target = generation.read_target(call.params)
+        body_done()
         if method.does is Operation.SUBSCRIBE:
             frames, origin = await self._service.subscribe(target, client, after=after, replay=generation is not V1_0)
             return Stream(_dialect(generation, origin), frames)
@@ -118,6 +120,7 @@ class Dispatcher:
     async def _send(self, method: Method, call: Call, client: Client) -> dict[str, Any] | Stream:
         generation = method.generation
         request = generation.read_send(call.params)
+        call.params = {}  # a plan is large, and a call may take long
         if method.does is Operation.STREAM and not call.notification:
             return Stream(generation, await self._service.stream(request, generation, client))
         if call.notification:

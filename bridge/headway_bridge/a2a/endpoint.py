@@ -13,6 +13,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 
+from headway.errors import Overloaded
 from headway_bridge.a2a.context import Client, ClientGone
 from headway_bridge.a2a.dispatch import Dispatcher, Stream, typed_details
 from headway_bridge.a2a.errors import as_a2a, error_answer
@@ -29,7 +30,9 @@ SHUTDOWN_GRACE = 8.0
 
 
 class Endpoint:
-    """Answers ``POST`` requests with JSON-RPC 2.0 bodies. Errors inside JSON-RPC have the HTTP status 200."""
+    """Answers ``POST`` requests with JSON-RPC 2.0 bodies. Errors inside JSON-RPC have the HTTP status 200, but for
+    those of an overload: 503, with ``Retry-After``.
+    """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
@@ -61,10 +64,14 @@ class Endpoint:
         except ClientGone:
             return Response(status_code=499)
         except Exception as error:  # noqa: BLE001 - whatever fails, the client gets an answer and the log the reason
-            if call.notification:
+            if call.notification and not isinstance(error, Overloaded):
                 as_a2a(error)
                 return Response(status_code=202)
-            return _json(error_answer(call.request_id, as_a2a(error), typed_details=typed_details(call.method)))
+            response = _json(error_answer(call.request_id, as_a2a(error), typed_details=typed_details(call.method)))
+            if isinstance(error, Overloaded):  # HTTP's own word, for proxies and clients that know no JSON-RPC
+                response.status_code = 503
+                response.headers["Retry-After"] = str(error.retry_after)
+            return response
 
 
 def _json(answer: dict[str, Any]) -> Response:

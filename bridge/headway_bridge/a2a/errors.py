@@ -23,7 +23,7 @@ from a2a.utils.errors import (
 )
 from starlette.responses import Response
 
-from headway.errors import Conflict, HeadwayError, InvalidInput, LogFull, NotFound, StoreError, Unavailable
+from headway.errors import Conflict, HeadwayError, InvalidInput, LogFull, NotFound, Overloaded, StoreError, Unavailable
 from headway_bridge.security import Refusal
 
 logger = logging.getLogger("headway.a2a")
@@ -41,6 +41,8 @@ def as_a2a(error: Exception) -> A2AError:
         return InvalidParamsError(error.message)
     if isinstance(error, Conflict):
         return UnsupportedOperationError(error.message)
+    if isinstance(error, Overloaded):
+        return InternalError(error.message, {"reason": error.code})
     if isinstance(error, LogFull | Unavailable):
         logger.warning("refused a request: %s", error)
         text = "no new work is taken now" if isinstance(error, Unavailable) else "the store takes no new work"

@@ -5,11 +5,12 @@ The bytes are decoded once, by msgspec: integers keep their exact value, which p
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 from a2a.utils.errors import InvalidParamsError, InvalidRequestError, JSONParseError
+
+from headway_bridge.bodies import without_strings
 
 MAX_DEPTH = 64
 """The deepest nesting of arrays and objects in a request."""
@@ -17,8 +18,6 @@ MAX_DEPTH = 64
 MAX_ID = 256
 """The longest request id and method name, in characters."""
 
-# Possessive and always matching, also where a string does not end: each byte is looked at once.
-_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
@@ -49,7 +48,7 @@ def too_deep(body: bytes) -> bool:
     """
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return False
-    brackets = _STRINGS.sub(b"", body).translate(_ONE_KIND, _NO_BRACKETS)
+    brackets = without_strings(body).translate(_ONE_KIND, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         shorter = brackets.replace(b"[]", b"")
         if len(shorter) == len(brackets):

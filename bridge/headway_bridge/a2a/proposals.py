@@ -16,12 +16,15 @@ SOURCE = "a2a"
 _CALL_FIELDS = frozenset({"tool", "parameters", "id"})
 
 
-def read_proposal(message: Message, compat: Compat | None = None) -> ActionProposal | None:
+def read_proposal(
+    message: Message, compat: Compat | None = None, max_actions: int | None = None
+) -> ActionProposal | None:
     """Return the plan in the message's data parts; None if it has none, so that its text decides.
 
     A data part is ``{"actions": […], …}``, a whole proposal and then the only data part, or ``{"tool", "parameters",
     "id"?}``; several of these are one plan of independent actions, in the parts' order. Text beside them is a remark.
-    Raises the SDK's InvalidParamsError for any other data part and for what is not a proposal.
+    Raises the SDK's InvalidParamsError for any other data part, for what is not a proposal, and for one of more than
+    ``max_actions`` actions.
     """
     found = [(i, part.data) for i, part in enumerate(message.parts) if isinstance(part, DataPart)]
     if not found:
@@ -31,9 +34,9 @@ def read_proposal(message: Message, compat: Compat | None = None) -> ActionPropo
         raise bad_field(_path(whole[0][0]), "a proposal must be the message's only data part")
     if whole:
         index, data = whole[0]
-        return _parse(index, {"source": SOURCE, **data}, compat)
+        return _parse(index, {"source": SOURCE, **data}, compat, max_actions)
     actions = [_action(i, data) for i, data in found]
-    return _parse(found[0][0], {"source": SOURCE, "actions": actions})
+    return _parse(found[0][0], {"source": SOURCE, "actions": actions}, max_actions=max_actions)
 
 
 def _action(index: int, data: Any) -> dict[str, Any]:
@@ -46,9 +49,11 @@ def _action(index: int, data: Any) -> dict[str, Any]:
     return {"type": "tool_call", **data, "parameters": {} if parameters is None else parameters}
 
 
-def _parse(index: int, data: dict[str, Any], compat: Compat | None = None) -> ActionProposal:
+def _parse(
+    index: int, data: dict[str, Any], compat: Compat | None = None, max_actions: int | None = None
+) -> ActionProposal:
     try:
-        return parse_proposal(data, compat=compat)
+        return parse_proposal(data, compat=compat, max_actions=max_actions)
     except InvalidPlan as error:
         raise bad_field(_path(index), error.message) from None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -34,6 +36,7 @@ from headway_bridge.a2a.proposals import SOURCE, read_proposal
 from headway_bridge.a2a.reach import Reach
 from headway_bridge.a2a.streams import Frame, follow, single
 from headway_bridge.auth import HOME_PRINCIPAL
+from headway_bridge.bodies import body_done, body_is_large
 
 CANCEL_REASON = "canceled by client"
 """The reason of a cancel whose request names none."""
@@ -91,10 +94,13 @@ class TaskService:
         self._check_context(message)
         if message.task_id is not None:
             await self._refuse_follow_up(message, client)
-        proposal = read_proposal(message, self._engine.config.runtime.compat)
+        config = self._engine.config
+        read = partial(read_proposal, message, config.runtime.compat, config.admission.max_actions)
+        proposal = await asyncio.to_thread(read) if body_is_large() else read()
         refused: Sequence[Issue] = ()
         title, workflow = None, None
         if proposal is None:
+            body_done()
             outcome = await self._interpreter.interpret(message)
             if isinstance(outcome, Reply | NeedInput):
                 return _reply(outcome, request, generation, self._engine.clock.time_ms())
@@ -114,7 +120,10 @@ class TaskService:
         kept.message_id = kept.message_id or uuid4().hex
         kept.context_id, kept.task_id = origin.context_id, request.client_id
         origin.message = kept
-        return Started(await self._submit(self._submission(proposal, title, origin, refused, workflow), origin), origin)
+        message.parts = []
+        row = await self._submit(self._submission(proposal, title, origin, refused, workflow), origin)
+        body_done()
+        return Started(row, origin)
 
     async def _take_over(self, message: Message, origin: Origin) -> None:
         """Let a context from the time before callers had names be that of who has the home's token."""

@@ -10,7 +10,18 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from headway.errors import Conflict, HeadwayError, InvalidInput, InvalidPlan, LogFull, NotFound, Unavailable, one_line
+from headway.errors import (
+    Conflict,
+    HeadwayError,
+    InvalidInput,
+    InvalidPlan,
+    LogFull,
+    NotFound,
+    Overloaded,
+    Unavailable,
+    one_line,
+)
+from headway.plan.verify import shortened
 
 logger = logging.getLogger("headway.operator")
 
@@ -19,6 +30,7 @@ STATUS: tuple[tuple[type[HeadwayError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
     (Unavailable, 503),
+    (Overloaded, 503),
     (LogFull, 507),
 )
 """The HTTP status of each class of error; any other is 500."""
@@ -41,13 +53,16 @@ def failure(error: HeadwayError) -> Response:
     status = status_of(type(error))
     content: dict[str, Any] = {"code": error.code, "message": one_line(error.message)}
     if isinstance(error, InvalidPlan) and error.issues:
-        content["issues"] = error.issues
-    return answer({"error": content}, status)
+        content["issues"] = shortened(error.issues)
+    response = answer({"error": content}, status)
+    if isinstance(error, Overloaded):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 async def _on_headway_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HeadwayError)
-    if not isinstance(error, InvalidInput | NotFound | Conflict | Unavailable):
+    if not isinstance(error, InvalidInput | NotFound | Conflict | Unavailable | Overloaded):
         logger.error("%s: %s", error.code, one_line(error.message))
     return failure(error)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 from fastapi import Request
@@ -11,15 +12,16 @@ from fastapi import Request
 from headway.errors import InvalidInput, one_line
 from headway.numbers import LONGEST_S
 from headway.plan.format import ActionProposal
-from headway.plan.parse import Compat, parse_proposal
+from headway.plan.parse import parse_proposal
+from headway_bridge.bodies import body_is_large
+
+if TYPE_CHECKING:
+    from headway.config import Config
 
 T = TypeVar("T")
 
 MAX_BODY = 8 * 1024 * 1024 + 64 * 1024
 """The largest body: a plan of the largest size, and what goes around it."""
-
-BIG_PLAN = 128 * 1024
-"""Bytes from which a plan is parsed beside the event loop."""
 
 
 class VerifyBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,12 +90,10 @@ async def read_body(request: Request, kind: type[T]) -> T:
         raise InvalidInput(one_line(f"the request is not valid JSON: {error}", 500)) from None
 
 
-async def read_plan(raw: msgspec.Raw, compat: Compat | None = None) -> ActionProposal:
+async def read_plan(raw: msgspec.Raw, config: Config) -> ActionProposal:
     """Return the plan in ``raw``; :class:`headway.errors.InvalidPlan` says what is wrong with it."""
-    data = bytes(raw)
-    if len(data) < BIG_PLAN:
-        return parse_proposal(data, compat=compat)
-    return await asyncio.to_thread(parse_proposal, data, compat=compat)
+    read = partial(parse_proposal, bytes(raw), compat=config.runtime.compat, max_actions=config.admission.max_actions)
+    return await asyncio.to_thread(read) if body_is_large() else read()
 
 
 def text(value: str | None, name: str, limit: int) -> str | None:

@@ -39,6 +39,10 @@ JOB_CODES = {"completed": COMPLETED, "failed": FAILED, "cancelled": CANCELLED}
 """The exit code that tells how a job ended."""
 
 
+MAX_LINES = 100
+"""The most findings of one error that are told; more are counted."""
+
+
 def code_of(error: HeadwayError) -> int:
     """Return the exit code of an error; what is neither bad input nor a missing daemon is a failure."""
     return code_of_kind(type(error))
@@ -52,6 +56,8 @@ def code_of_kind(kind: type[HeadwayError]) -> int:
 def lines_of(error: HeadwayError) -> list[str]:
     """Return an error as lines: one for each issue that it carries, else its message."""
     issues = getattr(error, "issues", None) or error.details.get("issues") or []
+    if len(issues) > MAX_LINES:
+        issues = [*issues[:MAX_LINES], f"{len(issues) - MAX_LINES:,} more findings are left out"]
     return [one_line(issue_line(issue)) for issue in issues] or [describe(error)]
 
 

@@ -38,7 +38,7 @@ class PlanText(NamedTuple):
         from headway.plan.parse import parse_proposal
 
         try:
-            return parse_proposal(self.raw, compat=config.runtime.compat)
+            return parse_proposal(self.raw, compat=config.runtime.compat, max_actions=config.admission.max_actions)
         except InvalidPlan as error:
             from headway_console.cli.places import place_of
 

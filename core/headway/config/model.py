@@ -209,9 +209,17 @@ class AdmissionConfig(_Section):
         default=60.0, gt=0, le=3600, description="Seconds that a connection may wait for a further request."
     )
     body_bytes: int = Field(
-        default=67_108_864,
-        ge=16_777_216,
+        default=33_554_432,
+        ge=8_454_144,
         description="Bytes of all request bodies over 64 KiB that are in memory together.",
+    )
+
+    max_actions: int = Field(default=10_000, ge=1, le=1_000_000, description="The most actions of one plan.")
+    max_waiting: int = Field(default=1000, ge=1, le=1_000_000, description="Jobs that wait for their turn.")
+    max_plan_bytes: int = Field(
+        default=67_108_864,
+        ge=8_388_608,
+        description="Bytes that the plans of all unfinished jobs may take in memory, as estimated.",
     )
 
 

@@ -136,6 +136,13 @@ class EventLog:
         if self._waiting and not self._wake_scheduled:
             self._schedule_wake()
 
+    def pack(self, event: Event) -> tuple[Event, int]:
+        """Return an event made ready for :meth:`write`, by any thread, and the bytes it may take; here none are known.
+
+        What :meth:`write` then does on the loop is little, however large the event is.
+        """
+        return event, 0
+
     async def write(self, *events: Event) -> int:
         """Append events, wait until they are committed and return the seq of the last one.
 

@@ -15,7 +15,7 @@ from headway.jobs.state_log import committed, parts, setting
 from headway.plan.format import ActionProposal, ActionType
 from headway.plan.graph import Graph
 from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
-from headway.plan.verify import Issue, admit, refuse
+from headway.plan.verify import Issue, admit, refuse, shortened
 
 if TYPE_CHECKING:
     from headway.policy.pinned import Sources
@@ -101,6 +101,13 @@ def beyond(proposal: ActionProposal, reach: Collection[str]) -> Iterator[Issue]:
                 yield Issue(f"tool '{one_line(tool, 100)}' {why}", action_id=action.id, check="reach")
 
 
+def plain(proposal: ActionProposal) -> dict[str, Any]:
+    """Return what :meth:`ActionProposal.to_dict` does, action by action: what ``job_created`` records."""
+    made = msgspec.structs.replace(proposal, actions=[]).to_dict()
+    made["actions"] = [action.to_dict() for action in proposal.actions]
+    return made
+
+
 def title_of(proposal: ActionProposal) -> str:
     """Return what a list calls the plan: its context's ``title`` or ``goal``, else its source and id."""
     for name in ("title", "goal"):
@@ -112,7 +119,7 @@ def title_of(proposal: ActionProposal) -> str:
 
 def rejection(spec: JobSpec, proposal: dict[str, Any], error: InvalidPlan) -> tuple[Event, Event]:
     """Return the events of a job that admission refuses."""
-    issues = [msgspec.to_builtins(issue) for issue in error.issues]
+    issues = [msgspec.to_builtins(issue) for issue in shortened(error.issues)]
     ids = [action["id"] for action in proposal.get("actions", ())]
     rejected = _rejected(ids, _findings(error))
     cost = CostSummary(actions_rejected=rejected, actions_skipped=len(ids) - rejected)

@@ -25,6 +25,7 @@ from headway.plan.results import ProposalResult
 
 if TYPE_CHECKING:
     from headway.cancellation import CancellationToken
+    from headway.events.event import Event
     from headway.jobs.powers import Powers
     from headway.jobs.scope import Scope
     from headway.jobs.submission import Submission
@@ -218,7 +219,7 @@ class Course:
         if job.job_id == self.submission.job_id and await self.supervisor.history.known(job.job_id):
             raise Conflict(f"there is a job '{job.job_id}' already")
         spec = self.spec(job.job_id, proposal)
-        kept = proposal.to_dict()
+        kept = admission.plain(proposal)
         log, scope = self.env.log, self.scope
         try:
             about = self.submission
@@ -242,12 +243,19 @@ class Course:
         if job is None:
             job, self._fresh = self._fresh or self._job(new_id()), None
         env = self.env
-        spec = self.spec(job.job_id, proposal)
-        events = admission.rejection(spec, proposal.to_dict(), error)
-        await env.log.write(*events)
+        await self.refuse(job, proposal, error)
+        return admission.rejected_result(job.job_id, proposal, error, env.timestamp(env.clock.time_ms()))
+
+    async def refuse(self, job: LiveJob, proposal: ActionProposal, error: InvalidPlan) -> None:
+        """Record that a plan is refused, as ``job``, which never ran."""
+        spec, log = self.spec(job.job_id, proposal), self.env.log
+
+        def make() -> list[Event]:
+            return [log.pack(event)[0] for event in admission.rejection(spec, admission.plain(proposal), error)]
+
+        await log.write(*await self.supervisor.intake.work(len(proposal.actions), make))
         job.end_recorded = True
         self.supervisor.ended(job)
-        return admission.rejected_result(job.job_id, proposal, error, env.timestamp(env.clock.time_ms()))
 
     async def _execute(self, job: LiveJob, in_turn: bool) -> ProposalResult:
         assert job.plan is not None

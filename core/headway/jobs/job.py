@@ -33,6 +33,7 @@ class LiveJob:
         self.prior: Sequence[ActionResult | None] = ()
         self.past: Resumption | None = None
         self.run: Run | None = None
+        self.size = 0  # bytes of its plan and graph, as far as the supervisor counts them
         self.status = JobStatus.QUEUED
         self.done = asyncio.Event()
         self.end_recorded = False  # its terminal event is in the log

@@ -22,6 +22,7 @@ from headway.events.log import EventLog
 from headway.events.views import JobRow, RunView
 from headway.jobs import admission
 from headway.jobs.course import Begin, Course
+from headway.jobs.intake import ACTION_BYTES, Intake
 from headway.jobs.job import LiveJob
 from headway.jobs.scope import PRIVATE, Scope, fresh_scope
 from headway.jobs.state_log import StateLog
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from headway.jobs.history import History
     from headway.jobs.powers import Powers
     from headway.jobs.submission import Submission
+    from headway.plan.graph import Graph
     from headway.plan.results import ProposalResult
     from headway.store import Store
 
@@ -51,6 +53,8 @@ class Supervisor:
         self.log = log
         self.draining: str | None = None
         self.shared = False  # an Engine's: a face that brings no state takes what the log has
+        self.intake = Intake(self)
+        self.plan_bytes = 0
         self._owned: dict[str, Scope] = {}  # by faces with a state of their own: a later one finds it
         self._scopes: WeakValueDictionary[str, Scope] = WeakValueDictionary()
         self._jobs: dict[str, LiveJob] = {}
@@ -152,8 +156,16 @@ class Supervisor:
 
     def ended(self, job: LiveJob) -> None:
         """Let go of a job that has its end, and tell who waits for it."""
-        self._jobs.pop(job.job_id, None)
+        if self._jobs.pop(job.job_id, None) is not None:
+            self.plan_bytes -= job.size
         job.done.set()
+
+    def waiting(self, most: int) -> int:
+        """Return how many jobs wait for their turn, or are being admitted; from ``most`` on exactly."""
+        admitting = len(self._begun)
+        if len(self._courses) + admitting < most:
+            return len(self._courses) + admitting
+        return admitting + sum(course.jobs[-1].run is None for course in self._courses)
 
     # -- starting ----------------------------------------------------------------------------------------------------
 
@@ -203,6 +215,7 @@ class Supervisor:
     async def submit(self, powers: Powers, submission: Submission) -> Course:
         """Admit a submission, commit its job and put it in the line of its scope; see :meth:`Engine.submit`."""
         self.ready()
+        self.intake.check(submission.proposal)
         if submission.job_id is not None and await self.known(submission.job_id):
             raise Conflict(f"there is a job '{submission.job_id}' already")
         return await self.carry_through(self._submit(powers, submission))
@@ -214,29 +227,33 @@ class Supervisor:
         scope = self.scope(name) if name is not None else self.adopt(fresh_scope(f"{PRIVATE}{job_id}"))
         course = Course(self, powers, submission, scope, CancellationToken(), job_id=job_id)
         proposal, job = submission.proposal, course.jobs[0]
+        spec, count = course.spec(job_id, proposal), len(proposal.actions)
         try:
-            kept = proposal.to_dict()
             async with self.hold(scope):
                 self.ready()
-                try:
+                state = scope.state.raw()
+
+                def admit() -> tuple[Graph, Event, int]:
                     plan = admission.check(
-                        powers.env,
-                        proposal,
-                        scope.state.raw(),
-                        submission.refused,
-                        submission.reach,
-                        remote=course.remote,
+                        powers.env, proposal, state, submission.refused, submission.reach, remote=course.remote
                     )
+                    return plan, *self.log.pack(spec.created(admission.plain(proposal), plan.to_json()))
+
+                try:
+                    plan, created, size = await self.intake.work(count, admit)
                 except InvalidPlan as error:
                     if not submission.record_rejected:
                         raise
-                    await course.rejected(proposal, error)
+                    await course.refuse(job, proposal, error)
                     return course
-                spec = course.spec(job_id, proposal)
+                size += count * ACTION_BYTES
+                self.intake.room_for(size)
+                job.size = size
+                self.plan_bytes += size
                 job.admitted(spec, plan)
                 scope.admitting += 1
                 try:
-                    await self.enqueue(course, spec.created(kept, plan.to_json()))
+                    await self.enqueue(course, created)
                 finally:
                     scope.admitting -= 1
         except BaseException:

@@ -12,11 +12,18 @@ from headway.arguments import expect, shown_value
 from headway.errors import InvalidInput, InvalidPlan, one_line
 from headway.jsonvalue import encode_plain, json_problem, too_deep
 from headway.model import Model, explain, unknown_field
+from headway.numbers import whole_number
 from headway.plan.format import PARTS, Action, ActionProposal
 from headway.secrets.reference import without_secrets
 
 MAX_BYTES = 8 * 1024 * 1024
 """The largest plan taken, in bytes of JSON."""
+
+MAX_ACTIONS = 10_000
+"""The most actions of a plan that a home takes unless ``[admission]`` says otherwise; embedded there is no limit."""
+
+LARGE_BYTES = 64 * 1024
+"""Plans of more bytes than this are parsed action by action, so that a thread that does it lets others in."""
 
 MAX_DEPTH = 64
 """The deepest nesting of arrays and objects taken."""
@@ -39,18 +46,25 @@ Compat = Literal["car"]
 """The systems whose plans are read by their own rules: CAR ignores fields that it does not know."""
 
 
-def parse_proposal(raw: bytes | str | Mapping[str, Any], *, compat: Compat | None = None) -> ActionProposal:
+def parse_proposal(
+    raw: bytes | str | Mapping[str, Any], *, compat: Compat | None = None, max_actions: int | None = None
+) -> ActionProposal:
     """Return the proposal that ``raw`` holds: JSON as bytes or text, or the mapping it decodes to.
 
     Raises :class:`InvalidPlan` with one line that names the place (``actions[2].type``) when it is not JSON, over
     8 MiB, nested deeper than 64, or does not have the fields of a proposal: one is missing, of another type, or unknown
     to the format (``unknown field "params": did you mean "parameters"?``). With ``compat="car"`` those are left out
-    instead, as CAR does, and the proposal's ``ignored`` names them. Integers keep their exact value.
+    instead, as CAR does, and the proposal's ``ignored`` names them. Integers keep their exact value. A plan of more
+    than ``max_actions`` actions is refused before they are looked at.
     """
     expect_compat(compat)
+    if max_actions is not None:
+        whole_number(max_actions, "max_actions", 0)
+    if max_actions is not None and isinstance(raw, Mapping) and isinstance(listed := raw.get("actions"), list):
+        refuse_long(len(listed), max_actions)
     data = _encode(raw)
     try:
-        proposal = _decode(data)
+        proposal = _decode(data) if len(data) <= LARGE_BYTES else _decode_large(data, max_actions)
     except (RecursionError, msgspec.DecodeError, UnicodeDecodeError):
         value = decode_json(data)
         if not isinstance(value, dict):
@@ -62,8 +76,16 @@ def parse_proposal(raw: bytes | str | Mapping[str, Any], *, compat: Compat | Non
         proposal = _convert(value)
         ids = [action.id for action in proposal.actions]
         proposal.__dict__["_ignored"] = tuple((None if i is None else ids[i], line) for i, line in unknown)
+    if max_actions is not None:
+        refuse_long(len(proposal.actions), max_actions)
     _refuse_depth(proposal)
     return proposal
+
+
+def refuse_long(actions: int, most: int) -> None:
+    """Raise :class:`InvalidPlan` for a plan of more than ``most`` actions."""
+    if actions > most:
+        raise InvalidPlan(f"the plan has {actions:,} actions; the limit is {most:,} (max_actions under [admission])")
 
 
 def expect_compat(value: object) -> None:
@@ -78,6 +100,22 @@ def recorded_proposal(raw: bytes | str | Mapping[str, Any]) -> ActionProposal:
 
 
 _decode = msgspec.json.Decoder(ActionProposal).decode
+_decode_action = msgspec.json.Decoder(Action).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_listed = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def _decode_large(data: bytes, max_actions: int | None) -> ActionProposal:
+    """Return what :func:`_decode` does, by many short calls in place of one long one; raise as it does."""
+    fields = _decode_fields(data)
+    if "actions" not in fields:
+        return _decode(data)
+    listed = _decode_listed(fields["actions"])
+    if max_actions is not None:
+        refuse_long(len(listed), max_actions)
+    proposal = _decode(msgspec.json.encode({**fields, "actions": []}))
+    proposal.actions.extend([_decode_action(action) for action in listed])
+    return proposal
 
 
 def _convert(value: Any) -> ActionProposal:
@@ -163,7 +201,7 @@ def _bytes_of(raw: bytes | str | Mapping[str, Any]) -> bytes:
     raise InvalidPlan(f"a plan is JSON or a mapping, not {type(raw).__name__}")
 
 
-def as_proposal(plan: object, *, compat: Compat | None = None) -> ActionProposal:
+def as_proposal(plan: object, *, compat: Compat | None = None, max_actions: int | None = None) -> ActionProposal:
     """Return the proposal that ``plan`` is, makes (:class:`headway.Plan`), or holds as JSON (:func:`parse_proposal`).
 
     The values of a proposal made in Python must be JSON, nested at most 64 deep. Raises :class:`InvalidPlan` where they
@@ -175,7 +213,9 @@ def as_proposal(plan: object, *, compat: Compat | None = None) -> ActionProposal
         plan = plan.proposal() if isinstance(plan, Plan) else plan
     expect_compat(compat)
     if not isinstance(plan, ActionProposal):
-        return _parsed(plan, compat)
+        return _parsed(plan, compat, max_actions)
+    if max_actions is not None:
+        refuse_long(len(plan.actions), max_actions)
     problem = json_problem(_free_values(plan), MAX_DEPTH)
     if problem is not None and (holding := _holding(plan)) is not plan:
         plan = holding
@@ -185,14 +225,14 @@ def as_proposal(plan: object, *, compat: Compat | None = None) -> ActionProposal
     return plan
 
 
-def _parsed(plan: Any, compat: Compat | None) -> ActionProposal:
+def _parsed(plan: Any, compat: Compat | None, max_actions: int | None) -> ActionProposal:
     try:
-        return parse_proposal(plan, compat=compat)  # what is no plan is refused there
+        return parse_proposal(plan, compat=compat, max_actions=max_actions)  # what is no plan is refused there
     except InvalidPlan:
         holding: Any = _held_in(plan)
         if holding is plan:
             raise
-        return parse_proposal(holding, compat=compat)
+        return parse_proposal(holding, compat=compat, max_actions=max_actions)
 
 
 def _held_in(plan: object) -> object:

@@ -8,7 +8,7 @@ that ``verify`` shows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -45,6 +45,9 @@ _TOOL_CALL = ActionType.TOOL_CALL
 _ASSERTION = ActionType.ASSERTION
 _ONE_SHOT = InvocationMode.ONE_SHOT
 
+MAX_ISSUES = 100
+"""The most issues that an answer or an event lists; more are counted."""
+
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -80,6 +83,10 @@ class VerifyReport(Record):
     conflicts: list[list[str]] = []
     simulated_state: dict[str, Any] = {}
     evidence: Evidence | None = None
+
+    def shortened(self) -> VerifyReport:
+        """Return the report with no more issues than an answer lists; see :func:`shortened`."""
+        return msgspec.structs.replace(self, issues=shortened(self.issues))
 
     @property
     def execution_levels(self) -> list[list[str]]:
@@ -189,6 +196,14 @@ def admit(
     found_secrets = secret_findings(plan, registry, secrets, remote=remote)
     issues += [Issue(text, action_id=action_id, check="secrets") for action_id, text in found_secrets]
     return plan, issues
+
+
+def shortened(issues: Sequence[Issue], most: int = MAX_ISSUES) -> list[Issue]:
+    """Return at most ``most`` of the issues, errors before others, and one more that counts those left out."""
+    if len(issues) <= most:
+        return list(issues)
+    first = sorted(issues, key=lambda issue: issue.severity != "error")[:most]
+    return [*first, Issue(f"{len(issues) - most:,} more findings are left out", "info", check="left_out")]
 
 
 def refuse(issues: list[Issue]) -> InvalidPlan:

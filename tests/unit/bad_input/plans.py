@@ -74,7 +74,7 @@ def registry(_: Any) -> ToolRegistry:
 CALLS: dict[str, dict[str, Any]] = {
     "Secret": {"value": "a value"},
     "Secret.reveal": {},
-    "parse_proposal": {"raw": PLAN, "compat": "car"},
+    "parse_proposal": {"raw": PLAN, "compat": "car", "max_actions": 10},
     "verify": {
         "compat": "car",
         "proposal": PROPOSAL,
@@ -143,6 +143,7 @@ CALLS: dict[str, dict[str, Any]] = {
         for name in ("ActionResult", "Issue", "ProposalResult", "VerifyReport")
         for method in ("to_dict", "to_json")
     },
+    "VerifyReport.shortened": {},
     "Precondition": ACTION["preconditions"][0],
     "ToolSchema": {
         "name": "t",

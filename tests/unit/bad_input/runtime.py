@@ -287,6 +287,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "EventLog.shed": {"upto": 0},
     "EventLog.statistics": {},
     "EventLog.append": {"*events": EVENT},
+    "EventLog.pack": {"event": New(lambda _: headway.Event("action_succeeded", {}))},
     "EventLog.write": {"*events": EVENT},
     "EventLog.flush": {},
     "EventLog.read": {"after": 0, "job_id": "j", "kinds": ["a"], "limit": 10},

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 
-from headway_bridge.bodies import LARGE, BodyBudget, Held, Room, body_done, hold
+import pytest
+
+from headway_bridge import bodies
+from headway_bridge.bodies import (
+    LARGE,
+    MAX_VALUES,
+    BodyBudget,
+    Held,
+    Room,
+    body_done,
+    body_is_large,
+    hold,
+    too_many_values,
+)
 
 LONG = 60.0
 
@@ -106,3 +120,36 @@ async def test_no_room_is_told_and_what_was_held_is_kept() -> None:
     assert second.size == LARGE
     first.release()
     assert await second.grow(LARGE + 1)
+
+
+async def test_a_request_knows_whether_its_body_is_large() -> None:
+    held = Held(BodyBudget())
+    assert not body_is_large()
+    hold(held)
+    await held.grow(LARGE)
+    assert not body_is_large()
+    await held.grow(LARGE + 1)
+    assert body_is_large()
+    body_done()
+    assert not body_is_large()
+
+
+@pytest.mark.parametrize("value", ['"ab"', "1", "[]", "{}", '{"k":1}'])
+def test_bodies_with_too_many_values_are_told_without_parsing_them(value: str) -> None:
+    few = f"[{','.join([value] * 1000)}]".encode()
+    assert not too_many_values(few)
+    assert too_many_values(f"[{','.join([value] * (MAX_VALUES + 1))}]".encode())
+
+
+def test_what_stands_in_strings_is_no_value() -> None:
+    assert not too_many_values(json.dumps(["a,b:[{" * MAX_VALUES]).encode())
+    assert not too_many_values(json.dumps([',\\",' * MAX_VALUES]).encode())
+
+
+def test_marks_are_counted_in_steps_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(3)
+    kinds = ['a"b', "\\", ",,:[", "x" * 60, {'k"': [1, 2, {"z": ","}]}, 3]
+    for _ in range(200):
+        monkeypatch.setattr(bodies, "_STEP", chance.choice([1, 3, 7, 50]))
+        body = json.dumps(chance.choices(kinds, k=chance.randint(0, 30))).encode()
+        assert bodies._marks_outside_strings(body) == bodies._marks(bodies.without_strings(body))

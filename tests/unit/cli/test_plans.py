@@ -107,3 +107,28 @@ def test_verify_as_json_tells_every_issue(here: Path, capsys: pytest.CaptureFixt
     report = json.loads(capsys.readouterr().out)
     assert report["valid"] is False
     assert [issue["action_id"] for issue in report["issues"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("command", [["verify", "p.json"], ["verify", "p.json", "--json"], ["run", "p.json"]])
+def test_of_many_findings_some_are_told(here: Path, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    actions = [{"id": f"a{i}", "type": "tool_call", "tool": "missing", "parameters": {"n": i}} for i in range(300)]
+    (here / "p.json").write_text(json.dumps({"actions": actions}))
+    assert main(command) == 2
+    told = capsys.readouterr()
+    if "--json" in command:
+        issues = json.loads(told.out)["issues"]
+        assert len(issues) == 101
+        assert issues[-1]["message"] == "200 more findings are left out"
+    else:
+        assert told.err.count("'missing' is not registered") == 100
+        assert "200 more findings are left out" in told.err
+
+
+def test_a_plan_of_too_many_actions_is_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "headway.toml").write_text("[admission]\nmax_actions = 2\n")
+    (here / "p.json").write_text(json.dumps({"actions": [{"type": "tool_call", "tool": "x"}] * 3}))
+    for command in ("run", "verify"):
+        assert main([command, "p.json"]) == 2
+        told = capsys.readouterr()
+        assert told.err.count("\n") == 1
+        assert "p.json: the plan has 3 actions; the limit is 2 (max_actions under [admission])" in told.err

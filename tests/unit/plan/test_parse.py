@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from headway.errors import InvalidInput, InvalidPlan
 from headway.plan.format import Action, ActionProposal
-from headway.plan.parse import MAX_BYTES, as_proposal, parse_proposal, recorded_proposal
+from headway.plan.parse import LARGE_BYTES, MAX_BYTES, as_proposal, parse_proposal, recorded_proposal
 
 
 def test_integers_keep_their_value() -> None:
@@ -166,3 +167,49 @@ def test_bytes_are_refused_wherever_a_plan_may_hold_anything(field: str, value: 
         parse_proposal({"actions": [fields]})
     with pytest.raises(InvalidPlan, match="which JSON does not have"):
         as_proposal(ActionProposal(actions=[Action(**fields)]))
+
+
+def _large(**more: Any) -> dict[str, Any]:
+    actions = [
+        {"id": f"a{i}", "type": "tool_call", "tool": "t", "parameters": {"n": 2**53 + i, "text": "ü" * 100}, **more}
+        for i in range(500)
+    ]
+    return {"id": "p", "timestamp": "2026-01-02T03:04:05Z", "actions": actions, "context": {"goal": "g"}}
+
+
+def test_a_large_plan_is_read_as_a_small_one_is() -> None:
+    raw = json.dumps(_large(dependencies=[], max_retries=1)).encode()
+    assert len(raw) > LARGE_BYTES
+    made = parse_proposal(raw)
+    assert made == msgspec.json.decode(raw, type=ActionProposal)
+    assert made.actions[7].parameters["n"] == 2**53 + 7
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda plan: plan.pop("actions"), "actions: field required"),
+        (lambda plan: plan.update(actions=3), "actions: expected array, got int"),
+        (lambda plan: plan.update(actions={}), "actions: expected array, got object"),
+        (lambda plan: plan.update(sauce="s"), 'unknown field "sauce": did you mean "source"?'),
+        (lambda plan: plan["actions"][400].update(params={}), 'actions[400]: unknown field "params": did you mean'),
+        (lambda plan: plan["actions"][400].update(type="x"), "actions[400].type: 'x' is none of"),
+        (lambda plan: plan["actions"].append(1), "actions[500]: expected object, got int"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_large_plan_is_told_as_of_a_small_one(change: Any, text: str) -> None:
+    plan = _large()
+    plan["context"]["filler"] = "x" * LARGE_BYTES
+    change(plan)
+    with pytest.raises(InvalidPlan) as caught:
+        parse_proposal(json.dumps(plan))
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("form", [lambda plan: plan, json.dumps, lambda plan: json.dumps(plan).encode()])
+def test_a_plan_of_too_many_actions_is_refused_before_they_are_looked_at(form: Any) -> None:
+    plan = {"actions": [{"no": "action", "filler": "x" * 200}] * 500}
+    with pytest.raises(InvalidPlan, match=r"the plan has 500 actions; the limit is 499 \(max_actions under"):
+        parse_proposal(form(plan), max_actions=499)
+    with pytest.raises(InvalidPlan, match="unknown field"):
+        parse_proposal(form(plan), max_actions=500)

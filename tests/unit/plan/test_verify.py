@@ -11,7 +11,7 @@ import pytest
 from headway import Issue, ToolSchema, verify
 from headway.analysis import rank_proposals
 from headway.plan.parse import parse_proposal
-from headway.plan.verify import VerifyReport
+from headway.plan.verify import MAX_ISSUES, VerifyReport, shortened
 from headway.policy import CapabilitySet
 from headway.tools import ToolEntry, ToolRegistry
 from tests.unit.execution.kit import call, runtime, write
@@ -342,3 +342,16 @@ def test_a_reference_that_could_mean_two_actions_is_told() -> None:
     assert [(issue.action_id, issue.severity, issue.message) for issue in report.issues] == [
         ("b", "warning", "'$a.output.output.k' is the output of 'a.output', not a part of that of 'a'")
     ]
+
+
+def test_many_issues_are_shortened_errors_first_and_the_rest_counted() -> None:
+    few = [Issue("a", "warning"), Issue("b")]
+    assert shortened(few) == few
+    many = [Issue(f"w{i}", "warning") for i in range(5)] + [Issue("e1"), Issue("e2")]
+    found = shortened(many, 3)
+    assert [issue.message for issue in found] == ["e1", "e2", "w0", "4 more findings are left out"]
+    report = VerifyReport(False, [Issue(str(i)) for i in range(1000)], levels=[["a"]])
+    short = report.shortened()
+    assert len(short.issues) == MAX_ISSUES + 1
+    assert len(report.issues) == 1000
+    assert (short.valid, short.levels) == (False, [["a"]])

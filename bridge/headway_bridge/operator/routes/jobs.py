@@ -43,7 +43,7 @@ async def jobs(
     return found
 
 
-@router.post("", **documented(JobRow, takes=SubmitBody, status=201, fails=(409, 507)))
+@router.post("", **documented(JobRow, takes=SubmitBody, status=201, fails=(409, 503, 507)))
 async def submit(request: Request, operator: Op, who: Who) -> Response:
     """Start a plan. The job is on disk when this answers; a plan that verify refuses leaves nothing behind."""
     operator.admit()
@@ -52,7 +52,7 @@ async def submit(request: Request, operator: Op, who: Who) -> Response:
     source = text(body.source, "source", 200) or "operator"
     context_id = text(body.context_id, "context_id", 256)
     operator.engine.require_caller(text(body.project, "project", 4096), text(body.digest, "digest", 64))
-    proposal = await read_plan(body.proposal, operator.engine.config.runtime.compat)
+    proposal = await read_plan(body.proposal, operator.engine.config)
     operator.admit()
     job = await operator.engine.submit(Submission(proposal, context_id=context_id, title=title, source=source))
     await operator.audit(who, "submit", job.job_id)

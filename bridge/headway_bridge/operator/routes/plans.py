@@ -15,8 +15,11 @@ router = APIRouter(tags=["plans"])
 
 @router.post("/verify", **documented(VerifyReport, takes=VerifyBody))
 async def verify(request: Request, operator: Op) -> Response:
-    """Check a plan against the daemon's tools and the state of its context; nothing runs, nothing is recorded."""
+    """Check a plan against the daemon's tools and the state of its context; nothing runs, nothing is recorded.
+
+    Of more than 100 issues the first are listed, errors before others, and the last one counts the rest.
+    """
     body = await read_body(request, VerifyBody)
     context_id = text(body.context_id, "context_id", 256)
-    proposal = await read_plan(body.proposal, operator.engine.config.runtime.compat)
-    return answer(await operator.engine.verify(proposal, context_id))
+    proposal = await read_plan(body.proposal, operator.engine.config)
+    return answer((await operator.engine.verify(proposal, context_id)).shortened())

@@ -40,7 +40,7 @@ def command(place: Place, plan: str, as_json: bool) -> int:
     written = read_text(plan, config)
     proposal = written.parse(config)
     check_policies(config)
-    report = _without_grant(verify(proposal, tools=load_tools(config)))
+    report = _without_grant(verify(proposal, tools=load_tools(config))).shortened()
     missing = left_out(config)
     if as_json:
         write_json({**msgspec.to_builtins(report), "left_out": [str(path) for path in missing]})

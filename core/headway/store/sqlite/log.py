@@ -22,7 +22,7 @@ from headway.events.log import EventLog, check_question
 from headway.store.checkpoints import checkpoint_saved
 from headway.store.sqlite import prune as retention
 from headway.store.sqlite.caches import wipe
-from headway.store.sqlite.codec import Packed, pack
+from headway.store.sqlite.codec import Packed, Ready, pack, ready, weight_of
 from headway.store.sqlite.connect import open_for_writing
 from headway.store.sqlite.lock import HomeLock, held_here
 from headway.store.sqlite.reader import StoreReader
@@ -143,6 +143,15 @@ class StoreLog(EventLog):
         a value over 16 MiB, :class:`LogFull` when too much waits for a full disk, :class:`StoreError` on a closed log.
         """
         self._take(events)
+
+    def pack(self, event: Event) -> tuple[Event, int]:
+        """Return the event with its JSON made, and the bytes that it may take in memory.
+
+        Raises :class:`headway.errors.InvalidInput`.
+        """
+        made = ready(event)
+        assert made.packed is not None
+        return made, weight_of(made.packed)
 
     async def write(self, *events: Event) -> int:
         """Append events, wait until they are on disk and return the seq of the last one.
@@ -295,11 +304,13 @@ class StoreLog(EventLog):
             for event in events:
                 if event.seq:  # it is in a log already, or on its way into this one
                     event = msgspec.structs.replace(event, seq=0)
+                    if isinstance(event, Ready):
+                        event.packed = None
                 if not event.ts:
                     event.ts = self._time_ms()
-                if active:
-                    event = self._redacted(event)
-                packed = pack(event)
+                packed = _made(event, active)
+                if packed is None:
+                    packed = pack(self._redacted(event) if active else event)
                 event.seq = packed.event.seq = _PENDING
                 taken.append(packed)
         except (InvalidInput, AttributeError, TypeError):
@@ -382,6 +393,22 @@ class StoreLog(EventLog):
         if self._own_lock:
             with contextlib.suppress(OSError):
                 self._lock.release()
+
+
+def _made(event: Event, redacting: bool) -> Packed | None:
+    """Return what :meth:`StoreLog.pack` has made of an event, with the time that the log has given it since.
+
+    Where secrets are known nothing of it is used: the redactor belongs to the loop's thread, and knows the latest then.
+    """
+    if not isinstance(event, Ready):
+        return None
+    packed = event.packed
+    if redacting:
+        event.packed = None
+        return None
+    if packed is not None:
+        packed.event.ts = event.ts
+    return packed
 
 
 def _again(error: StoreError, prefix: str = "") -> StoreError:

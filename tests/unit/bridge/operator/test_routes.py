@@ -6,10 +6,14 @@ import httpx
 import msgspec
 import pytest
 
+from headway.client.failures import error_of as error_from
+from headway.config import Config
+from headway.errors import InvalidPlan, Overloaded
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
 from headway.plan.results import ProposalResult
+from headway.plan.verify import MAX_ISSUES, Issue
 from headway.store import store_of
 from headway_bridge.operator.bodies import MAX_BODY
 from tests.unit.bridge.operator.fakes import CHECKPOINT, FakeEngine
@@ -419,3 +423,36 @@ async def test_openapi_names_every_route_with_its_shapes(http: httpx.AsyncClient
     text = msgspec.json.encode(page).decode()
     refs = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
     assert refs <= set(schemas), "every reference has its schema"
+
+
+async def test_an_overload_is_503_and_says_when_to_come_back(
+    http: httpx.AsyncClient, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(_: Any) -> JobRow:
+        raise Overloaded("5 jobs wait", retry_after=3)
+
+    monkeypatch.setattr(engine, "submit", full)
+    answer = await http.post("/jobs", json={"proposal": PLAN})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
+    assert error_of(answer) == {"code": "overloaded", "message": "5 jobs wait"}
+    assert isinstance(error_from(answer.status_code, answer.content), Overloaded)
+
+
+async def test_a_plan_of_too_many_actions_is_refused(http: httpx.AsyncClient, engine: FakeEngine) -> None:
+    engine.config = Config.model_validate({"admission": {"max_actions": 2}})
+    for route in ("/jobs", "/verify"):
+        answer = await http.post(route, json={"proposal": {"actions": PLAN["actions"] * 3}})
+        assert answer.status_code == 400
+        assert error_of(answer)["message"].startswith("the plan has 3 actions; the limit is 2")
+
+
+async def test_of_many_issues_some_are_listed_and_the_others_counted(
+    http: httpx.AsyncClient, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def invalid(_: Any) -> JobRow:
+        raise InvalidPlan("no", [Issue(f"w{i}", "warning") for i in range(150)] + [Issue("the error")])
+
+    monkeypatch.setattr(engine, "submit", invalid)
+    issues = error_of(await http.post("/jobs", json={"proposal": PLAN}))["issues"]
+    assert len(issues) == MAX_ISSUES + 1
+    assert (issues[0]["message"], issues[-1]["message"]) == ("the error", "51 more findings are left out")

@@ -1,0 +1,76 @@
+"""Overload over A2A: what is refused says so in HTTP's words and in JSON-RPC's, and what was accepted ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from headway.config import Config
+from headway.plan.verify import MAX_ISSUES
+from tests.integration.bridge.a2a.served import serving
+
+
+def send(actions: list[dict[str, Any]], *, blocking: bool = True, **message: Any) -> dict[str, Any]:
+    data = {"kind": "data", "data": {"actions": actions}}
+    whole = {"kind": "message", "messageId": "m", "role": "user", "parts": [data], **message}
+    params = {"message": whole, "configuration": {"blocking": blocking}}
+    return {"jsonrpc": "2.0", "id": 7, "method": "message/send", "params": params}
+
+
+def call(tool: str, name: str = "a", **parameters: Any) -> dict[str, Any]:
+    return {"id": name, "type": "tool_call", "tool": tool, "parameters": parameters}
+
+
+def config(tmp_path: Path, **admission: Any) -> Config:
+    return Config.model_validate({"tools": {"workspace": str(tmp_path)}, "admission": admission})
+
+
+async def test_beyond_the_jobs_that_may_wait_is_503_and_the_others_end(tmp_path: Path) -> None:
+    async with serving(tmp_path / "home", config(tmp_path, max_waiting=2)) as served:
+        sends = [asyncio.create_task(served.http.post("/", json=send([call("slow", n=1)], contextId="c")))]
+        await served.started.wait()
+        for _ in range(2):
+            answer = await served.http.post("/", json=send([call("slow", n=2)], blocking=False, contextId="c"))
+            assert answer.json()["result"]["status"]["state"] == "submitted"
+        for _ in range(3):
+            answer = await served.http.post("/", json=send([call("echo")]))
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            error = answer.json()["error"]
+            assert answer.json()["id"] == 7
+            assert error["code"] == -32603
+            assert error["message"] == "2 jobs wait for their turn, and no more are taken: try again later"
+            assert error["data"] == {"reason": "overloaded"}
+        served.gate.set()
+        assert (await sends[0]).json()["result"]["status"]["state"] == "completed"
+
+
+async def test_a_plan_of_too_many_actions_is_no_task(tmp_path: Path) -> None:
+    async with serving(tmp_path / "home", config(tmp_path, max_actions=3)) as served:
+        before = served.engine.log.last_seq
+        answer = await served.http.post("/", json=send([call("echo", f"a{i}") for i in range(4)]))
+        error = answer.json()["error"]
+        assert error["code"] == -32602
+        assert "the plan has 4 actions; the limit is 3 (max_actions under [admission])" in json.dumps(error)
+        assert served.engine.log.last_seq == before
+
+
+async def test_a_rejected_task_lists_some_of_its_many_issues(tmp_path: Path) -> None:
+    async with serving(tmp_path / "home") as served:
+        answer = await served.http.post("/", json=send([call("missing", f"a{i}") for i in range(300)]))
+        status = answer.json()["result"]["status"]
+        assert status["state"] == "rejected"
+        (data,) = [part["data"] for part in status["message"]["parts"] if part["kind"] == "data"]
+        assert len(data["issues"]) == MAX_ISSUES + 1
+        assert data["issues"][-1]["message"] == "200 more findings are left out"
+
+
+async def test_a_large_plan_is_taken_whole(tmp_path: Path) -> None:
+    async with serving(tmp_path / "home") as served:
+        actions = [call("echo", f"a{i}", big=2**53 + i, text="x" * 200) for i in range(1000)]
+        answer = await served.http.post("/", json=send(actions))
+        result = answer.json()["result"]
+        assert result["status"]["state"] == "completed"
+        assert len(result["artifacts"]) == 1000
+        assert str(2**53 + 1) in answer.text
