@@ -198,6 +198,9 @@ class Overloaded(HeadwayError):
     """
 
     code = "overloaded"
+    remedy = (
+        "Try again after the seconds that the answer names; `[admission]` in `headway.toml` sets how much is taken."
+    )
 
     def __init__(self, message: object = None, *, retry_after: int = 1) -> None:
         super().__init__(message if message is not None else "more work waits than is taken: try again later")

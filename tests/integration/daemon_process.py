@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import resource
 import signal
 import subprocess
 import sys
@@ -123,11 +124,16 @@ def main() -> int:
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--grace", default="5")
+    parser.add_argument("--admission", default="", help="lines of [admission]")
+    parser.add_argument("--files", type=int, help="the most files that it may open")
     parser.add_argument("--last-resort", type=float, default=stopping.LAST_RESORT_S)
     given = parser.parse_args()
     stopping.LAST_RESORT_S = given.last_resort
+    if given.files is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (given.files, given.files))
     (given.workspace / "headway.toml").write_text(
         f'[tools]\npython = ["tools.py"]\n[operator]\nshutdown_secs = {float(given.grace)}\n'
+        f"[admission]\n{given.admission}\n"
         '[runtime]\non_restart = "fail"\n'  # how jobs go on is for test_resume.py
     )
     try:

@@ -6,10 +6,13 @@ a short while ago: most questions about a job are answered without going to the 
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from headway.events import kinds as k
 from headway.events.event import Event
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 LONGEST = 20_000
 """A job with more events than this is let go of, where there is a disk to read it from."""
+
+STEP = 1000
+"""The most actions that are copied in one step of the event loop."""
 
 MOST = 200_000
 """All jobs together hold no more events than this there; the longest are let go of first."""
@@ -112,6 +118,20 @@ class LiveJobs:
         if events is None:
             return None
         return clone(fold_all(RunView(JobRow(job_id)), (event for event in events if event.seq <= upto)))
+
+    async def run_in_steps(self, job_id: str) -> RunView | None:
+        """Return a run as of now, as :meth:`run` does: one of many actions in steps, and others have turns between."""
+        shared = self.shared_run(job_id)
+        if shared is None or shared.job.finished or len(shared.actions) <= STEP:
+            return self.run(job_id)
+        seq, actions = shared.last_seq, shared.actions
+        copied = clone(msgspec.structs.replace(shared, actions=[]))
+        for start in range(0, len(actions), STEP):
+            await asyncio.sleep(0)
+            if shared.last_seq != seq or shared.actions is not actions:  # it was folded on: the parts would not fit
+                return self.run(job_id)
+            copied.actions += [clone(action) for action in actions[start : start + STEP]]
+        return copied
 
     def shared_run(self, job_id: str) -> RunView | None:
         """Return a run as of now, not to be changed: the same object each time, folded on."""

@@ -74,15 +74,22 @@ def detach(run: RunView) -> RunView:
 def _deep(value: Any) -> Any:
     kind = type(value)
     if kind is dict:
-        return {key: _deep(item) for key, item in value.items()}
+        return {key: item if type(item) in _ATOMS else _deep(item) for key, item in value.items()}
     if kind is list:
-        return [_deep(item) for item in value]
+        return [item if type(item) in _ATOMS else _deep(item) for item in value]
     if isinstance(value, msgspec.Struct):
         twin = copy.copy(value)
         for name in _containers(kind):  # type: ignore[arg-type]  # a class is hashable
-            setattr(twin, name, _deep(getattr(value, name)))
+            held = getattr(value, name)
+            if held:
+                setattr(twin, name, _deep(held))
+            elif held is not None:  # most are empty, and the copy needs one of its own
+                setattr(twin, name, type(held)())
         return twin
     return value
+
+
+_ATOMS = frozenset({str, int, float, bool, NoneType})
 
 
 @cache

@@ -122,7 +122,7 @@ class SqliteStore(LogWriting["StoreLog"]):
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run: see :meth:`Reader.run_view`."""
-        run = self.live.run(job_id, upto)
+        run = self.live.run(job_id, upto) if upto is not None else await self.live.run_in_steps(job_id)
         if run is None or run.job.first_seq == 0:
             return await (await self._reader()).run_view(job_id, upto, resolve=resolve)
         if resolve:

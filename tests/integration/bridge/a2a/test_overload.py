@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
 
 from headway.config import Config
 from headway.plan.verify import MAX_ISSUES
 from tests.integration.bridge.a2a.served import serving
+from tests.sizes import cases
+
+LONGEST_STEP = 0.05
+"""Seconds of CPU that one step of the event loop may take."""
 
 
 def send(actions: list[dict[str, Any]], *, blocking: bool = True, **message: Any) -> dict[str, Any]:
@@ -64,6 +73,45 @@ async def test_a_rejected_task_lists_some_of_its_many_issues(tmp_path: Path) -> 
         (data,) = [part["data"] for part in status["message"]["parts"] if part["kind"] == "data"]
         assert len(data["issues"]) == MAX_ISSUES + 1
         assert data["issues"][-1]["message"] == "200 more findings are left out"
+
+
+async def test_no_step_of_the_loop_is_long_while_a_plan_of_many_actions_is_admitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps are measured in CPU time of their thread, which does not depend on what else the machine does."""
+    steps: list[float] = []
+    run = asyncio.Handle._run
+
+    def measured(self: asyncio.Handle) -> None:
+        began = time.thread_time()
+        run(self)
+        steps.append(time.thread_time() - began)
+
+    actions = [call("echo", f"a{i}", n=i) for i in range(cases(10_000))]
+    body = json.dumps(send(actions, blocking=False, contextId="c")).encode()
+    head = (
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    async with serving(tmp_path / "home") as served:
+        busy = asyncio.create_task(served.http.post("/", json=send([call("slow")], contextId="c")))
+        await served.started.wait()
+        place = urlsplit(served.url)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        gc.collect()
+        gc.freeze()  # as the daemon does: what was there before is no part of it
+        monkeypatch.setattr(asyncio.Handle, "_run", measured)
+        try:
+            writer.write(head.encode() + body)
+            answer = await reader.read()
+        finally:
+            monkeypatch.undo()
+            gc.unfreeze()
+        writer.close()
+        assert b'"state":"submitted"' in answer
+        served.gate.set()
+        await busy
+    assert max(steps) <= LONGEST_STEP
 
 
 async def test_a_large_plan_is_taken_whole(tmp_path: Path) -> None:
