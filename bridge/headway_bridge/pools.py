@@ -38,7 +38,7 @@ class Bounds(msgspec.Struct, frozen=True):
     head: float = 10.0
     idle: float = 60.0
     unread: float = 60.0
-    strangers: int = 250
+    strangers: int = 500
     per_peer: int = 500
     connections: int = 1000
 

@@ -125,7 +125,9 @@ async def test_a_flood_of_connections_is_answered_early_and_accepted_work_ends(h
         await until_refused(asked, many - most)
         gate.touch()
         answers = await asyncio.gather(*asked)
+        # who has not sent its head when others come may have given its place to one of them: no place stays empty
         assert Counter(answer.state for answer in answers) == {"completed": most, None: many - most}
+        assert all(answer.refused for answer in answers if answer.state is None)
         assert (await clients.ask(send("quick"))).state == "completed"
         assert clients.rss() <= MOST_RSS
 

@@ -198,7 +198,7 @@ class AdmissionConfig(_Section):
         default=500, ge=1, le=100_000, description="Of these, from one address, or of one user of the Unix socket."
     )
     max_unauthenticated: int = Field(
-        default=250,
+        default=500,
         ge=1,
         le=100_000,
         description="Connections whose sender is not known yet; the longest silent one gives way to a new one.",
