@@ -134,6 +134,7 @@ def main() -> int:
     (given.workspace / "headway.toml").write_text(
         f'[tools]\npython = ["tools.py"]\n[operator]\nshutdown_secs = {float(given.grace)}\n'
         f"[admission]\n{given.admission}\n"
+        '[a2a]\ntools = ["hold", "quick", "weigh"]\n'
         '[runtime]\non_restart = "fail"\n'  # how jobs go on is for test_resume.py
     )
     try:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from headway.client.token import TokenFile
 from headway.home import Home
 from tests.integration.daemon_process import Daemon, running
 from tests.sizes import cases, long_set
@@ -74,6 +75,7 @@ class Clients:
     def __init__(self, daemon: Daemon) -> None:
         assert daemon.status is not None
         self.pid = daemon.process.pid
+        self.token = TokenFile(daemon.home).read()
         place = urlsplit(daemon.status.url)
         self.address = (place.hostname, place.port)
         self.writers: list[asyncio.StreamWriter] = []
@@ -89,7 +91,7 @@ class Clients:
             try:
                 head = (
                     "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
-                    f"Content-Length: {len(body)}\r\n\r\n"
+                    f"Authorization: Bearer {self.token}\r\nContent-Length: {len(body)}\r\n\r\n"
                 )
                 writer.write(head.encode() + body)
                 return Answer(await reader.read())

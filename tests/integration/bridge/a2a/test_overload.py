@@ -14,7 +14,7 @@ import pytest
 
 from headway.config import Config
 from headway.plan.verify import MAX_ISSUES
-from tests.integration.bridge.a2a.served import serving
+from tests.integration.bridge.a2a.served import OPEN, serving
 from tests.sizes import cases
 
 LONGEST_STEP = 0.05
@@ -33,7 +33,7 @@ def call(tool: str, name: str = "a", **parameters: Any) -> dict[str, Any]:
 
 
 def config(tmp_path: Path, **admission: Any) -> Config:
-    return Config.model_validate({"tools": {"workspace": str(tmp_path)}, "admission": admission})
+    return Config.model_validate({"tools": {"workspace": str(tmp_path)}, "a2a": OPEN, "admission": admission})
 
 
 async def test_beyond_the_jobs_that_may_wait_is_503_and_the_others_end(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ async def test_no_step_of_the_loop_is_long_while_a_plan_of_many_actions_is_admit
     body = json.dumps(send(actions, blocking=False, contextId="c")).encode()
     head = (
         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"Content-Length: {len(body)}\r\n"
     )
     async with serving(tmp_path / "home") as served:
         busy = asyncio.create_task(served.http.post("/", json=send([call("slow")], contextId="c")))
@@ -102,7 +102,8 @@ async def test_no_step_of_the_loop_is_long_while_a_plan_of_many_actions_is_admit
         gc.freeze()  # as the daemon does: what was there before is no part of it
         monkeypatch.setattr(asyncio.Handle, "_run", measured)
         try:
-            writer.write(head.encode() + body)
+            who = f"Authorization: {served.http.headers['authorization']}\r\n\r\n"
+            writer.write(head.encode() + who.encode() + body)
             answer = await reader.read()
         finally:
             monkeypatch.undo()
