@@ -168,16 +168,46 @@ def test_an_empty_folder_is_audited_too(headway: Headway) -> None:
     assert skipped == {"readme", "licence", "readme_words", "licence_words", "keep_readme", "keep_licence"}
 
 
+DEMO_TELLS = (
+    "waits for the rate limit of fetch_page",
+    "page_04: retrying: again in .*503",
+    "read_legacy: skipped: legacy: row",
+    "store_legacy: skipped: dependency 'read_legacy'",
+    "budget nearly used: tokens",
+    "policy 'freeze'",
+    "staging: undone",
+    "cancelled: the demo shows a cancel",
+)
+
+
 def test_the_demo_without_a_terminal(headway: Headway) -> None:
     done = headway.run("up", "--demo")
     assert done.code == 0, done.err
-    lines = done.out.splitlines()
-    assert re.fullmatch(r"job [0-9a-f]{12}: created: audit \(\d+ actions, \d+ levels\)", lines[0])
-    assert re.fullmatch(r"job [0-9a-f]{12}: completed: .*", lines[-1])
+    assert re.search(r"^job [0-9a-f]{12}: created: audit \(\d+ actions, \d+ levels\)$", done.out, re.MULTILINE)
+    for told in DEMO_TELLS:
+        assert re.search(rf"^job [0-9a-f]{{12}}: .*{told}", done.out, re.MULTILINE), told
     workspace = headway.home / "workspace"
     assert facts_in((workspace / REPORT).read_text(encoding="utf-8")) == facts_of(workspace)
-    assert headway.run("up", "--demo", "--json").json["status"] == "completed"
+    answer = headway.run("up", "--demo", "--json").json
+    assert answer["status"] == "completed"
+    assert sorted((job["title"].partition(":")[0], job["status"]) for job in answer["jobs"]) == [
+        ("audit", "completed"),
+        ("crawl", "completed"),
+        ("import", "completed"),
+        ("release", "failed"),
+        ("render", "cancelled"),
+        ("triage", "completed"),
+    ]
+    assert "imported" in [point["name"] for point in headway.run("checkpoints", "ls", "--json").json]
     assert headway.run("status").code == 3
+
+
+def test_the_plain_demo_ends_by_itself_on_a_terminal(headway: Headway) -> None:
+    with headway.terminal("up", "--demo", "--plain") as shown:
+        shown.wait_for("cancelled: the demo shows a cancel")
+        assert shown.end() == 0
+    assert headway.run("up", "--plain").code == 2
+    assert headway.run("up", "--demo", "--plain", "--json").code == 2
 
 
 def test_the_demo_has_its_own_home_unless_told(headway: Headway, tmp_path: Path) -> None:
@@ -196,4 +226,5 @@ def test_the_audit_finds_its_tools_where_the_plan_lies(headway: Headway, project
     assert done.code == 2
     assert "tool 'tally' is not registered" in done.err
     (headway.here / "headway.toml").unlink()
+    assert headway.run("trust", "copied", "--yes").code == 0
     assert headway.run("run", "copied/plans/audit.json", "--workspace", project).code == 0

@@ -25,12 +25,26 @@ def test_the_demo(headway: Headway) -> None:
         console.wait_for("job_completed")
         status = headway.run("status", "--json").json
         assert status["workspace"] == str(headway.home / "workspace")
+        console.wait_for("render: long")
         console.type("q")
+        console.wait_for("Runs continue")
+        console.type("s")
         assert console.end() == 0
         assert f"the daemon has stopped (pid {status['pid']})" in console.text
     assert headway.run("status").code == 3
-    assert [job["status"] for job in headway.run("jobs", "ls", "--json").json] == ["completed"]
+    jobs = headway.run("jobs", "ls", "--json").json
+    assert {"audit", "crawl"} <= {job["title"].partition(":")[0] for job in jobs}
+    assert {job["status"] for job in jobs} <= {"completed", "cancelled", "failed"}
     assert (headway.home / "workspace" / "audit-report.md").is_file()
+
+
+def test_a_detached_demo_gets_the_runs_of_a_round(headway: Headway) -> None:
+    done = headway.run("up", "--demo", "--detach")
+    try:
+        assert done.code == 0, done.err
+        assert len(headway.run("jobs", "ls", "--json").json) == 6
+    finally:
+        assert headway.run("stop").code == 0
 
 
 def test_a_daemon_that_was_there_stays(headway: Headway) -> None:
@@ -56,7 +70,7 @@ def test_live_runs_go_on_or_stop(slow: Headway) -> None:
                 running.wait_for("held: started")
                 console.wait_for("held")
                 console.type("q")
-                console.wait_for("Runs go on")
+                console.wait_for("Runs continue")
                 console.type("g")
                 assert console.end() == 0
                 assert "the daemon keeps running" in console.text

@@ -1,4 +1,4 @@
-"""The demo: an own home, and a workspace in it with the shipped examples, the same on every machine."""
+"""The demo's home, and the workspace in it with the shipped examples, the same on every machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from headway.home import Home
     from headway_console.cli.options import Place
 
-PLAN = Path("plans") / "audit.json"
+DEMO = "demo"
+"""The folder of the examples whose files go into the workspace itself, over those of the same name."""
+
 LEFT_OUT = frozenset({"__pycache__"})
 
 
@@ -25,24 +27,30 @@ def demo_home(place: Place) -> Home:
 def prepare(home: Home) -> Path:
     """Bring the demo's workspace up to date and return it, trusted. Files that nobody changed are not touched."""
     from headway.trust import TrustedProjects
-    from headway_console.resources import examples
 
     home.prepare()
-    source, workspace = examples(), home.path / "workspace"
+    workspace = home.path / "workspace"
     try:
-        for path in sorted(source.rglob("*")):
-            name = path.relative_to(source)
-            if path.is_file() and not LEFT_OUT.intersection(name.parts):
-                _copy(path, workspace / name)
+        for name, source in _files().items():
+            _copy(source, workspace / name)
     except OSError as error:
         raise StoreError(f"cannot write {error.filename or workspace}: {error.strerror}") from None
     TrustedProjects().add(workspace)
     return workspace
 
 
-def read(plan: Path) -> bytes:
-    """Return the demo's plan."""
-    return plan.read_bytes()
+def _files() -> dict[Path, Path]:
+    """Return the files of the workspace by their names in it."""
+    from headway_console.resources import examples
+
+    source = examples()
+    found = {
+        path.relative_to(source): path
+        for path in sorted(source.rglob("*"))
+        if path.is_file() and not LEFT_OUT.intersection(path.parts)
+    }
+    own = {name.relative_to(DEMO): path for name, path in found.items() if name.parts[0] == DEMO}
+    return {name: path for name, path in found.items() if name.parts[0] != DEMO} | own
 
 
 def _copy(source: Path, target: Path) -> None:
