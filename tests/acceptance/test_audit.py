@@ -227,4 +227,5 @@ def test_the_audit_finds_its_tools_where_the_plan_lies(headway: Headway, project
     assert "tool 'tally' is not registered" in done.err
     (headway.here / "headway.toml").unlink()
     assert headway.run("trust", "copied", "--yes").code == 0
-    assert headway.run("run", "copied/plans/audit.json", "--workspace", project).code == 0
+    other = ("--home", headway.here / "other")  # the first one has become that of the working folder
+    assert headway.run(*other, "run", "copied/plans/audit.json", "--workspace", project).code == 0

@@ -28,8 +28,7 @@ def test_the_demo(headway: Headway) -> None:
         console.wait_for("render: long")
         console.type("q")
         console.wait_for("Runs continue")
-        console.type("s")
-        assert console.end() == 0
+        assert console.answer("s") == 0
         assert f"the daemon has stopped (pid {status['pid']})" in console.text
     assert headway.run("status").code == 3
     jobs = headway.run("jobs", "ls", "--json").json
@@ -82,8 +81,7 @@ def test_live_runs_go_on_or_stop(slow: Headway) -> None:
                     again.wait_for("Stop them")
                     with ThreadPoolExecutor(1) as meanwhile:  # a terminal that nobody reads holds its writer up
                         let = meanwhile.submit(let_go, slow, running)
-                        again.type("s")
-                        assert again.end() == 0
+                        assert again.answer("s") == 0
                         let.result()
                     assert "the daemon has stopped" in again.text
                 assert running.end() == 130
