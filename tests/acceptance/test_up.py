@@ -70,8 +70,7 @@ def test_live_runs_go_on_or_stop(slow: Headway) -> None:
                 console.wait_for("held")
                 console.type("q")
                 console.wait_for("Runs continue")
-                console.type("g")
-                assert console.end() == 0
+                assert console.answer("g") == 0
                 assert "the daemon keeps running" in console.text
                 [row] = slow.run("jobs", "ls", "--json").json
                 assert row["status"] == "running"
