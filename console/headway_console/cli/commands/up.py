@@ -85,7 +85,8 @@ async def _submit(home: Home, config: Config, workspace: Path) -> None:
     from headway_console.cli.runner import RemoteRunner
 
     async with OperatorClient(home, actor="cli") as client:
-        await Director(RemoteRunner(client, config), alone=True).submit(workspace)
+        runner = RemoteRunner(home, client, config, await client.status())
+        await Director(runner, alone=True).submit(workspace)
 
 
 def _prepare_demo(place: Place) -> tuple[Home, Path]:

@@ -158,4 +158,5 @@ class Backstage:
 
         async with OperatorClient(self._home, actor="demo") as client:
             with contextlib.suppress(HeadwayError):  # the daemon has stopped: the console tells
-                await Director(RemoteRunner(client, self._config), alone=False).rounds(self._workspace)
+                runner = RemoteRunner(self._home, client, self._config, await client.status())
+                await Director(runner, alone=False).rounds(self._workspace)
