@@ -6,11 +6,14 @@ direction overrides and lone surrogates become visible replacements. Nothing her
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
 import msgspec
 from rich.cells import cell_len, set_cell_size
+
+from headway.secrets import mask
 
 _SHOWN = {"\n": "⏎", "\r": "␍", "\t": " "}
 _BAD = "\N{REPLACEMENT CHARACTER}"
@@ -110,11 +113,13 @@ def number(value: float) -> str:
 
 
 def to_json(value: Any) -> str:
-    """Return any event data as JSON on one line; what JSON does not know is shown as text."""
+    """Return any event data as JSON on one line, masked; what JSON does not know is shown as text."""
     return _json(value).decode("utf-8", "replace")
 
 
 def _json(value: Any) -> bytes:
+    with contextlib.suppress(RecursionError):
+        value = mask(value)
     try:
         return msgspec.json.encode(value, enc_hook=str)
     except UnicodeEncodeError:  # a lone surrogate, which has no UTF-8

@@ -8,6 +8,7 @@ import msgspec
 
 from headway.events.views import ActionView, JobRow, RunView
 from headway.plan.results import ActionStatus, ProposalResult
+from headway.secrets import mask
 from headway_bridge.a2a.model import Artifact, DataPart, Message, Part, Status, Task, TaskState, TextPart
 from headway_bridge.a2a.origin import Origin
 
@@ -72,7 +73,7 @@ def status_of(view: RunView, origin: Origin) -> Status:
     data = TaskResult(**fields, issues=view.issues)
     message = Message(
         role="agent",
-        parts=[TextPart(_summary(view, state)), DataPart(data)],
+        parts=[TextPart(_summary(view, state)), DataPart(mask(msgspec.to_builtins(data)))],
         message_id=f"{job.job_id}:final",
         context_id=origin.context_id,
         task_id=origin.task_id(job.job_id),
@@ -90,7 +91,7 @@ def artifact_of(action: ActionView) -> Artifact:
     data: dict[str, Any] = {"result": action.output}
     if action.artifacts:
         data["artifacts"] = action.artifacts
-    parts: list[Part] = [DataPart(data), TextPart(_action_summary(action))]
+    parts: list[Part] = [DataPart(mask(data)), TextPart(_action_summary(action))]
     metadata: dict[str, Any] = {
         "action_id": action.id,
         "type": action.type,

@@ -9,12 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headway._lazy import attach
 from headway.store.memory import MemoryStore
-from headway.store.protocol import BackupReport, CheckReport, Claim, Problem, Reader, Statistics, Store
+from headway.store.protocol import (
+    BackupReport,
+    CheckReport,
+    Claim,
+    Problem,
+    Reader,
+    RedactReport,
+    Statistics,
+    Store,
+)
 
 if TYPE_CHECKING:
     from headway.clock import Clock
@@ -40,6 +50,7 @@ __all__ = [
     "MemoryStore",
     "Problem",
     "Reader",
+    "RedactReport",
     "Statistics",
     "Store",
     "StoreLog",
@@ -49,6 +60,7 @@ __all__ = [
     "is_reference",
     "open_reader",
     "open_store",
+    "redact",
     "store_of",
 ]
 
@@ -101,6 +113,27 @@ async def backup(home: Home, target: str | os.PathLike[str], *, force: bool = Fa
     from headway.store.sqlite.backup import backup_store
 
     return await asyncio.to_thread(backup_store, home.db, Path(target), force=force)
+
+
+async def redact(
+    home: Home,
+    values: list[str],
+    *,
+    names: bool = True,
+    dry_run: bool = False,
+    now_ms: int = 0,
+    by: str = "",
+    progress: Callable[[int, int], object] | None = None,
+) -> RedactReport:
+    """Take ``values``, and literals under the names of secrets unless not ``names``, out of the store of ``home``.
+
+    Nobody may write to the home meanwhile. With ``dry_run`` it only counts. Raises
+    :class:`headway.errors.HomeLocked`, and :class:`headway.errors.Conflict` while a job is unfinished.
+    """
+    from headway.store.sqlite.redact import redact_store
+
+    options: dict[str, Any] = {"names": names, "dry_run": dry_run, "now_ms": now_ms, "by": by, "progress": progress}
+    return await asyncio.to_thread(redact_store, home, values, **options)
 
 
 __getattr__, __dir__ = attach(__name__, _HOME)

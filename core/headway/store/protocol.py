@@ -80,6 +80,14 @@ class BackupReport(msgspec.Struct, frozen=True):
     last_seq: int
 
 
+class RedactReport(msgspec.Struct):
+    """The report of a redaction: how many events, blobs and checkpoints held a secret."""
+
+    events: int = 0
+    blobs: int = 0
+    checkpoints: int = 0
+
+
 class Reader(Protocol):
     """The reading half of a store."""
 

@@ -32,6 +32,7 @@ def command(place: Place, follow: bool, job_id: str | None, after: int, limit: i
 
     Oldest first, straight from the store: no daemon is needed, also not to follow.
     """
+    from headway.events.secrets import redact
     from headway_console.cli import loop
     from headway_console.cli.output import say, write_json
 
@@ -41,9 +42,9 @@ def command(place: Place, follow: bool, job_id: str | None, after: int, limit: i
             async for batch in batches:
                 for event in batch if left is None else batch[:left]:
                     if as_json:
-                        write_json(event, lines=True)
+                        write_json(redact(event), lines=True)
                     else:
-                        say(event_line(event))
+                        say(event_line(redact(event)))
                 sys.stdout.flush()
                 left = None if left is None else left - len(batch)
                 if left is not None and left <= 0:

@@ -68,6 +68,7 @@ def ls(place: Place, status: str | None, limit: int, as_json: bool) -> None:
 @pass_place
 def show(place: Place, job_id: str, as_json: bool) -> None:
     """Show a job: its levels, its actions and how each ended, and who gave commands that concern it."""
+    from headway.secrets import mask
     from headway_console.cli import loop
     from headway_console.cli.following import result_lines
     from headway_console.cli.output import note, say, write_json
@@ -83,7 +84,7 @@ def show(place: Place, job_id: str, as_json: bool) -> None:
         if as_json:
             import msgspec
 
-            write_json(msgspec.to_builtins(run) | {"job": row_of(run.job, alive), "commands": commands})
+            write_json(mask(msgspec.to_builtins(run)) | {"job": row_of(run.job, alive), "commands": commands})
             return
         if not (run.job.finished or alive):
             note("the process that ran it is gone; the next command that writes to the home settles it")

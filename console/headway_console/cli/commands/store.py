@@ -1,4 +1,4 @@
-"""``headway store prune | check | backup``."""
+"""``headway store prune | check | backup | redact``."""
 
 from __future__ import annotations
 
@@ -93,3 +93,54 @@ def backup(place: Place, file: Path, force: bool, as_json: bool) -> None:
         write_json(report)
     else:
         say(f"{report.file}: {report.bytes:,} bytes, up to event {report.last_seq:,}")
+
+
+@command.command("redact")
+@click.option(
+    "--value-file",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file that holds a value to take out, too; its last line break does not count. May be given several times.",
+)
+@click.option("--values-only", is_flag=True, help="Leave literals under the names of secrets as they are.")
+@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@json_option()
+@place_options()
+@pass_place
+def redact(place: Place, files: tuple[Path, ...], values_only: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Take secrets out of the store: literals under names such as password, and given values.
+
+    Events, blobs, checkpoints and what is made of them are written anew, so that no byte of the file keeps one. There
+    is no way back, and no daemon may run. Backups, recordings and logs beside the store are yours to delete.
+    """
+    import sys
+
+    from headway.clock import SYSTEM_CLOCK
+    from headway.secrets import FileSource
+    from headway.store import redact as redact_store
+    from headway_console.cli import loop
+    from headway_console.cli.output import note, say, write_json
+    from headway_console.text import count
+
+    home = place.home()
+    if not home.db.exists():
+        raise Unavailable(f"there is no store in {home}; headway run and headway up make one")
+    values = [FileSource(path).read().reveal() for path in files]
+    if not (yes or dry_run):
+        if as_json or not sys.stdin.isatty():
+            raise click.UsageError("There is nobody to ask: give --yes.")
+        click.confirm(f"Rewrite {home.db}? There is no way back.", abort=True, err=True)
+
+    def progress(done: int, total: int) -> None:
+        if not as_json and done % 50_000 < 500 and total > 50_000:
+            note(f"{done:,} of {total:,} events")
+
+    options = {"names": not values_only, "dry_run": dry_run, "progress": progress, "by": "headway store redact"}
+    report = loop.run(redact_store(home, values, now_ms=SYSTEM_CLOCK.time_ms(), **options))  # type: ignore[arg-type]
+    if as_json:
+        write_json({"dry_run": dry_run, "report": report})
+    else:
+        found = [count(report.events, "event"), count(report.blobs, "blob"), count(report.checkpoints, "checkpoint")]
+        say(f"{', '.join(found)} {'hold' if dry_run else 'held'} secrets")

@@ -304,7 +304,12 @@ def _emptied(connection: sqlite3.Connection) -> bool:
 
 def _wipe(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
+    delete_caches(connection)
+    connection.execute("COMMIT")
+
+
+def delete_caches(connection: sqlite3.Connection) -> None:
+    """Delete the caches, in the transaction that there is."""
     connection.execute("DELETE FROM jobs")
     connection.execute("DELETE FROM snapshots")
     connection.execute("DELETE FROM meta WHERE key IN ('folded', 'views')")
-    connection.execute("COMMIT")
