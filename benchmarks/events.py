@@ -13,6 +13,7 @@ from benchmarks._pace import PACE
 from headway.events.event import Event
 from headway.events.log import EventLog
 from headway.events.recording import Recording, write_recording
+from headway.secrets import Secret
 
 SECONDS = 20
 
@@ -32,6 +33,29 @@ def _append(batch: int) -> float:
     for group in groups:
         log.append(*group)
     return (time.process_time() - began) / _EVENTS * 1e6
+
+
+def _look() -> float:
+    """Return the CPU time per event of asking whether there are secrets to look for: all that it costs without any."""
+    log = EventLog()
+    events = _made(_EVENTS)
+    began = time.process_time()
+    for event in events:
+        if log.redactor.active:
+            log.append(event)
+    return (time.process_time() - began) / _EVENTS * 1e6
+
+
+def _redact(values: int) -> float:
+    """Return the CPU time per event that looking for secrets adds to an append."""
+    log = EventLog()
+    for n in range(values):
+        log.redactor.add(f"s{n}", Secret(f"a-secret-value-{n:04}"))
+    events = _made(_EVENTS)
+    began = time.process_time()
+    for event in events:
+        log.append(event)
+    return (time.process_time() - began) / _EVENTS * 1e6 - _append(1)
 
 
 async def _follow(readers: int, job_id: str | None) -> float:
@@ -103,6 +127,8 @@ def run() -> Iterator[Figure]:
     }
     for what, measure in cases.items():
         yield Figure(what, PACE.best_of(measure), "µs/event")
+    yield Figure("look for secrets, none known", PACE.best_of(_look), "µs/event")
+    yield Figure("look for secrets, 10 known", PACE.best_of(lambda: _redact(10)), "µs/event")
     written, read = _recording()
     yield Figure("write a recording, redacted", written, "µs/event")
     yield Figure("read a recording", read, "µs/event")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from headway import __version__
 from headway.client.daemon import DaemonInfo, remove_daemon_file, write_daemon_file
 from headway.errors import HeadwayError, describe
+from headway.secrets.output import redacted_output
 from headway_bridge.a2a import a2a_app
 from headway_bridge.a2a.errors import rpc_refusal
 from headway_bridge.auth import Authenticator, authenticator_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from headway.config import Config
     from headway.engine import Engine
     from headway.home import Home
+    from headway.secrets.redactor import Redactor
     from headway_bridge.operator.context import Operator
 
 logger = logging.getLogger("headway.daemon")
@@ -70,18 +72,30 @@ async def run_daemon(
         with contextlib.closing(listener):
             home.prepare()
             authenticator = authenticator_of(config, home)
-            engine = await _open_engine(home, config, stop)
-            if engine is None:
-                return stop.exit_code
-            settle()
-            return await serve(
-                engine,
-                listener=listener,
-                authenticator=authenticator,
-                stop=stop,
-                on_ready=on_ready,
-                reload=reload,
-            )
+            redactor = await asyncio.to_thread(_redactor_of, config)
+            with redacted_output(redactor):  # what it prints, and its tools print, is its log
+                engine = await _open_engine(home, config, stop)
+                if engine is None:
+                    return stop.exit_code
+                engine.secrets.tell(redactor)
+                settle()
+                return await serve(
+                    engine,
+                    listener=listener,
+                    authenticator=authenticator,
+                    stop=stop,
+                    on_ready=on_ready,
+                    reload=reload,
+                )
+
+
+def _redactor_of(config: Config) -> Redactor:
+    """Return what knows the secrets that the configuration declares, before an engine is open."""
+    from headway.provision import vault_of
+
+    vault = vault_of(config)
+    vault.learn()
+    return vault.redactor
 
 
 async def serve(
