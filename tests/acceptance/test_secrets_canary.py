@@ -26,6 +26,7 @@ CONFIG = """
 python = ["tools.py"]
 [a2a]
 port = 0
+tools = ["leak"]
 [secrets.FIRST]
 env = "HW_CANARY"
 tools = ["leak"]
@@ -125,7 +126,9 @@ def test_canaries_are_nowhere(leaking: Headway) -> None:
     refused = leaking.run("run", "-", stdin=plan(call("x", parameters={"text": SECOND})))
     shown += [refused.out, refused.err]
     assert refused.code != 0
-    asked = ask(status["url"], FIRST) + ask(status["url"], SECOND) + ask(status["url"], "nothing secret")
+    token = (leaking.home / "a2a.token").read_text().strip()
+    asked = "".join(ask(status["url"], token, text) for text in (FIRST, SECOND, "nothing secret"))
+    assert "is not there for tool 'leak' and a remote caller" in asked
     assert_none(
         asked.replace(json.dumps(FIRST)[1:-1], "").replace(SECOND, "").encode(), "answers"
     )  # but for echoed ids
@@ -165,7 +168,7 @@ def test_canaries_are_nowhere(leaking: Headway) -> None:
     assert (leaking.here / "second").read_text().strip() == SECOND
 
 
-def ask(url: str, text: str) -> str:
+def ask(url: str, token: str, text: str) -> str:
     """Send an A2A message, with and without a plan in it, and return what came back."""
     answers = []
     leak = {"tool": "leak", "parameters": {"a": "secret://FIRST", "headers": {"x": "secret://SECOND"}, "how": "give"}}
@@ -174,7 +177,9 @@ def ask(url: str, text: str) -> str:
         message = {"kind": "message", "role": "user", "messageId": text, "contextId": text, "parts": [part]}
         params = {"message": message, "metadata": {text: text}}
         body = json.dumps({"jsonrpc": "2.0", "id": text, "method": "message/send", "params": params}).encode()
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - it is http
+        request = urllib.request.Request(
+            url, body, {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        )
         with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             answers.append(answer.read().decode())
     return "".join(answers)
