@@ -177,9 +177,8 @@ def ask(url: str, token: str, text: str) -> str:
         message = {"kind": "message", "role": "user", "messageId": text, "contextId": text, "parts": [part]}
         params = {"message": message, "metadata": {text: text}}
         body = json.dumps({"jsonrpc": "2.0", "id": text, "method": "message/send", "params": params}).encode()
-        request = urllib.request.Request(
-            url, body, {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-        )
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        request = urllib.request.Request(url, body, headers)  # noqa: S310 - it is http
         with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             answers.append(answer.read().decode())
     return "".join(answers)
