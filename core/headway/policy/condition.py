@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headway.arguments import plain
 from headway.errors import InvalidInput, one_line
 from headway.policy.call import PolicyCall
-from headway.policy.matching import FUNCTION, Matcher, take_patterns
-from headway.policy.regex import Expression
 from headway.policy.values import MAX_ITEMS, Unreadable, weigh
+
+if TYPE_CHECKING:
+    from headway.policy.matching import Matcher
+    from headway.policy.regex import Expression
 
 VARIABLES = ("action_id", "effects", "params", "principal", "reads", "state", "tool", "type", "writes")
 """The names that a condition may use. ``tool`` and ``principal`` may be null."""
@@ -82,6 +84,8 @@ class Condition:
         _refuse_unknown("function", functions - _FUNCTIONS, sorted(_FUNCTIONS | set(_MACROS) | {"has"}))
         self._patterns: list[Expression] = []
         if "matches" in functions:
+            from headway.policy.matching import take_patterns
+
             ours, self._patterns = take_patterns(source, [*_pieces(source)], _value_of)
             self._program = _compile(ours)
             if "matches" in self._program.references()["functions"]:  # CEL reads the text otherwise than we do
@@ -108,7 +112,7 @@ class Condition:
             else:
                 values[name] = getattr(call, name)
         weigh(values.values(), self._limit)
-        matcher = Matcher(self._patterns) if self._patterns else None
+        matcher = _matcher(self._patterns) if self._patterns else None
         try:
             found = self._program.execute(values if matcher is None else _context(values, matcher))
         except (KeyboardInterrupt, SystemExit):
@@ -148,8 +152,16 @@ def _value_of(literal: str) -> object:
         return None
 
 
+def _matcher(patterns: list[Expression]) -> Matcher:
+    from headway.policy.matching import Matcher
+
+    return Matcher(patterns)
+
+
 def _context(values: dict[str, Any], matcher: Matcher) -> Any:
     import cel
+
+    from headway.policy.matching import FUNCTION
 
     return cel.Context(values, {FUNCTION: matcher})
 

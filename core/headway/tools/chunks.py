@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headway.clock import Clock, TimerHandle
-from headway.secrets.stream import RedactedStream
 
 if TYPE_CHECKING:
     from headway.secrets.redactor import Redactor
+    from headway.secrets.stream import RedactedStream
     from headway.tools.context import ToolContext
 
 INTERVAL_S = 0.1
@@ -81,6 +81,8 @@ class ChunkEvents:
         if redactor is not None and redactor.active:
             if type(chunk) is str:
                 if self._text is None:
+                    from headway.secrets.stream import RedactedStream
+
                     self._text = RedactedStream(redactor)
                 chunk = self._text.feed(chunk)
             else:

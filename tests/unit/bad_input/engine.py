@@ -28,6 +28,8 @@ CALLS: dict[str, dict[str, Any]] = {
             title="t",
             source="s",
             principal="me",
+            tenant="us",
+            reach=["echo"],
             origin={"a": [1]},
             job_id=None,
             record_rejected=False,
@@ -36,6 +38,8 @@ CALLS: dict[str, dict[str, Any]] = {
         )
     },
     "Engine.successor": {"job_id": JOB, "timeout": 1.0},
+    "Engine.inherit": {"scope": "c", "heir": "d", "theirs": lambda event: True},
+    "Engine.require_caller": {"root": None, "digest": None},
     "Engine.runtime": {"scope": "c"},
     "Engine.verify": {"proposal": PROPOSAL, "context_id": "c"},
     "Engine.wait": {"job_id": JOB, "timeout": 1.0},

@@ -169,7 +169,7 @@ async def test_close_commits_and_ends(tmp_path: Path) -> None:
     with pytest.raises(StopAsyncIteration):
         await anext(subscription)
     assert _kinds(log.home) == ["a"]
-    assert names(tmp_path) == ["headway.db", "headway.lock"]
+    assert names(tmp_path) == ["headway.alive", "headway.db", "headway.lock"]
     for use in (lambda: log.write(Event("b")), log.prune, log.rebuild_caches):
         with pytest.raises(StoreError, match="closed"):
             await use()
