@@ -87,6 +87,7 @@ CHECKPOINT = Made(
     kind="manual",
     level=None,
     name="n",
+    policies={"files": []},
 )
 SESSION = New(lambda rig: rig.session)
 CALL = Made(

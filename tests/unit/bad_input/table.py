@@ -64,6 +64,7 @@ EXEMPT: dict[str, str] = {
     ),
     "CostSummary.count": "how a run counts: what it is given comes from there",
     "Engine": "made by Engine.open alone",
+    "Engine.watch": "takes nothing, and goes on until it is closed",
     "RunView.action": "a look-up: what it has no action for is a KeyError, as of a mapping",
     "RunHandle": "made by Runtime.start and Engine.start alone",
     "run_sync": "for code outside of a loop: tried by test_run_sync_runs_a_plan_with_tools",
@@ -104,6 +105,7 @@ UNTRIED: dict[str, str] = {
     "ToolContext.chunks": "a sink of the runtime's",
     "ToolContext.cancel": "a view of the runtime's token",
     "ToolContext.sandbox": "the runtime's",
+    "PolicyEngine.check.pinned": "policies that the runtime has read from the log",
 }
 """Arguments that the table leaves out, and why."""
 
