@@ -13,7 +13,6 @@ from headway.errors import one_line
 from headway.plan.checks import MISSING, equal
 from headway.policy.call import PolicyCall, apart
 from headway.policy.condition import Condition
-from headway.policy.regex import MAX_STEPS, Expression
 from headway.policy.values import Unreadable, shown, texts
 
 Answer = bool | str | Sequence[str] | None
@@ -123,17 +122,19 @@ class AllowParameter(_OfParameter):
 class DenyMatching(_OfParameter):
     """Denies values of a parameter in which a regular expression of RE2 matches somewhere."""
 
-    __slots__ = ("_expression", "pattern")
+    __slots__ = ("_expression", "_steps", "pattern")
 
     def __init__(self, name: str, tool: str, key: str, pattern: str) -> None:
+        from headway.policy.regex import MAX_STEPS, Expression  # by who has such a rule
+
         super().__init__(name, tool, key)
         self.pattern = pattern
-        self._expression = Expression(pattern)
+        self._expression, self._steps = Expression(pattern), MAX_STEPS
 
     def check(self, call: PolicyCall) -> Sequence[str]:
         if call.tool != self.tool or (value := self.value(call)) is MISSING:
             return ()
-        steps = MAX_STEPS
+        steps = self._steps
         for text in (value,) if type(value) is str else texts(value):
             found, steps = self._expression.found_in(text, steps)
             if found:
