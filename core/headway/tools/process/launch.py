@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -111,18 +110,22 @@ class Confined:
 
     def _check(self) -> None:
         kept = {str(held.path) for held in self._placeholders}
-        refused = []
+        refused: list[str] = []
+        left: list[str] = []
         for ground in list(self._entered):
             for path in ground.appeared():
                 if path in kept or any(path.startswith(f"{place}/") for place in kept):
                     continue
-                with suppress(OSError):
+                try:
                     if set_aside(ground.folder, path) is not None:
                         refused.append(str(Path(path).relative_to(ground.folder)))
+                except OSError:
+                    left.append(str(Path(path).relative_to(ground.folder)))
+        tool = f"tool '{one_line(self._tool, 80)}' made control files"
+        if left:
+            raise ToolError(f"{tool} that cannot be renamed, remove them: {_named(left)}")
         if refused:
-            named = ", ".join(one_line(path, 100) for path in refused[:SHOWN])
-            more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
-            raise ToolError(f"tool '{one_line(self._tool, 80)}' made control files, now renamed: {named}{more}")
+            raise ToolError(f"{tool}, now renamed: {_named(refused)}")
 
 
 @dataclass(slots=True)
@@ -177,6 +180,11 @@ class Launch:
         """Close what only the child needs, once it is started or cannot be."""
         while self._descriptors:
             os.close(self._descriptors.pop())
+
+
+def _named(paths: Sequence[str]) -> str:
+    named = ", ".join(one_line(path, 100) for path in paths[:SHOWN])
+    return f"{named} and {len(paths) - SHOWN} more" if len(paths) > SHOWN else named
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

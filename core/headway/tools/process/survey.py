@@ -7,6 +7,7 @@ not there before. A folder that has not changed is not read again: its time of c
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -74,13 +75,26 @@ class Survey:
             changed = os.lstat(path).st_ctime_ns
             if known is None or known.changed != changed:
                 known = _Folder(changed)
-                _read(known, path, git)
+                try:
+                    _read(known, path, git)
+                except PermissionError:  # a child may take the rights from us, but not from what it left in the folder
+                    _open_up(path)
+                    _read(known, path, git)
                 if time.time_ns() - changed < SETTLED_NS:
                     known.changed = -1
-        except OSError:  # gone, or not for us to read: the child, who is who we are, cannot either
+        except OSError:  # gone, or another user's: the child, who is who we are, cannot read it either
             return None
         self._known[path] = known
         return known
+
+
+def _open_up(path: str) -> None:
+    """Give the owner all rights to a folder, as whoever closed it could; raise ``OSError`` for one that is not ours."""
+    descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        Path(f"/proc/self/fd/{descriptor}").chmod(stat.S_IMODE(os.fstat(descriptor).st_mode) | stat.S_IRWXU)
+    finally:
+        os.close(descriptor)
 
 
 def _read(folder: _Folder, path: str, git: bool) -> None:
@@ -130,10 +144,19 @@ def set_aside(root: Path, path: str) -> str | None:
                 os.stat(new, dir_fd=descriptor, follow_symlinks=False)
                 continue
             try:
-                os.rename(name, new, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+                _rename(name, new, descriptor)
             except FileNotFoundError:
                 return None
             return new
     finally:
         os.close(descriptor)
     raise ToolError(f"too many files beside '{name}' were refused: remove them")
+
+
+def _rename(name: str, new: str, folder: int) -> None:
+    """Rename in an open folder, also in one of ours that is closed for writing."""
+    try:
+        os.rename(name, new, src_dir_fd=folder, dst_dir_fd=folder)
+    except PermissionError:
+        os.fchmod(folder, stat.S_IMODE(os.fstat(folder).st_mode) | stat.S_IRWXU)
+        os.rename(name, new, src_dir_fd=folder, dst_dir_fd=folder)
