@@ -54,7 +54,7 @@ class Intake:
         waiting = self._supervisor.waiting(bounds.waiting)
         if waiting >= bounds.waiting:
             raise Overloaded(f"{waiting:,} jobs wait for their turn, and no more are taken: try again later")
-        self.room_for(len(proposal.actions) * ACTION_BYTES)
+        self.room_for(self.weight(0, len(proposal.actions)))
 
     def room_for(self, size: int) -> None:
         """Raise :class:`Overloaded` where the plans of jobs that have not ended leave no room for ``size`` bytes."""
@@ -63,6 +63,10 @@ class Intake:
             raise Overloaded(
                 f"the plans of unfinished jobs take {held:,} bytes, which leaves no room for {size:,}: try again later"
             )
+
+    def weight(self, size: int, actions: int) -> int:
+        """Return the bytes in memory of a job whose plan takes ``size`` as JSON and has so many actions."""
+        return size + actions * ACTION_BYTES
 
     async def work(self, actions: int, do: Callable[[], T]) -> T:
         """Return what ``do`` returns; for a plan of many ``actions`` it works beside the event loop, in line."""

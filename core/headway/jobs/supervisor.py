@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -22,7 +23,6 @@ from headway.events.log import EventLog
 from headway.events.views import JobRow, RunView
 from headway.jobs import admission
 from headway.jobs.course import Begin, Course
-from headway.jobs.intake import ACTION_BYTES, Intake
 from headway.jobs.job import LiveJob
 from headway.jobs.scope import PRIVATE, Scope, fresh_scope
 from headway.jobs.state_log import StateLog
@@ -31,6 +31,7 @@ from headway.state import StateStore
 
 if TYPE_CHECKING:
     from headway.jobs.history import History
+    from headway.jobs.intake import Intake
     from headway.jobs.powers import Powers
     from headway.jobs.submission import Submission
     from headway.plan.graph import Graph
@@ -53,7 +54,6 @@ class Supervisor:
         self.log = log
         self.draining: str | None = None
         self.shared = False  # an Engine's: a face that brings no state takes what the log has
-        self.intake = Intake(self)
         self.plan_bytes = 0
         self._owned: dict[str, Scope] = {}  # by faces with a state of their own: a later one finds it
         self._scopes: WeakValueDictionary[str, Scope] = WeakValueDictionary()
@@ -74,6 +74,13 @@ class Supervisor:
         from headway.jobs.history import History
 
         return History(self.store)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """How much is taken, and where large plans are admitted."""
+        from headway.jobs.intake import Intake  # a program that only executes needs none
+
+        return Intake(self)
 
     # -- scopes ------------------------------------------------------------------------------------------------------
 
@@ -246,7 +253,7 @@ class Supervisor:
                         raise
                     await course.refuse(job, proposal, error)
                     return course
-                size += count * ACTION_BYTES
+                size = self.intake.weight(size, count)
                 self.intake.room_for(size)
                 job.size = size
                 self.plan_bytes += size
