@@ -238,7 +238,7 @@ class Runtime(Face):
 
         target = path_of(path)
         checkpoint = checkpoints.capture(self._supervisor, self._powers, self._scope, {})
-        write_checkpoint(checkpoint, target)
+        write_checkpoint(checkpoint, target, self.log.redactor)
         self._note_saved(checkpoint)
         return checkpoint
 

@@ -118,6 +118,10 @@ def test_canaries_are_nowhere(leaking: Headway) -> None:
 
     verified = leaking.run("verify", "leak.json", "--json")
     assert verified.code == 0, verified.out + verified.err
+    shown += [verified.out, verified.err]
+    undeclared = plan(call("x", "leak", parameters={"a": "secret://NONE", "headers": {}, "how": "give"}))
+    assert "secret 'NONE' is not declared" in leaking.run("verify", "-", stdin=undeclared).err
+    run("run", "leak.json", "--json")  # in process: tools print into what the command prints
     run("up", "--detach", "--port", "0")
     run("run", "leak.json", "--json")
     run("run", "leak.json")

@@ -302,3 +302,12 @@ async def test_verify_warns_of_literals_under_secret_names() -> None:
     assert [issue.message.split(" looks")[0] for issue in report.issues if issue.check == "secret_literals"] == [
         "headers.X-Api-Key"
     ]
+
+
+async def test_a_checkpoint_file_holds_no_value(tmp_path: Path) -> None:
+    face = runtime()
+    face.state.set("copied", f"by hand {VALUE}")
+    face.save_checkpoint_to_file(tmp_path / "checkpoint.json")
+    written = (tmp_path / "checkpoint.json").read_text()
+    assert "by hand «secret:DB»" in written
+    assert_hidden(written)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from headway.clock import SYSTEM_CLOCK
 from headway.errors import HomeLocked, NoAnswer, StoreError, Unavailable
+from headway.secrets.output import redacted_output
 
 if TYPE_CHECKING:
     from headway.client import DaemonStatus, OperatorClient
@@ -82,6 +83,8 @@ class LocalRunner:
         self._door = door
         # The command tells itself how its job ended: with a handler, logging does not print that on stderr as well.
         logging.getLogger("headway.jobs").addHandler(logging.NullHandler())
+        self._output = redacted_output(engine.secrets.redactor)  # tools print into what the command prints
+        self._output.__enter__()
 
     async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
         """Start a job; it is committed when this returns."""
@@ -151,6 +154,7 @@ class LocalRunner:
             try:
                 await self.engine.close()
             finally:
+                self._output.__exit__(None, None, None)
                 await self._door.close()
 
 

@@ -34,6 +34,7 @@ from headway.state import StateStore, state_key
 
 if TYPE_CHECKING:
     from headway.execution.run import Run
+    from headway.secrets.redactor import Redactor
     from headway.tools.registry import ToolRegistry
 
 
@@ -62,14 +63,15 @@ def _is_undone(run: Run) -> bool:
     return run.stop is not None and run.stop.rolls_back and not run.sealed
 
 
-def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+def write_checkpoint(checkpoint: Checkpoint, path: Path, redactor: Redactor) -> None:
     """Write ``checkpoint`` as JSON, atomically: the file is the old one or the new one, whatever happens.
 
-    Raises :class:`StoreError` with one line if the file cannot be written, or would be too large to be read.
+    The secrets that ``redactor`` knows are not in it. Raises :class:`StoreError` with one line if the file cannot be
+    written, or would be too large to be read.
     """
     import tempfile  # and shutil and the compressors with it, which a run without such a file does not need
 
-    body = msgspec.json.format(msgspec.json.encode(checkpoint), indent=1)
+    body = msgspec.json.format(redactor.encoded(msgspec.json.encode(checkpoint)), indent=1)
     if len(body) > MAX_CHECKPOINT_BYTES:
         raise StoreError(
             f"cannot write the checkpoint {path}: it has {len(body):,} bytes, the limit is {MAX_CHECKPOINT_BYTES:,}"

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from headway.errors import InvalidInput
-from headway.secrets.encodings import LEAST, forms
 from headway.secrets.reference import is_held
 from headway.secrets.secret import Secret
 
@@ -58,6 +57,8 @@ class Redactor:
 
         Raises :class:`InvalidInput` for a value that is too short to be told from other text.
         """
+        from headway.secrets.encodings import LEAST, forms
+
         value = secret.reveal()
         if len(value.strip()) < LEAST:
             raise InvalidInput(f"secret '{name}' is too short: it needs {LEAST} characters to be kept out of the log")

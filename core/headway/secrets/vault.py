@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headway.errors import InvalidInput, SecretUnavailable
 from headway.secrets.marks import Marks
 from headway.secrets.redactor import Redactor
 from headway.secrets.reference import held, is_held, is_name
 from headway.secrets.secret import Secret, keyed_digest
-from headway.secrets.sources import MemorySource, Source
+
+if TYPE_CHECKING:
+    from headway.secrets.sources import Source
 
 GONE = "the Secret in memory that this plan was given is gone: it was another process's, or nobody kept it"
 
@@ -49,6 +51,8 @@ class Vault:
 
     def declare(self, name: str, source: Source | Secret, *, tools: Iterable[str], remote: bool = False) -> None:
         """Let ``tools`` get the secret that ``source`` has, or is, as ``secret://name``; ``remote`` callers too."""
+        from headway.secrets.sources import MemorySource
+
         if not is_name(name):
             raise InvalidInput("the name of a secret has letters, digits, '_', '.' and '-' only, at most 128")
         if name in self._declared:

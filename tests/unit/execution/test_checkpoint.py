@@ -23,6 +23,7 @@ from headway.home import Home
 from headway.jobs.checkpoint_file import write_checkpoint
 from headway.learning.trajectory_store import TrajectoryStore
 from headway.plan.results import ActionResult, ActionStatus, ErrorCode
+from headway.secrets import Redactor
 from headway.store import StoreLog
 from headway.testing import settle
 from tests.unit.execution.kit import bookings, call, events_of, runtime, write
@@ -235,7 +236,7 @@ async def test_a_file_whose_plan_needs_other_tools_names_them(tmp_path: Path) ->
     assert made.save_checkpoint_to_file(tmp_path / "undone.json").remaining() == ["a", "f"]
     saved = made.save_checkpoint()
     saved.results = []
-    write_checkpoint(saved, tmp_path / "left.json")
+    write_checkpoint(saved, tmp_path / "left.json", Redactor())
     for name in ("undone.json", "left.json"):
         other = Runtime(state={"mine": 1})
         with pytest.raises(InvalidInput, match="not registered: boom, echo"):

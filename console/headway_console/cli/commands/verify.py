@@ -29,6 +29,7 @@ def command(place: Place, plan: str, as_json: bool) -> int:
     import msgspec
 
     from headway.plan.verify import verify
+    from headway.provision import vault_of
     from headway_console.cli.output import note, say, write_json
     from headway_console.cli.plans import folder_of, read_text
     from headway_console.cli.policies import check_policies
@@ -40,7 +41,9 @@ def command(place: Place, plan: str, as_json: bool) -> int:
     written = read_text(plan, config)
     proposal = written.parse(config)
     check_policies(config)
-    report = _without_grant(verify(proposal, tools=load_tools(config))).shortened()
+    secrets = vault_of(config)
+    secrets.learn(immediate=True)
+    report = _without_grant(verify(proposal, tools=load_tools(config), secrets=secrets)).shortened()
     missing = left_out(config)
     if as_json:
         write_json({**msgspec.to_builtins(report), "left_out": [str(path) for path in missing]})
