@@ -64,7 +64,7 @@ def test_every_encoding_is_found(form: str, value: str) -> None:
     assert known.text(f"x{text}y") != f"x{text}y"
 
 
-@given(st.text(min_size=8, max_size=40).filter(lambda text: len(text.strip()) >= 8 and text.isprintable()))
+@given(st.text(st.characters(exclude_categories=("C", "Z")), min_size=8, max_size=40))
 def test_no_value_survives_plain_or_in_json(value: str) -> None:
     known = redactor(s=value)
     shown = known.clean({"a": f"({value})", "b": json.dumps([value])})
