@@ -129,8 +129,8 @@ def test_a_run_is_no_daemon(held: Headway, tmp_path: Path) -> None:
         up = held.run("up", "--detach")
         assert up.code == 2
         assert f"a headway run (pid {first.process.pid}) holds this home" in up.err
-        (held.here / "headway.toml").write_text('[tools]\npython = ["tools.py"]\n[budgets]\nactions = 1\n')
+        (held.here / "headway.toml").write_text('[tools]\npython = ["tools.py"]\n[learning]\ntrajectories = "kept"\n')
         other = held.run("run", "two.json")
-        assert (other.code, "configuration" in other.err) == (1, True), other
+        assert (other.code, "learning.trajectories needs headway restart" in other.err) == (1, True), other
         (held.here / "one").touch()
         assert first.end() == 0
