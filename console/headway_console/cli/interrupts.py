@@ -57,8 +57,9 @@ class Interrupts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, *_ASKED):
-            loop.remove_signal_handler(number)
+        for number in (*_ASKED, signal.SIGINT):
+            if number != signal.SIGINT or not self._runner.holds_interrupts():
+                loop.remove_signal_handler(number)
         if self._timer is not None:
             self._timer.cancel()
         for task in self._commands:

@@ -69,6 +69,9 @@ class Runner(Protocol):
     async def kill(self, job_id: str, reason: str) -> str:
         """Stop hard."""
 
+    def holds_interrupts(self) -> bool:
+        """Take Ctrl-C from here on if it would end more than the job that was followed; return whether it does."""
+
     async def close(self) -> None:
         """Let go of it."""
 
@@ -140,6 +143,12 @@ class LocalRunner:
     async def kill(self, job_id: str, reason: str) -> str:
         """Stop hard."""
         return await self.engine.kill(job_id, reason, by=SOURCE)
+
+    def holds_interrupts(self) -> bool:
+        """Take Ctrl-C from here on if others have jobs in this process."""
+        from headway_console.cli.staying import hold_interrupts
+
+        return bool(self.engine.busy) and hold_interrupts(self.engine)
 
     async def close(self) -> None:
         """Stay until the jobs that others have started here have ended, then close the engine and the socket."""
@@ -242,6 +251,10 @@ class RemoteRunner:
     async def kill(self, job_id: str, reason: str) -> str:
         """Stop hard."""
         return await self.client.kill(job_id, reason)
+
+    def holds_interrupts(self) -> bool:
+        """Leave Ctrl-C as it is: nothing runs here."""
+        return False
 
     async def close(self) -> None:
         """Close the connections; the daemon's jobs continue."""

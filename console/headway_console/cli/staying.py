@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from headway.engine import Engine
 
 
+def hold_interrupts(engine: Engine) -> bool:
+    """Answer Ctrl-C with a word until :func:`stay` takes over, and return True: others' jobs must not end by it."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, lambda: note(f"{_others(engine)}: it is not stopped by Ctrl-C"))
+    return True
+
+
 async def stay(engine: Engine) -> None:
     """Wait until nothing runs in ``engine``; say so.
 
@@ -32,13 +39,13 @@ async def stay(engine: Engine) -> None:
             note(f"{_others(engine)}; press Ctrl-C again to cancel them and leave")
 
     loop = asyncio.get_running_loop()
-    note(f"{_others(engine)}: staying until {'it has' if engine.busy == 1 else 'they have'} ended")
+    loop.add_signal_handler(signal.SIGINT, press)
     idle = asyncio.create_task(engine.idle())
     leaving = asyncio.create_task(leave.wait())
-    loop.add_signal_handler(signal.SIGINT, press)
     heard = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
     for number in heard:
         loop.add_signal_handler(number, leave.set)
+    note(f"{_others(engine)}: staying until {'it has' if engine.busy == 1 else 'they have'} ended")
     try:
         await asyncio.wait([idle, leaving], return_when=asyncio.FIRST_COMPLETED)
     finally:

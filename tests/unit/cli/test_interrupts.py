@@ -26,6 +26,9 @@ class Run:
     async def kill(self, job_id: str, reason: str) -> str:
         return self._note("kill", job_id, reason)
 
+    def holds_interrupts(self) -> bool:
+        return False
+
     def _note(self, what: str, job_id: str, reason: str) -> str:
         self.told.append((what, job_id, reason))
         self.changed.set()
@@ -131,3 +134,23 @@ async def test_a_press_before_there_is_a_job_stops_it_once_there_is() -> None:
         interrupts.watch("j1")
         await run.until(2)
     assert [(what, job_id) for what, job_id, _ in run.told] == [("cancel", "j1"), ("kill", "j1")]
+
+
+@pytest.mark.anyio
+async def test_ctrl_c_is_left_to_who_holds_the_jobs_of_others() -> None:
+    loop = asyncio.get_running_loop()
+    held = asyncio.Event()
+
+    class Holder(Run):
+        def holds_interrupts(self) -> bool:
+            loop.add_signal_handler(signal.SIGINT, held.set)
+            return True
+
+    with Interrupts(Holder()):  # type: ignore[arg-type]
+        pass
+    try:
+        signal.raise_signal(signal.SIGINT)
+        async with asyncio.timeout(60):
+            await held.wait()
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
