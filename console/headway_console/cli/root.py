@@ -17,6 +17,7 @@ SECTIONS = {
         Entry("init", "Write a headway.toml, a tool and a first plan."),
         Entry("trust", "Let the code of a project be loaded."),
         Entry("up", "Start or find the daemon and open the console on it."),
+        Entry("doctor", "Look whether all is well here: versions, terminal, project, home, daemon, sandbox."),
         Entry("completion", "Print the completion script of a shell."),
     ],
     "Plans and runs": [

@@ -22,6 +22,7 @@ from headway.store.protocol import (
     Problem,
     Reader,
     RedactReport,
+    SchemaVersion,
     Statistics,
     Store,
 )
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from headway.events.log import EventLog
     from headway.home import Home
     from headway.store.sqlite.codec import is_reference
+    from headway.store.sqlite.header import schema_version
     from headway.store.sqlite.lock import HomeLock
     from headway.store.sqlite.log import StoreLog
     from headway.store.sqlite.reader import StoreReader
@@ -40,6 +42,7 @@ _HOME = {
     "StoreLog": "sqlite.log",
     "StoreReader": "sqlite.reader",
     "is_reference": "sqlite.codec",
+    "schema_version": "sqlite.header",
 }
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "Problem",
     "Reader",
     "RedactReport",
+    "SchemaVersion",
     "Statistics",
     "Store",
     "StoreLog",
@@ -61,6 +65,7 @@ __all__ = [
     "open_reader",
     "open_store",
     "redact",
+    "schema_version",
     "store_of",
 ]
 

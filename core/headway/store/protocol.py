@@ -9,7 +9,7 @@ to the caller, an event to all.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -33,6 +33,14 @@ class Claim(msgspec.Struct, frozen=True):
     owner: str
     token: int
     until_ms: int
+
+
+class SchemaVersion(NamedTuple):
+    """The schema ``version`` of a store, and the ``oldest`` and ``latest`` that this Headway reads."""
+
+    version: int
+    oldest: int
+    latest: int
 
 
 class Statistics(msgspec.Struct, frozen=True):

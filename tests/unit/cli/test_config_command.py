@@ -105,6 +105,9 @@ def test_init_writes_what_checks_and_verifies(here: Path, capsys: pytest.Capture
     assert json.loads(captured.out[captured.out.index("{") :])["levels"] == [["read"], ["count"], ["keep"]]
 
 
+INITIAL = ["headway.toml", "tools.py", "plans/hello.json", "policies/base.toml", ".gitignore"]
+
+
 def test_init_never_overwrites(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "sub").mkdir()
     (here / "sub" / "tools.py").write_text("mine")
@@ -112,7 +115,19 @@ def test_init_never_overwrites(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "headway: error: sub/tools.py exists; nothing was written\n"
     assert [path.name for path in (here / "sub").iterdir()] == ["tools.py"]
     assert main(["init", "new/folder", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["files"] == ["headway.toml", "tools.py", "plans/hello.json"]
+    assert json.loads(capsys.readouterr().out)["files"] == INITIAL
+    assert all((here / "new" / "folder" / name).is_file() for name in INITIAL)
+    (here / "ours").mkdir()
+    (here / "ours" / ".gitignore").write_text("mine")
+    assert main(["init", "ours"]) == 0
+    assert (here / "ours" / ".gitignore").read_text() == "mine"
+    assert capsys.readouterr().out.splitlines()[-5:] == [
+        "next:",
+        "  cd ours",
+        "  headway run hello",
+        "  headway events",
+        "  headway up",
+    ]
     assert main(["init", "sub/tools.py"]) == 2
     assert "Traceback" not in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -55,7 +56,23 @@ PLAN = """\
 }
 """
 
-FILES = {"headway.toml": CONFIG, "tools.py": TOOLS, "plans/hello.json": PLAN}
+POLICY = """\
+# What no plan may do here, read anew when this file changes.
+
+[[deny_tool_param]]
+name = "keep-out-of-plans"
+tool = "write_file"
+param = "path"
+contains = "plans/"
+"""
+
+IGNORED = "__pycache__/\n"
+
+FILES = {"headway.toml": CONFIG, "tools.py": TOOLS, "plans/hello.json": PLAN, "policies/base.toml": POLICY}
+
+GITIGNORE = ".gitignore"
+
+NEXT = ("headway run hello", "headway events", "headway up")
 
 
 @click.command("init")
@@ -64,8 +81,9 @@ FILES = {"headway.toml": CONFIG, "tools.py": TOOLS, "plans/hello.json": PLAN}
 def command(folder: Path, as_json: bool) -> None:
     """Write a headway.toml, a tool and a first plan.
 
-    They are trusted from then on (headway trust). Into FOLDER, by default the working directory. Files that exist are
-    never changed: if one of them does, nothing is written and the exit code is 2.
+    Also a policy, and a workflow that remote agents may start. They are trusted from then on (headway trust). Into
+    FOLDER, by default the working directory. Files that exist are never changed: if one of them does, nothing is
+    written and the exit code is 2; a .gitignore that exists stays as it is.
     """
     from headway.trust import TrustedProjects, check_path
     from headway_console.cli.output import say, write_json
@@ -76,8 +94,9 @@ def command(folder: Path, as_json: bool) -> None:
     taken = next((name for name in FILES if (folder / name).exists()), None)
     if taken:
         raise InvalidInput(f"{folder / taken} exists; nothing was written")
+    files = FILES if (folder / GITIGNORE).exists() else {**FILES, GITIGNORE: IGNORED}
     try:
-        for name, text in FILES.items():
+        for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("x", encoding="utf-8") as file:
@@ -86,8 +105,12 @@ def command(folder: Path, as_json: bool) -> None:
         raise InvalidInput(f"cannot write {error.filename or folder}: {error.strerror}") from None
     trusted.add(folder)
     if as_json:
-        write_json({"folder": str(folder.absolute()), "files": list(FILES)})
+        write_json({"folder": str(folder.absolute()), "files": list(files), "next": list(NEXT)})
         return
-    for name in FILES:
+    for name in files:
         say(f"wrote {folder / name}")
-    say("try: headway run hello")
+    say("next:")
+    if folder.resolve() != Path.cwd().resolve():
+        say(f"  cd {shlex.quote(str(folder))}")
+    for line in NEXT:
+        say(f"  {line}")
