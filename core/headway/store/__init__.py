@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from headway.events.log import EventLog
     from headway.home import Home
     from headway.store.sqlite.codec import is_reference
-    from headway.store.sqlite.header import schema_version
+    from headway.store.sqlite.header import engine_version, schema_version
     from headway.store.sqlite.lock import HomeLock
     from headway.store.sqlite.log import StoreLog
     from headway.store.sqlite.reader import StoreReader
@@ -42,6 +42,7 @@ _HOME = {
     "StoreLog": "sqlite.log",
     "StoreReader": "sqlite.reader",
     "is_reference": "sqlite.codec",
+    "engine_version": "sqlite.header",
     "schema_version": "sqlite.header",
 }
 
@@ -61,6 +62,7 @@ __all__ = [
     "StoreReader",
     "backup",
     "check",
+    "engine_version",
     "is_reference",
     "open_reader",
     "open_store",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headway.errors import NotFound, StoreUnreadable
-from headway.store import schema_version
+from headway.store import engine_version, schema_version
 from headway_console.cli.doctor import machine
 from headway_console.cli.root import main
 
@@ -39,6 +39,7 @@ def test_all_is_well_in_an_empty_folder_and_stays_empty(here: Path, capsys: pyte
     checks = found(capsys)
     assert {"headway", "sqlite", "textual", "a2a-sdk", "terminal", "project", "trust", "sandbox"} <= set(checks)
     assert {"home", "store", "disk", "daemon"} <= set(checks)
+    assert checks["sqlite"]["text"] == engine_version() == sqlite3.sqlite_version
     assert list(here.iterdir()) == []
     assert not (here.parent / "home").exists()
     assert not (here.parent / "CONFIG").exists()

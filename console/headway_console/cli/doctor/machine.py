@@ -17,14 +17,14 @@ LOW_BYTES, NO_BYTES = 1_000_000_000, 50_000_000
 
 def versions() -> Iterator[Finding]:
     """Tell the versions of Headway, Python, SQLite and the packages that matter most."""
-    import sqlite3
     from importlib.metadata import PackageNotFoundError, version
 
     from headway._version import __version__
+    from headway.store import engine_version
 
     python = ".".join(map(str, sys.version_info[:3]))
     yield Finding("ok", "headway", f"{__version__}, Python {python} ({sys.executable})")
-    yield Finding("ok", "sqlite", sqlite3.sqlite_version)
+    yield Finding("ok", "sqlite", engine_version())
     for name in PACKAGES:
         try:
             yield Finding("ok", name, version(name))

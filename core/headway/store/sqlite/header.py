@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from headway.errors import NotFound, StoreUnreadable, one_line
@@ -27,3 +28,8 @@ def schema_version(path: Path) -> SchemaVersion:
     if not head.startswith(_MAGIC) or len(head) < 100:
         raise StoreUnreadable(f"{path} is not a store")
     return SchemaVersion(int.from_bytes(head[_VERSION], "big"), OLDEST, LATEST)
+
+
+def engine_version() -> str:
+    """Return the version of the SQLite that this Python has."""
+    return sqlite3.sqlite_version
