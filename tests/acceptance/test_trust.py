@@ -13,6 +13,7 @@ import pytest
 
 from headway_console.resources import examples
 from tests.acceptance.commands import LIMIT_S, Headway, call, plan
+from tests.sizes import few
 
 TOOLS = """
 import pathlib
@@ -61,7 +62,7 @@ def write(path: str, content: str = "", **more: Any) -> dict[str, Any]:
         ".git/config",
     ],
 )
-@pytest.mark.parametrize("known", ["when it is verified", "when it runs"])
+@pytest.mark.parametrize("known", few(["when it is verified", "when it runs"]))
 def test_a_plan_cannot_change_what_binds_it(headway: Headway, path: str, known: str) -> None:
     (headway.here / "headway.toml").write_text("")
     (headway.here / "policies").mkdir()
@@ -89,7 +90,7 @@ def test_a_plan_cannot_change_what_binds_it(headway: Headway, path: str, known: 
 
 
 @pytest.mark.parametrize(
-    "path", ["tools.py", "TOOLS.py", "./x/../tools.py", "link.py", "second.py", "w.json", "replan.py"]
+    "path", few(["tools.py", "link.py", "TOOLS.py", "./x/../tools.py", "second.py", "w.json", "replan.py"], 2)
 )
 def test_a_plan_cannot_become_code(headway: Headway, marker: Path, path: str) -> None:
     with (headway.here / "headway.toml").open("a") as file:
@@ -107,7 +108,9 @@ def test_a_plan_cannot_become_code(headway: Headway, marker: Path, path: str) ->
     assert not Path(f"{marker}2").exists()
 
 
-@pytest.mark.parametrize("name", ["click.py", "headway_console.py", "msgspec.py", "sitecustomize.py", "helper.py"])
+@pytest.mark.parametrize(
+    "name", few(["click.py", "helper.py", "headway_console.py", "msgspec.py", "sitecustomize.py"], 2)
+)
 def test_what_a_plan_writes_is_never_imported(headway: Headway, marker: Path, name: str) -> None:
     """Neither by a daemon that is started in the workspace nor by a tool file."""
     evil = f"import pathlib; pathlib.Path({str(marker) + '2'!r}).write_text('evil')\nraise SystemExit(9)\n"
@@ -142,8 +145,8 @@ def test_the_home_is_not_even_read(headway: Headway) -> None:
 COMMANDS = [("run", "w"), ("verify", "w"), ("config", "check"), ("serve",), ("up", "--detach"), ("trust", "--yes")]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("loose", ["headway.toml", "tools.py", "."])
+@pytest.mark.parametrize("command", few(COMMANDS, 3), ids=" ".join)
+@pytest.mark.parametrize("loose", few(["headway.toml", "tools.py", "."]))
 def test_what_everyone_may_write_is_not_loaded(
     headway: Headway, marker: Path, command: tuple[str, ...], loose: str
 ) -> None:
@@ -159,8 +162,8 @@ def test_what_everyone_may_write_is_not_loaded(
 
 
 @needs_root
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("foreign", ["headway.toml", "tools.py", "."])
+@pytest.mark.parametrize("command", few(COMMANDS, 3), ids=" ".join)
+@pytest.mark.parametrize("foreign", few(["headway.toml", "tools.py", "."]))
 def test_what_somebody_else_owns_is_not_loaded(
     headway: Headway, marker: Path, command: tuple[str, ...], foreign: str
 ) -> None:
