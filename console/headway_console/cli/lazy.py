@@ -8,6 +8,8 @@ from typing import NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
+from headway_console.cli.examples import add_examples
+
 PACKAGE = "headway_console.cli.commands"
 
 
@@ -39,6 +41,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         command: click.Command = import_module(f"{PACKAGE}.{cmd_name}").command
+        add_examples(command, (cmd_name,))
         return command
 
     def resolve_command(

@@ -80,6 +80,15 @@ class Place:
         self._tell_foreign(home, self.project())
         return home
 
+    def home_to_look(self) -> Home:
+        """Return the home without a word, for completion."""
+        from headway.home import Home, named_home
+        from headway.project import home_of
+
+        if self.home_path is not None:
+            return Home(self.home_path.absolute())
+        return named_home() or home_of(self.project())
+
     def _home(self) -> Home:
         from headway.home import Home
         from headway.project import home_of

@@ -9,6 +9,7 @@ import click
 
 from headway._version import __version__
 from headway_console.cli import exits
+from headway_console.cli.examples import add_examples
 from headway_console.cli.lazy import Entry, LazyGroup
 from headway_console.cli.options import place_options
 
@@ -39,7 +40,7 @@ SECTIONS = {
     ],
     "Recordings, configuration, store": [
         Entry("replay", "Play a recording."),
-        Entry("recordings", "Check recordings."),
+        Entry("recordings", "List and check recordings."),
         Entry("config", "Say what is configured, and where."),
         Entry("store", "Look after the event store."),
     ],
@@ -61,6 +62,9 @@ EPILOG = (
 @place_options(environment=True)
 def cli() -> None:
     """Run agent plans as verified DAGs, and steer them."""
+
+
+add_examples(cli, ())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

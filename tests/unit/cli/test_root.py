@@ -107,7 +107,14 @@ def test_every_command_keeps_the_common_rules(path: tuple[str, ...]) -> None:
             assert parameter.help.endswith((".", ").")), parameter.help
     if path != ("completion",):
         assert "--json" in options
-    if path not in {("init",), ("completion",), ("config", "schema"), ("recordings", "check"), ("trust", "ls")}:
+    if path not in {
+        ("init",),
+        ("completion",),
+        ("config", "schema"),
+        ("recordings", "check"),
+        ("recordings", "ls"),
+        ("trust", "ls"),
+    }:
         assert {"--home", "--config"} <= set(options)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headway_console.cli.completing import checkpoint_ids, job_ids
 from headway_console.cli.options import Place, json_option, pass_place, place_options
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def command() -> None:
 
 
 @command.command("ls")
-@click.option("--job", "job_id", metavar="JOB", help="Only those of this job.")
+@click.option("--job", "job_id", metavar="JOB", shell_complete=job_ids, help="Only those of this job.")
 @click.option("--scope", metavar="SCOPE", help="Only those of this state scope.")
 @json_option()
 @place_options()
@@ -56,7 +57,7 @@ def ls(place: Place, job_id: str | None, scope: str | None, as_json: bool) -> No
 
 
 @command.command("save")
-@click.option("--job", "job_id", metavar="JOB", help="Save the state of this job's scope.")
+@click.option("--job", "job_id", metavar="JOB", shell_complete=job_ids, help="Save the state of this job's scope.")
 @click.option("--scope", metavar="SCOPE", help="Save the state of this scope.")
 @click.option("--name", help="What to call it.")
 @json_option()
@@ -83,7 +84,7 @@ def save(place: Place, job_id: str | None, scope: str | None, name: str | None, 
 
 
 @command.command("diff")
-@click.argument("checkpoint_id", metavar="CHECKPOINT")
+@click.argument("checkpoint_id", metavar="CHECKPOINT", shell_complete=checkpoint_ids)
 @json_option()
 @place_options()
 @pass_place
@@ -105,7 +106,7 @@ def diff(place: Place, checkpoint_id: str, as_json: bool) -> None:
 
 
 @command.command("restore")
-@click.argument("checkpoint_id", metavar="CHECKPOINT")
+@click.argument("checkpoint_id", metavar="CHECKPOINT", shell_complete=checkpoint_ids)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @json_option()
 @place_options()
@@ -137,7 +138,7 @@ def restore(place: Place, checkpoint_id: str, yes: bool, as_json: bool) -> None:
 
 
 @command.command("fork")
-@click.argument("checkpoint_id", metavar="CHECKPOINT")
+@click.argument("checkpoint_id", metavar="CHECKPOINT", shell_complete=checkpoint_ids)
 @click.option("--plain", is_flag=True, help="Print a line for each thing that happens; draw nothing.")
 @json_option("Print the result as JSON, and nothing else, on stdout.")
 @place_options()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headway_console.cli.completing import job_ids
 from headway_console.cli.options import Place, json_option, pass_place, place_options
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def ls(place: Place, status: str | None, limit: int, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="JOB", shell_complete=job_ids)
 @json_option()
 @place_options()
 @pass_place
@@ -97,7 +98,7 @@ def show(place: Place, job_id: str, as_json: bool) -> None:
 
 
 @command.command("cancel")
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="JOB", shell_complete=job_ids)
 @click.option("--reason", default="canceled by operator", show_default=True, help="What the skipped actions say.")
 @click.option("--now", is_flag=True, help="Kill what is in flight, too.")
 @json_option()
@@ -113,7 +114,7 @@ def cancel(place: Place, job_id: str, reason: str, now: bool, as_json: bool) -> 
 
 
 @command.command("kill")
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="JOB", shell_complete=job_ids)
 @click.option("--reason", default="killed by operator", show_default=True, help="What the skipped actions say.")
 @json_option()
 @place_options()

@@ -1,4 +1,4 @@
-"""``headway recordings check``."""
+"""``headway recordings ls | check``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,23 @@ from headway_console.cli.options import FILE, json_option
 
 @click.group("recordings")
 def command() -> None:
-    """Check recordings."""
+    """List and check recordings."""
+
+
+@command.command("ls")
+@json_option()
+def ls(as_json: bool) -> None:
+    """List the recordings that have a name: those of the folder recordings here, and those that ship with Headway."""
+    from headway_console.cli.library import recordings_by_name
+    from headway_console.cli.output import say, table, write_json
+
+    found = recordings_by_name()
+    if as_json:
+        write_json([{"name": name, "path": str(path.absolute())} for name, path in found.items()])
+    elif not found:
+        say("no recordings")
+    else:
+        table(("NAME", "FILE"), [(name, str(path)) for name, path in found.items()])
 
 
 @command.command("check")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from headway_console.cli.completing import recordings
 from headway_console.cli.options import FILE, Place, json_option, pass_place, place_options
 
 
 @click.command("replay")
-@click.argument("file", type=FILE)
+@click.argument("file", metavar="RECORDING", type=FILE, shell_complete=recordings)
 @click.option(
     "--speed", type=click.FloatRange(0.01, 1000), default=1.0, show_default=True, help="Recorded seconds a second."
 )
@@ -21,14 +22,17 @@ from headway_console.cli.options import FILE, Place, json_option, pass_place, pl
 def command(place: Place, file: Path, speed: float, plain: bool, as_json: bool) -> int:
     """Play a recording.
 
-    In the console, with pause, steps and seeking; without a terminal, as with --plain.
+    RECORDING is a file, or the name of one in the folder recordings or of one that ships with Headway (headway
+    recordings ls). In the console, with pause, steps and seeking; without a terminal, as with --plain.
     """
     from headway_console.cli import exits
     from headway_console.cli.consoles import has_terminal, show
+    from headway_console.cli.library import recording
     from headway_console.cli.recorded import print_jobs, print_lines
 
     if plain and as_json:
         raise click.UsageError("--plain and --json exclude each other.")
+    file = recording(file)
     if as_json:
         print_jobs(file)
     elif plain or not has_terminal():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.errors import InvalidInput
+from headway_console.cli.completing import plans
 from headway_console.cli.options import FOLDER, Place, json_option, pass_place, place_options
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.argument("plan")
+@click.argument("plan", shell_complete=plans)
 @click.option("--workspace", type=FOLDER, metavar="DIR", help="The folder that file tools are confined to.")
 @json_option("Print the result as JSON, and nothing else, on stdout.")
 @click.option("--plain", is_flag=True, help="Print a line for each thing that happens; draw nothing.")

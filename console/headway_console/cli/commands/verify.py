@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway_console.cli import exits
+from headway_console.cli.completing import plans
 from headway_console.cli.options import Place, json_option, pass_place, place_options
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("plan")
+@click.argument("plan", shell_complete=plans)
 @json_option()
 @place_options()
 @pass_place

@@ -1,0 +1,103 @@
+"""Completion of names that are not in the command line's own tables: jobs, checkpoints, workflows, recordings.
+
+Only looks: the store is read, nothing is asked, started or loaded. What goes wrong or takes long completes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from headway.store import Reader
+    from headway_console.cli.place import Place
+
+LIMIT_S = 1.0
+"""The longest that a store may take to answer."""
+
+NEWEST = 200
+
+
+def job_ids(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the ids of the newest jobs."""
+
+    async def read(reader: Reader) -> list[tuple[str, str]]:
+        rows = await reader.jobs(limit=NEWEST)
+        return [(row.job_id, f"{row.status}: {row.title}") for row in rows]
+
+    return _items(incomplete, _ask(ctx, read))
+
+
+def checkpoint_ids(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the ids of checkpoints: those saved by hand, and level ends of the newest jobs."""
+
+    async def read(reader: Reader) -> list[tuple[str, str]]:
+        from headway.jobs.history import History
+
+        found = await History(reader).checkpoints(None, None)
+        return [(point.checkpoint_id, point.name or point.kind) for point in found]
+
+    return _items(incomplete, _ask(ctx, read))
+
+
+def workflows(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the names of the workflows of headway.toml."""
+    return _items(incomplete, _workflows(ctx))
+
+
+def plans(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the names of workflows, else files."""
+    return workflows(ctx, parameter, incomplete) or [CompletionItem(incomplete, type="file")]
+
+
+def recordings(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the names of recordings, else files."""
+    from headway_console.cli.library import recordings_by_name
+
+    found = _items(incomplete, [(name, str(path.parent)) for name, path in recordings_by_name().items()])
+    return found or [CompletionItem(incomplete, type="file")]
+
+
+def _items(incomplete: str, found: list[tuple[str, str]]) -> list[CompletionItem]:
+    return [CompletionItem(name, help=_plain(text)) for name, text in found if name.startswith(incomplete)]
+
+
+def _plain(text: str) -> str:
+    """Return a text from a log as shells may show it: one line, no control characters."""
+    from headway.errors import one_line
+    from headway_console.text import clean
+
+    return clean(one_line(text, 60))
+
+
+def _workflows(ctx: click.Context) -> list[tuple[str, str]]:
+    try:
+        config = _place(ctx).config()
+    except Exception:  # noqa: BLE001 - a completion never fails, whatever is wrong with what it reads
+        return []
+    return [(name, workflow.description) for name, workflow in config.workflows.items() if name.isprintable()]
+
+
+def _ask(ctx: click.Context, read: Callable[[Reader], Awaitable[list[tuple[str, str]]]]) -> list[tuple[str, str]]:
+    import asyncio
+
+    from headway_console.cli.reading import open_store
+
+    async def main() -> list[tuple[str, str]]:
+        async with asyncio.timeout(LIMIT_S), open_store(_place(ctx).home_to_look()) as reader:
+            return await read(reader)
+
+    try:
+        return asyncio.run(main())
+    except Exception:  # noqa: BLE001 - likewise
+        return []
+
+
+def _place(ctx: click.Context) -> Any:
+    from headway_console.cli.place import Place
+
+    found: Place = ctx.ensure_object(Place)
+    return found

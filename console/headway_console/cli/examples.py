@@ -1,0 +1,75 @@
+"""The examples that each command's help ends with: lines that a test parses as they stand."""
+
+from __future__ import annotations
+
+import click
+
+EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
+    (): ("headway up --demo", "headway init", "headway run hello"),
+    ("init",): ("headway init", "headway init my-project"),
+    ("trust",): ("headway trust", "headway trust ls"),
+    ("trust", "add"): ("headway trust", "headway trust add ../other --yes"),
+    ("trust", "ls"): ("headway trust ls",),
+    ("trust", "rm"): ("headway trust rm ../other",),
+    ("up",): ("headway up", "headway up --demo", "headway up --demo --plain", "headway up --detach --port 0"),
+    ("doctor",): ("headway doctor", "headway doctor --json"),
+    ("completion",): ("headway completion bash",),
+    ("run",): (
+        "headway run hello",
+        "headway run plans/hello.json --workspace .",
+        "headway run - --json < plans/hello.json",
+    ),
+    ("verify",): ("headway verify hello", "headway verify plans/hello.json --json"),
+    ("jobs",): ("headway jobs ls", "headway jobs cancel 143ecae24d24"),
+    ("jobs", "ls"): ("headway jobs ls --status running", "headway jobs ls --limit 10 --json"),
+    ("jobs", "show"): ("headway jobs show 143ecae24d24", "headway jobs show 143ecae24d24 --json"),
+    ("jobs", "cancel"): (
+        "headway jobs cancel 143ecae24d24",
+        "headway jobs cancel 143ecae24d24 --reason 'wrong folder'",
+    ),
+    ("jobs", "kill"): ("headway jobs kill 143ecae24d24",),
+    ("checkpoints",): ("headway checkpoints ls", "headway checkpoints fork 143ecae24d24@L2"),
+    ("checkpoints", "ls"): ("headway checkpoints ls", "headway checkpoints ls --job 143ecae24d24 --json"),
+    ("checkpoints", "save"): ("headway checkpoints save --job 143ecae24d24 --name before-the-move",),
+    ("checkpoints", "diff"): ("headway checkpoints diff 143ecae24d24@L2",),
+    ("checkpoints", "restore"): (
+        "headway checkpoints restore 143ecae24d24@L2",
+        "headway checkpoints restore 143ecae24d24@L2 --yes --json",
+    ),
+    ("checkpoints", "fork"): ("headway checkpoints fork 143ecae24d24@L2 --plain",),
+    ("events",): ("headway events --follow", "headway events --job 143ecae24d24 --json", "headway events --after 1000"),
+    ("serve",): ("headway serve", "headway serve --port 0 --json", "headway serve --reload"),
+    ("status",): ("headway status", "headway status --json"),
+    ("stop",): ("headway stop", "headway stop --now"),
+    ("restart",): ("headway restart", "headway restart --now"),
+    ("projects",): ("headway projects ls",),
+    ("projects", "ls"): ("headway projects ls --json",),
+    ("send",): ("headway send --workflow hello", "headway send --plan plans/hello.json --json"),
+    ("token",): ("headway token", "headway token --header", "headway token --rotate"),
+    ("console",): ("headway console", "headway --home ~/other console"),
+    ("replay",): ("headway replay good-run", "headway replay recordings/good-run.jsonl --speed 10"),
+    ("recordings",): ("headway recordings ls", "headway recordings check recordings/good-run.jsonl"),
+    ("recordings", "ls"): ("headway recordings ls", "headway recordings ls --json"),
+    ("recordings", "check"): ("headway recordings check recordings/good-run.jsonl --json",),
+    ("config",): ("headway config check --all", "headway config path"),
+    ("config", "check"): ("headway config check", "headway config check --all --json"),
+    ("config", "path"): ("headway config path",),
+    ("config", "schema"): ("headway config schema > headway.schema.json",),
+    ("store",): ("headway store check", "headway store backup /backup/headway.db"),
+    ("store", "backup"): ("headway store backup /backup/headway.db --force",),
+    ("store", "check"): ("headway store check --json",),
+    ("store", "prune"): ("headway store prune",),
+    ("store", "redact"): ("headway store redact",),
+}
+"""By the path of the command; a line ends where the shell takes over (``<``, ``>``)."""
+
+
+def add_examples(command: click.Command, path: tuple[str, ...]) -> None:
+    """End the help of ``command`` with its examples, once; commands without any keep theirs."""
+    lines = EXAMPLES.get(path)
+    text = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines or ())
+    if lines and text not in (command.epilog or ""):
+        command.epilog = f"{text}\n\n{command.epilog}" if command.epilog else text
+    if isinstance(command, click.Group) and path:
+        for name, child in command.commands.items():
+            add_examples(child, (*path, name))
