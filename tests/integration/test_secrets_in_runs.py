@@ -182,6 +182,14 @@ async def test_what_admission_and_verify_refuse(action: dict[str, Any], why: str
     assert "hunter2" not in text_of(result)
 
 
+async def test_a_remote_caller_is_not_told_which_secret_its_plan_holds() -> None:
+    face = runtime()
+    result = await face.execute(headway.Submission(plan(call("say", text=f"is it {VALUE}")), remote=True))
+    assert result.outcome == "rejected"
+    assert "the plan holds the value of a secret" in text_of(result)
+    assert "DB" not in text_of(result)
+
+
 async def test_a_reference_that_comes_with_an_output_means_nothing() -> None:
     first = call("say", id="first", text="x")
     for output in ("secret://DB", {"deep": ["secret://DB"]}, {"secret://DB": 1}):

@@ -29,6 +29,6 @@ def warnings(url: str, auth: str) -> list[str]:
     """Return what whoever serves at ``url`` should know, a line each."""
     if auth == "none":
         return ['[a2a] auth is "none": every user and every program of this machine may call the agent']
-    if auth == "token" and not is_loopback(urlsplit(url).hostname or ""):
+    if auth == "token" and url and not is_loopback(urlsplit(url).hostname or ""):
         return ["the token is sent in clear here: serve A2A beyond this machine behind a proxy with TLS only"]
     return []

@@ -40,6 +40,9 @@ def secret_findings(
     encoded = encoded_text(plan.proposal)
     if vault is not None:
         for name in _values_in(vault, plan.proposal, encoded):
+            if remote:  # who is not told which names there are
+                yield None, "the plan holds the value of a secret: leave it out"
+                break
             yield None, f"the plan holds the value of secret '{name}': write {SCHEME}{name} in a marked parameter"
     if _HINT not in encoded:
         if registry is not None and any(entry.marks is not None for entry in registry.entries()):
