@@ -19,7 +19,7 @@ def require_trust(config: Config, *, as_json: bool = False) -> None:
     Of a project that is not on the user's list the user is asked, if there is a terminal and ``as_json`` does not speak
     for a script; yes puts it on the list. What ships with Headway is trusted as Headway is.
     """
-    if not config.code or config.trusted:
+    if config.trusted or not (config.code or config.opens):
         return
     if _ships(config.project):
         config.trust()
@@ -41,11 +41,16 @@ def can_ask() -> bool:
 
 def say_code(config: Config) -> None:
     """Tell on stderr which code trusting the project lets run."""
+    from headway.errors import one_line
     from headway_console.cli.output import note
 
-    note(f"{config.project} has code that runs as you, without a sandbox:")
+    if config.code:
+        note(f"{config.project} has code that runs as you, without a sandbox:")
     for path in config.code:
         note(f"  {path}")
+    values = {value.key: value.value for value in config.values()}
+    for key in config.opens:
+        note(f"{config.project} gives plans more than its folder: {key} = {one_line(str(values[key]), 300)}")
 
 
 def left_out(config: Config) -> list[Path]:
@@ -55,9 +60,12 @@ def left_out(config: Config) -> list[Path]:
 
 def trusted_part(config: Config) -> Config:
     """Return ``config`` without what may not be loaded; nobody is asked."""
-    if config.code and not config.trusted and _ships(config.project):
+    if config.trusted or not (config.code or config.opens):
+        return config
+    if _ships(config.project):
         config.trust()
-    return config.without_code() if left_out(config) else config
+        return config
+    return config.without_code()
 
 
 def project_at(place: Place, path: Path | None) -> Path:

@@ -71,7 +71,7 @@ def load_config(
     config._start = start
     config._load = partial(load_config, here, overrides, file=file, also=also, env=env, trusted=trusted)
     _refuse_closed_workspace(config)
-    config._trusted = _holds(folder) if trusted is None and config.code else bool(trusted)
+    config._trusted = _holds(folder) if trusted is None and (config.code or config.opens) else bool(trusted)
     return config
 
 

@@ -388,8 +388,27 @@ class Config(_Section):
         return [*self.tools.python, *([Path(replan.rpartition(":")[0])] if replan is not None else [])]
 
     @property
+    def opens(self) -> list[str]:
+        """The settings of the file that are no code and give plans more than its folder: they need the same trust.
+
+        A workspace outside of it, and an environment variable that is sent to a model's address.
+        """
+        found = []
+        workspace, inference = self.tools.workspace, self.inference
+        named = workspace is not None and self.source("tools.workspace").kind == "file"
+        if named and not Path(os.path.realpath(self.workspace)).is_relative_to(os.path.realpath(self.project)):
+            found.append("tools.workspace")
+        sent = [self.source(key).kind for key in ("inference.url", "inference.api_key_env")]
+        if inference.url is not None and inference.api_key_env is not None and "file" in sent:
+            found.append("inference.api_key_env")
+        return found
+
+    @property
     def trusted(self) -> bool:
-        """True if :attr:`code` may be loaded: the user trusts the project, or a program made this configuration."""
+        """True if :attr:`code` may be loaded and what the file :attr:`opens` is open.
+
+        That is so if the user trusts the project, or a program made this configuration.
+        """
         return self._trusted
 
     def trust(self) -> None:
@@ -397,17 +416,27 @@ class Config(_Section):
         self._trusted = True
 
     def require_trust(self) -> None:
-        """Raise :class:`headway.errors.NotTrusted` if there is code that may not be loaded."""
-        if self.code and not self._trusted:
-            project = one_line(str(self.project), 500)
+        """Raise :class:`headway.errors.NotTrusted` if there is code that may not be loaded, or what may not be open."""
+        if self._trusted:
+            return
+        project = one_line(str(self.project), 500)
+        if self.code:
             names = one_line(", ".join(path.name for path in self.code), 200)
             raise NotTrusted(f"{project} is not trusted: look at its code ({names}), then run headway trust {project}")
+        if opened := ", ".join(self.opens):
+            raise NotTrusted(
+                f"{project} is not trusted, and its {opened} gives plans more: run headway trust {project}"
+            )
 
     def without_code(self) -> Config:
-        """Return this configuration without what is code: for what needs none of it."""
-        tools = self.tools.model_copy(update={"python": []})
+        """Return this configuration without what needs trust: for what needs none of it."""
+        opened = self.opens
+        tools = self.tools.model_copy(
+            update={"python": []} | ({"workspace": None} if "tools.workspace" in opened else {})
+        )
         runtime = self.runtime.model_copy(update={"replan": None})
-        return self.model_copy(update={"tools": tools, "runtime": runtime})
+        inference = self.inference.model_copy(update={"api_key_env": None} if "inference.api_key_env" in opened else {})
+        return self.model_copy(update={"tools": tools, "runtime": runtime, "inference": inference})
 
     def source(self, key: str) -> Source:
         """Return where the value of the dotted ``key`` came from; ``default`` for what nobody set."""
