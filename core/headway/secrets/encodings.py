@@ -15,6 +15,9 @@ LEAST = 6
 LINE = 16
 """From so many characters on, a line of a secret of several lines is looked for by itself."""
 
+_MARKUP = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
+"""The characters that many JSON writers, Go's among them, escape so that the text may stand in HTML."""
+
 
 def forms(value: str) -> dict[str, bool]:
     """Return the texts that stand for ``value``; True for a piece of base64, which may go on by one on either side.
@@ -54,6 +57,11 @@ def _escaped(text: str) -> Iterator[str]:
         yield json.dumps(text, ensure_ascii=False)[1:-1]
         yield json.dumps(text)[1:-1]
         yield json.dumps(text).replace("/", "\\/")[1:-1]
+        for ascii_only in (True, False):
+            written = json.dumps(text, ensure_ascii=ascii_only)[1:-1].translate(_MARKUP)
+            for form in (written, written.replace("'", "\\u0027")):
+                yield form
+                yield json.dumps(form)[1:-1]
         for ascii_only in (True, False):  # JSON in a text of JSON
             yield json.dumps(json.dumps(text, ensure_ascii=ascii_only)[1:-1], ensure_ascii=ascii_only)[1:-1]
         yield quote(text, safe="")

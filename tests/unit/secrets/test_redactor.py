@@ -164,3 +164,14 @@ def test_a_stream_finds_what_is_split(size: int) -> None:
     assert stream.rest() == ""
     plain = RedactedStream(Redactor())
     assert plain.feed("abc") == "abc"
+
+
+@pytest.mark.parametrize("quote", ["'", "\\u0027"])
+def test_json_that_is_safe_in_html_is_found(quote: str) -> None:
+    """Go's encoding/json, and others, write some characters as escapes that need none."""
+    redactor = Redactor()
+    redactor.add("A", Secret("p@ss/<w>&'ord"))
+    written = f"p@ss/\\u003cw\\u003e\\u0026{quote}ord"
+
+    assert redactor.text(f'{{"token": "{written}"}}') == '{"token": "«secret:A»"}'
+    assert redactor.clean({"body": json.dumps(f'"{written}"')}) == {"body": '"\\"«secret:A»\\""'}
