@@ -118,6 +118,7 @@ _WORDS = {
     kinds.RUN_KILLED: "killed",
     kinds.RUN_PAUSED: "paused",
     kinds.RUN_RESUMED: "resumed",
+    kinds.ACTION_PRINT: "printed",
     kinds.ACTION_RETRYING: "retrying",
     kinds.ACTION_FAILED: "failed",
     kinds.ACTION_REJECTED: "rejected",

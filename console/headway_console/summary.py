@@ -176,6 +176,10 @@ def _opened(data: Data) -> str:
     return f"{text}, closed {len(recovered)} interrupted" if recovered else text
 
 
+def _printed(data: dict[str, Any]) -> str:
+    return str(data["text"]).rstrip("\n").replace("\n", " | ")
+
+
 _WRITERS: dict[str, Callable[[Data], str]] = {
     kinds.JOB_CREATED: _job_created,
     kinds.JOB_STARTED: lambda d: f"pid {d.get('pid')}" if d.get("pid") else "",
@@ -190,6 +194,7 @@ _WRITERS: dict[str, Callable[[Data], str]] = {
     kinds.RUN_PAUSED: _reason,
     kinds.RUN_RESUMED: _reason,
     kinds.ACTION_PROGRESS: _progress,
+    kinds.ACTION_PRINT: _printed,
     kinds.ACTION_RETRYING: _retrying,
     kinds.ACTION_SUCCEEDED: _succeeded,
     kinds.ACTION_FAILED: _failed,

@@ -306,3 +306,23 @@ def test_a_job_that_aborts_is_replanned_and_followed(headway: Headway) -> None:
     assert done.code == 0, done.err
     assert [action["action_id"] for action in done.json["results"]] == ["b"]
     assert "aborted and is replanned: job" in done.err
+
+
+def test_json_is_json_only_whatever_tools_print(headway: Headway) -> None:
+    (headway.here / "headway.toml").write_text("[tools]\npython = ['loud.py']\n")
+    (headway.here / "loud.py").write_text(
+        "import headway\nprint('loading')\n\n@headway.tool\ndef loud() -> int:\n"
+        "    'Print.'\n    print('\\x9b said')\n    return 1\n"
+    )
+    assert headway.run("trust", "--yes").code == 0
+    done = headway.run("run", "-", "--json", stdin=plan(call("a", "loud")))
+    assert done.json["status"] == "completed"
+    assert "a: " in done.err
+    assert " said" in done.err
+    assert "\x9b" not in done.err
+    assert "loading" in done.err
+    lines = headway.run("run", "-", "--plain", stdin=plan(call("a", "loud")))
+    assert "a: printed:" in lines.out
+    assert any(
+        event["kind"] == "action_print" for event in map(json.loads, headway.run("events", "--json").out.splitlines())
+    )

@@ -191,6 +191,7 @@ def test_streams_contain_every_kind_of_a_run() -> None:
     not_drawn = {
         kinds.ACTION_CHUNK,
         kinds.ACTION_DEDUPLICATED,
+        kinds.ACTION_PRINT,
         kinds.BUDGET_EXHAUSTED,
         kinds.BUDGET_WARNING,
         kinds.COMPENSATION_FAILED,

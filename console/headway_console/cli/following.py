@@ -15,6 +15,7 @@ from headway_console.cli.output import note, say, write_json
 from headway_console.cli.progress import Plain, ProgressLine, Silent
 
 if TYPE_CHECKING:
+    from headway.events.event import Event
     from headway.events.views import ActionView, JobRow, RunView
     from headway_console.cli.progress import Reporter
     from headway_console.cli.runner import Runner
@@ -29,8 +30,13 @@ def reporter_for(*, plain: bool, as_json: bool) -> Reporter:
     return ProgressLine(sys.stderr) if sys.stderr.isatty() else Silent()
 
 
+MAX_PRINTED = 1000
+"""The most lines of one event that are shown; the log has all."""
+
+
 async def follow(runner: Runner, row: JobRow, reporter: Reporter) -> int:
     """Show the job until it ends; return the exit code."""
+    from headway.events import kinds
     from headway.events.fold import fold
     from headway.events.views import JobRow, RunView
 
@@ -40,6 +46,9 @@ async def follow(runner: Runner, row: JobRow, reporter: Reporter) -> int:
         async for batch in batches:
             for event in batch:
                 run = fold(run, event)
+                if event.kind == kinds.ACTION_PRINT and not reporter.prints:
+                    reporter.pause()
+                    print_lines(event)
                 reporter.event(event, run)
             reporter.batch(run)
             if run.job.finished:
@@ -47,6 +56,15 @@ async def follow(runner: Runner, row: JobRow, reporter: Reporter) -> int:
     if not run.job.finished:
         raise Unavailable(f"the log ended before job {row.job_id} did")
     return exits.JOB_CODES[run.job.status]
+
+
+def print_lines(event: Event) -> None:
+    """Show on stderr what a tool printed, each line with its action."""
+    from headway_console.text import clean
+
+    for line in str(event.data.get("text", "")).splitlines()[:MAX_PRINTED]:
+        sys.stderr.write(f"{clean(f'{event.action_id}: {line}')}\n")
+    sys.stderr.flush()
 
 
 async def run_job(

@@ -18,7 +18,9 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """Run ``main`` on a new event loop and return what it returns."""
     import asyncio
 
-    with asyncio.Runner() as runner:
+    from headway.tools.printing import capture
+
+    with capture(), asyncio.Runner() as runner:
         runner.get_loop().set_exception_handler(_tell)
         return runner.run(main)
 

@@ -73,6 +73,7 @@ def when(ms: int | None) -> str:
 
 
 def _write(stream: Any, text: str) -> None:
+    stream = getattr(stream, "real", stream)  # what tools print goes elsewhere (headway.tools.printing)
     try:
         stream.write(text)
     except UnicodeEncodeError:

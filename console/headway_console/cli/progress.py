@@ -22,6 +22,12 @@ FRAME_S = 0.1
 class Reporter(Protocol):
     """Told of every event, with the run as it stands after it."""
 
+    prints: bool
+    """True if it shows itself what tools print."""
+
+    def pause(self) -> None:
+        """Leave the line on which others are about to write."""
+
     def event(self, event: Event, run: RunView) -> None:
         """Show one event."""
 
@@ -35,6 +41,11 @@ class Reporter(Protocol):
 class Silent:
     """Shows nothing."""
 
+    prints = False
+
+    def pause(self) -> None:
+        """Leave nothing."""
+
     def event(self, event: Event, run: RunView) -> None:
         """Show nothing."""
 
@@ -47,6 +58,11 @@ class Silent:
 
 class Plain:
     """Prints lines of words on stdout, each as soon as it is known."""
+
+    prints = True
+
+    def pause(self) -> None:
+        """Leave nothing: it has whole lines only."""
 
     def __init__(self) -> None:
         self._lines = PlainLines()
@@ -77,8 +93,14 @@ class ProgressLine:
         self._run: RunView | None = None
         self._timer: TimerHandle | None = None
 
+    prints = False
+
     def event(self, event: Event, run: RunView) -> None:
         """Wait for the batch's end."""
+
+    def pause(self) -> None:
+        """Clear the line."""
+        self._write("\r\x1b[K")
 
     def batch(self, run: RunView) -> None:
         """Draw the line, now or when the next frame is due."""

@@ -22,6 +22,7 @@ from headway.state import StateSnapshot
 from headway.thread_pool import DaemonThreads, ThreadCall
 from headway.tools.chunks import ChunkEvents
 from headway.tools.context import ToolContext
+from headway.tools.printing import Prints, begin_printing, captured, printing
 
 MAX_THREADS = 64
 _TICK_S = 0.001
@@ -45,6 +46,7 @@ class LocalCall(Call):
     context: ToolContext | None = None
     progress: Progress | None = None
     chunks: ChunkEvents | None = None
+    prints: Prints | None = None
 
 
 class LocalDispatcher:
@@ -72,6 +74,8 @@ class LocalDispatcher:
         entry = request.entry
         if entry.context_param is not None:
             self._open_context(call)
+        if request.report is not None and captured():
+            call.prints = Prints(self._clock, partial(request.report, kinds.ACTION_PRINT), request.redactor)
         if entry.is_async:
             call.begun = True
             driver = self._drive(call)
@@ -110,6 +114,8 @@ class LocalDispatcher:
         """Call a coroutine tool, in a task of its own, and note the end."""
         try:
             await _FIRST_STEP
+            if call.prints is not None:
+                begin_printing(call.prints)  # the task's own context, which ends with it
             tool, request = call.request.entry, call.request
             if request.parameters or call.context is not None:
                 call.value = await tool.call(**_arguments(call))
@@ -148,7 +154,10 @@ class LocalDispatcher:
             call.context.deadline = call.started + timeout_s(call.request.timeout_ms)
         call.begun = True
         tool = call.request.entry
-        return tool.call(**arguments)
+        if call.prints is None:
+            return tool.call(**arguments)
+        with printing(call.prints):
+            return tool.call(**arguments)
 
     def _open_context(self, call: LocalCall) -> None:
         """Make what the tool is told about its call, and the way back for its progress and chunks."""
@@ -199,6 +208,8 @@ class LocalDispatcher:
             call.progress.close()
         if call.chunks is not None:
             call.chunks.close()
+        if call.prints is not None:
+            call.prints.close()
         call.request.on_end(call)
 
     def _expired(self, call: LocalCall) -> None:

@@ -35,6 +35,8 @@ One action (``job_id``, ``action_id``, ``level`` set; ``attempt`` from 1)::
                            them from number index (0 is the attempt's first) on, texts in a row joined; dropped of them
                            were left out or cut for size. Coalesced, at most 10 a second and one at the end. The output
                            of action_succeeded is whole.
+    action_print           stream: "stdout" | "stderr", text, dropped?       what the tool printed; by command line and
+                           daemon only. Coalesced as chunks are, at most 262,144 characters an attempt
     action_retrying        error, error_code, delay_ms, duration_ms     the attempt ended, another will follow
     action_deduplicated    source: "cache" | "idempotency"; the action_succeeded that follows holds that earlier result
     action_succeeded       output, state_changes?, duration_ms?, waited_ms?, artifacts?, usage? {name: amount}, cost?
@@ -116,6 +118,7 @@ POLICY_VIOLATION = "policy_violation"
 ACTION_EXECUTING = "action_executing"
 ACTION_PROGRESS = "action_progress"
 ACTION_CHUNK = "action_chunk"
+ACTION_PRINT = "action_print"
 ACTION_RETRYING = "action_retrying"
 ACTION_DEDUPLICATED = "action_deduplicated"
 ACTION_SUCCEEDED = "action_succeeded"

@@ -21,6 +21,7 @@ from headway.execution.stages.stage import End
 from headway.limits.prices import UNPRICED
 from headway.plan.format import FailureBehavior
 from headway.plan.results import ActionStatus, ErrorCode
+from headway.tools.printing import captured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,6 +54,7 @@ class Attempts:
         """Call the tool. The ``action_executing`` event of this attempt is committed."""
         entry, node = action.entry, action.node
         assert entry is not None
+        reports = entry.context_param is not None or captured()
         request = CallRequest(
             entry=entry,
             parameters=action.parameters,
@@ -62,7 +64,9 @@ class Attempts:
             attempt=action.attempt,
             timeout_ms=node.action.timeout_ms,
             surroundings=self._surroundings,
-            report=partial(self._report, action, action.attempt) if entry.context_param is not None else None,
+            report=partial(self._report, action, action.attempt)
+            if entry.context_param is not None or captured()
+            else None,
             reveal=self.run.reveal(entry) if entry.marks is not None else None,
             redactor=self._redactor,
         )
