@@ -197,6 +197,8 @@ def test_streams_contain_every_kind_of_a_run() -> None:
         kinds.COMPENSATION_FAILED,
         kinds.COMPENSATION_STARTED,
         kinds.COMPENSATION_SUCCEEDED,
+        kinds.CONFIG_REFUSED,
+        kinds.CONFIG_RELOADED,
         kinds.POLICIES_LOADED,
         kinds.POLICIES_REFUSED,
         kinds.POLICY_VIOLATION,
@@ -204,6 +206,7 @@ def test_streams_contain_every_kind_of_a_run() -> None:
         kinds.REPLAN_EXHAUSTED,
         kinds.REPLAN_PROPOSAL_RECEIVED,
         kinds.REPLAN_REJECTED,
+        kinds.TOOLS_CHANGED,
     }
     assert kinds.ALL - kinds.LEARNING - seen <= not_drawn
     assert "kind_of_a_newer_version" in seen

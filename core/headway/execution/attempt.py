@@ -64,9 +64,7 @@ class Attempts:
             attempt=action.attempt,
             timeout_ms=node.action.timeout_ms,
             surroundings=self._surroundings,
-            report=partial(self._report, action, action.attempt)
-            if entry.context_param is not None or captured()
-            else None,
+            report=partial(self._report, action, action.attempt) if reports else None,
             reveal=self.run.reveal(entry) if entry.marks is not None else None,
             redactor=self._redactor,
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from headway.tools.chunks import ChunkEvents
 from headway.tools.context import ToolContext
@@ -73,7 +73,7 @@ class Prints:
 class _Stream(io.TextIOBase):
     """Writes to the call that runs here; without one, to the standard error: results have stdout for themselves."""
 
-    def __init__(self, name: str, real: IO[str], outside: IO[str]) -> None:
+    def __init__(self, name: str, real: TextIO, outside: TextIO) -> None:
         self._name = name
         self.real = real
         self._outside = outside
