@@ -304,18 +304,18 @@ def test_a_killed_daemon_is_noticed_by_the_console_that_started_it(slow: Headway
     assert (fork["status"], fork["forked_from"]) == ("completed", row["job_id"])
 
 
-def test_a_run_of_another_process_is_followed_and_not_touched(slow: Headway, opened: Open) -> None:
+def test_a_run_of_another_process_is_followed_and_cancelled(slow: Headway, opened: Open) -> None:
     with slow.start("run", "slow.json", "--plain") as client:
         client.wait_for("first: started")
         console = opened("console")
-        console.wait_for("● running", "first")
-        assert "x cancel" not in console.text
+        console.wait_for("● running", "first", "x cancel")
         console.type("x")
-        console.wait_for(f"Cancel the run: process {client.process.pid} runs")
+        console.wait_for("Cancel this run?", " y  Cancel the run")
+        console.type("y")
+        console.wait_for("⊘ cancelling")
         (slow.here / "one").touch()
-        (slow.here / "two").touch()
-        assert client.end() == 0
-        console.wait_for("✔ completed", "3/3")
+        assert client.end() == 130
+        console.wait_for("⊘ cancelled")
     console.type("q")
     assert console.end() == 0
 

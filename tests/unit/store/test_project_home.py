@@ -93,7 +93,7 @@ async def test_an_engine_makes_its_home_the_projects(tmp_path: Path) -> None:
         engine.require_caller(None, None)
         with pytest.raises(Conflict, match=r"serves project a .*, not b"):
             engine.require_caller(str(b.resolve()), None)
-        with pytest.raises(Conflict, match="headway restart"):
+        with pytest.raises(Conflict, match=r"HEADWAY_\* variables"):
             engine.require_caller(str(a.resolve()), load_config(a, {"runtime.max_concurrency": 3}).digest)
     with pytest.raises(Conflict, match="belongs to project a"):
         await Engine.open(home, load_config(b, {}))
