@@ -166,9 +166,10 @@ def test_canaries_are_nowhere(leaking: Headway) -> None:
     for path in leaking.home.rglob("*"):
         if path.is_file():
             assert_none(path.read_bytes(), path)
-    log = (leaking.home / "daemon.log").read_text()
-    assert "print «secret:FIRST»" in log
-    assert "logged «secret:SECOND»" in log
+    events = [json.loads(line) for line in leaking.run("events", "--json").out.splitlines()]
+    printed = "".join(event["data"]["text"] for event in events if event["kind"] == "action_print")
+    assert "print «secret:FIRST»" in printed
+    assert "logged «secret:SECOND»" in printed
     assert (leaking.here / "second").read_text().strip() == SECOND
 
 
