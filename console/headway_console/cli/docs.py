@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -270,7 +271,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 def _prose(text: str) -> str:
     """Return a docstring as Markdown: literals with single backquotes, references as literals."""
-    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text.strip()).replace("``", "`")
+    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", inspect.cleandoc(text)).replace("``", "`")
 
 
 PAGES = {"cli.md": cli_page, "config.md": config_page, "errors.md": errors_page, "operator-api.md": operator_page}

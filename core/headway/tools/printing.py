@@ -78,6 +78,9 @@ class _Stream(io.TextIOBase):
         self.real = real
         self._outside = outside
 
+    def close(self) -> None:
+        """Leave the streams open that this stands for: they are others'."""
+
     @property
     def encoding(self) -> str:  # type: ignore[override]  # an attribute there
         """The encoding of the stream that this stands for."""
