@@ -37,6 +37,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo 'setup: installing requirements.lock into $(VENV)'
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --requirement requirements.lock | $(COUNTED)
 	@$(PIP) --no-deps --no-build-isolation --editable .
+# As pip does for what it installs. Where PYTHONDONTWRITEBYTECODE is set, as in many containers, nobody else would.
+	@$(BIN)/python -m compileall -q core bridge console
 	@touch $@
 
 run: $(STAMP) ## the console on a demo: headway up --demo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 FIRST_ACTION = """
 import asyncio, sys
@@ -54,10 +55,36 @@ ROOMS_NOT_NEEDED = (
 )
 
 
-def loaded_by(code: str) -> set[str]:
-    """Return the modules that a fresh interpreter has loaded after ``code``."""
+RUN_HELLO = """
+import headway.policy.watch
+from headway_console.cli import cli
+
+headway.policy.watch.SOON = 10**9  # however slow the machine is, the run ends before the file system is asked
+cli(["run", "hello"], standalone_mode=False)
+"""
+
+NOT_NEEDED_BY_A_RUN = {
+    "anyio",
+    "cel",
+    "fastapi",
+    "httpcore",
+    "httpx",
+    "jsonschema",
+    "re2",
+    "rich.console",
+    "starlette",
+    "textual",
+    "uvicorn",
+    "watchfiles",
+}
+
+
+def loaded_by(code: str, folder: Path | None = None) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after ``code``, run in ``folder``."""
     script = f"{code}\nimport sys\nprint(*sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True, cwd=folder
+    )
     return set(ran.stdout.split())
 
 
@@ -97,3 +124,9 @@ assert "pydantic" not in sys.modules
 async def dated(day: "datetime.date") -> None: ...
 """.replace("import sys\n", "import datetime\nimport sys\n", 1)
     assert "pydantic" in loaded_by(script)
+
+
+def test_a_run_of_the_hello_plan_loads_no_server_and_no_watcher(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "headway_console.cli", "init", str(tmp_path / "project")]
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    assert loaded_by(RUN_HELLO, tmp_path / "project") & NOT_NEEDED_BY_A_RUN == set()

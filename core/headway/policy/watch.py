@@ -14,7 +14,13 @@ from headway.policy.engine import PolicyEngine
 from headway.policy.files import RuleSet, Stamp, folder_path, load_policies, stamp_of
 
 LOOK_MS = 5000
-"""Seconds between two looks at the files when no message of a change comes: network folders send none."""
+"""Milliseconds between two looks at the files when no message of a change comes: network folders send none."""
+
+SOON_MS = 100
+"""Milliseconds between the first looks, which wait for no message."""
+
+SOON = 10
+"""The number of those. Most runs are over by then: what gives the messages costs more to import than a short run."""
 
 
 class PolicyChange(msgspec.Struct, frozen=True):
@@ -66,6 +72,9 @@ async def _looks(folder: Path, wakes: AsyncIterable[object] | None) -> AsyncGene
         async for _ in wakes:
             yield None
         return
+    for _ in range(SOON):
+        await asyncio.sleep(SOON_MS / 1000)
+        yield None
     from watchfiles import awatch
 
     while True:
