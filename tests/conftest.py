@@ -1,4 +1,4 @@
-"""Shared by all tests: the sets of tests, the async backend, hypothesis profiles, plain colours, a home."""
+"""Shared by all tests: the sets of tests, their seed, the async backend, plain colours, a home."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import sizes
+from tests import seeds, sizes
 
 if TYPE_CHECKING:
     from headway.home import Home
@@ -35,8 +35,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # The user's list of trusted projects is not the tests': each worker has one of its own.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="headway-config-")
 
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
-
 EXAMPLES = 100
 """The number of examples that hypothesis draws for a test that does not say it, in the long set."""
 
@@ -46,27 +44,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the long tests too, and all cases of the others")
 
 
+@pytest.hookimpl(tryfirst=True)  # before hypothesis's own, which reads its option
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the set, and the examples that hypothesis draws.
-
-    ci: the same examples every time, so a red build is red for its change. dev: new examples each run. Both print what
-    repeats a failure (the seed, as a ``reproduce_failure`` line).
-    """
+    """Choose the set, the seed, and the examples that hypothesis draws; of a failing one it prints what repeats it."""
     if config.getoption("--long"):
         os.environ[sizes.VARIABLE] = "1"
-    examples = EXAMPLES if sizes.long_set() else EXAMPLES // 3
-    slow = [HealthCheck.too_slow]
+    seeds.settle()
+    if not seeds.fixed():
+        config.option.hypothesis_seed = str(seeds.number())
     settings.register_profile(
-        "ci",
-        max_examples=examples,
-        derandomize=True,
+        "headway",
+        max_examples=EXAMPLES if sizes.long_set() else EXAMPLES // 3,
+        derandomize=seeds.fixed(),
         deadline=None,
         database=None,
         print_blob=True,
-        suppress_health_check=slow,
+        suppress_health_check=[HealthCheck.too_slow],
     )
-    settings.register_profile("dev", max_examples=examples, deadline=None, print_blob=True, suppress_health_check=slow)
-    settings.load_profile(PROFILE)
+    settings.load_profile("headway")
 
 
 def pytest_unconfigure() -> None:
@@ -83,13 +78,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_report_header() -> list[str]:
-    """Say which tests run and which examples hypothesis draws, so that a log alone tells how to repeat them."""
-    drawn = "seed: derandomized, from each test's own name and source" if settings().derandomize else "seed: random"
+    """Say which tests run and what they draw from, so that a log alone tells how to repeat them."""
+    fresh = f"; {seeds.VARIABLE}=random draws another" if seeds.fixed() else ""
     chosen = "all tests, all cases" if sizes.long_set() else "the fast set; --long or make check runs all"
-    return [
-        f"set: {chosen}",
-        f"hypothesis profile: {PROFILE}, {drawn} (choose with HYPOTHESIS_PROFILE, repeat with --hypothesis-seed)",
-    ]
+    return [f"set: {chosen}", f"seed: {seeds.VARIABLE}={seeds.number()}{fresh}"]
 
 
 @pytest.fixture(scope="session")

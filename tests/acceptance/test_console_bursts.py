@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import random
 from collections.abc import Iterator
 
@@ -17,11 +16,12 @@ import pytest
 
 from headway.client import OperatorClient
 from headway.home import Home
+from tests import seeds
 from tests.acceptance.bursts import burst
 from tests.acceptance.commands import HEADWAY, Headway, Running, call, plan
 from tests.acceptance.terminal import ESCAPE, Terminal
 from tests.acceptance.test_console_live import CONFIG, end_daemon
-from tests.sizes import cases, long_set
+from tests.sizes import cases
 
 TOOLS = '''
 import asyncio
@@ -35,9 +35,6 @@ async def hold() -> None:
     await asyncio.Event().wait()
 '''
 
-SEED_VARIABLE = "HEADWAY_BURST_SEED"
-SEED = 20_261_130
-"""Of the fast set: everywhere the same bursts. The long set draws new ones each time."""
 BURSTS = {"never": 500, "properly": 240}
 CONFIRMED_EVERY = 12
 """Bursts between two commands that are confirmed as they should be."""
@@ -126,9 +123,7 @@ def confirm(console: Terminal, rng: random.Random, ids: list[str], done: list[st
 
 @pytest.mark.parametrize("confirmed", BURSTS)
 def test_bursts_of_keys_do_nothing_that_nobody_confirmed(daemon: Running, headway: Headway, confirmed: str) -> None:
-    seed = int(os.environ.get(SEED_VARIABLE, "0")) or (random.SystemRandom().randrange(2**32) if long_set() else SEED)
-    print(f"{SEED_VARIABLE}={seed}")
-    rng = random.Random(seed)
+    rng = seeds.chance()
     ids = submit(headway, (2, 3, 4, 30))
     console = Terminal([*HEADWAY, "console"], cwd=headway.here, env=headway.env, size=HOME_SIZE)
     wanted: list[str] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -13,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import seeds
 from tests.acceptance.commands import Headway, call, plan
 from tests.sizes import cases
-
-SEED = "HEADWAY_PROJECTS_SEED"
-"""The environment variable that repeats a test of random commands."""
 
 WRITE = plan(call("w", "write_file", parameters={"path": "made.txt", "content": "made here"}))
 DENY = '[[rule]]\nname = "nothing-is-written"\nwhen = "tool == \'write_file\'"\ndeny = true\n'
@@ -134,9 +131,7 @@ def test_projects_are_listed(both: tuple[Project, Project]) -> None:
 
 
 def test_random_commands_stay_in_their_project(both: tuple[Project, Project]) -> None:
-    seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(1 << 32))
-    print(f"{SEED}={seed}")
-    draw = random.Random(seed)
+    draw = seeds.chance()
     commands = [
         lambda p: ["run", f"{p.name}.json"],
         lambda p: ["run", "write.json"],

@@ -1,7 +1,7 @@
 """kill -9 of a process that runs jobs: the next one goes on from the log, and nothing finished runs again.
 
-``HEADWAY_CRASH_CYCLES`` sets the number of lives, ``HEADWAY_CRASH_SEED`` repeats the choices of an earlier run: who
-dies when by its own hand. Where a kill from outside finds its process is for the machine to say.
+``HEADWAY_CRASH_CYCLES`` sets the number of lives. What is drawn is who dies when by its own hand: where a kill from
+outside finds its process is for the machine to say.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import secrets
 import signal
 import sqlite3
 import subprocess
@@ -27,11 +26,11 @@ from headway.config import Config
 from headway.engine import Engine
 from headway.events import kinds
 from headway.home import Home
+from tests import seeds
 from tests.crash.job_runner import CHAIN, Death, Notes, Runner
 from tests.sizes import cases
 
 CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES") or cases(200))
-SEED = int(os.environ.get("HEADWAY_CRASH_SEED") or secrets.randbelow(2**32))
 LIVES_PER_SCOPES = 20  # then come new scopes, so that no state grows without end
 PATIENCE_S = 1.0  # for a life that was to kill itself at a moment that does not come
 
@@ -145,8 +144,7 @@ def _live_and_die(server: subprocess.Popen[str], order: dict[str, Any]) -> None:
 
 @pytest.mark.timeout(60 + CYCLES)
 async def test_kill_9_of_a_process_that_runs_jobs(tmp_path: Path) -> None:
-    print(f"HEADWAY_CRASH_SEED={SEED}")
-    rng = random.Random(SEED)
+    rng = seeds.chance()
     home, side = Home(tmp_path / "home"), tmp_path / "side.jsonl"
     home.prepare()
     side.touch()

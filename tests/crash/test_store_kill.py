@@ -13,6 +13,7 @@ import pytest
 
 from headway.home import Home
 from headway.store import StoreLog, check
+from tests import seeds
 from tests.sizes import cases
 
 CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES") or cases(40))
@@ -91,7 +92,7 @@ def _check(home: Home, acknowledged: int) -> int:
 
 @pytest.mark.timeout(60 + CYCLES)
 async def test_kill_9(tmp_path: Path) -> None:
-    rng = random.Random()
+    rng = seeds.chance()
     home = Home(tmp_path)
     last = 0
     for cycle in range(CYCLES):

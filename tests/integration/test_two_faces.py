@@ -1,13 +1,12 @@
 """An engine and an embedded runtime on one log are two faces of one supervisor: one line a scope, one state.
 
 Random sequences of starts, cancels, kills, forks, saves and restores, each through a face drawn by chance, are
-compared after every step with a small model. ``HEADWAY_FACES_SEED`` repeats an earlier run.
+compared after every step with a small model.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 import headway
 from headway import Runtime, Scope, Submission
@@ -25,6 +23,7 @@ from headway.errors import Conflict
 from headway.events import kinds
 from headway.home import Home
 from headway.testing import VirtualClock
+from tests import seeds
 from tests.sizes import cases
 from tests.unit.execution.kit import call, write
 
@@ -384,9 +383,7 @@ async def check_turns(engine: Engine, story: Story) -> None:
 
 @pytest.mark.timeout(900)
 async def test_random_interleavings_agree_with_the_model(tmp_path: Path) -> None:
-    seed = int(os.environ.get("HEADWAY_FACES_SEED") or (1 if settings().derandomize else random.randrange(2**32)))
-    print(f"HEADWAY_FACES_SEED={seed}")
-    chance = random.Random(seed)
+    chance = seeds.chance()
     async with opened(tmp_path) as (engine, calls):
         for number in range(INTERLEAVINGS):
             story = Story(engine, calls, chance, number)

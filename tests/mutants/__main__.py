@@ -61,7 +61,6 @@ class Copy:
             **os.environ,
             "PYTHONPATH": roots,  # before what the environment has installed
             "PYTHONPYCACHEPREFIX": str(path / "pycache"),
-            "HYPOTHESIS_PROFILE": "ci",
         }
 
     @contextmanager

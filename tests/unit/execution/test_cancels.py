@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import threading
 from collections import Counter, defaultdict
@@ -11,7 +10,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 import headway
 from headway import CancellationToken, CostBudget, ProposalResult, Runtime
@@ -21,6 +19,7 @@ from headway.events.fold import fold_all
 from headway.events.views import JobRow, RunView, StateView
 from headway.testing import VirtualClock
 from headway.testing.clock import settle
+from tests import seeds
 from tests.sizes import cases
 from tests.unit.execution.kit import call, runtime, write
 from tests.unit.execution.test_hostile import left
@@ -278,9 +277,7 @@ def check_cancel(told: list[Event]) -> Counter[str]:
 
 @pytest.mark.timeout(600)
 async def test_thousands_of_random_cancels_leave_nothing() -> None:
-    seed = int(os.environ.get("HEADWAY_CANCELS_SEED") or (1 if settings().derandomize else random.randrange(2**32)))
-    print(f"HEADWAY_CANCELS_SEED={seed}")
-    chance = random.Random(seed)
+    chance = seeds.chance()
     ends: Counter[str] = Counter()
     met: Counter[str] = Counter()
     cancels = 0
