@@ -63,6 +63,9 @@ _TONES = {
     kinds.ACTION_RETRYING: "waiting",
     kinds.RATE_LIMIT_WAIT: "waiting",
     kinds.BUDGET_WARNING: "waiting",
+    kinds.JOB_PROGRESS: "running",
+    kinds.JOB_REQUEUED: "waiting",
+    kinds.RUN_PAUSE_REQUESTED: "waiting",
     kinds.RUN_PAUSED: "waiting",
     kinds.RUN_CANCEL_REQUESTED: "cancelled",
     kinds.RUN_KILLED: "cancelled",
@@ -176,6 +179,16 @@ def _opened(data: Data) -> str:
     return f"{text}, closed {len(recovered)} interrupted" if recovered else text
 
 
+def _job_progress(data: Data) -> str:
+    share = f"{number(data['progress'])} %" if data.get("progress") is not None else ""
+    return f"{share} {data.get('detail') or ''}".strip()
+
+
+def _requeued(data: Data) -> str:
+    error = data.get("error")
+    return f"{data.get('why') or ''}: {error}" if error else str(data.get("why") or "")
+
+
 def _printed(data: dict[str, Any]) -> str:
     return str(data["text"]).rstrip("\n").replace("\n", " | ")
 
@@ -191,6 +204,9 @@ _WRITERS: dict[str, Callable[[Data], str]] = {
     kinds.STATE_ROLLBACK: _rollback,
     kinds.RUN_CANCEL_REQUESTED: _reason,
     kinds.RUN_KILLED: _reason,
+    kinds.JOB_PROGRESS: _job_progress,
+    kinds.JOB_REQUEUED: _requeued,
+    kinds.RUN_PAUSE_REQUESTED: _reason,
     kinds.RUN_PAUSED: _reason,
     kinds.RUN_RESUMED: _reason,
     kinds.ACTION_PROGRESS: _progress,

@@ -199,6 +199,8 @@ def test_streams_contain_every_kind_of_a_run() -> None:
         kinds.COMPENSATION_SUCCEEDED,
         kinds.CONFIG_REFUSED,
         kinds.CONFIG_RELOADED,
+        kinds.JOB_PROGRESS,
+        kinds.JOB_REQUEUED,
         kinds.POLICIES_LOADED,
         kinds.POLICIES_REFUSED,
         kinds.POLICY_VIOLATION,
@@ -206,6 +208,7 @@ def test_streams_contain_every_kind_of_a_run() -> None:
         kinds.REPLAN_EXHAUSTED,
         kinds.REPLAN_PROPOSAL_RECEIVED,
         kinds.REPLAN_REJECTED,
+        kinds.RUN_PAUSE_REQUESTED,
         kinds.TOOLS_CHANGED,
     }
     assert kinds.ALL - kinds.LEARNING - seen <= not_drawn

@@ -9,20 +9,27 @@ Job life (``job_id`` set)::
                            reach? [tools that its plans may call], with the caller's tenant in the envelope,
                            session? (of policies), tools? (the digest of the code of the tools), policies? (the file
                            policies of its start: {files: [[name, text]]}, as a blob), spent? (before it,
-                           in the same call);
+                           in the same call), work? (what is run, where it is no plan of the caller's: "call:TOOL",
+                           "workflow:NAME", "external": no plan, somebody else does it and says so), terms? {priority,
+                           max_retries, limits in seconds}, key? (the digest of the request, named by its caller);
                            after a replan: replan_of {job_id, attempt};
                            forks also: forked_from {job_id, checkpoint_id, level, seq}, state {…} (the new scope's),
                            results [ActionResult…] (finished before the fork), spent {dimension: amount}
                            graph = {"actions": [{"id", "type", "tool"?, "needs": [ids], "after": [ids]}…] in list
                            order, "levels": [[index into actions…]…]}; both are {} where admission refused the plan
-    job_started            pid, workspace?
+    job_started            pid, workspace?; of an external job worker, token, lease_until_ms
+    job_progress           progress? (0 to 100), detail?      of an external job; coalesced, at most 10 a second
+    job_requeued           why: "retry" | "lease" | "restart" | "resume", by?; of a retry error, attempt (from 1) and
+                           next_retry_ms: the plan runs again from its start, not before that
     level_started          actions (count)          with level
     level_finished         succeeded, failed, skipped, rejected (counts)   with level; commits the level's state changes
     state_rollback         restored: {key: {"op": "set", "value"} | {"op": "delete"}}, rolled_back: [action ids]
     run_cancel_requested   reason, by
     run_killed             reason, by
-    run_paused, run_resumed  reason?, by
-    job_completed          outcome?, cost {CostSummary}
+    run_pause_requested    reason, by       nothing starts after it; what is in flight ends by itself
+    run_paused             reason?, by      nothing is in flight, and the job has no place among those that run
+    run_resumed            reason?, by      a run that was paused, or cut off by a restart, takes place again
+    job_completed          outcome?, cost {CostSummary}; of an external job output?
     job_failed             outcome?, error, cost, issues? [{…}]   (outcome rejected = refused at admission)
     job_cancelled          reason, cost, outcome?
 
@@ -103,11 +110,14 @@ from __future__ import annotations
 
 JOB_CREATED = "job_created"
 JOB_STARTED = "job_started"
+JOB_PROGRESS = "job_progress"
+JOB_REQUEUED = "job_requeued"
 LEVEL_STARTED = "level_started"
 LEVEL_FINISHED = "level_finished"
 STATE_ROLLBACK = "state_rollback"
 RUN_CANCEL_REQUESTED = "run_cancel_requested"
 RUN_KILLED = "run_killed"
+RUN_PAUSE_REQUESTED = "run_pause_requested"
 RUN_PAUSED = "run_paused"
 RUN_RESUMED = "run_resumed"
 JOB_COMPLETED = "job_completed"

@@ -71,8 +71,18 @@ class LevelView(msgspec.Struct, gc=False):
     settled: int = 0
 
 
+EXTERNAL = "external"
+"""The work of a job that is done elsewhere."""
+
+
 class JobRow(msgspec.Struct):
-    """One job as a list shows it. ``status``: queued, running, paused, completed, failed, cancelled."""
+    """One job as a list shows it. ``status``: queued, running, paused, completed, failed, cancelled.
+
+    ``work`` is empty for a plan, else "call:TOOL", "workflow:NAME", or "external" for what somebody else does: the
+    ``worker`` who has it. ``attempt`` counts the retries so far, of at most ``max_retries``; ``next_retry_ms`` is set
+    while it waits for one. ``pause_reason`` is set from the request of a pause until it is resumed. ``progress`` is in
+    percent.
+    """
 
     job_id: str
     status: str = "queued"
@@ -99,17 +109,32 @@ class JobRow(msgspec.Struct):
     waiting_for: str = ""
     first_seq: int = 0
     last_seq: int = 0
+    work: str = ""
+    priority: int = 0
+    attempt: int = 0
+    max_retries: int = 0
+    next_retry_ms: int | None = None
+    pause_reason: str | None = None
+    progress: float | None = None
+    detail: str | None = None
+    worker: str | None = None
 
     @property
     def finished(self) -> bool:
         """True once the job has reached a terminal status."""
         return self.status in ("completed", "failed", "cancelled")
 
+    @property
+    def external(self) -> bool:
+        """True for a job that no run of ours does: somebody else claims it, and says how it goes."""
+        return self.work == EXTERNAL
+
 
 class RunView(msgspec.Struct, dict=True):
     """One run, whole: its job row, levels and actions, and the state it has committed.
 
-    ``state`` holds what this run's finished levels wrote; the whole state of its scope is a :class:`StateView`. It
+    ``state`` holds what this run's finished levels wrote; the whole state of its scope is a :class:`StateView`.
+    ``output`` is what an external job was completed with. It
     follows the events of its own job alone (``RunView(job=JobRow(job_id=…))`` says which): ``last_seq`` is the seq of
     the last of those, so that a view is the same whether the log was filtered or not.
     """
@@ -122,6 +147,7 @@ class RunView(msgspec.Struct, dict=True):
     origin: dict[str, Any] = {}
     state: dict[str, Any] = {}
     last_seq: int = 0
+    output: Any = None
 
     def action(self, action_id: str) -> ActionView:
         """Return the action with that id; ``KeyError`` if there is none."""

@@ -61,6 +61,7 @@ def clone(view: _Struct) -> _Struct:
 def detach(run: RunView) -> RunView:
     """Give a run's view values of its own, in place: until then it shares them with the events that it was made of."""
     run.state, run.issues, run.origin = _deep(run.state), _deep(run.issues), _deep(run.origin)
+    run.output = _deep(run.output)
     for action in run.actions:
         if isinstance(action.output, dict | list):
             action.output = _deep(action.output)

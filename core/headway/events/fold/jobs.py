@@ -7,9 +7,22 @@ from collections.abc import Callable
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold.graph import actions_of, finished_results, levels_done_before, levels_of
-from headway.events.fold.values import action_status, mapping, sequence, text, text_or_none, texts
+from headway.events.fold.values import (
+    action_status,
+    integer,
+    integer_or_none,
+    mapping,
+    real_or_none,
+    sequence,
+    text,
+    text_or_none,
+    texts,
+)
 from headway.events.views import JobRow, JobsView
 from headway.plan.results import ActionStatus
+
+RETRY = "retry"
+"""The reason of a job_requeued after which the job begins anew."""
 
 
 def fold_jobs(view: JobsView, event: Event) -> None:
@@ -31,6 +44,7 @@ def fold_jobs(view: JobsView, event: Event) -> None:
 def new_row(event: Event) -> JobRow:
     """Return the row of a job that was just created; a fork's counts what it brings along."""
     data = event.data
+    terms = mapping(data.get("terms"))
     row = JobRow(
         job_id=event.job_id or "",
         scope=text(data.get("scope")),
@@ -45,6 +59,9 @@ def new_row(event: Event) -> JobRow:
         forked_from=text_or_none(mapping(data.get("forked_from")).get("job_id")),
         first_seq=event.seq,
         last_seq=event.seq,
+        work=text(data.get("work")),
+        priority=integer(terms.get("priority")),
+        max_retries=integer(terms.get("max_retries")),
     )
     if data.get("results"):
         _bring_along(row, event)
@@ -81,6 +98,26 @@ def fold_row(row: JobRow, event: Event) -> None:
 def _started(row: JobRow, event: Event) -> None:
     row.status = "running"
     row.started_ms = event.ts
+    row.next_retry_ms = None
+    row.worker = text_or_none(event.data.get("worker"))
+
+
+def _requeued(row: JobRow, event: Event) -> None:
+    row.status = "queued"
+    row.pause_reason = row.worker = None
+    if event.data.get("why") == RETRY:
+        row.attempt = integer(event.data.get("attempt"), row.attempt + 1)
+        row.next_retry_ms = integer_or_none(event.data.get("next_retry_ms"))
+        row.error = text_or_none(event.data.get("error"))
+        row.started_ms = row.progress = None
+        row.levels_done = row.succeeded = row.failed = row.skipped = row.rejected = 0
+
+
+def _progressed(row: JobRow, event: Event) -> None:
+    progress = real_or_none(event.data.get("progress"))
+    if progress is not None:
+        row.progress = progress
+    row.detail = text_or_none(event.data.get("detail")) or row.detail
 
 
 def _level_finished(row: JobRow, event: Event) -> None:
@@ -109,16 +146,25 @@ def _cancel_requested(row: JobRow, event: Event) -> None:
         row.cancel_reason = text(event.data.get("reason"))
 
 
+def _pause_requested(row: JobRow, event: Event) -> None:
+    row.pause_reason = text(event.data.get("reason"))
+
+
 def _paused(row: JobRow, event: Event) -> None:
     row.status = "paused"
+    row.pause_reason = text(event.data.get("reason"), row.pause_reason or "")
 
 
 def _resumed(row: JobRow, event: Event) -> None:
     row.status = "running"
+    row.pause_reason = row.next_retry_ms = None
 
 
 def _completed(row: JobRow, event: Event) -> None:
     _end(row, event, "completed")
+    row.error = None  # of the attempt before
+    if row.external:
+        row.progress = 100.0
 
 
 def _job_failed(row: JobRow, event: Event) -> None:
@@ -136,10 +182,13 @@ def _end(row: JobRow, event: Event, status: str) -> None:
     row.outcome = text_or_none(event.data.get("outcome"))
     row.finished_ms = event.ts
     row.waiting_for = ""
+    row.next_retry_ms = row.pause_reason = None
 
 
 _ROW: dict[str, Callable[[JobRow, Event], None]] = {
     kinds.JOB_STARTED: _started,
+    kinds.JOB_REQUEUED: _requeued,
+    kinds.JOB_PROGRESS: _progressed,
     kinds.LEVEL_FINISHED: _level_finished,
     kinds.ACTION_SUCCEEDED: _succeeded,
     kinds.ACTION_FAILED: _failed,
@@ -147,6 +196,7 @@ _ROW: dict[str, Callable[[JobRow, Event], None]] = {
     kinds.ACTION_REJECTED: _rejected,
     kinds.RUN_CANCEL_REQUESTED: _cancel_requested,
     kinds.RUN_KILLED: _cancel_requested,
+    kinds.RUN_PAUSE_REQUESTED: _pause_requested,
     kinds.RUN_PAUSED: _paused,
     kinds.RUN_RESUMED: _resumed,
     kinds.JOB_COMPLETED: _completed,

@@ -82,7 +82,7 @@ def _action_ended(view: LimitsView, event: Event) -> None:
             _nobody_waits(bucket)
 
 
-def _job_ended(view: LimitsView, event: Event) -> None:
+def _job_waits_no_more(view: LimitsView, event: Event) -> None:
     prefix = f"{event.job_id}/"
     for bucket in view.buckets.values():
         left = [who for who in bucket.queue if who.startswith(prefix)]
@@ -110,5 +110,5 @@ _HANDLERS: dict[str, Callable[[LimitsView, Event], None]] = {
     kinds.LIMIT_REMOVED: _removed,
     **dict.fromkeys(kinds.TERMINAL_ACTION, _action_ended),
     kinds.COMPENSATION_FAILED: _action_ended,
-    **dict.fromkeys(kinds.TERMINAL_JOB, _job_ended),
+    **dict.fromkeys(kinds.TERMINAL_JOB | {kinds.RUN_PAUSED}, _job_waits_no_more),
 }

@@ -8,7 +8,7 @@ from typing import Any
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold.graph import actions_of, finish_levels, finished_results, levels_of
-from headway.events.fold.jobs import fold_row, new_row
+from headway.events.fold.jobs import RETRY, fold_row, new_row
 from headway.events.fold.values import (
     action_status,
     apply_changes,
@@ -108,6 +108,25 @@ def _level_finished(view: RunView, event: Event) -> None:
             apply_changes(view.state, changes)
 
 
+def _requeued(view: RunView, event: Event) -> None:
+    """Begin anew, for a retry: what the attempt before came to stays in the log."""
+    if event.data.get("why") != RETRY:
+        return
+    for action in view.actions:
+        fresh = ActionView(action.id, action.index, action.level, action.type, action.tool, action.needs, action.after)
+        view.actions[action.index] = fresh
+    for level in view.levels:
+        level.started_ms = level.finished_ms = level.finished_seq = None
+        level.settled = 0
+    view.state = {}
+
+
+def _paused(view: RunView, event: Event) -> None:
+    """Nothing waits in a line or for a token while the run is paused."""
+    for action in view.actions:
+        _waits_no_more(action)
+
+
 def _rollback(view: RunView, event: Event) -> None:
     apply_changes(view.state, event.data.get("restored"))
     for action_id in texts(event.data.get("rolled_back")):
@@ -128,6 +147,8 @@ def _job_ended(view: RunView, event: Event) -> None:
     issues = sequence(event.data.get("issues"))
     if issues:
         view.issues = list(issues)
+    if "output" in event.data:
+        view.output = event.data["output"]
 
 
 # -- its actions -----------------------------------------------------------------------------------------------------
@@ -259,6 +280,8 @@ _RUN: dict[str, Callable[[RunView, Event], None]] = {
     kinds.LEVEL_STARTED: _level_started,
     kinds.LEVEL_FINISHED: _level_finished,
     kinds.STATE_ROLLBACK: _rollback,
+    kinds.JOB_REQUEUED: _requeued,
+    kinds.RUN_PAUSED: _paused,
     kinds.JOB_COMPLETED: _job_ended,
     kinds.JOB_FAILED: _job_ended,
     kinds.JOB_CANCELLED: _job_ended,

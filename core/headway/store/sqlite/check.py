@@ -125,8 +125,7 @@ class _Caches:
     def __init__(self, connection: sqlite3.Connection, tell: Any) -> None:
         self._tell = tell
         self._folded = drive(connection, queries.folded_seq()) or 0
-        names = ", ".join(JobRow.__struct_fields__)
-        rows = connection.execute(f"SELECT {names} FROM jobs")  # noqa: S608 - field names
+        rows = connection.execute(f"SELECT {queries.JOB_COLUMNS} FROM jobs")  # noqa: S608 - constant columns
         self._rows: dict[str, JobRow] = {row[0]: JobRow(*row) for row in rows}
         self._indexed = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'unfinished'").fetchone()
         self._open = {row[0] for row in connection.execute("SELECT job_id FROM unfinished")} if self._indexed else set()

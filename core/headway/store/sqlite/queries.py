@@ -38,7 +38,8 @@ NEWEST = 100
 
 FINISHED = frozenset({"completed", "failed", "cancelled"})
 
-JOB_COLUMNS = ", ".join(JobRow.__struct_fields__)
+JOB_COLUMNS = "*"
+"""The columns of a job's row, in the order of JobRow's fields; a file of an older schema lacks the last ones."""
 _END = 2**63 - 1
 _run = msgspec.json.Decoder(RunView)
 _state = msgspec.json.Decoder(StateView)
