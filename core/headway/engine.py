@@ -46,7 +46,7 @@ from headway.plan.verify import VerifyReport, verify
 from headway.policy.gates import Gates
 from headway.project import Project, claim, project_at
 from headway.provision import provision, sandbox_of, tools_of, vault_of
-from headway.reload import ConfigFile, budget_of, wakes
+from headway.reload import ConfigFile, budget_of
 from headway.runtime import Runtime
 from headway.state import StateStore
 from headway.store import HomeLock, Store, StoreLog, StoreReader, store_of
@@ -55,6 +55,7 @@ from headway.tools.decorator import entry_of
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.sandbox import Sandbox
 from headway.trust.ownership import check_path
+from headway.watching import wakes
 
 if TYPE_CHECKING:
     from headway.config import Config

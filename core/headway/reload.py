@@ -6,9 +6,6 @@ stays as it was until ``headway restart``; the log says which keys wait for that
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.config.find import FILE_NAME
@@ -17,7 +14,6 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.limits.budget import CostBudget
 from headway.policy.capabilities import CapabilitySet
-from headway.policy.watch import LOOK_MS
 
 if TYPE_CHECKING:
     from headway.config import Config
@@ -129,29 +125,6 @@ class ConfigFile:
         except OSError:
             return ()
         return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
-
-
-async def wakes(places: Sequence[Path]) -> AsyncGenerator[None, None]:
-    """Yield whenever something in one of the folders ``places`` may have changed; now and then in any case."""
-    from watchfiles import awatch
-
-    yield None
-    while True:
-        there = [place for place in dict.fromkeys(places) if place.is_dir()]
-        changes = awatch(
-            *(there or [Path("/")]),
-            watch_filter=None,
-            debounce=200,
-            step=20,
-            rust_timeout=LOOK_MS,
-            yield_on_timeout=True,
-            recursive=False,
-        )
-        async with aclosing(changes):
-            async for _ in changes:
-                yield None
-                if not all(place.is_dir() for place in there):
-                    break
 
 
 def _leaves(config: Config) -> dict[str, Any]:

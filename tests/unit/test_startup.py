@@ -56,10 +56,10 @@ ROOMS_NOT_NEEDED = (
 
 
 RUN_HELLO = """
-import headway.policy.watch
+import headway.watching
 from headway_console.cli import cli
 
-headway.policy.watch.SOON = 10**9  # however slow the machine is, the run ends before the file system is asked
+headway.watching.SOON = 10**9  # however slow the machine is, the run ends before the file system is asked
 cli(["run", "hello"], standalone_mode=False)
 """
 

@@ -12,7 +12,8 @@ from headway.events.event import Event
 from headway.events.log import EventLog
 from headway.policy.engine import PolicyEngine
 from headway.policy.files import RuleSet, find_policies, load_policies
-from headway.policy.watch import LOOK_MS, watch_policies
+from headway.policy.watch import watch_policies
+from headway.watching import LOOK_MS
 
 LOOK_S = LOOK_MS / 1000
 """Seconds between two looks for a folder that is not there yet."""

@@ -12,15 +12,7 @@ import msgspec
 from headway.errors import InvalidConfig, InvalidInput
 from headway.policy.engine import PolicyEngine
 from headway.policy.files import RuleSet, Stamp, folder_path, load_policies, stamp_of
-
-LOOK_MS = 5000
-"""Milliseconds between two looks at the files when no message of a change comes: network folders send none."""
-
-SOON_MS = 100
-"""Milliseconds between the first looks, which wait for no message."""
-
-SOON = 10
-"""The number of those. Most runs are over by then: what gives the messages costs more to import than a short run."""
+from headway.watching import wakes as wakes_of
 
 
 class PolicyChange(msgspec.Struct, frozen=True):
@@ -37,8 +29,8 @@ async def watch_policies(
 
     What has changed between ``engine.use_files(load_policies(folder))`` and the first step is the first change. Files
     that cannot be read or understood, or a folder that is gone, change nothing but are told, each state once.
-    ``wakes`` says when to look, by default as the file system tells and every :data:`LOOK_MS`. Close the generator, or
-    cancel the task that goes through it, to end the watching.
+    ``wakes`` says when to look, by default as the file system tells and every :data:`headway.watching.LOOK_MS`. Close
+    the generator, or cancel the task that goes through it, to end the watching.
     """
     if not isinstance(engine, PolicyEngine):
         raise InvalidInput(f"watch_policies() takes a PolicyEngine, not {type(engine).__name__}")
@@ -67,40 +59,11 @@ async def watch_policies(
 
 async def _looks(folder: Path, wakes: AsyncIterable[object] | None) -> AsyncGenerator[None, None]:
     """Yield each time that the files should be looked at, the first time immediately."""
-    yield None
     if wakes is not None:
+        yield None
         async for _ in wakes:
             yield None
         return
-    for _ in range(SOON):
-        await asyncio.sleep(SOON_MS / 1000)
-        yield None
-    from watchfiles import awatch
-
-    while True:
-        # The folder above too: a `policies` that is moved away and written anew is another folder of the same name.
-        watched = _identity(folder)
-        above = next(path for path in folder.parents if _identity(path) is not None)
-        places = [folder, above] if watched is not None else [above]
-        changes = awatch(
-            *places,
-            watch_filter=None,
-            debounce=200,
-            step=20,
-            rust_timeout=LOOK_MS,
-            yield_on_timeout=True,
-            recursive=False,
-        )
-        async with aclosing(changes):
-            async for _ in changes:
-                yield None
-                if _identity(folder) != watched:
-                    break
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino)
+    async with aclosing(wakes_of([folder, folder.parent])) as looks:
+        async for _ in looks:
+            yield None

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from headway import watching
 from headway.errors import InvalidInput
-from headway.policy import watch
 from headway.policy.engine import PolicyEngine
 from headway.policy.files import load_policies
 from headway.policy.watch import PolicyChange, watch_policies
@@ -149,22 +149,22 @@ async def test_a_limit_that_stays_keeps_its_count(place: Place) -> None:
 
 
 async def test_what_the_file_system_tells_is_seen(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "LOOK_MS", 50)
-    async with asyncio.timeout(30), aclosing(watch_policies(place.engine, place.folder)) as watching:
+    monkeypatch.setattr(watching, "LOOK_MS", 50)
+    async with asyncio.timeout(30), aclosing(watch_policies(place.engine, place.folder)) as changes:
         place.write("deny_tool = ['b']")
-        assert (await anext(watching)).error is None
+        assert (await anext(changes)).error is None
         assert place.denied() == "b"
         place.write("deny_tool = ['c']")
-        await anext(watching)
+        await anext(changes)
         assert place.denied() == "c"
         place.folder.rename(place.folder.with_name("old"))
-        assert (await anext(watching)).rules is None
+        assert (await anext(changes)).rules is None
         place.folder.mkdir()
         place.write("deny_tool = ['a', 'b']")
         while place.denied() != "ab":  # it may be seen empty first
-            await anext(watching)
+            await anext(changes)
         place.write("deny_tool = ['a']")
-        await anext(watching)
+        await anext(changes)
         assert place.denied() == "a"
 
 
