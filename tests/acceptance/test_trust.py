@@ -253,7 +253,8 @@ def test_trust_comes_is_listed_and_goes(headway: Headway, marker: Path) -> None:
     assert (done.code, "There is nobody to ask: give --yes" in done.err) == (2, True)
     assert headway.run("trust", "ls").out == "no project is trusted\n"
     done = headway.run("trust", "--yes", "--json")
-    assert done.json == {"path": str(headway.here), "added": True, "code": [str(headway.here / "tools.py")]}
+    code = [str(headway.here / "tools.py")]
+    assert done.json == {"path": str(headway.here), "added": True, "code": code, "opens": []}
     assert headway.run("trust", headway.here / "headway.toml", "--yes").out == f"{headway.here} is already trusted\n"
     (project,) = headway.run("trust", "ls", "--json").json["projects"]
     assert (project["path"], project["exists"]) == (str(headway.here), True)
@@ -264,6 +265,19 @@ def test_trust_comes_is_listed_and_goes(headway: Headway, marker: Path) -> None:
     assert (done.code, "is not trusted" in done.err) == (2, True)
     assert headway.run("trust", "nowhere", "--yes").code == 2
     assert headway.run("run", "w").code == 2
+
+
+def test_what_a_file_without_code_opens_needs_trust(headway: Headway) -> None:
+    headway.run("trust", "rm")
+    (headway.here / "headway.toml").write_text('[a2a]\nauth = "none"\n[learning]\nmemory = "../memory.json"\n')
+    for command in (["run", "-"], ["serve"]):
+        done = headway.run(*command, stdin=plan(call("a")))
+        assert done.code == 2
+        assert "its learning.memory, a2a.auth opens more than its folder: run headway trust" in done.err
+    assert headway.run("verify", "-", stdin=plan(call("a"))).code == 0
+    done = headway.run("trust", "--yes", "--json")
+    assert (done.json["code"], done.json["opens"]) == ([], ["learning.memory", "a2a.auth"])
+    assert headway.run("run", "-", stdin=plan(call("a"))).code == 0
 
 
 def test_trust_is_asked_once_on_a_terminal(headway: Headway, marker: Path) -> None:

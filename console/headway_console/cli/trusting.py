@@ -40,7 +40,7 @@ def can_ask() -> bool:
 
 
 def say_code(config: Config) -> None:
-    """Tell on stderr which code trusting the project lets run."""
+    """Tell on stderr which code trusting the project lets run, and what it opens."""
     from headway.errors import one_line
     from headway_console.cli.output import note
 
@@ -50,12 +50,17 @@ def say_code(config: Config) -> None:
         note(f"  {path}")
     values = {value.key: value.value for value in config.values()}
     for key in config.opens:
-        note(f"{config.project} gives plans more than its folder: {key} = {one_line(str(values[key]), 300)}")
+        note(f"{config.project} opens more than its folder: {key} = {one_line(str(values[key]), 300)}")
+
+
+def trusts(config: Config) -> bool:
+    """Return whether the project is trusted: by the user, or as Headway is."""
+    return config.trusted or _ships(config.project)
 
 
 def left_out(config: Config) -> list[Path]:
     """Return the code that is not loaded, because the project is not trusted."""
-    return [] if config.trusted or _ships(config.project) else config.code
+    return [] if trusts(config) else config.code
 
 
 def trusted_part(config: Config) -> Config:

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from headway.addresses import is_loopback
 from headway.config.source import DEFAULT, Source, Value
 from headway.errors import NotTrusted, one_line
 from headway.secrets.reference import is_name
@@ -389,19 +390,28 @@ class Config(_Section):
 
     @property
     def opens(self) -> list[str]:
-        """The settings of the file that are no code and give plans more than its folder: they need the same trust.
+        """The settings of the file that are no code and open more than its folder: they need the same trust.
 
-        A workspace outside of it, and an environment variable that is sent to a model's address.
+        A workspace, a memory or trajectories outside of it, an environment variable that is sent to a model's address,
+        and an A2A endpoint for other machines or for everybody.
         """
-        found = []
-        workspace, inference = self.tools.workspace, self.inference
-        named = workspace is not None and self.source("tools.workspace").kind == "file"
-        if named and not Path(os.path.realpath(self.workspace)).is_relative_to(os.path.realpath(self.project)):
-            found.append("tools.workspace")
+        found = [key for key in ("tools.workspace", "learning.memory", "learning.trajectories") if self._leaves(key)]
         sent = [self.source(key).kind for key in ("inference.url", "inference.api_key_env")]
-        if inference.url is not None and inference.api_key_env is not None and "file" in sent:
+        if self.inference.url is not None and self.inference.api_key_env is not None and "file" in sent:
             found.append("inference.api_key_env")
+        if self.a2a.auth == "none" and self.source("a2a.auth").kind == "file":
+            found.append("a2a.auth")
+        if not is_loopback(self.a2a.host) and self.source("a2a.host").kind == "file":
+            found.append("a2a.host")
         return found
+
+    def _leaves(self, key: str) -> bool:
+        """Return whether the file has a path at ``key`` that lies outside of the project, links resolved."""
+        section, _, name = key.partition(".")
+        path = getattr(getattr(self, section), name)
+        if path is None or self.source(key).kind != "file":
+            return False
+        return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.project))
 
     @property
     def trusted(self) -> bool:
@@ -425,18 +435,18 @@ class Config(_Section):
             raise NotTrusted(f"{project} is not trusted: look at its code ({names}), then run headway trust {project}")
         if opened := ", ".join(self.opens):
             raise NotTrusted(
-                f"{project} is not trusted, and its {opened} gives plans more: run headway trust {project}"
+                f"{project} is not trusted, and its {opened} opens more than its folder: run headway trust {project}"
             )
 
     def without_code(self) -> Config:
         """Return this configuration without what needs trust: for what needs none of it."""
-        opened = self.opens
-        tools = self.tools.model_copy(
-            update={"python": []} | ({"workspace": None} if "tools.workspace" in opened else {})
-        )
-        runtime = self.runtime.model_copy(update={"replan": None})
-        inference = self.inference.model_copy(update={"api_key_env": None} if "inference.api_key_env" in opened else {})
-        return self.model_copy(update={"tools": tools, "runtime": runtime, "inference": inference})
+        left_out: dict[str, dict[str, Any]] = {"tools": {"python": []}, "runtime": {"replan": None}}
+        for key in self.opens:
+            section, _, name = key.partition(".")
+            default = type(getattr(self, section)).model_fields[name].get_default(call_default_factory=True)
+            left_out.setdefault(section, {})[name] = default
+        update = {section: getattr(self, section).model_copy(update=values) for section, values in left_out.items()}
+        return self.model_copy(update=update)
 
     def source(self, key: str) -> Source:
         """Return where the value of the dotted ``key`` came from; ``default`` for what nobody set."""

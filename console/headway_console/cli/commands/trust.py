@@ -22,9 +22,9 @@ class TrustGroup(click.Group):
 
 @click.group("trust", cls=TrustGroup, subcommand_metavar="[PATH] | ls | rm")
 def command() -> None:
-    """Let the code of a project be loaded.
+    """Let the code of a project be loaded, and be open what it opens to the outside.
 
-    That is what its headway.toml names. headway trust [PATH] is short for headway trust add [PATH]. Tool files and
+    Both are what its headway.toml names. headway trust [PATH] is short for headway trust add [PATH]. Tool files and
     callbacks run as you, without a sandbox; of a project that is not trusted none is loaded. headway init trusts what
     it makes. The list is yours alone, and knows a project by its folder's real path.
     """
@@ -39,8 +39,8 @@ def command() -> None:
 def add(place: Place, path: Path | None, yes: bool, as_json: bool) -> None:
     """Trust the project at PATH, by default the one that holds here.
 
-    Shows its code and asks first; without a terminal --yes is needed, else the exit code is 2. A folder or file that
-    somebody else could have written is refused.
+    Shows its code and what it opens, and asks first; without a terminal --yes is needed, else the exit code is 2. A
+    folder or file that somebody else could have written is refused.
     """
     from headway.config import FILE_NAME, load_config
     from headway.trust import TrustedProjects, check_path
@@ -60,7 +60,8 @@ def add(place: Place, path: Path | None, yes: bool, as_json: bool) -> None:
         click.confirm(f"headway: trust {project}?", abort=True, err=True)
     added = trusted.add(project)
     if as_json:
-        write_json({"path": str(project), "added": added, "code": [str(code) for code in config.code]})
+        files = [str(code) for code in config.code]
+        write_json({"path": str(project), "added": added, "code": files, "opens": config.opens})
     else:
         say(f"{project} is {'now' if added else 'already'} trusted")
 

@@ -50,15 +50,17 @@ def _safely(name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
 
 
 def _trust(config: Config) -> Iterator[Finding]:
-    from headway_console.cli.trusting import left_out
+    from headway_console.cli.trusting import trusts
     from headway_console.text import count
 
-    if not config.code:
-        yield Finding("ok", "trust", "the project has no code of its own")
-    elif not left_out(config):
-        yield Finding("ok", "trust", f"{count(len(config.code), 'file')} of code trusted")
+    opened = ", ".join(config.opens)
+    if not config.code and not opened:
+        yield Finding("ok", "trust", "the project has no code of its own, and opens nothing")
+    elif trusts(config):
+        files = f"{count(len(config.code), 'file')} of code trusted"
+        yield Finding("ok", "trust", f"{files}, which opens {opened}" if opened else files)
     else:
-        names = one_line(", ".join(path.name for path in config.code), 200)
+        names = one_line(", ".join([*(path.name for path in config.code), *config.opens]), 200)
         yield Finding("warn", "trust", f"not trusted: {names}", "look at the code, then run headway trust")
 
 
