@@ -2,7 +2,7 @@
 
 A large body costs a multiple of its size while it is read as JSON and admitted as a plan. So there is one budget over
 the bytes of all bodies, and those over :data:`LARGE` are worked on one after the other. A request whose body finds no
-room within :data:`PATIENCE_S` is told to come back.
+room within :data:`PATIENCE_S` is told to come back, without that wait if others wait for all the room there is.
 """
 
 from __future__ import annotations
@@ -69,22 +69,27 @@ def _marks(body: bytes) -> int:
 
 
 class Room:
-    """A number of bytes that is shared; who does not find enough waits in line."""
+    """A number of bytes that is shared; who does not find enough waits in line. The line is as long as the room."""
 
     def __init__(self, size: int) -> None:
         self.left = size
         self.size = size
+        self._wanted = 0  # by all in line together
         self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, size: int, patience: float) -> bool:
-        """Take ``size`` bytes, waiting at most ``patience`` seconds for them; return whether they were had."""
-        if size > self.size:
-            return False
+        """Take ``size`` bytes, waiting at most ``patience`` seconds for them; return whether they were had.
+
+        Where those in line want all the room already, that is told without a wait: their number may be any.
+        """
         if not self._line and size <= self.left:
             self.left -= size
             return True
+        if self._wanted + size > self.size:
+            return False
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append((size, turn))
+        self._wanted += size
         try:
             async with asyncio.timeout(patience):
                 await turn
@@ -102,6 +107,7 @@ class Room:
             return True
         with contextlib.suppress(ValueError):  # who gave bytes back may have taken it out of the line already
             self._line.remove((size, turn))
+            self._wanted -= size
         self._next()
         return False
 
@@ -113,6 +119,7 @@ class Room:
     def _next(self) -> None:
         while self._line and self._line[0][0] <= self.left:
             size, turn = self._line.popleft()
+            self._wanted -= size
             if not turn.done():
                 self.left -= size
                 turn.set_result(None)

@@ -41,14 +41,35 @@ async def test_room_is_given_in_turn() -> None:
 async def test_who_waits_too_long_gets_nothing_and_holds_nobody_up() -> None:
     room = Room(10)
     assert await room.take(5, 0)
-    big = asyncio.create_task(room.take(9, 0.01))
+    big = asyncio.create_task(room.take(6, 0.01))
     await asyncio.sleep(0)
-    small = asyncio.create_task(room.take(5, LONG))
+    small = asyncio.create_task(room.take(4, LONG))
     assert not await big
     assert await small
     assert not await room.take(11, LONG)
-    room.give_back(10)
+    room.give_back(9)
     assert room.left == 10
+
+
+async def test_a_line_that_wants_all_the_room_takes_nobody_more_and_says_so_without_a_wait() -> None:
+    room = Room(10)
+    assert await room.take(10, 0)
+    first, second = (asyncio.create_task(room.take(size, LONG)) for size in (7, 3))
+    await asyncio.sleep(0)
+    assert not await room.take(1, LONG)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    third = asyncio.create_task(room.take(7, LONG))  # in the place of one that left
+    await asyncio.sleep(0)
+    assert not third.done()
+    assert not await room.take(1, LONG)
+    room.give_back(10)
+    assert (await second, await third, room.left) == (True, True, 0)
+    assert not await room.take(1, 0)
+    fourth = asyncio.create_task(room.take(10, LONG))  # nobody is in line any more
+    await asyncio.sleep(0)
+    room.give_back(10)
+    assert await fourth
 
 
 async def test_room_survives_cancels() -> None:
