@@ -34,15 +34,22 @@ MODES: tuple[SandboxMode, ...] = ("auto", "off", "require")
 HOW = 'install bubblewrap (or headway[sandbox]), or write `sandbox = "off"` under [tools] of headway.toml'
 """The advice to who has no sandbox."""
 
+WITHOUT = 'write `sandbox = "auto"` under [tools] of headway.toml to do without'
+"""The advice to who has one that cannot filter system calls."""
+
 
 class SandboxState(msgspec.Struct, omit_defaults=True):
-    """The condition of the sandbox: ``working`` says whether children run in one, ``reason`` why not."""
+    """The condition of the sandbox: ``working`` says whether children run in one, ``reason`` why not.
+
+    ``unfiltered`` says what a working one does not hold, because it cannot filter system calls here.
+    """
 
     mode: str
     working: bool
     program: str = ""
     version: str = ""
     reason: str = ""
+    unfiltered: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +110,18 @@ class Sandbox:
         found = _probe()
         if found.bwrap is None:
             return SandboxState(self.mode, False, reason=f"{found.reason}; {HOW}")
-        return SandboxState(self.mode, True, found.bwrap.program, found.bwrap.version)
+        bwrap = found.bwrap
+        return SandboxState(self.mode, True, bwrap.program, bwrap.version, unfiltered=bwrap.unfiltered)
 
     def check(self) -> None:
-        """Raise ``InvalidConfig`` if a sandbox is required and none works."""
-        if self.mode == "require" and (found := _probe()).bwrap is None:
+        """Raise ``InvalidConfig`` if a sandbox is required and none works, or none that filters system calls."""
+        if self.mode != "require":
+            return
+        found = _probe()
+        if found.bwrap is None:
             raise InvalidConfig(f"a sandbox is required and there is none: {found.reason}; {HOW}")
+        if found.bwrap.unfiltered:
+            raise InvalidConfig(f"a whole sandbox is required: {found.bwrap.unfiltered}; {WITHOUT}")
 
     async def confine(self, child: Child) -> Launch:
         """Return how to start ``child``. Close what comes back: it is an async context manager.

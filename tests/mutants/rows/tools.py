@@ -48,6 +48,20 @@ ROWS = [
         (TOOLS + "process/test_sandbox.py",),
     ),
     Mutant(
+        "a file with setuid can be made by opening it",
+        "tools/process/seccomp.py",
+        "for number, argument in calls.opens.items():",
+        "for number, argument in ():",
+        (TOOLS + "process/test_escapes.py", TOOLS + "process/test_seccomp.py"),
+    ),
+    Mutant(
+        "the filter of system calls is not loaded",
+        "tools/process/confinement.py",
+        'confined.filter = bwrap.filter\n    filtered = ["--seccomp", FILTER] if bwrap.filter else []',
+        "filtered: list[str] = []",
+        (TOOLS + "process/test_escapes.py",),
+    ),
+    Mutant(
         "a sandbox shares the network",
         "tools/process/bwrap.py",
         '        "--unshare-net",\n',

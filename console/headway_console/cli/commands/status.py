@@ -13,7 +13,8 @@ def _sandbox(state: dict[str, Any] | None) -> str:
     if state is None:
         return "-"
     if state.get("working"):
-        return f"{state['mode']}: bubblewrap {state.get('version', '')} ({state.get('program', '')})"
+        said = f"{state['mode']}: bubblewrap {state.get('version', '')} ({state.get('program', '')})"
+        return f"{said}; {state['unfiltered']}" if state.get("unfiltered") else said
     return f"warning: {state['mode']}: {state.get('reason', '')}"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.errors import HeadwayError, one_line
-from headway_console.cli.doctor.finding import Finding
+from headway_console.cli.doctor.finding import Finding, Status
 from headway_console.cli.doctor.machine import disk, terminal, versions
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def _sandbox(config: Config, home: Home) -> Iterator[Finding]:
 
     state = sandbox_of(config, control_files(config, home)).state()
     if state.working:
-        yield Finding("ok", "sandbox", f"{state.mode}: bubblewrap {state.version} ({state.program})")
+        said = f"{state.mode}: bubblewrap {state.version} ({state.program})"
+        status: Status = "ok" if not state.unfiltered else "fail" if state.mode == "require" else "warn"
+        yield Finding(status, "sandbox", f"{said}; {state.unfiltered}" if state.unfiltered else said)
     else:
         yield Finding("fail" if state.mode == "require" else "warn", "sandbox", f"{state.mode}: {state.reason}")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from headway.errors import one_line
+from headway.tools.process.seccomp import filter_of
 
 SEARCHED = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/run/current-system/sw/bin"
 """The folders where the system's ``bwrap`` is looked for. Not PATH: a folder of the workspace may stand in it."""
@@ -33,11 +34,25 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix
 
 @dataclass(frozen=True, slots=True)
 class Bwrap:
-    """A ``bwrap`` that works: its path, its version, and the options that make its namespaces."""
+    """A ``bwrap`` that works: its path, its version, and the options that make its namespaces.
+
+    ``filter`` is what it filters system calls by; empty where no filter works.
+    """
 
     program: str
     version: str
     namespaces: tuple[str, ...]
+    filter: bytes = b""
+
+    @property
+    def unfiltered(self) -> str:
+        """One line on what children may do because no filter works here; empty where one does."""
+        if self.filter:
+            return ""
+        return (
+            f"no filter of system calls works here ({os.uname().machine}): programs may leave files with the setuid or"
+            " setgid bit in the workspace"
+        )
 
     @property
     def tmpfs(self) -> tuple[str, ...]:
@@ -73,19 +88,36 @@ def candidates() -> list[str]:
 
 
 def look(programs: list[str]) -> Probe:
-    """Return the first of ``programs`` that works, with the strictest namespaces that it makes here."""
+    """Return the first of ``programs`` that works, with the strictest namespaces that it makes here.
+
+    One that filters system calls is preferred to one that makes stricter namespaces.
+    """
     if not sys.platform.startswith("linux"):
         return Probe(None, f"bubblewrap needs Linux, this is {sys.platform}")
     reason = "there is no bwrap"
-    for program in programs:
-        version = _version(program)
-        for namespaces in _variants(version):
-            bwrap = Bwrap(program, version, namespaces)
-            said = _try(bwrap)
-            if said is None:
-                return Probe(bwrap)
-            reason = f"{program} does not work here: {said}"
+    versions = [(program, _version(program)) for program in programs]
+    for calls in dict.fromkeys((filter_of(os.uname().machine) or b"", b"")):
+        for program, version in versions:
+            for namespaces in _variants(version):
+                bwrap = Bwrap(program, version, namespaces, calls)
+                said = _try(bwrap)
+                if said is None:
+                    return Probe(bwrap)
+                reason = f"{program} does not work here: {said}"
     return Probe(None, reason)
+
+
+def handed_over(name: str, data: bytes) -> int:
+    """Return a descriptor from which ``data`` can be read, to hand to a ``bwrap``; the caller closes it."""
+    descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def system_mounts() -> list[str]:
@@ -163,7 +195,14 @@ def _try(bwrap: Bwrap) -> str | None:
         "--remount-ro",
         "/",
     ]
-    said = _run([bwrap.program, *bwrap.namespaces, *mounts, "--", *_TRIAL])
+    calls = handed_over("headway-filter", bwrap.filter) if bwrap.filter else None
+    try:
+        filtered = [] if calls is None else ["--seccomp", str(calls)]
+        passed = () if calls is None else (calls,)
+        said = _run([bwrap.program, *bwrap.namespaces, *mounts, *filtered, "--", *_TRIAL], passed)
+    finally:
+        if calls is not None:
+            os.close(calls)
     if said is None:
         return "it cannot be started, or does not end"
     if said.returncode == 0:
@@ -172,10 +211,16 @@ def _try(bwrap: Bwrap) -> str | None:
     return one_line(text, 200) or f"a child in it ended with exit code {said.returncode}"
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[bytes] | None:
+def _run(command: list[str], descriptors: tuple[int, ...] = ()) -> subprocess.CompletedProcess[bytes] | None:
     try:
         return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, env={}, timeout=PROBE_S, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env={},
+            timeout=PROBE_S,
+            check=False,
+            pass_fds=descriptors,
         )
     except (OSError, subprocess.SubprocessError):
         return None

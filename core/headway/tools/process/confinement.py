@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from headway.errors import TerminalToolError, ToolError, one_line
 from headway.tools.process.bwrap import TMP, Bwrap, system_folders
-from headway.tools.process.launch import ARGUMENTS, STATUS, Confined, Launch
+from headway.tools.process.launch import ARGUMENTS, FILTER, STATUS, Confined, Launch
 from headway.tools.process.mounts import HOME, View, holds, mount_options
 from headway.tools.process.placeholder import is_placeholder
 from headway.trust.control import SPARED, own_folders
@@ -51,8 +51,10 @@ def compose(sandbox: Sandbox, bwrap: Bwrap, child: Child) -> Launch:
     seen = [*map(Path, system_folders()), *readable, *writable]
     for name, value in _environment(child.env, seen).items():
         confined.options += ["--setenv", name, value]
-    command = [bwrap.program, "--args", ARGUMENTS, "--json-status-fd", STATUS, "--", program, *child.command[1:]]
-    return Launch(command, None, {}, confined)
+    confined.filter = bwrap.filter
+    filtered = ["--seccomp", FILTER] if bwrap.filter else []
+    command = [bwrap.program, "--args", ARGUMENTS, "--json-status-fd", STATUS, *filtered, "--"]
+    return Launch([*command, program, *child.command[1:]], None, {}, confined)
 
 
 def homes() -> list[Path]:

@@ -11,14 +11,15 @@ from types import TracebackType
 from typing import Self
 
 from headway.errors import ToolError, one_line
+from headway.tools.process.bwrap import handed_over
 from headway.tools.process.placeholder import Placeholder
 from headway.tools.process.survey import Survey, set_aside
 
 SHOWN = 5
 """The most control files that one error names."""
 
-ARGUMENTS, STATUS = "{args}", "{status}"
-"""The words of a command line that become descriptors when it is started."""
+ARGUMENTS, STATUS, FILTER = "{args}", "{status}", "{filter}"
+"""The words of a command line, before its ``--``, that become descriptors when it is started."""
 
 
 class Ground:
@@ -49,10 +50,14 @@ class Ground:
 
 
 class Confined:
-    """The part of a launch that outlasts the start: what must hold while the child lives, and be looked at after it."""
+    """The part of a launch that outlasts the start: what must hold while the child lives, and be looked at after it.
+
+    ``options`` are those of bubblewrap, ``filter`` is what it filters system calls by, if it does.
+    """
 
     def __init__(self, tool: str, grounds: Sequence[Ground]) -> None:
         self.options: list[str] = []
+        self.filter = b""
         self._tool = tool
         self._grounds = grounds
         self._entered: list[Ground] = []
@@ -165,16 +170,19 @@ class Launch:
         if self.confined is None:
             return self.command, (), None
         data = b"".join(os.fsencode(option) + b"\0" for option in self.confined.options)
-        arguments = os.memfd_create("headway-sandbox", os.MFD_CLOEXEC)
-        self._descriptors.append(arguments)
-        with os.fdopen(os.dup(arguments), "wb") as file:
-            file.write(data)
-        os.lseek(arguments, 0, os.SEEK_SET)
-        ours, theirs = os.pipe()
-        self._descriptors.append(theirs)
-        named = {ARGUMENTS: str(arguments), STATUS: str(theirs)}
-        head = [named.get(word, word) for word in self.command[:6]]
-        return head + self.command[6:], (arguments, theirs), ours
+        given = {ARGUMENTS: self._hand_over("headway-sandbox", data)}
+        if self.confined.filter:
+            given[FILTER] = self._hand_over("headway-filter", self.confined.filter)
+        ours, given[STATUS] = os.pipe()
+        self._descriptors.append(given[STATUS])
+        end = self.command.index("--")
+        head = [str(given.get(word, word)) for word in self.command[:end]]
+        return head + self.command[end:], tuple(given.values()), ours
+
+    def _hand_over(self, name: str, data: bytes) -> int:
+        descriptor = handed_over(name, data)
+        self._descriptors.append(descriptor)
+        return descriptor
 
     def close(self) -> None:
         """Close what only the child needs, once it is started or cannot be."""

@@ -132,3 +132,98 @@ tried("terminal", lambda: open("/dev/tty", "w"))
 tried("outside", lambda: open(os.path.dirname(os.getcwd()) + "/outside.txt", "r"))
 """
 """Ways out of the namespaces; each that works prints REACHED."""
+
+SET_ID = """
+import ctypes, errno, mmap, os, platform, socket, stat, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def called(result):
+    if result < 0: raise OSError(ctypes.get_errno(), "refused")
+    return result
+def made(name, mode=0o600):
+    os.close(os.open(name, os.O_CREAT | os.O_WRONLY, mode)); return name
+def fchmod(name):
+    d = os.open(made(name), os.O_RDONLY); os.fchmod(d, 0o4755)
+def chmod_of_socket(name):
+    s = socket.socket(socket.AF_UNIX); os.fchmod(s.fileno(), 0o4755); s.bind(name)
+def unnamed(name):
+    d = os.open(".", os.O_TMPFILE | os.O_WRONLY, 0o6755)
+    os.link(f"/proc/self/fd/{d}", name, src_dir_fd=0, follow_symlinks=True)
+def openat2(name):
+    how = ctypes.create_string_buffer(struct.pack("<QQQ", 0o101, 0o4755, 0))
+    called(libc.syscall(437, -100, name.encode(), how, 24))
+def fchmodat2(name):
+    called(libc.syscall(452, -100, made(name).encode(), 0o4755, 0))
+def garbage_in_high_bits(name):
+    called(libc.syscall(ctypes.c_long(90 if x86 else 52), made(name).encode() if x86 else os.open(made(name), 0),
+                        ctypes.c_ulong(0xdead00000000 | 0o4755)))
+def as_i386(number):
+    def act(name):
+        path = name.encode() + b"\\0"; os.close(os.open(name, os.O_CREAT, 0o600))
+        page = mmap.mmap(-1, 4096, flags=0x22 | 0x40, prot=7)  # MAP_32BIT
+        at = ctypes.addressof(ctypes.c_char.from_buffer(page)); page[2048:2048 + len(path)] = path
+        second = 0o4755 if number == 15 else 0o101
+        code = b"\\x53\\xb8" + struct.pack("<I", number) + b"\\xbb" + struct.pack("<I", at + 2048)
+        code += b"\\xb9" + struct.pack("<I", second) + b"\\xba" + struct.pack("<I", 0o4755) + b"\\xcd\\x80\\x5b\\xc3"
+        page[:len(code)] = code
+        if number != 15: os.unlink(name)
+        if not os.fork():
+            ctypes.CFUNCTYPE(ctypes.c_int)(at)(); os._exit(0)
+        os.wait()
+    return act
+def as_x32(name):
+    called(libc.syscall(0x40000000 | 90, made(name).encode(), 0o4755))
+def ring(name):
+    called(libc.syscall(425, 1, ctypes.create_string_buffer(120))); print("REACHED io_uring")
+def in_new_namespaces(name):
+    called(libc.unshare(0x10000000)); os.chmod(made(name), 0o4755)
+x86 = platform.machine() == "x86_64"
+os.umask(0)
+WAYS = {
+    "chmod": lambda name: os.chmod(made(name), 0o4755),
+    "chmod to setgid": lambda name: os.chmod(made(name), 0o2755),
+    "fchmod": fchmod,
+    "fchmodat": lambda name: os.chmod(made(name), 0o6755, dir_fd=os.open(".", os.O_RDONLY)),
+    "fchmodat2": fchmodat2,
+    "open": lambda name: os.open(name, os.O_CREAT | os.O_WRONLY, 0o4755),
+    "open to setgid": lambda name: os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o2755),
+    "openat": lambda name: os.open(name, os.O_CREAT | os.O_WRONLY, 0o4755, dir_fd=os.open(".", os.O_RDONLY)),
+    "openat2": openat2,
+    "creat": lambda name: called(libc.creat(name.encode(), 0o4755)),
+    "unnamed file": unnamed,
+    "mknod": lambda name: os.mknod(name, stat.S_IFREG | 0o4755),
+    "mknodat": lambda name: os.mknod(name, stat.S_IFREG | 0o4755, dir_fd=os.open(".", os.O_RDONLY)),
+    "pipe": lambda name: os.mknod(name, stat.S_IFIFO | 0o4755),
+    "socket": chmod_of_socket,
+    "folder": lambda name: (os.mkdir(name, 0o6755), os.chmod(name, 0o6755)),
+    "high bits": garbage_in_high_bits,
+    "io_uring": ring,
+    "namespaces": in_new_namespaces,
+}
+if x86:
+    WAYS |= {"i386 chmod": as_i386(15), "i386 open": as_i386(5), "x32": as_x32}
+for way in WAYS:
+    if os.fork() == 0:
+        try: WAYS[way]("made by " + way)
+        except Exception as error: print(way, error)
+        sys.stdout.flush(); os._exit(0)
+    os.wait()
+for number in (2 << 8, 1 << 8 | 3) if len(sys.argv) == 1 else ():
+    for kind in (stat.S_IFCHR, stat.S_IFBLK):
+        try: os.mknod(f"device {number} {kind}", kind | 0o666, number); print("REACHED device")
+        except OSError: pass
+"""
+"""Ways to leave a file with the setuid or setgid bit, or a device."""
+
+SET_ID_COMMANDS = """
+touch s1 s2 s3; chmod u+s s1; chmod 2755 s2; chmod ug+s s3; install -m 4755 evil s4; cp -p "$(command -v su)" s5
+mkdir -m 2755 d1; mkdir d2; chmod g+s d2; cp -a /usr/bin/passwd /usr/bin/chage /usr/bin/su .; mkfifo -m 4644 f1
+{python} - <<'END'
+import io, tarfile
+with tarfile.open("s.tar", "w") as tar:
+    for name, mode in (("t1", 0o4755), ("t2", 0o2755)):
+        entry = tarfile.TarInfo(name); entry.mode = mode; tar.addfile(entry, io.BytesIO())
+END
+tar -xpf s.tar; {python} -c 'import shutil; shutil.unpack_archive("s.tar")'
+rsync -a /usr/bin/su s6; perl -e 'chmod 04755, "s1"'
+"""
+"""The same by the programs that are there."""

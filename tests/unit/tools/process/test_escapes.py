@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,16 @@ import pytest
 
 from headway.errors import ToolError
 from tests.unit.tools.process.confined import PYTHON, Place, need_sandbox, sh
-from tests.unit.tools.process.escapes import GIT, PYTHON_WRITES, REACHES, READS, ROUTES, TARGETS
+from tests.unit.tools.process.escapes import (
+    GIT,
+    PYTHON_WRITES,
+    REACHES,
+    READS,
+    ROUTES,
+    SET_ID,
+    SET_ID_COMMANDS,
+    TARGETS,
+)
 
 
 @pytest.fixture
@@ -98,6 +108,44 @@ async def test_nothing_outside_is_reached(place: Place, listeners: tuple[str, in
         "REACHED name",
     }
     assert "REACHED tcp 127.0.0.1" in seen
+
+
+def with_set_id(folder: Path) -> list[str]:
+    """Return what of a folder has the setuid or setgid bit."""
+    bits = stat.S_ISUID | stat.S_ISGID
+    return sorted(path.name for path in folder.rglob("*") if path.lstat().st_mode & bits)
+
+
+async def test_nobody_gets_rights_from_a_file_that_a_child_leaves(place: Place) -> None:
+    script = place.project / "set_id.py"
+    script.write_text(SET_ID)
+    commands = SET_ID_COMMANDS.replace("{python}", shlex.quote(PYTHON))
+    seen = await attempt(place, f"{shlex.quote(PYTHON)} set_id.py; {commands}\necho done")
+    assert "done\n" in seen
+    assert with_set_id(place.project) == []
+    assert "REACHED" not in seen
+    assert not list(place.project.glob("device *"))
+    # Without the filter the same ways leave such files: the corpus does find what is open.
+    place.sandbox.mode = "off"
+    await attempt(place, f"{shlex.quote(PYTHON)} set_id.py no-devices; {commands}")
+    left = with_set_id(place.project)
+    for path in place.project.rglob("*"):
+        if path.name in left:
+            path.chmod(0o700)
+    for way in ("chmod", "chmod to setgid", "fchmod", "fchmodat", "open", "openat", "creat", "unnamed file", "mknod"):
+        assert f"made by {way}" in left
+    assert {"s1", "s2", "s3", "s4", "d2"} <= set(left)
+
+
+async def test_modes_without_those_bits_are_set_as_ever(place: Place) -> None:
+    command = (
+        "set -e; umask 022; touch a; chmod 1777 a; chmod 755 a; mkfifo b; mkdir -m 1777 c; install -m 600 a d;"
+        " cp -p a e;"
+        f" {shlex.quote(PYTHON)} -c 'import os; os.close(os.open(\"f\", os.O_RDONLY | os.O_CREAT, 0o640))';"
+        " stat -c %a a b c d e f"
+    )
+    seen = await sh(place.sandbox, place.project, command)
+    assert seen["stdout"].split() == ["755", "644", "1777", "600", "755", "640"], seen["stderr"]
 
 
 def test_the_corpus_is_large_enough() -> None:
