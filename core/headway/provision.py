@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headway.config import Config
     from headway.config.model import InferenceConfig, LearningConfig
     from headway.face import Face
+    from headway.learning.memory import Memgine
     from headway.secrets.vault import Vault
     from headway.tools.registry import ToolRegistry
     from headway.tools.sandbox import Sandbox
@@ -138,7 +139,7 @@ def _learn(face: Face, section: LearningConfig, opened: AsyncExitStack) -> None:
             _check(section.memory)
             memory = Memgine.load(section.memory) if section.memory.exists() else Memgine()
             face.with_learning(memory, section.distill)
-            opened.callback(memory.save, section.memory)
+            opened.callback(_keep, memory, section.memory)
         if section.trajectories is not None:
             from headway.learning.trajectory_store import TrajectoryStore
 
@@ -146,6 +147,12 @@ def _learn(face: Face, section: LearningConfig, opened: AsyncExitStack) -> None:
             face.with_trajectory_store(TrajectoryStore(section.trajectories))
     except HeadwayError as error:
         raise InvalidConfig(f"learning: {error.message}") from None
+
+
+def _keep(memory: Memgine, path: Path) -> None:
+    """Write a memory to its file; where nothing was learned none is made."""
+    if len(memory) or len(memory.skills) or path.exists():
+        memory.save(path)
 
 
 def _check(path: Path) -> None:

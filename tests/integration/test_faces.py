@@ -11,7 +11,7 @@ import pytest
 import headway
 from headway.config import load_config
 from headway.engine import Engine
-from headway.errors import Conflict, InvalidConfig, NotFound
+from headway.errors import Conflict, InvalidConfig, InvalidPlan, NotFound
 from headway.jobs.scope import Scope
 from headway.jobs.submission import Submission
 from tests.unit.execution.kit import call, write
@@ -177,6 +177,33 @@ async def test_headway_toml_names_the_replan_callback_and_what_is_learned(tmp_pa
         assert await engine.successor(replan, 30) is None  # what was learned of it is recorded
     assert (tmp_path / "memory.json").exists()
     assert list((tmp_path / "seen").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("more", "actions"),
+    [
+        ('[capabilities]\ndenied_tools = ["fine"]\n', [call("a", "fine")]),
+        ('[runtime]\ngrant = "read_only"\n', [write("w", "k", 1)]),
+        ("", [call("a", "unknown")]),
+        ("", [call("a", "fine"), call("a", "fine")]),
+        ("", None),
+    ],
+)
+async def test_a_refused_plan_leaves_no_memory(tmp_path: Path, more: str, actions: Any) -> None:
+    config = project(tmp_path, more + '[learning]\nmemory = "memory.json"\ntrajectories = "seen"\n')
+    async with await Engine.open(tmp_path / "home", config) as engine:
+        with pytest.raises(InvalidPlan):
+            await engine.submit({"actions": actions})
+    assert not (tmp_path / "memory.json").exists()
+    assert not (tmp_path / "seen").exists()
+
+
+async def test_an_engine_that_does_not_open_leaves_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "broken.toml").write_text("deny_tool = [")
+    with pytest.raises(InvalidConfig, match=r"broken\.toml"):
+        await Engine.open(tmp_path / "home", project(tmp_path, '[learning]\nmemory = "memory.json"\n'))
+    assert not (tmp_path / "memory.json").exists()
 
 
 async def test_headway_toml_limits_what_plans_may_use(tmp_path: Path) -> None:
