@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,25 @@ async def test_a_folder_that_comes_later_is_followed(tmp_path: Path, monkeypatch
         seen = [event async for batch in _first(told) for event in batch]
         assert (seen[0].kind, seen[0].data) == (kinds.POLICIES_LOADED, {"files": ["rules.toml"], "rules": 1})
         assert (await rig.engine.wait(await rig.submit(call("a")), 30)).job.outcome == "aborted"
+
+
+async def test_a_folder_that_is_removed_stays_in_force_and_is_read_when_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.watching.LOOK_MS", 50)
+    folder = project(tmp_path, DENY).parent
+    async with opened(tmp_path / "home", load_config(tmp_path)) as rig:
+        await rig.engine.log.flush()
+        told = rig.engine.subscribe(rig.engine.log.last_seq)
+        shutil.rmtree(folder)
+        seen = [event async for batch in _first(told) for event in batch]
+        gone = f"{folder} is gone: its policies stay in force"
+        assert [(event.kind, event.data) for event in seen] == [(kinds.POLICIES_REFUSED, {"error": gone})]
+        assert f"policies: {gone}" in caplog.messages
+        assert (await rig.engine.wait(await rig.submit(call("a")), 30)).action("a").error_code == "policy_denied"
+        told = rig.engine.subscribe(rig.engine.log.last_seq)
+        folder.mkdir()
+        (folder / "new.toml").write_text("deny_tool = ['other']\n")
+        seen = [event async for batch in _first(told) for event in batch]
+        assert [(event.kind, event.data["files"]) for event in seen] == [(kinds.POLICIES_LOADED, ["new.toml"])]
+        assert (await rig.engine.wait(await rig.submit(call("a")), 30)).job.status == "completed"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from pathlib import Path
 
-from headway.errors import InvalidConfig
+from headway.errors import InvalidConfig, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.log import EventLog
@@ -14,6 +15,8 @@ from headway.policy.engine import PolicyEngine
 from headway.policy.files import RuleSet, find_policies, load_policies
 from headway.policy.watch import watch_policies
 from headway.watching import LOOK_MS
+
+_log = logging.getLogger("headway.engine")
 
 LOOK_S = LOOK_MS / 1000
 """Seconds between two looks for a folder that is not there yet."""
@@ -23,8 +26,8 @@ class PolicyFiles:
     """The folder ``policies`` of a project, now or later.
 
     Raises :class:`headway.errors.InvalidConfig` for files that cannot be understood, and for a folder of that name on
-    the way up from ``start``, where none is read. One that breaks while the engine runs changes nothing: the rules in
-    force stay, and the log says why.
+    the way up from ``start``, where none is read. One that breaks while the engine runs changes nothing, nor does a
+    folder that goes: the rules in force stay, and the log says why.
     """
 
     def __init__(self, policies: PolicyEngine, project: Path, start: Path | None = None) -> None:
@@ -47,7 +50,7 @@ class PolicyFiles:
         async with contextlib.aclosing(watch_policies(self._policies, folder)) as changes:
             async for change in changes:
                 if change.error is not None:
-                    log.append(Event(kinds.POLICIES_REFUSED, {"error": change.error}))
+                    _refuse(log, change.error)
                 else:
                     log.append(_loaded(change.rules))
 
@@ -61,7 +64,7 @@ class PolicyFiles:
             except InvalidConfig as error:
                 if error.message != told:
                     told = error.message
-                    log.append(Event(kinds.POLICIES_REFUSED, {"error": told}))
+                    _refuse(log, told)
             if self.folder is not None:
                 return self.folder
 
@@ -70,6 +73,12 @@ class PolicyFiles:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+
+def _refuse(log: EventLog, error: str) -> None:
+    """Tell the log, and who reads the daemon's lines, why a change is not taken."""
+    log.append(Event(kinds.POLICIES_REFUSED, {"error": error}))
+    _log.warning("policies: %s", one_line(error, 1000))
 
 
 def _loaded(rules: RuleSet | None) -> Event:

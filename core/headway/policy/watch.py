@@ -28,7 +28,8 @@ async def watch_policies(
     """Keep ``engine`` at the rules of ``folder``; yield each change after it took place, for ever.
 
     What has changed between ``engine.use_files(load_policies(folder))`` and the first step is the first change. Files
-    that cannot be read or understood, or a folder that is gone, change nothing but are told, each state once.
+    that cannot be read or understood, or a folder that is gone, change nothing but are told, each state once. Files
+    that are missing are missed only when the next look finds the same: who removes the folder removes its files first.
     ``wakes`` says when to look, by default as the file system tells and every :data:`headway.watching.LOOK_MS`. Close
     the generator, or cancel the task that goes through it, to end the watching.
     """
@@ -38,6 +39,7 @@ async def watch_policies(
     in_force = engine.file_rules
     seen: Stamp | None = in_force.stamp if in_force is not None and in_force.folder == folder else None
     told: str | None = None
+    fewer: tuple[Stamp, tuple[Path, ...]] | None = None
     async with aclosing(_looks(folder, wakes)) as looks:
         async for _ in looks:
             before, seen = seen, None  # None while the folder is gone: its return is a change, whatever it holds
@@ -48,13 +50,23 @@ async def watch_policies(
                 # In a thread: compiling the first condition imports CEL. What is read is never older than the stamp.
                 rules = await asyncio.to_thread(load_policies, folder)
             except InvalidConfig as error:
-                if error.message != told:
-                    told = error.message
+                fewer = None
+                problem = error.message if folder.is_dir() else f"{folder} is gone: its policies stay in force"
+                if problem != told:
+                    told = problem
                     yield PolicyChange(error=told)
-            else:
-                told, seen = None, rules.stamp
-                engine.use_files(rules)
-                yield PolicyChange(rules=rules)
+                continue
+            if _misses(rules, engine.file_rules) and fewer != (rules.stamp, rules.files):
+                fewer, seen = (rules.stamp, rules.files), before
+                continue
+            told, fewer, seen = None, None, rules.stamp
+            engine.use_files(rules)
+            yield PolicyChange(rules=rules)
+
+
+def _misses(rules: RuleSet, in_force: RuleSet | None) -> bool:
+    """Return whether one of the files in force is no longer there."""
+    return in_force is not None and in_force.folder == rules.folder and not set(in_force.files) <= set(rules.files)
 
 
 async def _looks(folder: Path, wakes: AsyncIterable[object] | None) -> AsyncGenerator[None, None]:
