@@ -16,6 +16,8 @@ _NAMES = {
     "engine": ("Engine",),
     "errors": (
         "Conflict",
+        "EgressError",
+        "EgressRefused",
         "HeadwayError",
         "HomeLocked",
         "InferenceError",

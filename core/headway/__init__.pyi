@@ -12,6 +12,8 @@ from headway import tools as tools
 from headway.cancellation import CancellationToken as CancellationToken
 from headway.engine import Engine as Engine
 from headway.errors import Conflict as Conflict
+from headway.errors import EgressError as EgressError
+from headway.errors import EgressRefused as EgressRefused
 from headway.errors import HeadwayError as HeadwayError
 from headway.errors import HomeLocked as HomeLocked
 from headway.errors import InferenceError as InferenceError
@@ -79,6 +81,8 @@ __all__ = [
     "Conflict",
     "CostBudget",
     "CostSummary",
+    "EgressError",
+    "EgressRefused",
     "Engine",
     "ErrorCode",
     "Event",

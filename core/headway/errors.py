@@ -228,6 +228,20 @@ class SecretUnavailable(ToolError):
     remedy = "Set the source that `[secrets.NAME]` names: the variable, the file or the keyring's entry."
 
 
+class EgressError(ToolError):
+    """The other machine could not be asked."""
+
+    code = "egress_error"
+    remedy = "Look at the network and at the host that the message names; a later try may succeed."
+
+
+class EgressRefused(EgressError, TerminalToolError):
+    """That address may not be reached."""
+
+    code = "egress_refused"
+    remedy = "If it shall be reached, name it in `[egress] allow` (and `only`, where that is set) of `headway.toml`."
+
+
 class InferenceError(ToolError):
     """The model failed."""
 

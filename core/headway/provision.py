@@ -15,8 +15,10 @@ from headway.trust.ownership import check_path
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.config.model import InferenceConfig, LearningConfig
+    from headway.egress.door import Door
     from headway.face import Face
     from headway.learning.memory import Memgine
+    from headway.secrets.redactor import Redactor
     from headway.secrets.vault import Vault
     from headway.tools.registry import ToolRegistry
     from headway.tools.sandbox import Sandbox
@@ -77,8 +79,18 @@ def provision(face: Face, config: Config, opened: AsyncExitStack) -> None:
     if (capabilities := capabilities_of(config)) is not None:
         face.set_capabilities(capabilities)
     if config.inference.url is not None:
-        _infer(face, config.inference, opened)
+        _infer(face, config.inference, door_of(config, face.secrets.redactor), opened)
     _learn(face, config.learning, opened)
+
+
+def door_of(config: Config, redactor: Redactor | None = None) -> Door:
+    """Return the door that ``[egress]`` describes; ``redactor`` knows what its errors must not hold."""
+    from headway.egress.door import Door
+    from headway.egress.rules import Rules
+
+    egress = config.egress
+    only = None if egress.only is None else tuple(egress.only)
+    return Door(Rules(tuple(egress.allow), only), proxy=egress.proxy, redactor=redactor)
 
 
 def vault_of(config: Config) -> Vault:
@@ -114,7 +126,7 @@ def _replan(face: Face, config: Config) -> None:
         raise InvalidConfig(f"{runtime.replan}: {error.message}") from None
 
 
-def _infer(face: Face, section: InferenceConfig, opened: AsyncExitStack) -> None:
+def _infer(face: Face, section: InferenceConfig, door: Door, opened: AsyncExitStack) -> None:
     from headway.inference.http import HttpProvider
 
     assert section.url is not None
@@ -124,6 +136,7 @@ def _infer(face: Face, section: InferenceConfig, opened: AsyncExitStack) -> None
             model=section.model,
             embedding_model=section.embedding_model,
             api_key_env=section.api_key_env,
+            door=door,
         )
         opened.push_async_callback(provider.aclose)
         face.with_inference(provider)

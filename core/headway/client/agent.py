@@ -14,7 +14,9 @@ import msgspec
 from headway.addresses import is_loopback
 from headway.client.frames import FrameReader
 from headway.clock import SYSTEM_CLOCK, Clock
-from headway.errors import HeadwayError, InvalidInput, NotFound, Unavailable, one_line
+from headway.egress.door import Door
+from headway.egress.rules import Rules, host_of
+from headway.errors import EgressError, HeadwayError, InvalidInput, NotFound, Unavailable, one_line
 
 CONNECT_S = 5.0
 """Seconds that a connection may take to come about."""
@@ -27,6 +29,9 @@ TRIES = 5
 
 MAX_ANSWER = 64 * 1024 * 1024
 """The largest answer taken, in bytes."""
+
+MAX_STREAM = 64 * MAX_ANSWER
+"""The longest stream taken, in bytes."""
 
 UNSUPPORTED = -32004
 _UNKNOWN_TASK = -32001
@@ -66,15 +71,15 @@ class AgentClient:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         try:
-            self._http = httpx.AsyncClient(
-                headers=headers,
-                timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_S),
-                transport=transport,
-                trust_env=not is_loopback(parts.hostname),
-                follow_redirects=False,  # a token goes where it was meant to go
-            )
-        except (httpx.InvalidURL, ValueError):
+            door = Door(Rules(allow=(host_of(httpx.URL(url)),)), proxy="environment", connect_timeout=CONNECT_S)
+        except (httpx.InvalidURL, InvalidInput, ValueError):
             raise InvalidInput(f"{one_line(url, 100)!r} is not the address of an agent") from None
+        self._http = door.client(
+            headers=headers,
+            timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_S),
+            max_bytes=MAX_STREAM,
+            transport=transport,
+        )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -141,7 +146,7 @@ class AgentClient:
                         update = self._result(frame.data)
                         following.note(update, frame.id)
                         yield update
-        except httpx.RequestError as error:
+        except (httpx.RequestError, EgressError) as error:
             raise self._lost(error) from None
 
     async def _ask(self, method: str, params: Json, timeout: float | None = SILENCE_S) -> Json:
@@ -154,7 +159,7 @@ class AgentClient:
                 body = await _body(response)
             finally:
                 await response.aclose()
-        except httpx.RequestError as error:
+        except (httpx.RequestError, EgressError) as error:
             raise self._lost(error) from None
         return self._check(response.status_code, body)
 
@@ -181,7 +186,7 @@ class AgentClient:
                 return result
         raise Unavailable(f"what answers at {self.url} is not an A2A agent")
 
-    def _lost(self, error: httpx.RequestError) -> Unavailable:
+    def _lost(self, error: httpx.RequestError | EgressError) -> Unavailable:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return Unavailable(f"no agent answers at {self.url}")
         return Unavailable(f"the agent at {self.url} broke off its answer")

@@ -27,7 +27,8 @@ from pydantic import (
 
 from headway.addresses import is_loopback
 from headway.config.source import DEFAULT, Source, Value
-from headway.errors import NotTrusted, one_line
+from headway.egress.rules import Entry, check_proxy
+from headway.errors import InvalidInput, NotTrusted, one_line
 from headway.secrets.reference import is_name
 
 
@@ -282,6 +283,45 @@ class InferenceConfig(_Section):
     )
 
 
+def _egress_entry(text: str) -> str:
+    try:
+        Entry.parse(text)
+    except InvalidInput as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+EgressEntry = Annotated[str, AfterValidator(_egress_entry)]
+
+
+def _proxy(text: str | None) -> str | None:
+    try:
+        if text is not None:
+            check_proxy(text)
+    except InvalidInput as error:
+        raise ValueError(error.message) from None
+    if text is not None and "@" in text:
+        raise ValueError('must not hold a user or a password: name it in HTTPS_PROXY, and here "environment"')
+    return text
+
+
+class EgressConfig(_Section):
+    """What may be reached over the network by models and other clients of Headway itself: see models.md."""
+
+    allow: list[EgressEntry] = Field(
+        default=[],
+        description="Hosts, addresses and networks, with :PORT or without, that may be reached though their addresses"
+        " are private or this machine's. Public addresses may be reached anyway.",
+    )
+    only: list[EgressEntry] | None = Field(
+        default=None, description="The only hosts that may be reached; none: no such limit."
+    )
+    proxy: Annotated[str | None, AfterValidator(_proxy)] = Field(
+        default=None,
+        description='The HTTP proxy, as http://HOST:PORT; "environment": the one that HTTPS_PROXY and its like name.',
+    )
+
+
 class LearningConfig(_Section):
     """What is learned from jobs."""
 
@@ -316,6 +356,7 @@ class Config(_Section):
         default_factory=CapabilitiesConfig, description="What plans may use, whoever submits them."
     )
     inference: InferenceConfig = Field(default_factory=InferenceConfig, description="A model that jobs may use.")
+    egress: EgressConfig = Field(default_factory=EgressConfig, description="What may be reached over the network.")
     learning: LearningConfig = Field(default_factory=LearningConfig, description="What is learned from jobs.")
 
     @field_validator("a2a")
@@ -393,7 +434,7 @@ class Config(_Section):
         """The settings of the file that are no code and open more than its folder: they need the same trust.
 
         A workspace, a memory or trajectories outside of it, an environment variable that is sent to a model's address,
-        and an A2A endpoint for other machines or for everybody.
+        an A2A endpoint for other machines or for everybody, private addresses and a proxy.
         """
         found = [key for key in ("tools.workspace", "learning.memory", "learning.trajectories") if self._leaves(key)]
         sent = [self.source(key).kind for key in ("inference.url", "inference.api_key_env")]
@@ -403,6 +444,8 @@ class Config(_Section):
             found.append("a2a.auth")
         if not is_loopback(self.a2a.host) and self.source("a2a.host").kind == "file":
             found.append("a2a.host")
+        given = {"egress.allow": bool(self.egress.allow), "egress.proxy": self.egress.proxy is not None}
+        found += [key for key, there in given.items() if there and self.source(key).kind == "file"]
         return found
 
     def _leaves(self, key: str) -> bool:

@@ -7,9 +7,11 @@ from typing import Literal
 
 from headway.arguments import shown_value
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
+from headway.egress.door import Door
 from headway.errors import InvalidInput
 from headway.inference import wire
 from headway.inference.answer import Completion, Metered, Prices
+from headway.inference.key import environment_key
 from headway.inference.provider import Part, Provider
 from headway.inference.request import InferRequest
 from headway.inference.service import Limits, Service, checked_url
@@ -31,7 +33,7 @@ class HttpProvider(Provider):
     connection are tried again, up to ``retries`` times, after 0.5 s, 1 s, 2 s, … or what ``Retry-After`` asks for; a
     service that asks for more than ``max_wait`` seconds is not waited for. These waits are on ``clock``.
     ``prices`` maps model names to what their tokens cost. ``length_field`` is the name that the service gives to
-    ``max_tokens``.
+    ``max_tokens``. ``door`` is what it is asked through: without one, a door to public addresses and this machine.
 
     Raises ``InvalidInput`` for settings that make no sense.
     """
@@ -53,6 +55,7 @@ class HttpProvider(Provider):
         max_concurrency: int = 8,
         length_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
         clock: Clock = SYSTEM_CLOCK,
+        door: Door | None = None,
     ) -> None:
         super().__init__(max_concurrency=max_concurrency)
         if classify_by not in (None, "vectors", "prompt"):
@@ -64,12 +67,17 @@ class HttpProvider(Provider):
         self.classify_by = classify_by or ("prompt" if embedding_model is None else "vectors")
         self._length_field = length_field
         self._prices = _checked_prices(prices)
+        variable = _name(api_key_env, "api_key_env")
+        url = checked_url(base_url, with_key=variable is not None)
+        limits = Limits(timeout, connect_timeout, retries, max_wait, max_response_bytes)
         self._service = Service(
-            checked_url(base_url, with_key=api_key_env is not None),
-            _name(api_key_env, "api_key_env"),
-            Limits(timeout, connect_timeout, retries, max_wait, max_response_bytes),
-            max_concurrency,
-            clock_of(clock),
+            url,
+            None if variable is None else environment_key(variable),
+            limits,
+            (Door() if door is None else door).to(
+                url.host, connections=max_concurrency, connect_timeout=connect_timeout, clock=clock_of(clock)
+            ),
+            clock,
         )
         self.name = self._service.name
 

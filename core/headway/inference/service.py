@@ -1,24 +1,22 @@
 """One HTTP service: its address, its key, and how often and how long it is asked.
 
-The one place of this package that opens connections. TLS is verified, redirects are not followed, answers are bounded.
+It is asked through the door of :mod:`headway.egress`: TLS is verified, redirects are not followed, answers are bounded.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import httpx
 
-from headway._version import __version__
 from headway.addresses import is_loopback
 from headway.clock import Clock
-from headway.errors import InferenceError, InferenceRefused, InvalidInput
+from headway.egress.door import LONGEST_S, Answer, Door
+from headway.errors import EgressError, EgressRefused, InferenceError, InferenceRefused, InvalidInput
 from headway.inference import wire
+from headway.inference.key import Key
 from headway.numbers import positive_seconds, whole_number
 
 BACKOFF_S = 0.5
@@ -45,13 +43,6 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes
-    retry_after: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Failure:
     """One try that may be followed by another, ``wait`` seconds later."""
 
@@ -60,127 +51,171 @@ class _Failure:
     status: int | None = None
 
 
-class Service:
-    """Asks the service at ``url``; the key is read from the environment at each call and kept nowhere."""
+def bearer(key: str) -> dict[str, str]:
+    """Return the header that most services want their key in."""
+    return {"authorization": f"Bearer {key}"}
 
-    def __init__(self, url: httpx.URL, key_env: str | None, limits: Limits, connections: int, clock: Clock) -> None:
+
+class Service:
+    """Asks the service at ``url`` through ``door``; ``sign`` gives the headers that carry the key."""
+
+    def __init__(
+        self,
+        url: httpx.URL,
+        key: Key | None,
+        limits: Limits,
+        door: Door,
+        clock: Clock,
+        sign: Callable[[str], Mapping[str, str]] = bearer,
+    ) -> None:
         self.url = url
         self.name = url.netloc.decode("ascii")
-        self.key_env = key_env
+        self.key = key
         self._limits = limits
-        self._connections = connections
+        self._door = door
         self._clock = clock
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        self._sign = sign
 
     async def ask(self, endpoint: str, payload: bytes) -> bytes:
         """Return the body of the answer. Raises ``InferenceError``, or ``InferenceRefused`` for what stays refused."""
         tried = 0
         while True:
             tried += 1
-            found = await self._try(endpoint, payload, tried)
-            if isinstance(found, bytes):
-                return found
-            if tried > self._limits.retries:
-                times = "" if tried == 1 else f"; tried {tried} times"
-                raise InferenceError(found.text + times, status=found.status)
-            if found.wait > self._limits.max_wait:
-                raise InferenceError(f"{found.text}; it asks to wait {found.wait:,.0f} s", status=found.status)
-            await self._clock.sleep(found.wait)
+            try:
+                async with self._send(endpoint, payload, "application/json", self._limits.timeout) as answer:
+                    body = await self._body(answer)
+                failed = self._failed(endpoint, answer, body, tried)
+                if failed is None:
+                    return body
+            except EgressError as error:
+                failed = self._unreached(error, tried)
+            await self._wait(failed, tried)
+
+    @asynccontextmanager
+    async def stream(self, endpoint: str, payload: bytes) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+        """Give the bytes of the answer as they come, each piece within the time limit. Raises as :meth:`ask` does.
+
+        What is lost in the midst of an answer is not asked for again.
+        """
+        tried = 0
+        while True:
+            tried += 1
+            async with AsyncExitStack() as stack:
+                try:
+                    sent = self._send(endpoint, payload, "text/event-stream", LONGEST_S)
+                    answer: Answer | None = await stack.enter_async_context(sent)
+                    assert answer is not None
+                    body = b"" if answer.status == 200 else await self._body(answer)
+                    failed = self._failed(endpoint, answer, body, tried)
+                except EgressError as error:
+                    answer, failed = None, self._unreached(error, tried)
+                if answer is not None and failed is None:
+                    yield await stack.enter_async_context(aclosing(self._pieces(answer)))
+                    return
+            assert failed is not None
+            await self._wait(failed, tried)
 
     async def aclose(self) -> None:
         """Close the running loop's connections; the next call opens new ones."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        await self._door.aclose()
 
     def key_problem(self) -> str | None:
         """Return why the key cannot be sent, None if it can or if there is none to send."""
-        if self.key_env is None:
-            return None
-        key = os.environ.get(self.key_env, "").strip()
-        if not key:
-            return f"{self.name} needs a key: set the environment variable {self.key_env}"
-        if not (key.isascii() and key.isprintable()) or " " in key:
-            return f"the key in {self.key_env} holds characters that no key has"
-        return None
+        return None if self.key is None else self.key.problem(self.name)
 
-    async def _try(self, endpoint: str, payload: bytes, tried: int) -> bytes | _Failure:
-        """Return the answer, or what failed and may succeed later; raise for the rest."""
-        backoff = min(BACKOFF_CAP_S, BACKOFF_S * 2.0 ** min(tried - 1, 32))
-        try:
-            async with _within(self._clock, self._limits.timeout):
-                answer = await self._send(endpoint, payload)
-        except TimeoutError:
-            raise InferenceError(f"{self.name} did not answer within {self._limits.timeout:g} s") from None
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            return _Failure(f"{self.name} cannot be reached ({_kind(error)})", backoff)
-        except httpx.TransportError as error:
-            return _Failure(f"the connection to {self.name} broke ({_kind(error)})", backoff)
+    async def _wait(self, failed: _Failure, tried: int) -> None:
+        """Wait before the next try; raise if there is none."""
+        if tried > self._limits.retries:
+            times = "" if tried == 1 else f"; tried {tried} times"
+            raise InferenceError(failed.text + times, status=failed.status)
+        if failed.wait > self._limits.max_wait:
+            raise InferenceError(f"{failed.text}; it asks to wait {failed.wait:,.0f} s", status=failed.status)
+        await self._clock.sleep(failed.wait)
+
+    def _failed(self, endpoint: str, answer: Answer, body: bytes, tried: int) -> _Failure | None:
+        """Return what failed and may succeed later, None for a good answer; raise for the rest."""
         if answer.status == 200:
-            return answer.body
-        code = wire.problem_code(answer.body)
+            return None
+        code = wire.problem_code(body)
         text = wire.status_text(answer.status, code)
         again = answer.status == 429 or (answer.status >= 500 and answer.status not in (501, 505))
         if not again or code in wire.FINAL:
             raise InferenceRefused(self._refusal(endpoint, answer.status, text), status=answer.status)
-        asked = wire.retry_after(answer.retry_after, self._clock.time_ms())
+        asked = wire.retry_after(answer.headers.get("retry-after"), self._clock.time_ms())
         failed = "is asked too often" if answer.status == 429 else "failed"
-        return _Failure(f"{self.name} {failed} ({text})", backoff if asked is None else asked, answer.status)
+        return _Failure(f"{self.name} {failed} ({text})", _backoff(tried) if asked is None else asked, answer.status)
+
+    def _unreached(self, error: EgressError, tried: int) -> _Failure:
+        """Return what may be tried again; raise for what the door refuses, and for silence and size."""
+        if error.details.get("reason") in ("connect", "broken"):
+            return _Failure(error.message, _backoff(tried))
+        raise _told(error) from None
 
     def _refusal(self, endpoint: str, status: int, text: str) -> str:
         if 300 <= status < 400:
             return f"{self.name} redirects ({text}), which is not followed: give the right base_url"
-        if status in (401, 403) and self.key_env is None:
+        if status in (401, 403) and self.key is None:
             return f"{self.name} wants a key ({text}): name its environment variable as api_key_env"
-        if status in (401, 403):
-            return f"{self.name} refused the key in {self.key_env} ({text})"
+        if status in (401, 403) and self.key is not None:
+            return f"{self.name} refused the key in {self.key.where} ({text})"
         if status == 404:
             return f"{self.name} has no {endpoint} there, or not that model ({text})"
         return f"{self.name} refused the request ({text})"
 
-    async def _send(self, endpoint: str, payload: bytes) -> _Answer:
-        """Send one request; return its answer, read up to the limit."""
+    @asynccontextmanager
+    async def _send(self, endpoint: str, payload: bytes, accept: str, longest: float) -> AsyncIterator[Answer]:
         url = self.url.copy_with(path=f"{self.url.path.rstrip('/')}/{endpoint}")
-        async with self._client().stream("POST", url, content=payload, headers=self._headers()) as response:
-            if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise InferenceError(f"{self.name} compressed its answer though it was asked not to")
-            good = response.status_code == 200
-            limit = self._limits.max_response_bytes if good else _MAX_ERROR_BYTES
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > limit:
-                    if good:
-                        raise InferenceError(f"{self.name} answered more than {limit:,} bytes")
-                    break
-            return _Answer(response.status_code, bytes(body), response.headers.get("retry-after"))
+        async with self._door.stream(
+            "POST",
+            url,
+            headers={"accept": accept, **self._headers()},
+            content=payload,
+            timeout=self._limits.timeout,
+            longest=longest,
+            max_bytes=max(self._limits.max_response_bytes, 1),
+        ) as answer:
+            yield answer
 
-    def _client(self) -> httpx.AsyncClient:
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            client = self._clients[loop] = httpx.AsyncClient(
-                verify=True,
-                follow_redirects=False,
-                trust_env=not is_loopback(self.url.host),  # a proxy has no business between us and ourselves
-                timeout=httpx.Timeout(None, connect=self._limits.connect_timeout),  # the try is bounded as a whole
-                limits=httpx.Limits(max_connections=self._connections),
-            )
-        return client
+    async def _body(self, answer: Answer) -> bytes:
+        """Return an answer's body; of a bad answer its beginning."""
+        body = bytearray()
+        try:
+            async with aclosing(answer.chunks()) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if answer.status != 200 and len(body) > _MAX_ERROR_BYTES:
+                        break
+        except EgressError:
+            if answer.status == 200:
+                raise
+        return bytes(body)
+
+    async def _pieces(self, answer: Answer) -> AsyncGenerator[bytes, None]:
+        try:
+            async with aclosing(answer.chunks()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except EgressError as error:
+            raise _told(error) from None
 
     def _headers(self) -> dict[str, str]:
         problem = self.key_problem()
         if problem is not None:
             raise InferenceRefused(problem)
-        headers = {
-            "accept": "application/json",
-            "accept-encoding": "identity",  # a compressed answer has no bound until it is unpacked
-            "content-type": "application/json",
-            "user-agent": f"headway/{__version__}",
-        }
-        if self.key_env is not None:
-            headers["authorization"] = f"Bearer {os.environ[self.key_env].strip()}"
+        headers = {"content-type": "application/json"}
+        if self.key is not None:
+            headers |= self._sign(self.key.read().strip())
         return headers
+
+
+def _backoff(tried: int) -> float:
+    return min(BACKOFF_CAP_S, BACKOFF_S * 2.0 ** min(tried - 1, 32))
+
+
+def _told(error: EgressError) -> InferenceError:
+    """Return an error of the door as one of a model's service."""
+    kind = InferenceRefused if isinstance(error, EgressRefused) else InferenceError
+    return kind(error.message)
 
 
 def checked_url(base_url: object, *, with_key: bool) -> httpx.URL:
@@ -203,19 +238,3 @@ def checked_url(base_url: object, *, with_key: bool) -> httpx.URL:
     if with_key and url.scheme == "http" and not is_loopback(url.host):
         raise InvalidInput("a key is sent over https only: base_url must start with https://")
     return url
-
-
-@asynccontextmanager
-async def _within(clock: Clock, seconds: float) -> AsyncIterator[None]:
-    """Raise ``TimeoutError`` when the block has taken ``seconds`` on ``clock``."""
-    async with asyncio.timeout(None) as scope:
-        timer = clock.call_later(seconds, scope.reschedule, 0.0)
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-
-def _kind(error: httpx.TransportError) -> str:
-    """Return what kind of failure it is: the library's texts may quote what was sent."""
-    return type(error).__name__

@@ -550,7 +550,7 @@ class TestSettings:
         async with provider(json_reply(chat())) as (made, _, _t):
             assert (await made.infer("p")).text == "hello"
         made = HttpProvider("https://host/v1", model="m")
-        context: Any = made._service._client()._transport._pool._ssl_context  # type: ignore[attr-defined]
+        context: Any = made._service._door.transport(None, 1)._pool._ssl_context
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
         await made.aclose()
