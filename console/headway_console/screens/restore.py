@@ -109,6 +109,7 @@ class RestoreDialog(Dialog[None]):
         self._commands = commands
         self._job = job
         self._list = CheckpointList(now_ms)
+        self._pane = Text([], id="diff")
         self._diffs: dict[str, StateDiff] = {}
 
     def compose(self) -> ComposeResult:
@@ -116,9 +117,8 @@ class RestoreDialog(Dialog[None]):
         with Vertical() as box:
             box.border_title = f"Checkpoints of {self._job.name}".replace("[", "(")
             yield self._list
-            diff = Text([], id="diff")
-            diff.border_title = "State, now to then"
-            yield diff
+            self._pane.border_title = "State, now to then"
+            yield self._pane
             yield HintBar(
                 [("f", "fork a new run"), ("r", "restore the state"), ("s", "save one now"), ("esc", "close")]
             )
@@ -130,33 +130,41 @@ class RestoreDialog(Dialog[None]):
         self.reload()
 
     def reload(self) -> None:
-        """List the checkpoints anew."""
-        self.run_worker(self._load(), exclusive=True, group="checkpoints")
+        """List the checkpoints anew, unless the dialog was closed."""
+        if not self.answered:
+            self.run_worker(self._load(), exclusive=True, group="checkpoints")
 
     async def _load(self) -> None:
         try:
-            self._list.put(await self._commands.checkpoints(job_id=self._job.id))
+            checkpoints = await self._commands.checkpoints(job_id=self._job.id)
         except HeadwayError as error:
-            self.query_one("#diff", Text).put([[(describe(error), "failed")]])
+            self._show([[(describe(error), "failed")]])
             return
-        await self._show_diff()
+        if not self.answered:
+            self._list.put(checkpoints)
+            await self._show_diff()
 
     async def _show_diff(self) -> None:
-        point, pane = self.selected, self.query_one("#diff", Text)
+        point = self.selected
         if point is None:
-            pane.put([])
+            self._show([])
             return
         try:
             diff = self._diffs.get(point.checkpoint_id)
             if diff is None:
-                pane.put([[("Reading the state there.", "dim")]])
+                self._show([[("Reading the state there.", "dim")]])
                 diff = self._diffs[point.checkpoint_id] = await self._commands.diff(point.checkpoint_id)
-            lines = diff_lines(diff, pane.row_width)
+            lines = diff_lines(diff, self._pane.row_width)
         except HeadwayError as error:
             lines = [[(describe(error), "failed")]]
         chosen = self.selected
         if chosen is not None and chosen.checkpoint_id == point.checkpoint_id:  # no other one was chosen meanwhile
-            pane.put(lines)
+            self._show(lines)
+
+    def _show(self, lines: list[Line]) -> None:
+        """Show lines in the pane, unless the dialog was closed while they were read."""
+        if not self.answered:
+            self._pane.put(lines)
 
     @property
     def selected(self) -> Checkpoint | None:

@@ -347,6 +347,22 @@ async def test_restore_shows_the_list_and_the_diff_then_asks_whether_to_fork() -
         assert isinstance(app.screen, MainScreen)
 
 
+async def test_checkpoints_that_are_read_after_their_dialog_was_closed_are_dropped() -> None:
+    commands = FakeCommands(points=points())
+    async with console(GOOD, commands=commands) as (app, pilot, _):
+        await press(app, pilot, "R")
+        dialog = app.screen
+        assert isinstance(dialog, RestoreDialog)
+        await settled(app, pilot, lambda: ("diff", f"{JOB}@L1") in commands.calls)
+        await press(app, pilot, "escape")
+        await settled(app, pilot, lambda: not dialog.is_attached)
+        asked = len(commands.calls)
+        await dialog._load()
+        dialog.reload()
+        await pilot.pause()
+        assert [name for name, _ in commands.calls[asked:]] == ["checkpoints"]
+
+
 async def test_restoring_in_place_shows_what_it_overwrites_and_asks() -> None:
     commands = FakeCommands(points=points())
     async with console(GOOD, commands=commands) as (app, pilot, _):
