@@ -43,8 +43,8 @@ ROWS = [
     Mutant(
         "control files that a child made are left",
         "tools/process/launch.py",
-        "if set_aside(ground.folder, path) is not None:",
-        "if not ground:",
+        "if set_aside(self.folder, path) is None:",
+        "if path is not None:",
         (TOOLS + "process/test_sandbox.py",),
     ),
     Mutant(

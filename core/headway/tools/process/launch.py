@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from headway.errors import ToolError, one_line
 from headway.tools.process.bwrap import handed_over
@@ -23,30 +24,79 @@ ARGUMENTS, STATUS, FILTER = "{args}", "{status}", "{filter}"
 
 
 class Ground:
-    """One writable folder: its survey, and what was there when no child was at work in it.
+    """One writable folder: its survey, who is at work in it, and what was there when nobody was.
 
     What appears meanwhile may be a child's doing. It is not mounted for others: that child could exchange it for a link
-    while they start.
+    while they start. A look at each beginning and each end tells who was at work when it appeared.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.survey = Survey(folder)
-        self.at_work = 0
         self.control: set[str] = set()
+        self._lock = threading.Lock()
+        self._workers: list[Confined] = []
+        self._since: list[Confined] = []  # at work at some time since the last look
+        self._seen: set[str] = set()
+        self._suspects: dict[str, list[Confined]] = {}
 
-    def enter(self) -> None:
-        now = self.survey.look()
-        if self.at_work == 0:
-            self.control = now
-        self.at_work += 1
+    @property
+    def at_work(self) -> int:
+        """The number of children at work in it."""
+        return len(self._workers)
 
-    def leave(self) -> None:
-        self.at_work -= 1
+    def enter(self, child: Confined) -> None:
+        """Have ``child`` at work from now on. Raises ``TerminalToolError`` for a folder that is too large."""
+        with self._lock:
+            if self._workers:
+                self._look(bounded=True)
+            else:
+                self.control = self._seen = self.survey.look()
+                self._suspects.clear()
+                self._since = []
+            self._workers.append(child)
+            self._since.append(child)
 
-    def appeared(self) -> list[str]:
-        """Return the control files that were not there before."""
-        return sorted(self.survey.look() - self.control)
+    def leave(self, child: Confined, *, settled: bool) -> None:
+        """Have ``child`` no longer at work. ``settled``: it had ended before the last look that was for it."""
+        with self._lock:
+            self._workers.remove(child)
+            if settled and child in self._since:
+                self._since.remove(child)
+
+    def settle(self) -> None:
+        """Rename the control files that were not there before; blame those who were at work when they appeared."""
+        with self._lock:
+            self._look(bounded=False)  # where a child made too many folders, too
+            for path in sorted(self._seen - self.control):
+                if any(child.keeps(path) for child in self._workers):
+                    continue
+                suspects = self._suspects.get(path, [])
+                try:
+                    if set_aside(self.folder, path) is None:
+                        continue
+                    self._seen.discard(path)
+                    renamed = True
+                except OSError:
+                    renamed = False
+                blame = Blame(str(Path(path).relative_to(self.folder)), renamed, len(suspects) == 1)
+                for child in suspects:
+                    child.blamed.append(blame)
+
+    def _look(self, *, bounded: bool) -> None:
+        now = self.survey.look(bounded=bounded)
+        for path in now - self._seen:
+            self._suspects[path] = list(self._since)
+        self._seen = now
+        self._since = list(self._workers)
+
+
+class Blame(NamedTuple):
+    """A control file that appeared while a child was at work. ``alone``: nobody else can have made it."""
+
+    path: str
+    renamed: bool
+    alone: bool
 
 
 class Confined:
@@ -58,6 +108,7 @@ class Confined:
     def __init__(self, tool: str, grounds: Sequence[Ground]) -> None:
         self.options: list[str] = []
         self.filter = b""
+        self.blamed: list[Blame] = []
         self._tool = tool
         self._grounds = grounds
         self._entered: list[Ground] = []
@@ -67,7 +118,7 @@ class Confined:
     def enter(self, fixed: Sequence[Path]) -> tuple[list[Path], list[Path]]:
         """Return the control files that exist, and the placeholders of those that do not."""
         for ground in self._grounds:
-            ground.enter()
+            ground.enter(self)
             self._entered.append(ground)
         control = {Path(path) for ground in self._grounds for path in ground.control}
         for path in fixed:
@@ -101,36 +152,39 @@ class Confined:
         """
         return any(_identity(path) != identity for path, identity in self._closed.items())
 
+    def keeps(self, path: str) -> bool:
+        """Return whether ``path`` is one of its placeholders, or lies in one."""
+        return any(
+            path == kept or path.startswith(f"{kept}/") for kept in (str(held.path) for held in self._placeholders)
+        )
+
     async def check(self) -> None:
-        """Raise ``ToolError`` if control files were made; they are renamed first."""
-        if self._entered:
+        """Raise ``ToolError`` if control files were made, which are renamed first, by it or by one of several.
+
+        May be asked after the child's end, too.
+        """
+        if self._grounds:
             await asyncio.to_thread(self._check)
 
-    def leave(self) -> None:
-        """Let go of everything, without another look."""
+    def leave(self, *, settled: bool = False) -> None:
+        """Let go of everything, without another look; ``settled`` says that there was one after the child's end."""
         while self._entered:
-            self._entered.pop().leave()
+            self._entered.pop().leave(self, settled=settled)
         while self._placeholders:
             self._placeholders.pop().close()
 
     def _check(self) -> None:
-        kept = {str(held.path) for held in self._placeholders}
-        refused: list[str] = []
-        left: list[str] = []
-        for ground in list(self._entered):
-            for path in ground.appeared():
-                if path in kept or any(path.startswith(f"{place}/") for place in kept):
-                    continue
-                try:
-                    if set_aside(ground.folder, path) is not None:
-                        refused.append(str(Path(path).relative_to(ground.folder)))
-                except OSError:
-                    left.append(str(Path(path).relative_to(ground.folder)))
-        tool = f"tool '{one_line(self._tool, 80)}' made control files"
-        if left:
-            raise ToolError(f"{tool} that cannot be renamed, remove them: {_named(left)}")
-        if refused:
-            raise ToolError(f"{tool}, now renamed: {_named(refused)}")
+        for ground in self._grounds:
+            ground.settle()
+        blamed, self.blamed = self.blamed, []
+        if not blamed:
+            return
+        tool = f"tool '{one_line(self._tool, 80)}'"
+        alone = any(blame.alone for blame in blamed)
+        made = f"{tool} made control files" if alone else f"{tool}, or a program beside it, made control files"
+        if left := [blame.path for blame in blamed if not blame.renamed]:
+            raise ToolError(f"{made} that cannot be renamed, remove them: {_named(left)}")
+        raise ToolError(f"{made}, now renamed: {_named([blame.path for blame in blamed])}")
 
 
 @dataclass(slots=True)
@@ -158,7 +212,7 @@ class Launch:
             if error is None:
                 raise
         finally:
-            self.leave()
+            self.confined.leave(settled=True)
 
     def leave(self) -> None:
         """Let go of everything, without another look."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -172,9 +173,18 @@ class SubprocessTool:
         context = params.pop(CONTEXT, None)
         context = context if context is not None else ToolContext()
         dialogue = await self._ready(context.sandbox)
-        answer = await dialogue.ask(self._method, params, context, self._timeout)
-        if dialogue.launch is not None and dialogue.launch.confined is not None:
-            await dialogue.launch.confined.check()
+        confined = None if dialogue.launch is None else dialogue.launch.confined
+        if confined is None:
+            return await dialogue.ask(self._method, params, context, self._timeout)
+        if not dialogue.in_flight:
+            confined.blamed.clear()  # what others did while no call was in flight is not this call's
+        try:
+            answer = await dialogue.ask(self._method, params, context, self._timeout)
+        except BaseException:
+            with suppress(ToolError):
+                await confined.check()
+            raise
+        await confined.check()
         return answer
 
     async def aclose(self) -> None:

@@ -14,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from headway.errors import ToolError
+from headway.errors import TerminalToolError, ToolError
 from headway.trust.names import ANYWHERE, GIT, fold
 
 MAX_FOLDERS = 500_000
-"""The most folders of a workspace that are surveyed."""
+"""The most folders of a workspace in which a program starts."""
 
 GIT_NAMES = frozenset({"config", "config.worktree", "hooks", "commondir", "modules"})
 """The names in a ``.git`` folder through which git runs programs.
@@ -48,11 +48,11 @@ class Survey:
         self._known: dict[str, _Folder] = {}
         self._lock = threading.Lock()
 
-    def look(self) -> set[str]:
+    def look(self, *, bounded: bool = True) -> set[str]:
         """Return the paths of all control files below the root, as texts; links are not followed.
 
-        A ``.git`` folder itself is none, :data:`GIT_NAMES` in it are. Raises ``ToolError`` for a workspace of more than
-        :data:`MAX_FOLDERS` folders.
+        A ``.git`` folder itself is none, :data:`GIT_NAMES` in it are. Raises ``TerminalToolError`` for a workspace of
+        more than :data:`MAX_FOLDERS` folders, unless it is not ``bounded``: what a program did is looked at whole.
         """
         with self._lock:
             before, self._known = self._known, {}
@@ -66,8 +66,10 @@ class Survey:
                 found.update(f"{path}/{name}" for name in folder.control)
                 waiting.extend((f"{path}/{name}", False) for name in folder.children)
                 waiting.extend((f"{path}/{name}", True) for name in folder.git)
-                if len(self._known) > MAX_FOLDERS:
-                    raise ToolError(f"the workspace has more than {MAX_FOLDERS:,} folders: choose a smaller one")
+                if bounded and len(self._known) > MAX_FOLDERS:
+                    raise TerminalToolError(
+                        f"the workspace has more than {MAX_FOLDERS:,} folders: choose a smaller one"
+                    )
             return found
 
     def _folder(self, path: str, known: _Folder | None, git: bool) -> _Folder | None:

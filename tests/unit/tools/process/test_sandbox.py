@@ -210,6 +210,9 @@ async def test_a_program_that_answers_is_confined_with_its_script(place: Place) 
             await answered(tool, place.sandbox, "os.mkdir('deep') or open('deep/headway.toml', 'w').write('x')")
         assert (place.project / "deep" / "headway.toml.refused-1").exists()
         assert (place.project / "policies").is_dir()
+        with pytest.raises(ToolError):
+            await answered(tool, place.sandbox, "open('deep/headway.toml', 'w').write('x') and os._exit(1)")
+        assert not (place.project / "deep" / "headway.toml").exists(), "a call that fails is looked at, too"
     finally:
         await tool.aclose()
     assert place.sandbox.ground(place.project).at_work == 0
