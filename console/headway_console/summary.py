@@ -66,6 +66,7 @@ _TONES = {
     kinds.JOB_PROGRESS: "running",
     kinds.JOB_REQUEUED: "waiting",
     kinds.RUN_PAUSE_REQUESTED: "waiting",
+    kinds.ELICITATION_REQUESTED: "waiting",
     kinds.RUN_PAUSED: "waiting",
     kinds.RUN_CANCEL_REQUESTED: "cancelled",
     kinds.RUN_KILLED: "cancelled",
@@ -73,6 +74,16 @@ _TONES = {
 }
 
 Data = dict[str, Any]
+
+
+def _asked(data: Data) -> str:
+    return f"{data.get('id')} {data.get('kind')}: {data.get('prompt') or ''}"
+
+
+def _answer(data: Data) -> str:
+    by, reason = data.get("by"), data.get("reason")
+    text = f"{data.get('id')} {data.get('choice') or ''}".rstrip()
+    return f"{text}{f' by {by}' if by else ''}{f': {reason}' if reason else ''}"
 
 
 def _job_created(data: Data) -> str:
@@ -226,6 +237,10 @@ _WRITERS: dict[str, Callable[[Data], str]] = {
     kinds.COMPENSATION_FAILED: _failed,
     kinds.STATE_COMMITTED: lambda d: f"{d.get('scope')}: {', '.join(d.get('changes', {}))}",
     kinds.POLICY_VIOLATION: lambda d: "; ".join(map(str, d.get("reasons", ()))),
+    kinds.ELICITATION_REQUESTED: _asked,
+    kinds.ELICITATION_ANSWERED: _answer,
+    kinds.ELICITATION_EXPIRED: _answer,
+    kinds.ELICITATION_WITHDRAWN: _answer,
     kinds.BUDGET_SET: _amounts,
     kinds.BUDGET_RESERVED: _amounts,
     kinds.BUDGET_SETTLED: _amounts,

@@ -1,14 +1,25 @@
 """Headway: verify plans of tool calls, run them durably, steer them.
 
 The names below are imported on first use, so that ``import headway`` costs next to nothing. The rest is in the rooms:
-``headway.analysis``, ``clock``, ``inference``, ``learning``, ``limits``, ``policy``, ``secrets``, ``testing`` and
-``tools``.
+``headway.analysis``, ``clock``, ``elicitation``, ``inference``, ``learning``, ``limits``, ``policy``, ``secrets``,
+``testing`` and ``tools``.
 """
 
 from headway._lazy import attach
 from headway._version import __version__ as __version__
 
-_ROOMS = ("analysis", "clock", "inference", "learning", "limits", "policy", "secrets", "testing", "tools")
+_ROOMS = (
+    "analysis",
+    "clock",
+    "elicitation",
+    "inference",
+    "learning",
+    "limits",
+    "policy",
+    "secrets",
+    "testing",
+    "tools",
+)
 
 # Each public name, once: what type checkers read is written from it (python -m tests.stub).
 _NAMES = {

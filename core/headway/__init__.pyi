@@ -2,6 +2,7 @@
 
 from headway import analysis as analysis
 from headway import clock as clock
+from headway import elicitation as elicitation
 from headway import inference as inference
 from headway import learning as learning
 from headway import limits as limits

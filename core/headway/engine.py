@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from headway._version import __version__
 from headway.arguments import expect, expect_many, expect_one_of, path_of, plain, plain_or_empty
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
+from headway.elicitation.desk import desk_of
 from headway.errors import Conflict, InvalidInput, NotFound, StoreError
 from headway.events import kinds
 from headway.events.checkpoint import Checkpoint, CheckpointInfo, StateDiff, diff_states
@@ -92,6 +93,8 @@ class Engine(Face):
         limits = {tool: (limit.max_calls, limit.interval_secs) for tool, limit in config.rate_limits.items()}
         self._empower(powers, limits)
         self._supervisor.shared = True
+        self.elicitations.attend(expires_secs=config.inbox.expires_secs)
+        desk_of(self.log).on_left = self._answered_left
         admission = config.admission
         self._supervisor.intake.bounds = Bounds(admission.max_actions, admission.max_waiting, admission.max_plan_bytes)
 
@@ -168,6 +171,8 @@ class Engine(Face):
         courses: list[Course] = []
         for row in found:
             try:
+                if not resume and row.waiting_for:
+                    continue  # it is left waiting, and resumes with the answer
                 if not resume:
                     raise CannotGoOn(WHY)
                 revived = await recovery.revived(self._store, row.job_id, self.env)
@@ -181,6 +186,23 @@ class Engine(Face):
         await self.log.flush()
         for course in courses:
             self._supervisor.launch(course)
+
+    def _answered_left(self, job_id: str) -> None:
+        """Resume a job that was left waiting, now that a question of it is answered."""
+        if self._closing is None and self._supervisor.draining is None:
+            task = asyncio.get_running_loop().create_task(self._supervisor.carry_through(self._resume(job_id)))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _resume(self, job_id: str) -> None:
+        if self._supervisor.get(job_id) is not None:
+            return
+        try:
+            revived = await recovery.revived(self._store, job_id, self.env)
+            self._supervisor.launch(recovery.course_of(self._supervisor, self._powers, revived))
+        except CannotGoOn as reason:
+            await recovery.close(self.log, job_id, str(reason))
+        except Conflict:
+            return  # it runs by now
 
     def drain(self, reason: str = "shutdown") -> None:
         """Take no new work from here on."""

@@ -28,6 +28,7 @@ from headway.tools.schema import ToolSchema
 
 if TYPE_CHECKING:
     from headway.analysis.scoring import PlannerConfig, ToolFeedback
+    from headway.elicitation.elicitations import Elicitations
     from headway.events.views import RunView
     from headway.inference.provider import InferenceProvider
     from headway.jobs.course import Course
@@ -259,6 +260,13 @@ class Face(ABC):
         return self._powers.env.gates.policies
 
     @property
+    def elicitations(self) -> Elicitations:
+        """The questions that runs put to people: what waits, and the answers."""
+        from headway.elicitation.elicitations import elicitations_of
+
+        return elicitations_of(self._powers.env)
+
+    @property
     def rate_limiter(self) -> RateLimiter:
         """The token buckets."""
         return self._powers.env.limiter
@@ -305,7 +313,8 @@ class Face(ABC):
 
     def set_permission_grant(self, grant: PermissionGrant | Tier | str | None) -> None:
         """Refuse plans with an action above this tier (read_only, sandbox_edit, full_access); None grants what the
-        permissions of the tools allow: those that ask need full_access, those that deny never run.
+        permissions of the tools allow: a person is asked about those that ask, if somebody is there to answer, and
+        those that deny never run. Under full_access nobody is asked.
         """
         from headway.policy.risk import PermissionGrant as Grant
 

@@ -23,6 +23,7 @@ LIVE: dict[str, frozenset[str] | None] = {
     "store": None,
     "rate_limits": None,
     "budgets": None,
+    "inbox": None,
     "capabilities": None,
     "console": None,
     "operator": None,
@@ -57,6 +58,8 @@ def apply(face: Face, old: Config, new: Config) -> None:
         )
     if new.budgets != old.budgets:
         face.set_cost_budget(budget_of(new))
+    if new.inbox != old.inbox:
+        face.elicitations.attend(expires_secs=new.inbox.expires_secs)
     if new.capabilities != old.capabilities:
         face.set_capabilities(capabilities_of(new))
     runtime = new.runtime

@@ -48,6 +48,7 @@ from headway.tools.sandbox import Sandbox, SandboxMode
 
 if TYPE_CHECKING:
     from headway.dispatch.protocol import Dispatcher
+    from headway.elicitation.desk import Callback
     from headway.inference.provider import InferenceProvider
     from headway.learning.memory import Memgine
     from headway.learning.trajectory_store import TrajectoryStore
@@ -78,8 +79,10 @@ class Runtime(Face):
     behalf it runs: policies see it. ``sandbox`` is for tools that start programs: "auto" runs these in a sandbox
     and refuses them where there is none, "require" refuses the runtime there, "off" gives them all rights of this
     user; or a :class:`headway.tools.Sandbox` of one's own. ``secrets`` are those that plans may name
-    (:class:`headway.secrets.Vault`). The log knows a bucket by its tool's name: runtimes on one log whose limited
-    tools have names in common should share a ``limiter``, or the view of the limits shows one bucket for all.
+    (:class:`headway.secrets.Vault`). ``on_elicitation`` answers where a tool or a policy asks a person
+    (:meth:`headway.elicitation.Elicitations.on_elicitation`). The log knows a bucket by its tool's name: runtimes on
+    one log whose limited tools have names in common should share a ``limiter``, or the view of the limits shows one
+    bucket for all.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Runtime(Face):
         compat: Compat | None = None,
         sandbox: SandboxMode | Sandbox = "auto",
         secrets: Vault | None = None,
+        on_elicitation: Callback | None = None,
     ) -> None:
         confined = _sandbox(sandbox, workspace)
         env = Environment(
@@ -131,6 +135,8 @@ class Runtime(Face):
         self._scope = self._supervisor.own(plain(scope, "scope"), state)
         if executor is not None:
             self.set_executor(executor)
+        if on_elicitation is not None:
+            self.elicitations.on_elicitation(on_elicitation)
         if replan is not None:
             self.with_replan(replan, ReplanConfig(max_replans=1))
         if inference is not None:

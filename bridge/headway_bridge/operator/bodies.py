@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import Request
@@ -71,6 +71,14 @@ class RestartBody(msgspec.Struct, forbid_unknown_fields=True):
 
     now: bool = False
     timeout_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_S)] | None = None
+
+
+class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
+    """An answer to a question: one of its choices, the value that goes with it, a reason."""
+
+    choice: str
+    value: Any = None
+    reason: str = ""
 
 
 class EmptyBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -12,13 +12,13 @@ import msgspec
 
 from headway.client.follow import Follower
 from headway.client.transport import Transport
-from headway.client.wire import DaemonStatus, JobAnswer, Successor, ToolInfo
+from headway.client.wire import DaemonStatus, Inbox, JobAnswer, Successor, ToolInfo
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, InvalidPlan, StoreError, Unavailable, one_line
 from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
 from headway.events.snapshot import Snapshot
-from headway.events.views import JobRow, RunView
+from headway.events.views import Elicitation, JobRow, RunView
 from headway.home import Home, check_private
 from headway.plan.format import ActionProposal
 from headway.plan.parse import MAX_BYTES, PlanLike, as_proposal
@@ -178,6 +178,19 @@ class OperatorClient:
         """Stop a job hard, tools in flight included; the same answers."""
         body = {"reason": reason} if reason is not None else {}
         return (await self._ask("POST", f"/jobs/{_segment(job_id)}/kill", JobAnswer, body=body)).answer
+
+    async def inbox(self, limit: int = 100, offset: int = 0) -> Inbox:
+        """Return a page of the questions that wait for a person, the most blocking first, and the jobs that failed."""
+        return await self._ask("GET", "/elicitations", Inbox, query={"limit": limit, "offset": offset})
+
+    async def elicitation(self, elicitation_id: str) -> Elicitation:
+        """Return a question, whole, open or closed."""
+        return await self._ask("GET", f"/elicitations/{_segment(elicitation_id)}", Elicitation)
+
+    async def answer(self, elicitation_id: str, choice: str, value: Any = None, reason: str = "") -> Elicitation:
+        """Answer a question and return it: see :meth:`headway.elicitation.Elicitations.answer`."""
+        body = {"choice": choice, "value": value, "reason": reason}
+        return await self._ask("POST", f"/elicitations/{_segment(elicitation_id)}/answer", Elicitation, body=body)
 
     async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
         """Return the checkpoints of a job, of a scope, or all, oldest first."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from headway.events.views import JobRow
+from headway.events.views import Elicitation, FailedJob, JobRow
 from headway.tools.sandbox import SandboxState
 
 API_PREFIX = "/operator/v1"
@@ -54,6 +54,18 @@ class JobAnswer(msgspec.Struct):
 
     answer: str
     job: JobRow
+
+
+class Inbox(msgspec.Struct):
+    """A page of what waits for a person: ``waiting`` questions, the most blocking first, of ``total``; failed jobs.
+
+    ``seq`` is that of the last event that counted.
+    """
+
+    waiting: list[Elicitation] = []
+    total: int = 0
+    failed: list[FailedJob] = []
+    seq: int = 0
 
 
 class Successor(msgspec.Struct, omit_defaults=True):

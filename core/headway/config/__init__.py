@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         BudgetsConfig,
         Config,
         ConsoleConfig,
+        InboxConfig,
         OperatorConfig,
         RateLimitConfig,
         RuntimeConfig,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _HOME = {
     "A2AConfig": "model",
     "BudgetsConfig": "model",
+    "InboxConfig": "model",
     "Config": "model",
     "ConsoleConfig": "model",
     "FILE_NAME": "find",
@@ -58,6 +60,7 @@ __all__ = [
     "BudgetsConfig",
     "Config",
     "ConsoleConfig",
+    "InboxConfig",
     "OperatorConfig",
     "RateLimitConfig",
     "RuntimeConfig",

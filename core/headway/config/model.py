@@ -117,6 +117,17 @@ class BudgetsConfig(_Section):
     usd_micros: int | None = Field(default=None, ge=0, description="Millionths of a US dollar that tools report.")
 
 
+class InboxConfig(_Section):
+    """Questions to people: approvals, values, budgets that ran out."""
+
+    expires_secs: float = Field(
+        default=604_800.0,
+        ge=0,
+        le=315_360_000,
+        description="Seconds that a question stays open; after them its default answer counts, which is no.",
+    )
+
+
 class SecretConfig(_Section):
     """A secret that plans name as `secret://NAME`; its value comes from one of `env`, `file` and `keyring`."""
 
@@ -341,6 +352,7 @@ class Config(_Section):
     tools: ToolsConfig = Field(default_factory=ToolsConfig, description="Where tools come from, what they may touch.")
     rate_limits: dict[Name, RateLimitConfig] = Field(default={}, description="Token buckets, by tool.")
     budgets: BudgetsConfig = Field(default_factory=BudgetsConfig, description="What one job may use.")
+    inbox: InboxConfig = Field(default_factory=InboxConfig, description="Questions to people.")
     secrets: dict[SecretName, SecretConfig] = Field(
         default={}, description="Secrets that plans may name, by name: see secrets.md."
     )

@@ -72,6 +72,18 @@ Limits and budgets::
     budget_warning         dimension, spent, limit          once a dimension, at 80 %
     budget_exhausted       dimension, spent, limit
 
+Questions to people (``job_id``; ``action_id`` unless the whole job asks)::
+
+    elicitation_requested  id, kind: "approval" | "input" | "auth" | "budget", prompt, choices [names], default (the
+                           choice when it expires), default_value?, expires_ms?, tool?, parameters? {…} (of the call),
+                           schema? (of the answer), digest? (of tool, arguments and folder), scope?, principal?,
+                           blocking (actions that cannot start before the answer), detail? {…}, reference (what asks:
+                           by it a run that resumes finds its question)
+    elicitation_answered   id, kind, choice, value? (the answer, the edited parameters, the amounts of a top-up),
+                           reason?, by, waited_ms, peer? {…}
+    elicitation_expired    id, kind, choice, value?, waited_ms    nobody answered in time: the default counts
+    elicitation_withdrawn  id, kind, reason, waited_ms            nobody needs an answer any more
+
 Between the runs of a replan (no ``job_id``)::
 
     replan_attempted         failed_job, attempt, error
@@ -151,6 +163,11 @@ BUDGET_SETTLED = "budget_settled"
 BUDGET_WARNING = "budget_warning"
 BUDGET_EXHAUSTED = "budget_exhausted"
 
+ELICITATION_REQUESTED = "elicitation_requested"
+ELICITATION_ANSWERED = "elicitation_answered"
+ELICITATION_EXPIRED = "elicitation_expired"
+ELICITATION_WITHDRAWN = "elicitation_withdrawn"
+
 REPLAN_ATTEMPTED = "replan_attempted"
 REPLAN_PROPOSAL_RECEIVED = "replan_proposal_received"
 REPLAN_REJECTED = "replan_rejected"
@@ -181,6 +198,12 @@ TERMINAL_JOB = frozenset({JOB_COMPLETED, JOB_FAILED, JOB_CANCELLED})
 
 TERMINAL_ACTION = frozenset({ACTION_SUCCEEDED, ACTION_FAILED, ACTION_REJECTED, ACTION_SKIPPED})
 """The events that settle an action."""
+
+CLOSED_ELICITATION = frozenset({ELICITATION_ANSWERED, ELICITATION_EXPIRED, ELICITATION_WITHDRAWN})
+"""The events that close a question: the first of them counts."""
+
+ELICITATION = CLOSED_ELICITATION | {ELICITATION_REQUESTED}
+"""The events of questions."""
 
 LEARNING = frozenset(
     {SKILL_DISTILLED, SKILL_EVOLVED, SKILL_DEPRECATED, EVOLUTION_TRIGGERED, CONSOLIDATED, LEARNING_FAILED}

@@ -18,10 +18,11 @@ from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorC
 
 # gc=False: a view of an action or a level holds JSON, which has no circles, and a process with many jobs makes many.
 class ActionView(msgspec.Struct, gc=False):
-    """One action of a run. ``waiting_for`` is "" or words such as ``rate_limit:fetch`` or ``retry``.
+    """One action of a run. ``waiting_for`` is "" or words such as ``rate_limit:fetch``, ``retry`` or ``approval``.
 
     ``finished_seq`` is the seq of the event that settled it, its place in the order of settling; None if that was
-    before a fork. While ``compensating`` the call that undoes it has started and not ended.
+    before a fork. While ``compensating`` the call that undoes it has started and not ended. ``edited`` are the
+    parameters that a person gave it instead of the plan's.
     """
 
     id: str
@@ -53,6 +54,7 @@ class ActionView(msgspec.Struct, gc=False):
     terminal: bool = False
     finished_seq: int | None = None
     compensating: bool = False
+    edited: dict[str, Any] | None = None
 
     @property
     def done(self) -> bool:
@@ -82,6 +84,8 @@ class JobRow(msgspec.Struct):
     ``worker`` who has it. ``attempt`` counts the retries so far, of at most ``max_retries``; ``next_retry_ms`` is set
     while it waits for one. ``pause_reason`` is set from the request of a pause until it is resumed. ``progress`` is in
     percent.
+    ``waiting_for`` names the kinds of the questions that wait for a person, with their number if there are several:
+    ``approval``, ``approval 3, input``.
     """
 
     job_id: str
@@ -249,6 +253,92 @@ class BudgetView(msgspec.Struct):
 
     budgets: dict[str, BudgetRow] = {}
     last_seq: int = 0
+
+
+class Elicitation(msgspec.Struct):
+    """One question to a person: asked once, answered once.
+
+    ``kind`` is approval, input, auth or budget. ``action_id`` is None where the job as a whole asks. ``choices`` are
+    the names of the possible answers, ``schema`` is the JSON Schema of the value that goes with them. An approval is
+    bound to ``digest``, that of tool, arguments and folder. ``blocking`` counts the actions that cannot start before
+    the answer. Where nobody answers until ``expires_ms`` the choice is ``default``.
+
+    ``state`` is open, answered, expired or withdrawn; ``choice``, ``value``, ``reason`` and ``by`` are the answer, and
+    ``waited_ms`` how long it took.
+    """
+
+    id: str
+    kind: str = "approval"
+    job_id: str = ""
+    action_id: str | None = None
+    prompt: str = ""
+    tool: str = ""
+    parameters: dict[str, Any] | None = None
+    choices: list[str] = []
+    schema: Any = None
+    digest: str = ""
+    scope: str = ""
+    principal: str | None = None
+    blocking: int = 0
+    default: str = "deny"
+    default_value: Any = None
+    detail: dict[str, Any] = {}
+    asked_ms: int = 0
+    expires_ms: int | None = None
+    seq: int = 0
+    state: str = "open"
+    choice: str | None = None
+    value: Any = None
+    reason: str = ""
+    by: str = ""
+    closed_ms: int | None = None
+    waited_ms: int | None = None
+
+    @property
+    def subject(self) -> str:
+        """The action that asks, or the job: what an answer is about."""
+        return f"action '{self.action_id}'" if self.action_id is not None else f"job {self.job_id}"
+
+
+class FailedJob(msgspec.Struct):
+    """A job that failed, and that somebody may have to look at."""
+
+    job_id: str
+    outcome: str | None = None
+    error: str = ""
+    at_ms: int = 0
+
+
+class InboxView(msgspec.Struct):
+    """All that waits for a person, over all jobs.
+
+    ``open`` holds the open questions, by job id and id; ``recent`` the newest that are closed, oldest first; ``failed``
+    the newest jobs that failed and were not run again, by id. ``allowed`` are the approvals that hold for a session: by
+    :func:`session_key` the id of the question.
+    """
+
+    open: dict[str, dict[str, Elicitation]] = {}
+    recent: list[Elicitation] = []
+    failed: dict[str, FailedJob] = {}
+    allowed: dict[str, str] = {}
+    last_seq: int = 0
+
+    def waiting(self) -> list[Elicitation]:
+        """Return the open questions, the most blocking first, of those the oldest."""
+        found = [question for questions in self.open.values() for question in questions.values()]
+        return sorted(found, key=lambda question: (-question.blocking, question.asked_ms, question.seq))
+
+    def find(self, elicitation_id: str) -> Elicitation | None:
+        """Return the question of that id if it is open or was closed of late."""
+        for questions in self.open.values():
+            if elicitation_id in questions:
+                return questions[elicitation_id]
+        return next((question for question in reversed(self.recent) if question.id == elicitation_id), None)
+
+
+def session_key(scope: str, principal: str | None, digest: str) -> str:
+    """Return the key under which an approval holds for a session: a state scope, a principal, and the call."""
+    return f"{digest}:{'' if principal is None else len(principal)}:{principal or ''}:{scope}"
 
 
 class PendingChanges(msgspec.Struct):

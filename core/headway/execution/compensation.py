@@ -87,6 +87,9 @@ def undoable(node: Node, result: ActionResult) -> bool:
 
 def _parameters(run: Run, node: Node) -> dict[str, Any]:
     """Return the parameters that an action was called with."""
+    edited = run.edited.get(node.index)
+    if edited is not None:
+        return edited
     return fill_in(node.action.parameters, node.references, node.escapes, run)
 
 

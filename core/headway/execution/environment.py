@@ -12,7 +12,7 @@ from headway.dispatch.protocol import dispatcher_of
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.log import EventLog
-from headway.execution.stages.approval import AllowAll, ApprovalPort
+from headway.execution.asking import AskPort, Nobody
 from headway.jsonvalue import copy_members
 from headway.limits.bucket import RateLimiter
 from headway.limits.cache import ResultCache
@@ -45,27 +45,26 @@ class Versioned(Protocol):
 class Rules:
     """All that may bring a rule into a run that is under way."""
 
-    def __init__(self, policies: Versioned, approvals: Versioned, results: Versioned, limiter: Versioned) -> None:
+    def __init__(self, policies: Versioned, tools: Versioned, results: Versioned, limiter: Versioned) -> None:
         self._policies = policies
-        self._approvals = approvals
+        self._tools = tools
         self._results = results
         self._limiter = limiter
 
     @property
     def version(self) -> int:
         """A number that grows with each change of any rule."""
-        return self._policies.version + self._approvals.version + self._results.version + self._limiter.version
+        return self._policies.version + self._tools.version + self._results.version + self._limiter.version
 
 
 class Environment:
     """Log, clock, tools, limits, caches and the dispatcher. ``concurrency`` is "level", or "car" for CAR's rule.
 
-    Tools are called through ``dispatcher``: by default in this process, blocking ones in ``threads``. ``approvals`` is
-    asked before each action: by default it approves of all. ``reuse`` is "ttl", or "runtime" for CAR's rule: results of
-    idempotent actions are kept for as long as this environment lives. Programs that tools start run in ``sandbox``, by
-    default one for ``workspace``. ``vault`` has the secrets that plans
-    may name; the log's redactor looks for them. ``code`` are the files that the tools were loaded from: once they have
-    changed, nothing new begins here.
+    Tools are called through ``dispatcher``: by default in this process, blocking ones in ``threads``. Questions to
+    people go through ``asking``: by default nobody is there. ``reuse`` is "ttl", or "runtime" for CAR's rule: results
+    of idempotent actions are kept for as long as this environment lives. Programs that tools start run in ``sandbox``,
+    by default one for ``workspace``. ``vault`` has the secrets that plans may name; the log's redactor looks for them.
+    ``code`` are the files that the tools were loaded from: once they have changed, nothing new begins here.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class Environment:
         results: ResultCache | None = None,
         gates: Gates | None = None,
         dispatcher: Dispatcher | None = None,
-        approvals: ApprovalPort | None = None,
+        asking: AskPort | None = None,
         reuse: str = "ttl",
         sandbox: Sandbox | None = None,
         vault: Vault | None = None,
@@ -101,8 +100,8 @@ class Environment:
         self.reuse = Reuse(self.results, IdempotencyCache(clock, keep=reuse == "runtime"))
         self.prices = Prices()
         self.gates = gates if gates is not None else Gates()
-        self.approvals: ApprovalPort = approvals if approvals is not None else AllowAll()
-        self.rules = Rules(self.gates.policies, self.approvals, self.results, self.limiter)
+        self.asking: AskPort = asking if asking is not None else Nobody()
+        self.rules = Rules(self.gates.policies, self.registry, self.results, self.limiter)
         self.max_concurrency = whole_number(max_concurrency, "max_concurrency", 1)
         self.threads = DaemonThreads(max_concurrency)
         self.left_behind = LeftBehind()

@@ -219,7 +219,7 @@ class Level:
         self.stages.leave(action)
         action.move(State.SETTLED)
         failed = refusal.failed or action.attempt > 0
-        skip = node.action.failure_behavior is FailureBehavior.SKIP
+        skip = node.action.failure_behavior is FailureBehavior.SKIP and not refusal.abort
         run.settle(
             node,
             ActionStatus.SKIPPED if skip else ActionStatus.FAILED if failed else ActionStatus.REJECTED,

@@ -81,7 +81,8 @@ class PendingAction:
     ``tool`` is the name of the tool that it ``calls``, empty for a state action; ``source`` says what its parameters
     refer to. ``stage`` is the number of the stage it enters next; ``again`` says that it waits for a further attempt.
     ``error`` and ``code`` are those of the attempt before. ``duration`` is the time inside the tool over all attempts,
-    ``waited`` the time parked, both in seconds. ``reused`` is the result that makes a call unnecessary.
+    ``waited`` the time parked, both in seconds. ``reused`` is the result that makes a call unnecessary. ``approved`` is
+    the digest of the call that a person has approved; ``edited`` says that they gave it other parameters.
     """
 
     compensates = False
@@ -96,6 +97,8 @@ class PendingAction:
     error: str | None = None
     code: ErrorCode | None = None
     reused: Hit | None = None
+    approved = ""
+    edited = False
     parked_on = ""
     _wait: Wait | None = None
     _parked_at = 0.0

@@ -51,7 +51,8 @@ class Resumption(msgspec.Struct, frozen=True):
     Actions in ``undoing`` were being compensated; what was compensated, or failed to be, the results say. ``stopped``
     is the abort or the end of the budget that had come. ``cancel_reason`` and ``kill_reason`` are those of requests
     that came after an abort: it is brought to its end all the same, though after a kill nothing more is compensated.
-    ``unsettled`` says that calls which the end of the process cut off had reserved of the budget: that is spent.
+    ``edited`` are the parameters that people gave to actions, by index. ``unsettled`` says that calls which the end of
+    the process cut off had reserved of the budget: that is spent.
     """
 
     results: list[ActionResult | None]
@@ -64,6 +65,7 @@ class Resumption(msgspec.Struct, frozen=True):
     cancel_reason: str | None = None
     kill_reason: str | None = None
     unsettled: bool = False
+    edited: dict[int, dict[str, Any]] = {}
 
 
 def resumption_of(
@@ -89,6 +91,7 @@ def resumption_of(
         tried={a.index: _tried(a) for a in run.actions if not a.done and a.attempt},
         undoing=frozenset(a.index for a in run.actions if a.compensating),
         stopped=_stopped(own, exhausted),
+        edited={a.index: a.edited for a in run.actions if a.edited is not None},
     )
 
 

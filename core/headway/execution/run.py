@@ -66,7 +66,9 @@ class Run:
         past: Resumption | None = None,
         remote: bool = False,
         pinned: Sources = (),
+        scope: str = "",
     ) -> None:
+        self.scope = scope  # whose state it works on
         self.pinned = pinned  # the file policies of the job's start
         self.env = env
         self.job_id = job_id
@@ -88,6 +90,7 @@ class Run:
         self.busy = 0  # actions answered since the loop last had a turn
         self.tried: Mapping[int, Tried] = past.tried if past is not None else {}  # before a restart, and not settled
         self.undoing: frozenset[int] = past.undoing if past is not None else frozenset()  # when a restart came
+        self.edited: dict[int, dict[str, Any]] = dict(past.edited) if past is not None else {}  # parameters by people
         self.refused: StoreError | None = None  # what the log said to an event: none came after it
         self._kill_logged = past is not None and past.kill_reason is not None
         self.stages = Stages(self)
@@ -502,6 +505,10 @@ class Run:
         """Return what puts the values of secrets into the parameters of one call of a tool that takes some."""
         assert entry.marks is not None
         return partial(self.env.vault.put, entry.marks, tool=entry.name, remote=self.remote)
+
+    def blocked_by(self, level: int) -> int:
+        """Return how many actions cannot start before those of ``level`` are settled."""
+        return sum(map(len, self.plan.levels[level + 1 :]))
 
     def needs_met(self, needs: Iterable[int]) -> str | None:
         """Return the id of a needed action that did not succeed, or None."""

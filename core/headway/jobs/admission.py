@@ -83,7 +83,7 @@ def check(
     if reach is not None and (found := list(beyond(proposal, reach))):
         raise refuse(found)
     plan, issues = admit(proposal, state, env.registry, recorded=recorded, secrets=env.vault, remote=remote)
-    issues = [*issues, *env.gates.judge(plan, env.registry), *refused]
+    issues = [*issues, *env.gates.judge(plan, env.registry, attended=env.asking.attended), *refused]
     if issues:
         raise refuse(issues)
     return plan

@@ -95,6 +95,10 @@ class Course:
                     return await self._without_turn()
                 async with self.powers.room.taken(self.token, nested=nested):
                     await self.supervisor.load(self.scope)
+                    if self.env.asking.attended:
+                        from headway.elicitation.desk import desk_of
+
+                        await desk_of(self.env.log).load()
                     result = await self._in_turn()
             if self.powers.learner is not None:
                 from headway.jobs.learning import learn
@@ -276,6 +280,7 @@ class Course:
             past=job.past,
             remote=self.remote,
             pinned=spec.policies if spec is not None else self.pinned,
+            scope=scope.name,
         )
         job.run = run
         if in_turn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headway.cancellation import CancellationToken
+from headway.elicitation.desk import desk_of
 from headway.errors import Conflict
 from headway.jobs.closing import WHY, closing_events
 from headway.jobs.course import Course
@@ -39,14 +40,29 @@ async def close(log: EventLog, job_id: str, why: str = WHY) -> ProposalResult:
 
 async def revived(store: Reader, job_id: str, env: Environment) -> Revived:
     """Return an unfinished job that can resume here; raises :class:`CannotGoOn` with the reason if it cannot."""
-    return await revive(
+    found = await revive(
         store,
         await store.job(job_id),
         env.workspace,
         env.registry,
         env.gates,
         env.code.digest if env.code is not None else "",
+        attended=env.asking.attended,
     )
+    await _recall(env, job_id, found)
+    return found
+
+
+async def _recall(env: Environment, job_id: str, found: Revived) -> None:
+    """Read what the job has asked, and take back what it will not ask again."""
+    desk = desk_of(env.log)
+    asked = await desk.recall(job_id)
+    if found.past is None or not asked.open:
+        return
+    settled = {node.id for node, result in zip(found.plan.nodes, found.past.results, strict=True) if result is not None}
+    cut_off = [found.plan.nodes[i] for i, tried in found.past.tried.items() if tried.cut_off]
+    over = settled | {node.id for node in cut_off if not node.action.idempotent}
+    desk.drop(job_id, [name for name, question in asked.open.items() if question.action_id in over])
 
 
 def course_of(supervisor: Supervisor, powers: Powers, found: Revived) -> Course:

@@ -56,9 +56,17 @@ class Revived(msgspec.Struct, frozen=True):
 
 
 async def revive(
-    store: Reader, row: JobRow, workspace: Path | None, registry: ToolRegistry, gates: Gates, code: str = ""
+    store: Reader,
+    row: JobRow,
+    workspace: Path | None,
+    registry: ToolRegistry,
+    gates: Gates,
+    code: str = "",
+    *,
+    attended: bool = False,
 ) -> Revived:
-    """Return a job that can resume here; ``code`` is the digest of the code of the tools here.
+    """Return a job that can resume here; ``code`` is the digest of the code of the tools here, ``attended``
+    says that somebody answers where a tool asks.
 
     Raises :class:`CannotGoOn` if it must be closed: it was cancelled, began in another workspace, or has yet to call
     tools that are not in ``registry``, or to do what ``gates`` do not allow, or has begun with other code of the tools
@@ -68,9 +76,40 @@ async def revive(
     created = await _first(store, row.job_id, kinds.JOB_CREATED)
     if created is None or not created.data.get("graph"):
         raise CannotGoOn(f"{WHY}, and it has no graph to go on by")
-    data = created.data
+    data, spec = created.data, _spec(row, created)
     plan = plan_from_graph(recorded_proposal(data["proposal"]), data["graph"])
-    spec = JobSpec(
+    if any(held(name) is None for name in names_held(plan.proposal)):
+        raise CannotGoOn(f"{WHY}, and its plan was given a Secret in memory, which ended with that process")
+    taken_over = [result["action_id"] for result in data.get("results", ())]
+    history = History(store)
+    started = await _first(store, row.job_id, kinds.JOB_STARTED)
+    spent = {**data.get("spent", {}), **await history.spent(row.job_id, row.last_seq)}
+    past = await _past(store, row, started, taken_over)
+    needed = _tools_needed(plan, past)
+    missing = sorted(needed - set(registry.names()))
+    if missing:
+        raise CannotGoOn(f"{WHY}, and tools that it has yet to call are not registered here: {', '.join(missing)}")
+    if started is not None and spec.tools and spec.tools != code:  # not begun, it is as good as submitted now
+        _refuse_edited(needed, registry)
+    refused = _refused(plan, past, gates, registry, attended)
+    if refused:
+        raise CannotGoOn(f"{WHY}, and what it has yet to do is not allowed here: {refused[0]}")
+    outstanding = await history.outstanding(row.job_id)
+    for name, amount in outstanding.items():
+        spent[name] = spent.get(name, 0) + amount  # whether those calls took effect, nobody knows
+    past = msgspec.structs.replace(past, unsettled=bool(outstanding))
+    if started is None:
+        prior = [r if r is not None and r.action_id in taken_over else None for r in past.results]
+        return Revived(spec, plan, prior, spent)
+    if started.data.get("workspace") != _text(workspace):
+        raise CannotGoOn(f"{WHY}, and this one works in another workspace")
+    return Revived(spec, plan, (), spent, past)
+
+
+def _spec(row: JobRow, created: Event) -> JobSpec:
+    """Return what the log keeps of a job beside its plan."""
+    data = created.data
+    return JobSpec(
         row.job_id,
         row.scope,
         row.source,
@@ -86,32 +125,6 @@ async def revive(
         data.get("tools", ""),
         _policies(data.get("policies")),
     )
-    if any(held(name) is None for name in names_held(plan.proposal)):
-        raise CannotGoOn(f"{WHY}, and its plan was given a Secret in memory, which ended with that process")
-    taken_over = [result["action_id"] for result in data.get("results", ())]
-    history = History(store)
-    started = await _first(store, row.job_id, kinds.JOB_STARTED)
-    spent = {**data.get("spent", {}), **await history.spent(row.job_id, row.last_seq)}
-    past = await _past(store, row, started, taken_over)
-    needed = _tools_needed(plan, past)
-    missing = sorted(needed - set(registry.names()))
-    if missing:
-        raise CannotGoOn(f"{WHY}, and tools that it has yet to call are not registered here: {', '.join(missing)}")
-    if started is not None and spec.tools and spec.tools != code:  # not begun, it is as good as submitted now
-        _refuse_edited(needed, registry)
-    refused = _refused(plan, past, gates, registry)
-    if refused:
-        raise CannotGoOn(f"{WHY}, and what it has yet to do is not allowed here: {refused[0]}")
-    outstanding = await history.outstanding(row.job_id)
-    for name, amount in outstanding.items():
-        spent[name] = spent.get(name, 0) + amount  # whether those calls took effect, nobody knows
-    past = msgspec.structs.replace(past, unsettled=bool(outstanding))
-    if started is None:
-        prior = [r if r is not None and r.action_id in taken_over else None for r in past.results]
-        return Revived(spec, plan, prior, spent)
-    if started.data.get("workspace") != _text(workspace):
-        raise CannotGoOn(f"{WHY}, and this one works in another workspace")
-    return Revived(spec, plan, (), spent, past)
 
 
 async def _past(store: Reader, row: JobRow, started: Event | None, taken_over: list[str]) -> Resumption:
@@ -154,10 +167,10 @@ def _tools_needed(plan: Graph, past: Resumption) -> set[str]:
     return needed
 
 
-def _refused(plan: Graph, past: Resumption, gates: Gates, registry: ToolRegistry) -> list[str]:
+def _refused(plan: Graph, past: Resumption, gates: Gates, registry: ToolRegistry, attended: bool) -> list[str]:
     """Return why what is to come may not be done: capabilities and permissions may be others than they were."""
     issues: dict[str | None, list[Issue]] = {}
-    for issue in gates.judge(plan, registry):
+    for issue in gates.judge(plan, registry, attended=attended):
         issues.setdefault(issue.action_id, []).append(issue)
     if not issues:
         return []

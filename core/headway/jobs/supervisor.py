@@ -165,6 +165,8 @@ class Supervisor:
         """Let go of a job that has its end, and tell who waits for it."""
         if self._jobs.pop(job.job_id, None) is not None:
             self.plan_bytes -= job.size
+            if self.log.desk is not None:
+                self.log.desk.forget(job.job_id)
         job.done.set()
 
     def waiting(self, most: int) -> int:

@@ -302,7 +302,11 @@ def permissions(plan: Graph, registry: ToolRegistry | None) -> Iterator[tuple[st
             if entry is not None and entry.permission == "deny":
                 yield "error", node.id, f"{prefix}tool '{tool}' is denied by its permission"
             elif entry is not None and entry.permission == "ask":
-                yield "info", node.id, f"{prefix}tool '{tool}' asks for permission: it needs a grant of full_access"
+                yield (
+                    "info",
+                    node.id,
+                    f"{prefix}tool '{tool}' asks for permission: a person approves it, or a grant of full_access",
+                )
 
 
 def _called(node: Node) -> Iterator[tuple[str, str]]:

@@ -20,11 +20,21 @@ from asyncio import CancelledError
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from headway.arguments import plain
+from headway.arguments import expect, plain
 from headway.errors import InvalidInput, NotFound
 from headway.jsonvalue import to_json
 from headway.policy.call import PolicyCall, refuse_malformed
-from headway.policy.rules import Answer, DenyParameter, DenyTool, Function, RequireState, Rule
+from headway.policy.rules import (
+    Answer,
+    Approve,
+    AskRule,
+    AskTool,
+    DenyParameter,
+    DenyTool,
+    Function,
+    RequireState,
+    Rule,
+)
 from headway.policy.values import MAX_KEY, MAX_PATTERN, Unreadable, shown
 
 if TYPE_CHECKING:
@@ -45,6 +55,7 @@ class PolicyEngine:
         self._sessions: dict[str, tuple[Rule, ...]] = {}
         self._files: RuleSet | None = None
         self._idle = True
+        self._asks = False
         self.version = 0  # grows with each change of the rules
 
     @property
@@ -89,6 +100,37 @@ class PolicyEngine:
             for window in self._files.windows:
                 window.take(call)
         return found
+
+    def asks(self, pinned: Sources = ()) -> bool:
+        """Return whether a rule may put a call to a person; ``pinned`` are file policies of a job's start."""
+        return self._asks or (bool(pinned) and any(isinstance(rule, AskRule) for rule in self._pinned(pinned)))
+
+    def approval(self, call: PolicyCall, reasons: list[str], pinned: Sources = ()) -> list[str]:
+        """Return why a person must approve ``call`` first; ``[]`` if nobody need.
+
+        ``reasons`` are those that there are beside the policies. A rule that approves the call beforehand answers them
+        all; with ``pinned``, the file policies of the job's start, it must have been there then too.
+        """
+        refuse_malformed(call)
+        expect(reasons, list, "reasons")
+        if not (self._asks or reasons or pinned):
+            return []
+        session = self._sessions.get(call.session, ()) if call.session is not None else ()
+        files = self._files.rules if self._files is not None else ()
+        found = _questions((*self._rules, *session, *files), call, reasons)
+        if pinned and pinned != self.sources:
+            found += [text for text in _questions(self._pinned(pinned), call, reasons) if text not in found]
+        return found
+
+    @staticmethod
+    def _pinned(pinned: Sources) -> tuple[Rule, ...]:
+        from headway.policy.pinned import pinned_rules
+
+        return pinned_rules(pinned)
+
+    def ask_tool(self, name: str, tool: str, *, session: str | None = None) -> None:
+        """Have a person approve each call of ``tool`` before it runs."""
+        self._add(AskTool(_named(name), frozenset({plain(tool, "a policy's tool")})), session)
 
     def deny_tool(self, name: str, tool: str, *, session: str | None = None) -> None:
         """Deny every call of ``tool``."""
@@ -201,7 +243,10 @@ class PolicyEngine:
 
     def _settle(self) -> None:
         self.version += 1
-        self._idle = not (self._rules or self._sessions or (self._files is not None and self._files.rules))
+        files = self._files.rules if self._files is not None else ()
+        self._idle = not (self._rules or self._sessions or files)
+        rules = (self._rules, *self._sessions.values(), files)
+        self._asks = any(isinstance(rule, AskRule) for some in rules for rule in some)
 
 
 def _session(session: object) -> str:
@@ -213,6 +258,21 @@ def _named(name: str) -> str:
     if not name.isprintable():
         raise InvalidInput("a policy's name must be printable: it stands in reasons")
     return name
+
+
+def _questions(rules: tuple[Rule, ...], call: PolicyCall, reasons: list[str]) -> list[str]:
+    found = list(reasons)
+    for rule in rules:
+        if isinstance(rule, AskRule):
+            try:
+                text = rule.question(call)
+            except Exception as error:  # noqa: BLE001 - whatever keeps it from answering asks
+                text = f"policy '{rule.name}' cannot tell ({type(error).__name__})"
+            if text is not None:
+                found.append(text)
+    if found and any(isinstance(rule, Approve) and rule.approves(call) for rule in rules):
+        return []
+    return found
 
 
 def _reasons(rule: Rule, call: PolicyCall) -> list[str]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
+ASKS = "asks for permission"
+"""The words for a tool whose permission is ``ask``."""
+
 COMPENSATION = "compensation: "
 """The beginning of a finding about the call that would undo an action."""
 
@@ -36,8 +39,8 @@ class Gates:
         self.capabilities: CapabilitySet | None = None
         self.grant: PermissionGrant | None = None
 
-    def judge(self, plan: Graph, registry: ToolRegistry) -> Iterator[Issue]:
-        """Yield why the plan as a whole may not run."""
+    def judge(self, plan: Graph, registry: ToolRegistry, *, attended: bool = False) -> Iterator[Issue]:
+        """Yield why the plan as a whole may not run. ``attended`` says that somebody answers where a tool asks."""
         capabilities = self.capabilities
         if capabilities is not None and (text := capabilities.check_plan(len(plan.nodes))):
             yield Issue(text, check="capability")
@@ -48,10 +51,10 @@ class Gates:
                 if capabilities is not None:
                     for text in capabilities.check(call):
                         yield Issue(prefix + text, action_id=node.id, check="capability")
-                for text in self._permission(call, registry.get(call.tool or "")):
+                for text in self._permission(call, registry.get(call.tool or ""), attended):
                     yield Issue(prefix + text, action_id=node.id, check="policy")
 
-    def _permission(self, call: PolicyCall, entry: ToolEntry | None) -> list[str]:
+    def _permission(self, call: PolicyCall, entry: ToolEntry | None, attended: bool) -> list[str]:
         """Return the reasons why the permission of the call's tool, or the grant, does not reach for it."""
         if self.grant is not None:
             return self.grant.check(call, entry)
@@ -59,7 +62,39 @@ class Gates:
             return []
         if entry.permission == "deny":
             return [f"tool '{entry.name}' is denied by its permission"]
-        return [f"tool '{entry.name}' asks for permission, and nobody has granted full_access"]
+        return [] if attended else [f"tool '{entry.name}' {ASKS}, and nobody has granted full_access"]
+
+    def may_ask(self, plan: Graph, registry: ToolRegistry, pinned: Sources = ()) -> bool:
+        """Return whether an action of the plan may need a person's approval, by the rules there are now."""
+        if self.policies.asks(pinned):
+            return True
+        if self.grant is not None or not registry.restricted:
+            return False
+        tools = {call.tool for node in plan.nodes for _, call in _calls(node)}
+        return any((entry := registry.get(tool)) is not None and entry.permission == "ask" for tool in tools if tool)
+
+    def approval(
+        self,
+        node: Node,
+        parameters: Mapping[str, Any],
+        state: Mapping[str, Any],
+        entry: ToolEntry | None,
+        *,
+        session: str | None,
+        principal: str | None,
+        now: float,
+        tool: str | None = None,
+        pinned: Sources = (),
+    ) -> list[str]:
+        """Return why a person must approve this action first, or a call of ``tool`` that undoes it; ``[]``: nobody.
+
+        A tool's permission asks unless a grant was given, which then reaches for it. ``pinned`` are the file policies
+        of the job's start.
+        """
+        asking = entry is not None and entry.permission == "ask" and self.grant is None
+        reasons = [f"tool '{entry.name}' {ASKS}"] if asking and entry is not None else []
+        call = _call(node, parameters, state, session, principal, now, tool)
+        return self.policies.approval(call, reasons, pinned)
 
     def effects_denied(self, keys: Iterable[str]) -> str | None:
         """Return the reason why a tool may not set these state keys, None if it may. The plan did not tell of them."""

@@ -202,6 +202,72 @@ class When:
         return (self.message,) if self.condition.holds(call) else ()
 
 
+class _Asking:
+    """A rule that denies nothing: it says which calls a person must approve first."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def check(self, call: PolicyCall) -> Sequence[str]:
+        return ()
+
+
+class AskRule(_Asking):
+    """A rule that puts calls to a person."""
+
+    __slots__ = ()
+
+    def question(self, call: PolicyCall) -> str | None:
+        """Return why a person must approve ``call``, None if this rule does not ask."""
+        raise NotImplementedError
+
+
+class AskTool(AskRule):
+    """Asks about every call of some tools."""
+
+    __slots__ = ("tools",)
+
+    def __init__(self, name: str, tools: frozenset[str]) -> None:
+        super().__init__(name)
+        self.tools = tools
+
+    def question(self, call: PolicyCall) -> str | None:
+        return f"policy '{self.name}' asks about tool '{shown(call.tool)}'" if call.tool in self.tools else None
+
+
+class AskWhen(AskRule):
+    """Asks about the calls for which a condition holds, and about those for which nobody can tell."""
+
+    __slots__ = ("condition", "message")
+
+    def __init__(self, name: str, condition: Condition, message: str) -> None:
+        super().__init__(name)
+        self.condition = condition
+        self.message = message
+
+    def question(self, call: PolicyCall) -> str | None:
+        return f"policy '{self.name}': {self.message}" if self.condition.holds(call) else None
+
+
+class Approve(_Asking):
+    """Approves calls of a tool beforehand: with exactly these parameters, or with any. It lifts no denial."""
+
+    __slots__ = ("parameters", "tool")
+
+    def __init__(self, name: str, tool: str, parameters: Any = MISSING) -> None:
+        super().__init__(name)
+        self.tool = tool
+        self.parameters = parameters
+
+    def approves(self, call: PolicyCall) -> bool:
+        """Return whether a person need not be asked about ``call``."""
+        if call.tool != self.tool:
+            return False
+        return self.parameters is MISSING or equal(dict(call.parameters), self.parameters)
+
+
 class Function:
     """A policy written in Python."""
 

@@ -15,6 +15,9 @@ from headway.plan.checks import MISSING
 from headway.policy.condition import Condition
 from headway.policy.rules import (
     AllowParameter,
+    Approve,
+    AskTool,
+    AskWhen,
     DenyKeyword,
     DenyMatching,
     DenyParameter,
@@ -105,6 +108,10 @@ def _deny_keyword(name: str, value: Any) -> Rule:
     return DenyKeyword(name, tuple(dict.fromkeys(_texts(value, MAX_PATTERN))))
 
 
+def _ask_tool(name: str, value: Any) -> Rule:
+    return AskTool(name, frozenset(_texts(value, MAX_KEY)))
+
+
 def _text(table: Table, key: str, longest: int = MAX_KEY) -> str:
     value = _given(table, key)
     if not isinstance(value, str):
@@ -181,6 +188,8 @@ def _rule(fallback: str, table: Table) -> Rule:
     _given(table, "name")
     name = _name(table, fallback)
     source = _text(table, "when", 10_000)
+    if "permission" in table:
+        return _asking_rule(name, source, table)
     if table.get("deny", True) is not True:
         raise _Wrong("deny", "can only be true: a rule denies or says nothing")
     if "deny" not in table and "message" not in table:
@@ -189,11 +198,39 @@ def _rule(fallback: str, table: Table) -> Rule:
     return When(name, _checked("when", lambda: Condition(source)), message or "denied by policy")
 
 
-_LISTS: dict[str, Callable[[str, Any], Rule]] = {"deny_tool": _deny_tool, "deny_keyword": _deny_keyword}
+def _asking_rule(name: str, source: str, table: Table) -> Rule:
+    permission = _text(table, "permission")
+    if permission not in ("ask", "deny"):
+        raise _Wrong("permission", 'is "ask" or "deny"')
+    if "deny" in table:
+        raise _Wrong("deny", "and permission say the same: give one of them")
+    message = one_line(_text(table, "message", _MAX_MESSAGE)) if "message" in table else ""
+    condition = _checked("when", lambda: Condition(source))
+    if permission == "deny":
+        return When(name, condition, message or "denied by policy")
+    return AskWhen(name, condition, message or "asks for an approval")
+
+
+def _approve(fallback: str, table: Table) -> Rule:
+    name, tool = _name(table, fallback), _text(table, "tool")
+    if "parameters" not in table:
+        return Approve(name, tool)
+    parameters = table["parameters"]
+    if not isinstance(parameters, dict):
+        raise _Wrong("parameters", "must be a table: { name = value }")
+    return Approve(name, tool, _json("parameters", parameters))
+
+
+_LISTS: dict[str, Callable[[str, Any], Rule]] = {
+    "deny_tool": _deny_tool,
+    "deny_keyword": _deny_keyword,
+    "ask_tool": _ask_tool,
+}
 _TABLES: dict[str, tuple[Callable[[str, Any], Rule], frozenset[str]]] = {
     "deny_tool_param": (_deny_tool_param, frozenset({"name", "tool", "param", "equals", "contains"})),
     "allow_tool_param": (_allow_tool_param, frozenset({"name", "tool", "param", "allow"})),
     "deny_tool_param_matching": (_deny_tool_param_matching, frozenset({"name", "tool", "param", "matches"})),
     "rate_limit_tool": (_rate_limit_tool, frozenset({"name", "tool", "max_calls", "interval_secs"})),
-    "rule": (_rule, frozenset({"name", "when", "deny", "message"})),
+    "approve": (_approve, frozenset({"name", "tool", "parameters"})),
+    "rule": (_rule, frozenset({"name", "when", "deny", "permission", "message"})),
 }

@@ -23,7 +23,7 @@ from headway.events.fold import clone, fold_all
 from headway.events.fold.table import SCOPE_KINDS, STATE_KINDS, log_views
 from headway.events.log import EventLog, check_question
 from headway.events.snapshot import Snapshot
-from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
+from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView, StateView
 from headway.jsonvalue import copy_json
 from headway.numbers import number_between
 from headway.store.checkpoints import checkpoint_saved, decode_checkpoint
@@ -163,6 +163,12 @@ class MemoryStore(LogWriting["EventLog"]):
         """Return every budget."""
         self._catch_up()
         view: BudgetView = clone(self._views["budgets"])
+        return view
+
+    async def inbox_view(self) -> InboxView:
+        """Return all that waits for a person."""
+        self._catch_up()
+        view: InboxView = clone(self._views["inbox"])
         return view
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headway.events.log import EventLog
     from headway.events.snapshot import Snapshot
     from headway.events.subscription import Subscription
-    from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+    from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -149,6 +149,9 @@ class Reader(Protocol):
 
     async def budget_view(self) -> BudgetView:
         """Return every budget."""
+
+    async def inbox_view(self) -> InboxView:
+        """Return all that waits for a person."""
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run as it is, or as it was at seq ``upto``; :class:`headway.errors.NotFound` if there was none.

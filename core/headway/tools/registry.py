@@ -161,6 +161,7 @@ class ToolRegistry:
     def __init__(self) -> None:
         self._entries: dict[str, ToolEntry] = {}
         self._told: list[weakref.WeakMethod[Changed]] = []
+        self.version = 0  # grows with each change of the tools
 
     def on_change(self, callback: Changed) -> None:
         """Call ``callback(name, entry)`` for each tool there is, and for each that is registered or removed later.
@@ -175,6 +176,7 @@ class ToolRegistry:
             callback(entry.name, entry)
 
     def _tell(self, name: str, entry: ToolEntry | None) -> None:
+        self.version += 1
         for told in list(self._told):
             callback = told()
             if callback is not None:

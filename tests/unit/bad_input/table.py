@@ -105,6 +105,8 @@ UNTRIED: dict[str, str] = {
     "ToolContext.chunks": "a sink of the runtime's",
     "ToolContext.cancel": "a view of the runtime's token",
     "ToolContext.sandbox": "the runtime's",
+    "PolicyEngine.approval.pinned": "policies that the runtime has read from the log",
+    "PolicyEngine.asks.pinned": "policies that the runtime has read from the log",
     "PolicyEngine.check.pinned": "policies that the runtime has read from the log",
 }
 """Arguments that the table leaves out, and why."""

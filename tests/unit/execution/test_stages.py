@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 import headway
-from headway import CancellationToken, CostBudget
+from headway import CancellationToken, CostBudget, Runtime
 from headway.errors import InvalidTransition
 from headway.events import kinds
+from headway.execution.asking import Answer, Question
 from headway.execution.pending import PendingAction, State
 from headway.execution.stages import table
-from headway.execution.stages.approval import ApprovalRequest, Decision
 from headway.execution.stages.stage import End, Flow, Refused, Stage
 from headway.plan.format import Action, ActionType
 from headway.plan.graph import Node
@@ -189,75 +190,94 @@ async def test_policies_are_asked_of_each_attempt_and_the_last_error_stays() -> 
 
 
 class Inbox:
-    """An approval port that asks about one tool and answers when the test says so."""
+    """A port that asks about what the test says, and answers when the test does."""
 
-    idle = False
-    version = 1
+    attended = True
 
-    def __init__(self, *decisions: Decision) -> None:
-        self.decisions = list(decisions)
-        self.asked: list[ApprovalRequest] = []
-        self.answered: list[Callable[[Decision], object]] = []
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.asked: list[Question] = []
+        self.answered: list[Callable[[Answer], object]] = []
         self.waits: list[NoWait] = []
 
-    def ask(self, request: ApprovalRequest, answered: Callable[[Decision], object]) -> Decision | NoWait:
-        self.asked.append(request)
-        if self.decisions:
-            return self.decisions.pop(0)
+    def ask(self, question: Question, answered: Callable[[Answer], object]) -> Answer | NoWait:
+        self.asked.append(question)
+        if self.answers:
+            return self.answers.pop(0)
         self.answered.append(answered)
         self.waits.append(NoWait())
         return self.waits[-1]
 
 
+def asking(*answers: Answer, about: tuple[str, ...] = ("echo",), **options: Any) -> tuple[Runtime, Inbox]:
+    """Return a runtime whose policies ask about some tools, and its port."""
+    made, _ = runtime(**options)
+    inbox = made._powers.env.asking = Inbox(*answers)  # type: ignore[assignment]  # NoWait is a Wait
+    for tool in about:
+        made.policies.ask_tool("ask", tool)
+    return made, inbox
+
+
 async def test_an_approval_is_asked_once_before_the_first_attempt() -> None:
-    made, _ = runtime(clock=VirtualClock(autojump=True))
-    inbox = made._powers.env.approvals = Inbox(Decision(True), Decision(False, "not today"), Decision(False))
+    made, inbox = asking(
+        Answer("allow"),
+        Answer("deny", reason="not today", by="mia"),
+        Answer("deny"),
+        about=("flaky", "echo"),
+        clock=VirtualClock(autojump=True),
+    )
     made.set_cost_budget(CostBudget(actions=5))
     plan = [
         call("a", "flaky", failure_behavior="retry"),
         call("b", failure_behavior="skip", parameters={"x": "$a.output"}),
         call("c", failure_behavior="skip", dependencies=["b", "a"]),
-        write("w", "k", 1, dependencies=["a"], failure_behavior="skip"),
+        call("d", failure_behavior="skip", dependencies=["a"]),
     ]
     result = await made.execute({"actions": plan})
     assert (result["a"].attempts, result["a"].status) == (3, "succeeded")
     assert (result["b"].status, result["b"].error, result["b"].error_code) == (
         "skipped",
-        "not today",
+        "the approval was denied by mia: not today",
         ErrorCode.APPROVAL_DENIED,
     )
-    assert result["w"].error == "the approval was denied"
-    assert [(r.action_id, r.tool, dict(r.parameters)) for r in inbox.asked] == [
+    assert result["d"].error == "the approval was denied"
+    assert [(q.action_id, q.tool, dict(q.parameters or {})) for q in inbox.asked] == [
         ("a", "flaky", {}),
         ("b", "echo", {"x": 7}),
-        ("w", "", {"key": "k", "value": 1}),
+        ("d", "echo", {}),
     ]
 
 
 @pytest.mark.parametrize("allowed", [True, False])
 async def test_an_action_waits_for_its_approval_and_holds_no_slot(allowed: bool) -> None:
     clock = VirtualClock()
-    made, _ = runtime(clock=clock, max_concurrency=1)
-    inbox = made._powers.env.approvals = Inbox()
+    made, inbox = asking(clock=clock, max_concurrency=1)
     running = asyncio.create_task(made.execute({"actions": [call("a"), call("b", failure_behavior="skip")]}))
     await clock.advance(3)
-    inbox.answered[1](Decision(True))
+    inbox.answered[1](Answer("allow"))
     await clock.advance(1)
-    inbox.answered[0](Decision(allowed, "no"))
+    inbox.answered[0](Answer("allow" if allowed else "deny", reason="no"))
     await clock.advance(0)
     result = await running
     assert (result["b"].status, result["b"].waited_ms) == ("succeeded", 3000)
     if allowed:
         assert (result["a"].status, result["a"].waited_ms) == ("succeeded", 4000)
     else:
-        assert (result["a"].status, result["a"].error, result["a"].waited_ms) == ("rejected", "no", 4000)
-        assert result.outcome == "aborted"
+        assert (result["a"].status, result["a"].error) == ("rejected", "the approval was denied: no")
+        assert (result.outcome, result["a"].waited_ms) == ("aborted", 4000)
+
+
+async def test_an_abort_ends_the_run_whatever_the_plan_says_about_failures() -> None:
+    made, _ = asking(Answer("abort", reason="stop it"))
+    plan = [write("w", "k"), call("a", failure_behavior="skip", dependencies=["w"]), call("b", dependencies=["a"])]
+    result = await made.execute({"actions": plan})
+    assert (result.outcome, result["a"].status, result["b"].status) == ("aborted", "rejected", "skipped")
+    assert not made.state.snapshot()
 
 
 async def test_a_cancel_takes_the_question_back() -> None:
     clock, token = VirtualClock(), CancellationToken()
-    made, _ = runtime(clock=clock)
-    inbox = made._powers.env.approvals = Inbox()
+    made, inbox = asking(clock=clock)
     running = asyncio.create_task(made.execute_with_cancel({"actions": [call("a")]}, token))
     await clock.advance(1)
     token.cancel("enough")
@@ -268,19 +288,20 @@ async def test_a_cancel_takes_the_question_back() -> None:
 @pytest.mark.parametrize("allowed", [True, False])
 async def test_a_compensation_waits_for_its_approval_too(allowed: bool) -> None:
     clock = VirtualClock()
-    made, _ = runtime(clock=clock)
-    inbox = made._powers.env.approvals = Inbox(Decision(True), Decision(True))
+    made, inbox = asking(Answer("allow"), clock=clock)
     undo = {"type": "tool", "tool": "echo", "parameters": {"x": "undo"}}
     plan = [call("a", reversibility="compensable", compensation=undo), call("b", "boom", dependencies=["a"])]
     running = asyncio.create_task(made.execute({"actions": plan}))
     await clock.advance(1)
-    assert inbox.asked[-1][1:4] == ("a", "echo", {"x": "undo"})
-    assert inbox.asked[-1].compensates
-    inbox.answered[0](Decision(allowed, "leave it"))
+    question = inbox.asked[-1]
+    assert (question.action_id, question.tool, question.parameters) == ("a", "echo", {"x": "undo"})
+    assert question.choices == ("allow", "deny")
+    inbox.answered[0](Answer("allow" if allowed else "deny", reason="leave it"))
     await clock.advance(0)
     assert (await running)["a"].compensated is allowed
     failed = await events_of(made, kinds.COMPENSATION_FAILED)
-    assert [event.data["error"] for event in failed] == ([] if allowed else ["leave it"])
+    expected = [] if allowed else ["the approval was denied: leave it"]
+    assert [event.data["error"] for event in failed] == expected
 
 
 async def test_what_a_refused_action_holds_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,7 +120,7 @@ async def test_an_assertion_fails_with_the_text_that_verify_has() -> None:
     ("permission", "valid", "text"),
     [
         ("deny", False, "tool 'guarded' is denied by its permission"),
-        ("ask", True, "tool 'guarded' asks for permission: it needs a grant of full_access"),
+        ("ask", True, "tool 'guarded' asks for permission: a person approves it, or a grant of full_access"),
     ],
 )
 async def test_the_permissions_of_tools_are_told(permission: Any, valid: bool, text: str) -> None:

@@ -244,7 +244,10 @@ TABLE = '[[{0}]]\ntool = "t"\nparam = "p"\n'
     ("text", "issue"),
     [
         ("deny_tool = [", "base.toml:1: "),
-        ('a = 1\n\ndeny_tool = ["x"]\n', "base.toml:1: a is not a known key; there are allow_tool_param, deny_keyword"),
+        (
+            'a = 1\n\ndeny_tool = ["x"]\n',
+            "base.toml:1: a is not a known key; there are allow_tool_param, approve",
+        ),
         ("\ndeny_tols = []", "base.toml:2: deny_tols is not a known key; did you mean deny_tool?"),
         ("deny_tool = 'x'", "base.toml:1: deny_tool is wrong: it must be a list of texts"),
         ("deny_tool = [1]", "base.toml:1: deny_tool is wrong: it must be a list of texts"),

@@ -13,7 +13,7 @@ from headway.policy.files import load_policies
 from tests.unit.policy.kit import call, write
 
 PAGE = (Path(__file__).parents[3] / "docs" / "policies.md").read_text(encoding="utf-8")
-KINDS, CONDITIONS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+KINDS, CONDITIONS, ASKING = re.findall(r"^```toml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def reasons(folder: Path, text: str, made: Any) -> list[str]:
@@ -66,3 +66,27 @@ def test_the_kinds_of_rule(tmp_path: Path, made: Any, reason: str | None) -> Non
 def test_the_conditions(tmp_path: Path, made: Any, name: str | None) -> None:
     found = reasons(tmp_path, CONDITIONS, made)
     assert [line.split("'")[1] for line in found] == ([] if name is None else [name])
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (call("deploy", {"env": "production"}), "policy 'page.toml:1' asks about tool 'deploy'"),
+        (call("deploy", {"env": "staging"}), None),
+        (call("deploy", {"env": "staging", "force": True}), "policy 'page.toml:1' asks about tool 'deploy'"),
+        (call("wire", {"amount": 101}), "policy 'large-transfers': more than 100"),
+        (call("wire", {}), "policy 'large-transfers' cannot tell (Unreadable)"),
+        (call("wire", {"amount": 100}), None),
+        (call("other"), None),
+    ],
+)
+def test_what_asks_a_person(tmp_path: Path, made: Any, reason: str | None) -> None:
+    (tmp_path / "page.toml").write_text(ASKING)
+    engine = PolicyEngine()
+    engine.use_files(load_policies(tmp_path))
+    assert engine.check(made) == [], "nothing is denied"
+    assert engine.asks()
+    assert engine.approval(made, []) == ([] if reason is None else [reason])
+    assert bool(engine.approval(made, ["its permission asks"])) == (made.parameters != {"env": "staging"})
+    weakened = PolicyEngine()
+    assert weakened.approval(made, [], engine.sources) == engine.approval(made, []), "those of the job's start hold"

@@ -1,5 +1,16 @@
 """The routes, one noun a file."""
 
-from headway_bridge.operator.routes import checkpoints, daemon, events, jobs, plans, snapshot, store, tools
+from headway_bridge.operator.routes import (
+    checkpoints,
+    daemon,
+    elicitations,
+    events,
+    jobs,
+    plans,
+    snapshot,
+    store,
+    tools,
+)
 
-ROUTERS = tuple(module.router for module in (daemon, snapshot, events, jobs, checkpoints, plans, tools, store))
+_MODULES = (daemon, snapshot, events, jobs, elicitations, checkpoints, plans, tools, store)
+ROUTERS = tuple(module.router for module in _MODULES)

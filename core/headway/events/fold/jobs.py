@@ -160,6 +160,27 @@ def _resumed(row: JobRow, event: Event) -> None:
     row.pause_reason = row.next_retry_ms = None
 
 
+def _asked(row: JobRow, event: Event) -> None:
+    _waits(row, event, 1)
+
+
+def _closed(row: JobRow, event: Event) -> None:
+    _waits(row, event, -1)
+
+
+def _waits(row: JobRow, event: Event, more: int) -> None:
+    """Count a question that the job waits for, or one that it waits for no more."""
+    kind = text(event.data.get("kind")).split(" ")[0]
+    counts: dict[str, int] = {}
+    for part in filter(None, row.waiting_for.split(", ")):
+        name, _, number = part.partition(" ")
+        counts[name] = int(number) if number.isdecimal() else 1
+    if not kind or "," in kind:
+        return
+    counts[kind] = counts.get(kind, 0) + more
+    row.waiting_for = ", ".join(f"{name} {n}" if n > 1 else name for name, n in counts.items() if n > 0)
+
+
 def _completed(row: JobRow, event: Event) -> None:
     _end(row, event, "completed")
     row.error = None  # of the attempt before
@@ -199,6 +220,8 @@ _ROW: dict[str, Callable[[JobRow, Event], None]] = {
     kinds.RUN_PAUSE_REQUESTED: _pause_requested,
     kinds.RUN_PAUSED: _paused,
     kinds.RUN_RESUMED: _resumed,
+    kinds.ELICITATION_REQUESTED: _asked,
+    **dict.fromkeys(kinds.CLOSED_ELICITATION, _closed),
     kinds.JOB_COMPLETED: _completed,
     kinds.JOB_FAILED: _job_failed,
     kinds.JOB_CANCELLED: _cancelled,

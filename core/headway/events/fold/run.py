@@ -196,6 +196,19 @@ def _rate_limit_grant(view: RunView, action: ActionView, event: Event) -> None:
         _waits_no_more(action)
 
 
+def _asks(view: RunView, action: ActionView, event: Event) -> None:
+    action.waiting_for = text(event.data.get("kind"))
+    action.waiting_until_ms = integer_or_none(event.data.get("expires_ms"))
+
+
+def _asks_no_more(view: RunView, action: ActionView, event: Event) -> None:
+    if action.waiting_for == text(event.data.get("kind")):
+        _waits_no_more(action)
+    value = event.data.get("value")
+    if event.data.get("choice") == "edit" and type(value) is dict:
+        action.edited = value
+
+
 def _deduplicated(view: RunView, action: ActionView, event: Event) -> None:
     """The action takes the result of another call: it made none, or none that counts."""
     action.attempt = 0
@@ -301,4 +314,6 @@ _ACTION: dict[str, Callable[[RunView, ActionView, Event], None]] = {
     kinds.COMPENSATION_FAILED: _not_compensated,
     kinds.RATE_LIMIT_WAIT: _rate_limit_wait,
     kinds.RATE_LIMIT_GRANT: _rate_limit_grant,
+    kinds.ELICITATION_REQUESTED: _asks,
+    **dict.fromkeys(kinds.CLOSED_ELICITATION, _asks_no_more),
 }

@@ -15,11 +15,12 @@ from headway.errors import InvalidInput
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.fold.budget import fold_budget
+from headway.events.fold.inbox import fold_inbox
 from headway.events.fold.jobs import fold_jobs
 from headway.events.fold.limits import fold_limits
 from headway.events.fold.run import fold_run
 from headway.events.fold.state import fold_state
-from headway.events.views import BudgetRow, BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
+from headway.events.views import BudgetRow, BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView, StateView
 
 V = TypeVar("V", bound=msgspec.Struct)
 
@@ -86,12 +87,16 @@ BUDGET_KINDS = frozenset(
 )
 """The kinds that a :class:`BudgetView` depends on."""
 
+INBOX_KINDS = k.ELICITATION | k.TERMINAL_JOB | {k.JOB_CREATED, k.STORE_PRUNED}
+"""The kinds that an :class:`InboxView` depends on."""
+
 VIEWS: dict[str, ViewRow[Any]] = {
     row.name: row
     for row in (
         ViewRow("jobs", JobsView, fold_jobs, parts="jobs", part=JobRow),
         ViewRow("limits", LimitsView, fold_limits, LIMIT_KINDS),
         ViewRow("budgets", BudgetView, fold_budget, BUDGET_KINDS, parts="budgets", part=BudgetRow),
+        ViewRow("inbox", InboxView, fold_inbox, INBOX_KINDS),
         ViewRow("run", RunView, fold_run, key=JOB, new=lambda job_id: RunView(job=JobRow(job_id=job_id))),
         ViewRow("state", StateView, fold_state, STATE_KINDS, key=SCOPE, new=StateView),
     )

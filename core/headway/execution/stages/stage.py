@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 
 class Refused(Exception):
-    """The action may not run; ``failed`` if it was an assertion that ran and did not hold."""
+    """The action may not run; ``failed`` if it was an assertion that ran and did not hold.
 
-    def __init__(self, text: str, code: ErrorCode, failed: bool = False) -> None:
+    ``abort`` says that the run aborts, whatever the action's failure behaviour is.
+    """
+
+    def __init__(self, text: str, code: ErrorCode, failed: bool = False, abort: bool = False) -> None:
         super().__init__(text)
         self.text = text
         self.code = code
         self.failed = failed
+        self.abort = abort
 
 
 class Exhausted(Refused):

@@ -38,7 +38,9 @@ class ValidationStage(Stage):
             entry = action.entry = self._tool(action.tool)
             if entry is None:
                 problems.append(f"tool '{action.tool}' is not registered")
-        if source.references or source.escapes or action.compensates:
+        if action.edited:
+            problems += action.entry.validate(action.parameters) if action.entry is not None else []
+        elif source.references or source.escapes or action.compensates:
             problems += self._fill_in(action)
         if action.entry is not None and action.entry.marks is not None and not problems:
             problems = self._secrets(action, action.entry)

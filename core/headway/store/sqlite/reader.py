@@ -23,7 +23,7 @@ from headway.events.checkpoint import Checkpoint, CheckpointInfo
 from headway.events.event import Event
 from headway.events.fold.table import VIEWS
 from headway.events.snapshot import Snapshot
-from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView
 from headway.store.checkpoints import decode_checkpoint
 from headway.store.protocol import Statistics
 from headway.store.sqlite import queries
@@ -220,6 +220,11 @@ class StoreReader:
         """Return every budget."""
         async with self._transaction():
             return await self._answer(queries.log_view(VIEWS["budgets"]))
+
+    async def inbox_view(self) -> InboxView:
+        """Return all that waits for a person."""
+        async with self._transaction():
+            return await self._answer(queries.log_view(VIEWS["inbox"]))
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run as it is, or as it was at seq ``upto``; :class:`NotFound` if there was no such job.

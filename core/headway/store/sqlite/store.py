@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headway.events.checkpoint import Checkpoint, CheckpointInfo
     from headway.events.event import Event
     from headway.events.snapshot import Snapshot
-    from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+    from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView
     from headway.store.sqlite.log import StoreLog
     from headway.store.sqlite.reader import StoreReader
 
@@ -119,6 +119,10 @@ class SqliteStore(LogWriting["StoreLog"]):
     async def budget_view(self) -> BudgetView:
         """Return every budget."""
         return await (await self._reader()).budget_view()
+
+    async def inbox_view(self) -> InboxView:
+        """Return all that waits for a person."""
+        return await (await self._reader()).inbox_view()
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run: see :meth:`Reader.run_view`."""

@@ -6,10 +6,12 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.config import Config
+from headway.elicitation import Elicitations
 from headway.engine import Engine
 from headway.errors import Conflict, InvalidPlan, NotFound, Unavailable
 from headway.events import kinds
@@ -68,6 +70,10 @@ class FakeEngine:
         self.draining = False
 
     require_caller = Engine.require_caller
+
+    @property
+    def elicitations(self) -> Elicitations:
+        return Elicitations(SimpleNamespace(log=self.log))  # type: ignore[arg-type]  # all that answers need
 
     # -- reads
 

@@ -30,6 +30,8 @@ from headway.errors import (
     StoreError,
     Unavailable,
 )
+from headway.events import kinds
+from headway.events.event import Event
 from headway.home import Home
 from headway.plan.format import Action, ActionProposal, ActionType
 from headway.plan.verify import Issue
@@ -40,6 +42,22 @@ from tests.unit.bridge.operator.fakes import CHECKPOINT, FakeEngine
 
 PLAN = {"actions": [{"id": "a", "type": "tool_call", "tool": "echo"}]}
 C = CHECKPOINT.checkpoint_id
+
+
+async def test_questions_are_read_and_answered(client: OperatorClient, engine: FakeEngine) -> None:
+    job = await client.submit(PLAN)
+    data = {"id": f"{job.job_id}.1", "kind": "input", "choices": ["answer", "deny"], "prompt": "how many?"}
+    await engine.log.write(Event(kinds.ELICITATION_REQUESTED, data | {"schema": {"type": "integer"}}, job.job_id))
+    inbox = await client.inbox()
+    assert ([question.id for question in inbox.waiting], inbox.total) == ([data["id"]], 1)
+    assert (await client.inbox(offset=1)).waiting == []
+    with pytest.raises(InvalidInput, match="does not fit its schema"):
+        await client.answer(str(data["id"]), "answer", "many")
+    answered = await client.answer(str(data["id"]), "answer", 5, "counted")
+    assert (answered.value, answered.reason, answered.by) == (5, "counted", "tester")
+    assert await client.elicitation(str(data["id"])) == answered
+    with pytest.raises(Conflict, match="was answered already by tester: answer"):
+        await client.answer(str(data["id"]), "deny")
 
 
 async def test_reads(client: OperatorClient, engine: FakeEngine) -> None:

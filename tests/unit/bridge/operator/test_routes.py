@@ -6,6 +6,7 @@ import httpx
 import msgspec
 import pytest
 
+import headway
 from headway.client.failures import error_of as error_from
 from headway.config import Config
 from headway.errors import InvalidPlan, Overloaded
@@ -400,6 +401,9 @@ async def test_openapi_names_every_route_with_its_shapes(http: httpx.AsyncClient
         "/operator/v1/checkpoints/{checkpoint_id}/diff",
         "/operator/v1/checkpoints/{checkpoint_id}/fork",
         "/operator/v1/checkpoints/{checkpoint_id}/restore",
+        "/operator/v1/elicitations",
+        "/operator/v1/elicitations/{elicitation_id}",
+        "/operator/v1/elicitations/{elicitation_id}/answer",
         "/operator/v1/events",
         "/operator/v1/jobs",
         "/operator/v1/jobs/{job_id}",
@@ -456,3 +460,53 @@ async def test_of_many_issues_some_are_listed_and_the_others_counted(
     issues = error_of(await http.post("/jobs", json={"proposal": PLAN}))["issues"]
     assert len(issues) == MAX_ISSUES + 1
     assert (issues[0]["message"], issues[-1]["message"]) == ("the error", "51 more findings are left out")
+
+
+async def _ask(engine: FakeEngine, number: int, blocking: int = 0) -> str:
+    """Leave an approval open, of a job that does not run here."""
+    row = await engine.submit(headway.parse_proposal(PLAN))
+    data = {"id": f"{row.job_id}.1", "kind": "approval", "choices": ["allow", "edit", "deny"], "blocking": blocking}
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    data |= {"prompt": f"question {number}", "parameters": {"n": number}, "schema": schema, "reference": "r"}
+    await engine.log.write(Event(kinds.ELICITATION_REQUESTED, data, row.job_id, "a"))
+    return f"{row.job_id}.1"
+
+
+async def test_the_inbox_is_paged_and_a_question_is_answered_once(http: httpx.AsyncClient, engine: FakeEngine) -> None:
+    names = [await _ask(engine, number, blocking=number) for number in range(3)]
+    page = (await http.get("/elicitations?limit=2")).json()
+    assert ([question["id"] for question in page["waiting"]], page["total"]) == ([names[2], names[1]], 3)
+    assert [question["id"] for question in (await http.get("/elicitations?offset=2")).json()["waiting"]] == [names[0]]
+    question = (await http.get(f"/elicitations/{names[0]}")).json()
+    assert (question["state"], question["prompt"], question["parameters"]) == ("open", "question 0", {"n": 0})
+    answer = await http.post(f"/elicitations/{names[0]}/answer", json={"choice": "edit", "value": {"n": 5}})
+    assert (answer.status_code, answer.json()["state"], answer.json()["value"]) == (200, "answered", {"n": 5})
+    again = await http.post(f"/elicitations/{names[0]}/answer", json={"choice": "allow"})
+    assert (again.status_code, error_of(again)["code"]) == (409, "conflict")
+    (given,) = await engine.log.read(kinds=[kinds.ELICITATION_ANSWERED])
+    assert given.data["by"] == answer.json()["by"]
+    (told,) = await engine.audited()
+    assert (told["what"], told["target"], told["detail"]["choice"]) == ("answer", names[0], "edit")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"choice": "session"}, 400),
+        ({"choice": "edit", "value": {"n": "x"}}, 400),
+        ({"choice": "allow", "value": 1}, 400),
+        ({"choice": 5}, 400),
+        ({}, 400),
+        ({"choice": "allow", "nope": 1}, 400),
+    ],
+)
+async def test_an_answer_that_does_not_fit_is_refused(
+    http: httpx.AsyncClient, engine: FakeEngine, body: dict[str, Any], status: int
+) -> None:
+    name = await _ask(engine, 1)
+    before = engine.log.last_seq
+    answer = await http.post(f"/elicitations/{name}/answer", json=body)
+    assert (answer.status_code, engine.log.last_seq) == (status, before)
+    assert "\n" not in error_of(answer)["message"]
+    unknown = await http.post("/elicitations/nope.1/answer", json={"choice": "allow"})
+    assert unknown.status_code == 404

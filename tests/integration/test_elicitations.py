@@ -1,0 +1,186 @@
+"""Questions of a durable home: they outlive the process that asked, and answers given meanwhile count."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import headway
+from headway.config import Config
+from headway.config.model import InboxConfig, RuntimeConfig
+from headway.engine import Engine
+from headway.errors import Conflict
+from headway.events import kinds
+from headway.events.views import Elicitation
+from headway.home import Home
+from headway.jobs.submission import Submission
+from headway.store import StoreLog, StoreReader
+from headway.tools.decorator import entry_of
+from tests.unit.execution.kit import call
+
+PLAN = [
+    call("first", "step", parameters={"name": "first"}),
+    call("ask", "deploy", parameters={"env": "x"}, dependencies=["first"]),
+    call("beside", "step", parameters={"name": "beside"}, dependencies=["first"]),
+    call("last", "step", parameters={"name": "last"}, dependencies=["ask"]),
+]
+
+
+class Rig:
+    """An engine whose tool "deploy" asks; the calls of its tools are noted."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self.calls = calls
+        self.engine: Engine
+
+    async def open(self, path: Path, config: Config | None = None, **options: Any) -> Rig:
+        @headway.tool
+        async def step(name: str) -> str:
+            self.calls.append(name)
+            return name
+
+        @headway.tool(permission="ask")
+        async def deploy(env: str) -> str:
+            self.calls.append(f"deploy {env}")
+            return env
+
+        tools = [entry_of(step), entry_of(deploy)]
+        self.engine = await Engine.open(Home(path), config or Config(), tools=tools, **options)
+        return self
+
+    async def submit(self) -> str:
+        return (await self.engine.submit(Submission({"actions": PLAN}))).job_id
+
+    async def question(self) -> Elicitation:
+        """Wait until one question is open, and the other actions of its level have ended, and return it."""
+        subscription = self.engine.subscribe()
+        try:
+            async for _ in subscription:
+                inbox = await self.engine.elicitations.inbox()
+                if inbox.open and "beside" in self.calls:
+                    (question,) = inbox.waiting()
+                    return question
+        finally:
+            subscription.close()
+        raise AssertionError("the log ended")
+
+
+async def died(path: Path, calls: list[str]) -> tuple[Path, Elicitation, list[str]]:
+    """Run the plan until it waits; return a home as its process would leave it, dying there."""
+    rig = await Rig(calls).open(path / "one")
+    await rig.submit()
+    question = await rig.question()
+    await rig.engine.log.flush()
+    events = await rig.engine.log.read(limit=10_000)
+    made = list(calls)
+    await rig.engine.close(grace=0)
+    calls[:] = made
+    home = path / "two"
+    log = await StoreLog.open(Home(home))
+    await log.write(*events)
+    await log.close()
+    return home, question, made
+
+
+@pytest.mark.parametrize("choice", ["allow", "deny", "edit"])
+async def test_a_question_outlives_its_process(tmp_path: Path, choice: str) -> None:
+    home, question, _ = await died(tmp_path, calls := [])
+    rig = await Rig(calls).open(home)
+    try:
+        again = await rig.question()
+        assert (again.id, again.asked_ms, again.expires_ms) == (question.id, question.asked_ms, question.expires_ms)
+        assert (await rig.engine.row(question.job_id)).waiting_for == "approval"
+        value = {"env": "y"} if choice == "edit" else None
+        await rig.engine.elicitations.answer(question.id, choice, value, by="mia")
+        run = await rig.engine.wait(question.job_id, 60)
+        expected = {"allow": ["deploy x", "last"], "deny": [], "edit": ["deploy y", "last"]}
+        assert calls == ["first", "beside", *expected[choice]]
+        assert run.job.status == ("failed" if choice == "deny" else "completed")
+        events = await rig.engine.log.read(kinds=kinds.ELICITATION, limit=100)
+        assert [event.kind for event in events] == ["elicitation_requested", "elicitation_answered"]
+        with pytest.raises(Conflict, match=f"was answered already by mia: {choice}"):
+            await rig.engine.elicitations.answer(question.id, "allow")
+    finally:
+        await rig.engine.close(grace=0)
+
+
+@pytest.mark.parametrize("choice", ["allow", "edit"])
+async def test_an_answer_is_kept_for_a_process_that_died_before_it_acted(tmp_path: Path, choice: str) -> None:
+    home, question, _ = await died(tmp_path, calls := [])
+    rig = await Rig(calls).open(home, on_restart="fail")  # leaves it waiting
+    rig.engine.drain()  # and starts nothing
+    value = {"env": "y"} if choice == "edit" else None
+    answered = await rig.engine.elicitations.answer(question.id, choice, value)
+    assert answered.state == "answered"
+    events = await rig.engine.log.read(limit=10_000)
+    await rig.engine.close(grace=0)
+    assert calls == ["first", "beside"]
+    log = await StoreLog.open(Home(tmp_path / "three"))
+    await log.write(*events)
+    await log.close()
+    rig = await Rig(calls).open(tmp_path / "three")
+    try:
+        assert (await rig.engine.wait(question.job_id, 60)).job.status == "completed"
+        assert calls == ["first", "beside", f"deploy {'y' if choice == 'edit' else 'x'}", "last"]
+        assert len(await rig.engine.log.read(kinds=kinds.ELICITATION)) == 2
+    finally:
+        await rig.engine.close(grace=0)
+
+
+async def test_a_job_that_was_left_waiting_resumes_with_its_answer(tmp_path: Path) -> None:
+    home, question, _ = await died(tmp_path, calls := [])
+    rig = await Rig(calls).open(home, Config(runtime=RuntimeConfig(on_restart="fail")))
+    try:
+        row = await rig.engine.row(question.job_id)
+        assert (row.status, row.waiting_for, rig.engine.busy) == ("running", "approval", 0)
+        with pytest.raises(Conflict):
+            await asyncio.gather(*(rig.engine.elicitations.answer(question.id, "allow") for _ in range(5)))
+        subscription = rig.engine.subscribe(job_id=question.job_id)
+        async for batch in subscription:
+            if any(event.kind in kinds.TERMINAL_JOB for event in batch):
+                break
+        subscription.close()
+        assert (await rig.engine.run(question.job_id)).job.status == "completed"
+        assert calls == ["first", "beside", "deploy x", "last"]
+    finally:
+        await rig.engine.close(grace=0)
+
+
+async def test_a_question_that_ran_out_while_nobody_was_there_expires_at_the_start(tmp_path: Path) -> None:
+    rig = await Rig(calls := []).open(tmp_path / "one", Config(inbox=InboxConfig(expires_secs=3600)))
+    await rig.submit()
+    question = await rig.question()
+    await rig.engine.log.flush()
+    events = await rig.engine.log.read(limit=10_000)
+    await rig.engine.close(grace=0)
+    for event in events:
+        if event.kind == kinds.ELICITATION_REQUESTED:
+            event.data["expires_ms"] = event.ts - 1
+    log = await StoreLog.open(Home(tmp_path / "two"))
+    await log.write(*events)
+    await log.close()
+    rig = await Rig(calls).open(tmp_path / "two")
+    try:
+        run = await rig.engine.wait(question.job_id, 60)
+        assert run.action("ask").error == "the approval was denied: nobody answered in time"
+    finally:
+        await rig.engine.close(grace=0)
+
+
+async def test_every_reader_sees_the_same_inbox(tmp_path: Path) -> None:
+    rig = await Rig([]).open(tmp_path)
+    try:
+        await rig.submit()
+        question = await rig.question()
+        await rig.engine.log.flush()
+        reader = await StoreReader.open(Home(tmp_path).db)
+        try:
+            assert await reader.inbox_view() == (await rig.engine.snapshot()).inbox
+            assert (await reader.inbox_view()).waiting() == [question]
+        finally:
+            await reader.close()
+    finally:
+        await rig.engine.close(grace=0)
