@@ -130,3 +130,35 @@ def test_a_run_of_the_hello_plan_loads_no_server_and_no_watcher(tmp_path: Path) 
     command = [sys.executable, "-m", "headway_console.cli", "init", str(tmp_path / "project")]
     subprocess.run(command, capture_output=True, timeout=60, check=True)
     assert loaded_by(RUN_HELLO, tmp_path / "project") & NOT_NEEDED_BY_A_RUN == set()
+
+
+HANDED_OVER = """
+import asyncio
+from pathlib import Path
+
+from headway.home import Home
+from headway.owner import Mark
+from headway_console.cli import main, runner
+
+main(["--version"])
+home = Home("home")
+home.prepare()
+mark = Mark(home.alive_file)  # as of a process that holds the home
+
+
+async def remote(*_):
+    import headway.client.operator
+
+    return "remote"
+
+
+runner._remote = remote
+assert asyncio.run(runner.open_runner(home, None)) == "remote"
+mark.remove()
+"""
+
+
+def test_a_run_that_is_handed_to_the_daemon_loads_no_engine_and_no_library_for_terminals(tmp_path: Path) -> None:
+    loaded = loaded_by(HANDED_OVER, tmp_path)
+    assert "httpx" in loaded
+    assert loaded & {"headway.engine", "headway.jobs.supervisor", "pygments", "rich.console", "sqlite3"} == set()

@@ -69,4 +69,6 @@ add_examples(cli, ())
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's) and return its exit code."""
+    # httpx takes its own command line, with rich and pygments, from here: three quarters of its import, for nothing.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # as the import system has it: no such module
     return exits.run(cli, list(sys.argv[1:] if arguments is None else arguments))
