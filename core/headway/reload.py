@@ -6,10 +6,11 @@ stays as it was until ``headway restart``; the log says which keys wait for that
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from headway.config.find import FILE_NAME
-from headway.errors import HeadwayError, InvalidConfig
+from headway.errors import HeadwayError, InvalidConfig, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.limits.budget import CostBudget
@@ -18,6 +19,8 @@ from headway.policy.capabilities import CapabilitySet
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.face import Face
+
+_log = logging.getLogger("headway.engine")
 
 LIVE: dict[str, frozenset[str] | None] = {
     "store": None,
@@ -114,7 +117,10 @@ class ConfigFile:
             config, changed, waiting = merged(self.config, new)
             apply(face, self.config, config)
         except HeadwayError as error:
+            _log.warning("headway.toml was not taken over: %s", one_line(error.message, 1000))
             return [Event(kinds.CONFIG_REFUSED, {"error": error.message})]
+        if waiting and waiting != self.waiting:
+            _log.warning("headway.toml changed and waits for headway restart: %s", one_line(", ".join(waiting), 1000))
         self.config, self.waiting = config, waiting
         return [Event(kinds.CONFIG_RELOADED, {"changed": changed, "restart": waiting})] if changed or waiting else []
 
