@@ -19,6 +19,7 @@ from headway.policy.capabilities import CapabilitySet
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.face import Face
+    from headway.policy.exec.asking import Approval
 
 _log = logging.getLogger("headway.engine")
 
@@ -33,6 +34,7 @@ LIVE: dict[str, frozenset[str] | None] = {
     "a2a": frozenset({"cancel_wait"}),
     "runtime": frozenset(
         {"max_concurrency", "concurrency", "compat", "on_restart", "max_replans", "replan_delay_ms", "grant"}
+        | {"approval", "approval_rejects"}
     ),
 }
 """The sections, or their keys, that take effect without a restart."""
@@ -68,6 +70,8 @@ def apply(face: Face, old: Config, new: Config) -> None:
     runtime = new.runtime
     if runtime.grant != old.runtime.grant:
         face.set_permission_grant(runtime.grant)
+    if (approval := approval_of(new)) != approval_of(old):
+        face.policies.exec.ask_for(approval)
     if (runtime.max_replans, runtime.replan_delay_ms) != (old.runtime.max_replans, old.runtime.replan_delay_ms):
         from headway.jobs.replan import ReplanConfig
 
@@ -81,6 +85,19 @@ def budget_of(config: Config) -> CostBudget | None:
     """Return the budget of ``[budgets]``; None if it sets no limit."""
     limits = {name: value for name, value in config.budgets.model_dump().items() if value is not None}
     return CostBudget(**limits) if limits else None
+
+
+def approval_of(config: Config) -> Approval | None:
+    """Return when people are asked about commands, by ``[runtime] approval``; None if that is not set."""
+    if config.runtime.approval is None:
+        return None
+    from headway.policy.exec.asking import Approval, AskForApproval, Reject
+    from headway.policy.exec.asking import approval_of as named
+
+    found = named(config.runtime.approval)
+    if found.mode is not AskForApproval.REJECT:
+        return found
+    return Approval(found.mode, Reject(**dict.fromkeys(config.runtime.approval_rejects, True)))
 
 
 def capabilities_of(config: Config) -> CapabilitySet | None:
