@@ -44,10 +44,9 @@ $(STAMP): requirements.lock pyproject.toml
 run: $(STAMP) ## the console on a demo: headway up --demo
 	$(BIN)/headway up --demo
 
-# More workers than cores: many tests wait for a process or a terminal. A file's tests stay together, and the longest
-# files begin (tests/conftest.py has their order, which xdist would change).
+# More workers than cores: many tests wait for a process or a terminal. A file's tests stay together.
 WORKERS ?= 4
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test: $(STAMP) ## the fast set of the tests; ARGS='-k name' is handed to pytest
 	$(PYTEST) $(ARGS)

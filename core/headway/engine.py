@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from headway._version import __version__
-from headway.arguments import expect, expect_many, expect_one_of, path_of, plain, plain_or_empty
+from headway.arguments import expect, expect_many, expect_one_of, nearest, path_of, plain, plain_or_empty
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.elicitation.desk import desk_of
-from headway.errors import Conflict, InvalidInput, NotFound, StoreError
+from headway.errors import Conflict, InvalidInput, NotFound, StoreError, one_line
 from headway.events import kinds
 from headway.events.checkpoint import Checkpoint, CheckpointInfo, StateDiff, diff_states
 from headway.events.event import Event
@@ -28,21 +28,21 @@ from headway.events.views import JobRow, RunView
 from headway.execution.environment import Environment
 from headway.face import Face
 from headway.jobs import checkpoints, recovery
-from headway.jobs.closing import WHY
-from headway.jobs.course import Course
 from headway.jobs.history import History
 from headway.jobs.inheritance import inherit
 from headway.jobs.intake import Bounds
+from headway.jobs.manager import JobManager
 from headway.jobs.policy_files import PolicyFiles
-from headway.jobs.powers import Powers, Room
+from headway.jobs.powers import Powers
 from headway.jobs.revival import CannotGoOn
+from headway.jobs.room import Room
 from headway.jobs.scope import PRIVATE, Scope, fresh_scope
 from headway.jobs.submission import MAX_ID, MAX_TEXT, Proposal, Submission
 from headway.jobs.supervisor import CLOSE_GRACE_S
 from headway.limits.bucket import RateLimiter
 from headway.numbers import LONGEST_S, number_between, whole_number
 from headway.plan.format import ActionProposal, new_id
-from headway.plan.parse import as_proposal
+from headway.plan.parse import MAX_BYTES, as_proposal
 from headway.plan.verify import VerifyReport, verify
 from headway.policy.gates import Gates
 from headway.project import Project, claim, project_at
@@ -53,7 +53,6 @@ from headway.state import StateStore
 from headway.store import HomeLock, Store, StoreLog, StoreReader, store_of
 from headway.tools.code_files import CodeFiles
 from headway.tools.decorator import entry_of
-from headway.tools.recorded import record_tools
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.sandbox import Sandbox
 from headway.trust.ownership import check_path
@@ -72,7 +71,7 @@ MAX_JOBS = 32
 
 
 class Engine(Face):
-    """Use :meth:`open`; the constructor only takes what that has made."""
+    """Use :meth:`open`; the constructor only takes what that has made. ``manager`` is the job API."""
 
     def __init__(self, home: Home, config: Config, lock: HomeLock, reader: StoreReader, powers: Powers) -> None:
         env = powers.env
@@ -97,6 +96,7 @@ class Engine(Face):
         self.elicitations.attend(expires_secs=config.inbox.expires_secs)
         desk_of(self.log).on_left = self._answered_left
         admission = config.admission
+        self.manager = JobManager(self._supervisor, powers, self._workflow)
         self._supervisor.intake.bounds = Bounds(admission.max_actions, admission.max_waiting, admission.max_plan_bytes)
 
     @property
@@ -160,7 +160,6 @@ class Engine(Face):
             powers = Powers(env, budget=budget_of(config), room=Room(MAX_JOBS), compat=config.runtime.compat)
             engine = cls(home, config, lock, reader, powers)
             provision(engine, config, opened)
-            await _record(home, config, registry)
             await engine._start((on_restart or config.runtime.on_restart) == "resume")
             files.follow(log)
             opened.push_async_callback(files.aclose)
@@ -170,23 +169,15 @@ class Engine(Face):
     async def _start(self, resume: bool) -> None:
         """Resume the unfinished jobs that can, close the others, and record that the store was opened."""
         found = await self._store.unfinished()
-        courses: list[Course] = []
-        for row in found:
-            try:
-                if not resume and row.waiting_for:
-                    continue  # it is left waiting, and resumes with the answer
-                if not resume:
-                    raise CannotGoOn(WHY)
-                revived = await recovery.revived(self._store, row.job_id, self.env)
-                courses.append(recovery.course_of(self._supervisor, self._powers, revived))
-            except CannotGoOn as reason:
-                await recovery.close(self.log, row.job_id, str(reason))
+        courses = await recovery.recover(self._supervisor, self._powers, found, resume=resume)
         recovered = [row.job_id for row in found]
         self.log.append(
             Event(kinds.STORE_OPENED, {"version": __version__, "pid": self._lock.pid, "recovered": recovered})
         )
+        if news := [event for _, events in courses for event in events]:
+            self.log.append(*news)
         await self.log.flush()
-        for course in courses:
+        for course, _ in courses:
             self._supervisor.launch(course)
 
     def _answered_left(self, job_id: str) -> None:
@@ -200,7 +191,11 @@ class Engine(Face):
             return
         try:
             revived = await recovery.revived(self._store, job_id, self.env)
-            self._supervisor.launch(recovery.course_of(self._supervisor, self._powers, revived))
+            row = await self._store.job(job_id)
+            course, events = recovery.course_of(self._supervisor, self._powers, revived, row)
+            if events:
+                self.log.append(*events)
+            self._supervisor.launch(course)
         except CannotGoOn as reason:
             await recovery.close(self.log, job_id, str(reason))
         except Conflict:
@@ -449,6 +444,15 @@ class Engine(Face):
         """Apply the configured retention now; return what was removed."""
         return await self._store.prune(keep_days=self.config.store.keep_days, max_bytes=self.config.store.max_bytes)
 
+    async def _workflow(self, name: str) -> ActionProposal:
+        """Read the plan of a workflow that ``headway.toml`` names."""
+        found = self.config.workflows.get(name)
+        if found is None:
+            near = nearest(name, self.config.workflows)
+            hint = f": did you mean '{near}'?" if near is not None else ""
+            raise NotFound(f"there is no workflow '{one_line(name, 100)}'{hint}")
+        return as_proposal(await asyncio.to_thread(_read_plan, found.plan), compat=self._powers.compat)
+
     # -- checkpoints -------------------------------------------------------------------------------------------------
 
     async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
@@ -499,13 +503,6 @@ class Engine(Face):
         return await self.row(course.jobs[0].job_id)
 
 
-async def _record(home: Home, config: Config, registry: ToolRegistry) -> None:
-    """Keep in ``home`` what is known of the project's own tools; a configuration without any has nothing to say."""
-    if config.tools.python:
-        own = [entry for entry in registry.entries() if entry.source != "builtin"]
-        await asyncio.to_thread(record_tools, home.tools_file, own)
-
-
 def _locked(home: Home, config: Config, opened: contextlib.AsyncExitStack) -> HomeLock:
     """Return the home's lock, taken until ``opened`` closes; from now on the home is the project's."""
     _prepare(home)
@@ -528,6 +525,14 @@ def _actions_of(plan: Proposal) -> int:
         return len(plan) // 128
     actions = plan.get("actions") if isinstance(plan, Mapping) else None
     return len(actions) if isinstance(actions, list) else 0
+
+
+def _read_plan(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidInput(f"cannot read the plan {path}: {error.strerror or error}") from None
 
 
 def _optional(text: str | None, what: str, longest: int = MAX_ID) -> None:

@@ -14,7 +14,7 @@ import headway
 from headway import CancellationToken, CostBudget, Submission
 from headway.engine import Engine
 from headway.errors import Conflict
-from headway.jobs.powers import Room
+from headway.jobs.room import Room
 from headway.learning.distill import DeterministicDistiller
 from headway.learning.memory import Memgine
 from headway.store import store_of
@@ -140,10 +140,12 @@ async def test_a_cancel_between_the_look_and_the_wait_for_a_place_is_heard() -> 
             return super().listen(callback)
 
     room = Room(1)
-    async with room.taken(CancellationToken()), asyncio.timeout(60), room.taken(Pulled()):
-        pass
-    async with asyncio.timeout(60), room.taken(CancellationToken()):  # the place is free again
-        pass
+    first = room.place(CancellationToken())
+    await first.take()
+    async with asyncio.timeout(60):
+        await room.place(Pulled()).take()
+        first.leave()
+        await room.place(CancellationToken()).take()  # the place is free again
 
 
 async def test_a_cancel_in_line_of_what_continues_from_a_checkpoint_is_in_the_log() -> None:

@@ -43,7 +43,6 @@ SECTIONS = {
         Entry("recordings", "List and check recordings."),
         Entry("config", "Say what is configured, and where."),
         Entry("store", "Look after the event store."),
-        Entry("policies", "Say what the exec policy allows, and why."),
     ],
 }
 

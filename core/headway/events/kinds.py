@@ -9,9 +9,9 @@ Job life (``job_id`` set)::
                            reach? [tools that its plans may call], with the caller's tenant in the envelope,
                            session? (of policies), tools? (the digest of the code of the tools), policies? (the file
                            policies of its start: {files: [[name, text]]}, as a blob), spent? (before it,
-                           in the same call), work? (what is run, where it is no plan of the caller's: "call:TOOL",
-                           "workflow:NAME", "external": no plan, somebody else does it and says so), terms? {priority,
-                           max_retries, limits in seconds}, key? (the digest of the request, named by its caller);
+                           in the same call), terms? {work? ("call:TOOL", "workflow:NAME", or "external": no plan,
+                           somebody else does it), key? (a digest of the request), priority?, max_retries?, wall_s?,
+                           idle_s?, grace_s?};
                            after a replan: replan_of {job_id, attempt};
                            forks also: forked_from {job_id, checkpoint_id, level, seq}, state {…} (the new scope's),
                            results [ActionResult…] (finished before the fork), spent {dimension: amount}

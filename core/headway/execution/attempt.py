@@ -132,7 +132,7 @@ class Attempts:
             self._returned(action, call)
         elif call.cause is Cause.KILLED:
             self.level.stages.leave(action, End(call.seconds))
-            self.fail(action, f"killed: {self.run.token.kill_reason}", ErrorCode.KILLED)
+            self.fail(action, f"killed: {self.run.kill_reason}", ErrorCode.KILLED)
         elif call.cause is Cause.TIMEOUT:
             self._failed(action, f"timed out after {action.node.action.timeout_ms} ms", ErrorCode.TIMEOUT)
         elif error is None or _cancelled(call):

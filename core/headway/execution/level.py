@@ -17,6 +17,7 @@ from headway.events.event import Event
 from headway.execution import stop as stops
 from headway.execution.attempt import Attempts
 from headway.execution.pending import PendingAction, State, Wait
+from headway.execution.resumption import Tried
 from headway.execution.stages.stage import End, Exhausted, Refused
 from headway.execution.state_action import perform
 from headway.execution.stop import Stop
@@ -68,6 +69,8 @@ class Level:
                 continue
             if run.stopping:
                 self._drop()
+            elif run.pausing is not None:
+                self._put_aside()
             if not (attempts.in_flight or self.parked or self.ready or self.queue or attempts.ended):
                 return
             if run.busy >= stops.BREATH:
@@ -116,13 +119,17 @@ class Level:
         batch: list[PendingAction] = []
         run = self.run_
         free = self._slots - len(self.attempts.in_flight)
-        while len(batch) < free and (self.ready or self.queue) and run.busy < stops.BREATH and not run.stopping:
+        while len(batch) < free and (self.ready or self.queue) and run.busy < stops.BREATH and self._may_go_on():
             action = self.ready.popleft() if self.ready else self._take(self.queue.popleft())
             if action is not None and self._may_start(action):
                 batch.append(action)
             else:
                 run.busy += 1
         return batch
+
+    def _may_go_on(self) -> bool:
+        run = self.run_
+        return run.pausing is None and not run.stopping
 
     def _take(self, node: Node) -> PendingAction | None:
         """Return a fresh action; None if it is settled, as something that it needs did not succeed."""
@@ -282,6 +289,20 @@ class Level:
         self.parked.clear()
         for action in sorted(unstarted, key=lambda action: action.node.index):
             self.not_started(action, stop)
+
+    def _put_aside(self) -> None:
+        """Leave everything that has not started as it is, for the run that continues this one."""
+        now = self.env.clock.now()
+        for action in self.parked:
+            action.give_up_wait(now)
+        for action in (*self.ready, *self.parked):
+            self.stages.leave(action)
+            if action.attempt:
+                code = action.code or ErrorCode.TOOL_ERROR
+                self.run_.tried[action.node.index] = Tried(action.attempt, action.error or "", code, action.duration)
+        self.queue.clear()
+        self.ready.clear()
+        self.parked.clear()
 
     def not_started(self, action: PendingAction, stop: Stop) -> None:
         """Settle an action that a stop keeps from starting, or from its next attempt: then its last error stays."""

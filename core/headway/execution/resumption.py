@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,14 @@ from headway.plan.checks import equal
 from headway.plan.results import ActionResult, ActionStatus, ErrorCode
 
 CUT_OFF = stops.interrupted("the process ended during the call").here
+
+
+if TYPE_CHECKING:
+    from headway.execution.run import Run
+
+RESTART = "restart"
+RESUME = "resume"
+"""Why a run has a past: its process ended, or it was paused."""
 
 
 class Tried(NamedTuple):
@@ -51,8 +59,9 @@ class Resumption(msgspec.Struct, frozen=True):
     Actions in ``undoing`` were being compensated; what was compensated, or failed to be, the results say. ``stopped``
     is the abort or the end of the budget that had come. ``cancel_reason`` and ``kill_reason`` are those of requests
     that came after an abort: it is brought to its end all the same, though after a kill nothing more is compensated.
-    ``edited`` are the parameters that people gave to actions, by index. ``unsettled`` says that calls which the end of
-    the process cut off had reserved of the budget: that is spent.
+    ``edited`` are the parameters that people gave to actions, by index. ``why`` is the reason that it was cut off: a
+    restart, or a pause that is over. ``unsettled`` says that calls which the end of the process cut off had reserved of
+    the budget: that is spent.
     """
 
     results: list[ActionResult | None]
@@ -66,6 +75,7 @@ class Resumption(msgspec.Struct, frozen=True):
     kill_reason: str | None = None
     unsettled: bool = False
     edited: dict[int, dict[str, Any]] = {}
+    why: str = RESTART
 
 
 def resumption_of(
@@ -92,6 +102,19 @@ def resumption_of(
         undoing=frozenset(a.index for a in run.actions if a.compensating),
         stopped=_stopped(own, exhausted),
         edited={a.index: a.edited for a in run.actions if a.edited is not None},
+    )
+
+
+def so_far(run: Run, why: str) -> Resumption:
+    """Return the past of the run that continues ``run``, which was set aside."""
+    return Resumption(
+        results=list(run.results),
+        own=list(run.own),
+        committed=frozenset(run.committed),
+        before=dict(run.before),
+        tried={i: tried for i, tried in run.tried.items() if run.results[i] is None},
+        edited=dict(run.edited),
+        why=why,
     )
 
 

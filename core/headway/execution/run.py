@@ -25,7 +25,7 @@ from headway.execution.compensation import compensate, leave_undone
 from headway.execution.environment import Environment
 from headway.execution.level import Level
 from headway.execution.pending import PendingAction
-from headway.execution.resumption import Resumption, Tried
+from headway.execution.resumption import RESTART, Resumption, Tried
 from headway.execution.stages.table import Stages
 from headway.execution.stop import Stop
 from headway.limits.budget import BudgetMeter
@@ -49,7 +49,18 @@ _KIND = {
 
 
 class Run:
-    """The execution of one plan. ``prior`` holds results of actions that ran before a fork, by index."""
+    """The execution of one plan. ``prior`` holds results of actions that ran before a fork, by index.
+
+    ``pausing`` says why, and by whom, nothing starts any more. ``aside`` is "paused", or "queued" for a retry, once the
+    run has ended and its job has not; ``on_aside`` is told of that. ``again`` is asked when the run fails: it returns
+    the event that queues the job for another try, if there is to be one. ``heard`` is told of each event.
+    """
+
+    aside = ""
+    pausing: tuple[str, str] | None = None
+    on_aside: Callable[[Run], object] | None = None
+    again: Callable[[Run, str | None], Event | None] | None = None
+    heard: Callable[[], object] | None = None
 
     def __init__(
         self,
@@ -83,12 +94,12 @@ class Run:
         self.own: dict[int, None] = {}  # indices settled by this run, in the order of settling
         self.cost = CostSummary()
         self.stop: Stop | None = None
-        self.sealed = False  # the terminal event is in the log
+        self.sealed = False  # the terminal event is in the log, or that of being set aside
         self.cancel_reason: str | None = None  # of the request that is in the log
         self.commits = 0  # changes made to the state
         self.committed: set[int] = set()  # levels whose changes are in the state
         self.busy = 0  # actions answered since the loop last had a turn
-        self.tried: Mapping[int, Tried] = past.tried if past is not None else {}  # before a restart, and not settled
+        self.tried: dict[int, Tried] = dict(past.tried) if past is not None else {}  # before this run, and not settled
         self.undoing: frozenset[int] = past.undoing if past is not None else frozenset()  # when a restart came
         self.edited: dict[int, dict[str, Any]] = dict(past.edited) if past is not None else {}  # parameters by people
         self.refused: StoreError | None = None  # what the log said to an event: none came after it
@@ -97,13 +108,13 @@ class Run:
         self._time_ms = env.clock.time_ms
         self._stamped = -1
         self._stamp = ""
-        self._before: dict[str, dict[str, Any]] = {}
+        self.before: dict[str, dict[str, Any]] = {}
         self._level: Level | None = None
         self._thread = 0
         self._past = past
         if past is not None:
             self.results, self.own = list(past.results), dict.fromkeys(past.own)
-            self._before = dict(past.before)
+            self.before = dict(past.before)
             self.committed = set(past.committed)
             self.cancel_reason = past.cancel_reason
             for i in self.own:
@@ -128,14 +139,16 @@ class Run:
 
         unlisten = self.token.listen(on_request)
         try:
-            if self._past is None and self.token.is_cancelled():
-                self._stop_requested()  # cancelled in the queue: it never starts
+            if self.token.is_cancelled() and (self._past is None or self._past.why != RESTART):
+                self._stop_requested()  # cancelled in the queue, or paused: it never starts
             else:
                 self._begin()
+            if self._past is not None:
+                self._settle_cut_off(self._past)
             await self._levels()
             if self.stop is not None and self.stop.rolls_back:
                 await self._undo()
-            result = self._finish()
+            result = self._set_aside() if self._unfinished() else self._finish()
         except asyncio.CancelledError:
             self._task_cancelled()
             raise
@@ -165,8 +178,11 @@ class Run:
             self.emit(kinds.JOB_STARTED, data, proposal_id=self.plan.proposal.id)
             self._set_budget()
             return
-        self.emit(kinds.RUN_RESUMED, {"reason": "restart", "by": ""})
+        self.emit(kinds.RUN_RESUMED, {"reason": past.why, "by": ""})
         self._set_budget()
+
+    def _settle_cut_off(self, past: Resumption) -> None:
+        """Settle what gets no further attempt, as the run stops or as it was cut off in flight."""
         if past.stopped is not None:
             self.stop = past.stopped.stop
             self._drop_level(past.stopped.level)
@@ -224,10 +240,12 @@ class Run:
                 if self._half_done(index) and not (self.stop is not None and self.stop.rolls_back):
                     self._commit_level(index, self._settled_here(members))
                 return
-            if todo:
+            if self.pausing is None and todo:
                 self._level = Level(self, index, todo)
                 await self._level.run()
                 self._level = None
+            if self.pausing is not None and self.stop is None and any(self.results[i] is None for i in members):
+                return
             if self.stop is None or not self.stop.rolls_back:
                 self._commit_level(index, todo if self._past is None else self._settled_here(members))
             if self.busy >= stops.BREATH:
@@ -254,7 +272,7 @@ class Run:
             if result.state_changes:
                 merged.update(result.state_changes)
         if merged:
-            self._before.update(self.state.undo_of(key for key in merged if key not in self._before))
+            self.before.update(self.state.undo_of(key for key in merged if key not in self.before))
             self._apply(merged)
         self.committed.add(index)
         self.emit(kinds.LEVEL_FINISHED, counts, level=index)
@@ -267,7 +285,7 @@ class Run:
             if result is not None and result.status is ActionStatus.SUCCEEDED:
                 result.rolled_back, result.state_changes, result.error = True, {}, ROLLED_BACK
                 undone.append(result.action_id)
-        self._apply(self._before)
+        self._apply(self.before)
         if undone:
             self._emit_rollback(undone)
 
@@ -279,9 +297,9 @@ class Run:
     def _emit_rollback(self, undone: list[str]) -> None:
         """Record the roll-back: in one event, or in one a key where the old values are too large for that."""
         try:
-            self.emit(kinds.STATE_ROLLBACK, {"restored": dict(self._before), "rolled_back": undone})
+            self.emit(kinds.STATE_ROLLBACK, {"restored": dict(self.before), "rolled_back": undone})
         except InvalidInput:
-            for key, change in self._before.items():
+            for key, change in self.before.items():
                 self.emit(kinds.STATE_ROLLBACK, {"restored": {key: change}, "rolled_back": undone})
 
     def _skip_the_rest(self) -> None:
@@ -305,6 +323,9 @@ class Run:
             status, error = "cancelled", self.cancel_reason
             if self._kill_logged:
                 outcome = "killed"
+        elif status == "failed" and self.again is not None and (event := self.again(self, error)) is not None:
+            self._leave("queued", event)
+            return self._result("queued", outcome, error)
         kind = {"completed": kinds.JOB_COMPLETED, "failed": kinds.JOB_FAILED, "cancelled": kinds.JOB_CANCELLED}[status]
         self.cost.total_duration_ms = round(self.cost.total_duration_ms, 3)
         data: dict[str, Any] = {"cost": msgspec.to_builtins(self.cost)}
@@ -314,8 +335,44 @@ class Run:
             data["reason" if status == "cancelled" else "error"] = error
         self.sealed = True
         self.emit(kind, data, proposal_id=self.plan.proposal.id)
+        return self._result(status, outcome, error)
+
+    def _result(self, status: str, outcome: str | None, error: str | None) -> ProposalResult:
         results = [result.apart() for result in self.results if result is not None]
         return ProposalResult(self.plan.proposal.id, self.job_id, status, results, self.cost, outcome, error)
+
+    # -- pausing -------------------------------------------------------------------------------------------------
+
+    def pause(self, reason: str, by: str) -> None:
+        """Start nothing from here on; once nothing is in flight, and something is left to do, the run is set aside."""
+        if self.pausing is None:
+            self.pausing = reason, by
+            self.emit(kinds.RUN_PAUSE_REQUESTED, {"reason": reason, "by": by})
+            if self._level is not None:
+                self._level.wake()
+
+    def _unfinished(self) -> bool:
+        """Return whether a pause has kept something from starting; a stop that came meanwhile goes before it."""
+        return self.pausing is not None and not self.stopping and None in self.results
+
+    def _set_aside(self) -> ProposalResult:
+        """Record that the run is paused; what it came to so far is :func:`so_far`'s."""
+        assert self.pausing is not None
+        reason, by = self.pausing
+        self._leave("paused", Event(kinds.RUN_PAUSED, {"reason": reason, "by": by}, self.job_id))
+        return self._result("paused", None, None)
+
+    def _leave(self, aside: str, event: Event) -> None:
+        """Record that the run ends without an end of its job."""
+        self.sealed, self.aside = True, aside
+        self._record(event)
+        if self.on_aside is not None and self.refused is None:
+            self.on_aside(self)
+
+    @property
+    def calling(self) -> bool:
+        """True while calls of tools are in flight, those of compensations left out."""
+        return self._level is not None and bool(self._level.attempts.in_flight)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
@@ -370,6 +427,19 @@ class Run:
         if self.stop is not None and self.stop.rolls_back:
             leave_undone(self, text)
         return self._finish()
+
+    def expire(self, stop: Stop) -> None:
+        """Stop for a limit of time: what is in flight is cut off."""
+        self.end_with(stop)
+        if self.stop is stop and self._level is not None:
+            self._level.stop_requested(kill=True)
+
+    @property
+    def kill_reason(self) -> str:
+        """Why calls in flight were cut off."""
+        if self.token.is_killed() or self.stop is None:
+            return self.token.kill_reason
+        return self.stop.error or ""
 
     def broken(self, error: StoreError) -> None:
         """The log refuses events: stop, keep what is known."""
@@ -491,6 +561,8 @@ class Run:
         """
         if self.refused is not None:
             return
+        if self.heard is not None:
+            self.heard()
         try:
             self.env.log.append(event)
         except StoreError as error:

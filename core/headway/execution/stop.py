@@ -43,6 +43,11 @@ def exhausted(dimension: str, limit: int) -> Stop:
     return Stop(text, text, ErrorCode.BUDGET_EXHAUSTED, "budget_exhausted", text)
 
 
+def timed_out(outcome: str, why: str) -> Stop:
+    """The stop of a job that took longer than it may; ``outcome`` says by which limit."""
+    return Stop(f"not run: {why}", f"not run: {why}", ErrorCode.TIMEOUT, outcome, why)
+
+
 def interrupted(why: str) -> Stop:
     """The stop of a run that cannot be recorded any more, or whose process died."""
     text = f"interrupted: {why}"

@@ -12,6 +12,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.execution.environment import Environment
 from headway.jobs.state_log import committed, parts, setting
+from headway.jobs.terms import Terms
 from headway.plan.format import ActionProposal, ActionType
 from headway.plan.graph import Graph
 from headway.plan.results import ActionResult, ActionStatus, CostSummary, ErrorCode, ProposalResult
@@ -29,7 +30,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     ``scope`` names the state it works on, ``origin`` is the caller's own data, ``session`` that of the policies,
     ``budget`` the limits that its own submission has set, ``remote`` that a caller elsewhere asked for it, ``reach``
     the tools that its plans may call (None: any), ``tools`` the digest of the code that it began with, ``policies`` the
-    file policies of its start.
+    file policies of its start, ``terms`` what is agreed of its retries and limits.
     """
 
     job_id: str
@@ -46,6 +47,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     reach: Sequence[str] | None = None
     tools: str = ""
     policies: Sources = ()
+    terms: Terms = Terms()
 
     def created(self, proposal: dict[str, Any], graph: dict[str, Any], **fork: Any) -> Event:
         """Return the ``job_created`` event."""
@@ -60,6 +62,8 @@ class JobSpec(msgspec.Struct, frozen=True):
             from headway.policy.pinned import kept
 
             data["policies"] = kept(self.policies)
+        if terms := self.terms.kept():
+            data["terms"] = terms
         data.update(fork, proposal=proposal, graph=graph)
         return Event(kinds.JOB_CREATED, data, self.job_id, proposal_id=proposal["id"], tenant=self.tenant or None)
 

@@ -42,7 +42,7 @@ def state_of(run: Run | None, state: StateStore) -> dict[str, Any]:
     """Return a copy of the state that a checkpoint holds; ``run`` is working on it, if there is one."""
     values = state.raw().copy()
     if run is not None and _is_undone(run):
-        apply_changes(values, run._before)
+        apply_changes(values, run.before)
     copied: dict[str, Any] = copy_json(values)
     return copied
 

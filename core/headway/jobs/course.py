@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import Conflict, InvalidPlan, LogFull, StoreError, describe
+from headway.execution.resumption import RESUME, so_far
 from headway.execution.run import Run
 from headway.jobs import admission
 from headway.jobs.job import LiveJob
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from headway.cancellation import CancellationToken
     from headway.events.event import Event
     from headway.jobs.powers import Powers
+    from headway.jobs.room import Place
     from headway.jobs.scope import Scope
     from headway.jobs.submission import Submission
     from headway.jobs.supervisor import Supervisor
@@ -74,11 +76,13 @@ class Course:
         self.token, self.unlink = token.linked()  # what stops this course stops no other
         self.session = submission.session
         self.remote = submission.remote
+        self.terms = submission.terms
         self.pinned: Sources = ()  # file policies of an earlier job that this one continues
         self.replanning = False  # its last job has aborted, and the callback may have another plan
         self.spent: dict[str, int] = {}  # of the budget, by all runs so far
         self.jobs: list[LiveJob] = []
         self.task: asyncio.Task[ProposalResult]
+        self._place: Place
         self.since = supervisor.log.last_seq
         self._begin = begin
         self._next: asyncio.Future[None] | None = None  # who follows the course waits for its next job
@@ -93,13 +97,16 @@ class Course:
             async with self.scope.turn.taken(self.token) as mine:
                 if not mine:  # cancelled in line: it starts nothing and needs no turn
                     return await self._without_turn()
-                async with self.powers.room.taken(self.token, nested=nested):
+                await self._take_place(nested)
+                try:
                     await self.supervisor.load(self.scope)
                     if self.env.asking.attended:
                         from headway.elicitation.desk import desk_of
 
                         await desk_of(self.env.log).load()
                     result = await self._in_turn()
+                finally:
+                    self._place.leave()
             if self.powers.learner is not None:
                 from headway.jobs.learning import learn
 
@@ -111,10 +118,31 @@ class Course:
         finally:
             self._end()
 
+    async def _take_place(self, nested: bool) -> None:
+        about, job = self.submission, self.jobs[0]
+        principal = about.principal if about.principal is not None else self.powers.principal
+        priority = self.terms.priority
+        self._place = self.powers.room.place(self.token, principal=principal, priority=priority, nested=nested)
+        if not job.is_aside():
+            await self._place.take()
+
+    async def _until_it_may_run(self, job: LiveJob) -> None:
+        """Wait without a place, but in the turn, while the job is paused or waits for its retry; not once cancelled."""
+        clock = self.env.clock
+        while job.is_aside() and not self.token.is_cancelled():
+            self._place.leave()
+            if not job.paused and job.due_ms is not None and job.due_ms <= clock.time_ms():
+                job.due_ms = None
+            else:
+                await job.changed(clock, None if job.paused else job.due_ms)
+            if not job.is_aside():
+                await self._place.take()  # and meanwhile it may be paused again
+        job.due_ms = None
+
     async def _close_what_is_open(self, error: Exception) -> None:
         """Give a job that was recorded, and that a fault of ours kept from running, its end."""
         job = self.jobs[-1]
-        if job.plan is not None and job.run is None and not isinstance(error, StoreError):
+        if job.plan is not None and job.run is None and not job.end_recorded and not isinstance(error, StoreError):
             _log.exception("job %s: it could not be run", job.job_id)
             with suppress(StoreError):
                 await self.supervisor.close_job(job.job_id, describe(error))
@@ -187,6 +215,7 @@ class Course:
             sorted(about.reach) if about.reach is not None else None,
             self.env.code.digest if self.env.code is not None else "",
             self._policies(),
+            self.terms,
         )
 
     def _policies(self) -> Sources:
@@ -262,16 +291,47 @@ class Course:
         self.supervisor.ended(job)
 
     async def _execute(self, job: LiveJob, in_turn: bool) -> ProposalResult:
+        """Run a job to its end; where it is paused, or fails and is tried again, by several runs."""
+        while True:
+            if in_turn:
+                await self._until_it_may_run(job)
+            run = self._run_of(job)
+            result = await self._run(job, run, in_turn)
+            if not run.aside:
+                return result
+            job.run = None
+
+    def _again(self, run: Run, error: str | None) -> Event | None:
+        """Return the event that queues a job for another try: it aborted, and what failed may pass."""
+        from headway.jobs.retry import Retries, may_pass  # few jobs are tried again
+
+        job, terms = self.jobs[-1], self.terms
+        if run.stop is None or not run.stop.rolls_back or not may_pass(run.results):
+            return None
+        return Retries(job.attempt, terms.max_retries).next(job.job_id, error, self.env.clock.time_ms())
+
+    def _aside(self, run: Run) -> None:
+        """Take note that a run has ended and its job has not: what is asked of the job from now on finds it so."""
+        job = self.jobs[-1]
+        job.move(JobStatus(run.aside))
+        if job.paused:
+            job.past = so_far(run, RESUME)
+            self.supervisor.changed()
+        else:
+            from headway.jobs.retry import delay_s
+
+            job.past = None
+            job.attempt += 1
+            job.due_ms = self.env.clock.time_ms() + round(delay_s(job.attempt) * 1000)
+
+    def _run_of(self, job: LiveJob) -> Run:
         assert job.plan is not None
-        scope, state, budget = self.scope, self.scope.state, self.submission.budget or self.powers.budget
-        spec = job.spec
-        if in_turn:  # also of a job that was admitted before its turn: other code may have set the state since
-            scope.record.catch_up(self.env.log, state)
+        budget, spec = self.submission.budget or self.powers.budget, job.spec
         run = Run(
             self.env,
             job.job_id,
             job.plan,
-            state,
+            self.scope.state,
             self.token,
             BudgetMeter(budget, self.spent) if budget is not None else None,
             job.prior,
@@ -280,8 +340,17 @@ class Course:
             past=job.past,
             remote=self.remote,
             pinned=spec.policies if spec is not None else self.pinned,
-            scope=scope.name,
+            scope=self.scope.name,
         )
+        run.on_aside = self._aside
+        if self.terms.max_retries:
+            run.again = self._again
+        return run
+
+    async def _run(self, job: LiveJob, run: Run, in_turn: bool) -> ProposalResult:
+        scope, state = self.scope, self.scope.state
+        if in_turn:  # also of a job that was admitted before its turn: other code may have set the state since
+            scope.record.catch_up(self.env.log, state)
         job.run = run
         if in_turn:
             scope.turn.run = scope.last = run
@@ -289,21 +358,32 @@ class Course:
             job.move(JobStatus.RUNNING)
         before = state.revision
         try:
-            result = await run.execute()
-            job.move(JobStatus(result.status))
+            with self._watched(run):
+                result = await run.execute()
+            if not run.aside:
+                job.move(JobStatus(result.status))
         except StoreError as error:
             await self._broken(job, run, error)
             raise
         finally:
-            job.end_recorded = run.sealed and run.refused is None
+            job.end_recorded = run.sealed and not run.aside and run.refused is None
             if run.meter is not None:
                 self.spent.update(run.meter.spent)
             if in_turn and run.refused is None and state.revision == before + run.commits:
                 scope.record.note(state)
             elif in_turn and not scope.follows_log:
                 scope.record.forget()  # other code changed the state meanwhile, or the log did not take all of it
-            self.supervisor.ended(job)
+            if not run.aside:
+                self.supervisor.ended(job)
+            run.on_aside = run.again = None  # a course that has ended is gone: nothing leads around to it
         return result
+
+    def _watched(self, run: Run) -> AbstractContextManager[object]:
+        if not self.terms.limited:
+            return nullcontext()
+        from headway.jobs.watch import Watch
+
+        return Watch(run, self.terms, self.env.clock)
 
     async def _broken(self, job: LiveJob, run: Run, error: StoreError) -> None:
         """See to a job whose end is not on disk: who waits for it may have to wait until the log takes one."""

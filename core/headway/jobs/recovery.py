@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from headway.cancellation import CancellationToken
 from headway.elicitation.desk import desk_of
 from headway.errors import Conflict
+from headway.events import kinds
+from headway.events.event import Event
+from headway.execution.resumption import RESTART, RESUME
 from headway.jobs.closing import WHY, closing_events
 from headway.jobs.course import Course
+from headway.jobs.retry import requeued
 from headway.jobs.revival import Cancelled, CannotGoOn, Revived, revive
 from headway.jobs.submission import Submission
+from headway.jobs.terms import terms_of
+from headway.jobs.transitions import JobStatus
 from headway.limits.budget import CostBudget
 from headway.plan.results import ProposalResult
 from headway.store import Reader, store_of
 
 if TYPE_CHECKING:
     from headway.events.log import EventLog
+    from headway.events.views import JobRow
     from headway.execution.environment import Environment
     from headway.jobs.job import LiveJob
     from headway.jobs.powers import Powers
@@ -36,6 +46,32 @@ async def close(log: EventLog, job_id: str, why: str = WHY) -> ProposalResult:
     store = store_of(log)
     await log.write(*closing_events(await store.run_view(job_id), why))
     return (await store.run_view(job_id, resolve=True)).result()
+
+
+async def recover(
+    supervisor: Supervisor, powers: Powers, rows: Sequence[JobRow], *, resume: bool
+) -> list[tuple[Course, list[Event]]]:
+    """See to the jobs of ``rows``, which a dead process left: return the courses of those that resume, to be launched.
+
+    Those that cannot, or that are not to ``resume``, get their end. What is paused stays so, what waits for a person is
+    left waiting, and external jobs are their workers'.
+    """
+    courses = []
+    store, env = supervisor.store, powers.env
+    for row in rows:
+        if row.external:
+            created = await store.events(job_id=row.job_id, kinds=[kinds.JOB_CREATED], limit=1)
+            await supervisor.externals.recover(row, terms_of(created[0].data.get("terms") if created else None))
+            continue
+        if not resume and row.waiting_for:
+            continue  # it is left waiting, and resumes with the answer
+        try:
+            if not (resume or row.status == JobStatus.PAUSED):
+                raise CannotGoOn(WHY)
+            courses.append(course_of(supervisor, powers, await revived(store, row.job_id, env), row))
+        except CannotGoOn as reason:
+            await close(env.log, row.job_id, str(reason))
+    return courses
 
 
 async def revived(store: Reader, job_id: str, env: Environment) -> Revived:
@@ -65,8 +101,11 @@ async def _recall(env: Environment, job_id: str, found: Revived) -> None:
     desk.drop(job_id, [name for name, question in asked.open.items() if question.action_id in over])
 
 
-def course_of(supervisor: Supervisor, powers: Powers, found: Revived) -> Course:
-    """Return the course of a job that resumes, in its scope; launching it is the caller's."""
+def course_of(supervisor: Supervisor, powers: Powers, found: Revived, row: JobRow) -> tuple[Course, list[Event]]:
+    """Return the course of a job that resumes, in its scope, and what is to be recorded of it.
+
+    Launching it is the caller's. One that was paused, or was about to be, is paused; one that ran is queued again.
+    """
     spec = found.spec
     submission = Submission(
         found.plan.proposal,
@@ -80,11 +119,21 @@ def course_of(supervisor: Supervisor, powers: Powers, found: Revived) -> Course:
         session=spec.session,
         budget=CostBudget(**spec.budget) if spec.budget is not None else None,
         remote=spec.remote,
+        terms=spec.terms,
     )
     scope = supervisor.scope(spec.scope)
     course = Course(supervisor, powers, submission, scope, CancellationToken(), job_id=spec.job_id, resumes=True)
-    take_up(course, course.jobs[0], found)
-    return course
+    job = course.jobs[0]
+    take_up(course, job, found)
+    job.attempt, job.due_ms = row.attempt, row.next_retry_ms
+    if row.pause_reason is None:
+        return course, [requeued(row.job_id, RESTART)] if row.status == JobStatus.RUNNING else []
+    job.move(JobStatus.PAUSED)
+    if job.past is not None:
+        job.past = msgspec.structs.replace(job.past, why=RESUME)
+    if row.status == JobStatus.PAUSED:
+        return course, []
+    return course, [Event(kinds.RUN_PAUSED, {"reason": row.pause_reason, "by": ""}, row.job_id)]
 
 
 def take_up(course: Course, job: LiveJob, found: Revived) -> None:
@@ -96,6 +145,7 @@ def take_up(course: Course, job: LiveJob, found: Revived) -> None:
     course.session = course.submission.session or spec.session
     course.remote = course.remote or spec.remote
     course.pinned = spec.policies
+    course.terms = spec.terms
 
 
 async def resume(course: Course, job: LiveJob) -> ProposalResult | None:
@@ -123,6 +173,9 @@ async def resume(course: Course, job: LiveJob) -> ProposalResult | None:
     require_session(course, f"job '{job_id}'")
     await course.supervisor.take_state(scope)
     course.since = job.since = row.first_seq - 1
+    if row.status == JobStatus.PAUSED:
+        env.log.append(requeued(job_id, RESUME))
+    job.attempt = row.attempt
     return None
 
 

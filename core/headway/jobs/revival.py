@@ -15,12 +15,14 @@ import msgspec
 from headway.errors import InvalidInput
 from headway.events import kinds
 from headway.events.event import Event
+from headway.events.fold.jobs import RETRY
 from headway.events.views import JobRow
 from headway.execution.compensation import undoable
 from headway.execution.resumption import Resumption, resumption_of
 from headway.jobs.admission import JobSpec, is_remote
 from headway.jobs.closing import WHY
 from headway.jobs.history import History
+from headway.jobs.terms import terms_of
 from headway.plan.graph import Graph, Node, plan_from_graph
 from headway.plan.parse import recorded_proposal
 from headway.plan.results import ActionResult
@@ -82,9 +84,10 @@ async def revive(
         raise CannotGoOn(f"{WHY}, and its plan was given a Secret in memory, which ended with that process")
     taken_over = [result["action_id"] for result in data.get("results", ())]
     history = History(store)
-    started = await _first(store, row.job_id, kinds.JOB_STARTED)
+    since = await _begun_anew(store, row)
+    started = await _first(store, row.job_id, kinds.JOB_STARTED, since)
     spent = {**data.get("spent", {}), **await history.spent(row.job_id, row.last_seq)}
-    past = await _past(store, row, started, taken_over)
+    past = await _past(store, row, started, taken_over, since)
     needed = _tools_needed(plan, past)
     missing = sorted(needed - set(registry.names()))
     if missing:
@@ -124,14 +127,23 @@ def _spec(row: JobRow, created: Event) -> JobSpec:
         data.get("reach"),
         data.get("tools", ""),
         _policies(data.get("policies")),
+        terms_of(data.get("terms")),
     )
 
 
-async def _past(store: Reader, row: JobRow, started: Event | None, taken_over: list[str]) -> Resumption:
+async def _begun_anew(store: Reader, row: JobRow) -> int:
+    """Return the seq of the last retry's beginning; 0 without one. What came before it is undone."""
+    if not row.attempt:
+        return 0
+    found = await store.events(job_id=row.job_id, kinds=[kinds.JOB_REQUEUED], limit=1000, before=row.last_seq + 1)
+    return max((event.seq for event in found if event.data.get("why") == RETRY), default=0)
+
+
+async def _past(store: Reader, row: JobRow, started: Event | None, taken_over: list[str], since: int) -> Resumption:
     """Return what the run has behind it; :class:`CannotGoOn` if a cancel was what stopped it."""
     run = await store.run_view(row.job_id, resolve=True)
     at_start = await store.scope_state(row.scope, upto=started.seq) if started is not None else {}
-    exhausted = await _first(store, row.job_id, kinds.BUDGET_EXHAUSTED)
+    exhausted = await _first(store, row.job_id, kinds.BUDGET_EXHAUSTED, since)
     past = resumption_of(run, at_start, taken_over, exhausted)
     if row.cancel_reason is None:
         return past
@@ -203,8 +215,8 @@ def _policies(kept: Any) -> Sources:
     return sources
 
 
-async def _first(store: Reader, job_id: str, kind: str) -> Event | None:
-    found = await store.events(job_id=job_id, kinds=[kind], limit=1, resolve=True)
+async def _first(store: Reader, job_id: str, kind: str, after: int = 0) -> Event | None:
+    found = await store.events(after, job_id=job_id, kinds=[kind], limit=1, resolve=True)
     return found[0] if found else None
 
 

@@ -11,6 +11,7 @@ from headway.arguments import expect, expect_many, plain, plain_or_empty
 from headway.errors import InvalidInput, InvalidPlan
 from headway.jobs.replan import Replan, ReplanCallback, ReplanConfig
 from headway.jobs.scope import PRIVATE, scope_name
+from headway.jobs.terms import Terms
 from headway.jsonvalue import to_json
 from headway.limits.budget import CostBudget
 from headway.plan.format import ActionProposal
@@ -53,7 +54,7 @@ class Submission(_Plan, frozen=True, kw_only=True):
     a plan that is not admitted is recorded as a failed job; else the caller is told, and nothing is recorded.
     ``candidates`` are plans for the same goal, the one given among them, to be ranked. ``compat="car"`` leaves out
     fields that the format does not know. ``remote`` says that a caller elsewhere asks: the job, and what comes of it,
-    gets only secrets that are declared for those.
+    gets only secrets that are declared for those. ``terms`` are its priority, retries and limits of time.
 
     Raises :class:`headway.errors.InvalidPlan` or :class:`InvalidInput` for what cannot be run so.
     """
@@ -74,6 +75,7 @@ class Submission(_Plan, frozen=True, kw_only=True):
     candidates: Candidates | None = None
     compat: Compat | None = None
     remote: bool = False
+    terms: Terms = Terms()
 
     def __post_init__(self) -> None:
         adopt = msgspec.structs.force_setattr
@@ -99,6 +101,7 @@ class Submission(_Plan, frozen=True, kw_only=True):
             expect(self.candidates, Candidates, "candidates")
         expect(self.record_rejected, bool, "record_rejected")
         expect(self.remote, bool, "remote")
+        expect(self.terms, Terms, "terms")
         for issue in expect_many(self.refused, "refused"):
             expect(issue, Issue, "a finding")
         adopt(self, "origin", to_json(expect(self.origin, Mapping, "origin")) if self.origin else {})

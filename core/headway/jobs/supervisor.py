@@ -17,19 +17,23 @@ from weakref import WeakValueDictionary
 from headway.cancellation import CancellationToken
 from headway.clock import Clock
 from headway.errors import Closing, Conflict, InvalidInput, InvalidPlan, LogFull, StoreError
+from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.log import EventLog
 from headway.events.views import JobRow, RunView
+from headway.execution.resumption import RESUME
 from headway.jobs import admission
 from headway.jobs.course import Begin, Course
 from headway.jobs.job import LiveJob
 from headway.jobs.scope import PRIVATE, Scope, fresh_scope
 from headway.jobs.state_log import StateLog
+from headway.jobs.transitions import JobStatus, Operation, require
 from headway.plan.format import new_id
 from headway.state import StateStore
 
 if TYPE_CHECKING:
+    from headway.jobs.external import Externals
     from headway.jobs.history import History
     from headway.jobs.intake import Intake
     from headway.jobs.powers import Powers
@@ -59,6 +63,7 @@ class Supervisor:
         self._scopes: WeakValueDictionary[str, Scope] = WeakValueDictionary()
         self._jobs: dict[str, LiveJob] = {}
         self._courses: dict[Course, None] = {}
+        self._news: asyncio.Future[None] | None = None  # who waits until nothing works is told of pauses
         self._begun: set[asyncio.Task[Any]] = set()  # what is carried through though who asked for it went away
 
     @property
@@ -81,6 +86,13 @@ class Supervisor:
         from headway.jobs.intake import Intake  # a program that only executes needs none
 
         return Intake(self)
+
+    @cached_property
+    def externals(self) -> Externals:
+        """The jobs that are done elsewhere."""
+        from headway.jobs.external import Externals
+
+        return Externals(self)
 
     # -- scopes ------------------------------------------------------------------------------------------------------
 
@@ -309,6 +321,8 @@ class Supervisor:
 
         Of a job that has aborted and is being replanned, the replanning stops.
         """
+        if job_id in self.externals:
+            return await self.externals.cancel(job_id, reason, by, kill=kill)
         job = self._jobs.get(job_id)
         if job is None and self._begun and not (await self.store.job(job_id)).finished:
             await asyncio.wait(self._begun)  # it is on disk, and on its way into its line
@@ -326,13 +340,73 @@ class Supervisor:
                 raise Conflict(f"job '{job_id}' does not run here, and has no end in the log")
             return "already_finished"
         (job.token.kill if kill else job.token.cancel)(reason, by)
-        if job.run is None:
+        if job.standing:
             await job.done.wait()
             if not (await self.store.job(job_id)).finished:
                 raise Conflict(f"job '{job_id}' was to resume and does not any more; it has no end in the log")
             return "forced"
         await self.log.flush()
         return "requested"
+
+    async def pause(self, job_id: str, reason: str, by: str = "") -> str:
+        """Have a job start nothing more; the request is on disk when this returns.
+
+        Returns "paused", or "requested" while calls are in flight. Raises :class:`InvalidTransition` for a job that is
+        paused or has ended, :class:`Conflict` for one that is being stopped, :class:`NotFound`.
+        """
+        if job_id in self.externals:
+            return await self.externals.pause(job_id, reason, by)
+        job = await self._steered(job_id, Operation.PAUSE)
+        run = job.run
+        if run is None or job.standing:
+            job.move(JobStatus.PAUSED)
+            self.log.append(Event(kinds.RUN_PAUSED, {"reason": reason, "by": by}, job_id))
+            job.tell()
+            self.changed()
+            answer = "paused"
+        elif run.stopping:
+            raise Conflict(f"job '{job_id}' is being stopped: it cannot be paused")
+        else:
+            run.pause(reason, by)
+            answer = "requested"
+        await self.log.flush()
+        return answer
+
+    async def resume(self, job_id: str, by: str = "") -> str:
+        """Put a paused job back into the queue, on disk when this returns; return "queued".
+
+        Raises :class:`InvalidTransition` for one that is not paused, :class:`NotFound`.
+        """
+        if job_id in self.externals:
+            return await self.externals.resume(job_id, by)
+        from headway.jobs.retry import requeued
+
+        job = await self._steered(job_id, Operation.RESUME)
+        job.move(JobStatus.QUEUED)
+        self.log.append(requeued(job_id, RESUME, by=by))
+        job.tell()
+        await self.log.flush()
+        return "queued"
+
+    async def _steered(self, job_id: str, operation: Operation) -> LiveJob:
+        """Return a live job of which ``operation`` may be asked now."""
+        job = self._jobs.get(job_id)
+        if job is not None and job.ending:
+            await job.done.wait()
+            job = None
+        if job is None or job.plan is None:
+            require(job_id, (await self.store.job(job_id)).status, operation)
+            raise Conflict(f"job '{job_id}' does not run here")
+        require(job_id, job.status, operation)
+        if job.token.is_cancelled():
+            raise Conflict(f"job '{job_id}' is being cancelled")
+        return job
+
+    def changed(self) -> None:
+        """Have who waits until nothing works look again: a job was paused."""
+        news, self._news = self._news, None
+        if news is not None and not news.done():
+            news.set_result(None)
 
     async def close_when_possible(self, job: LiveJob) -> None:
         """Wait until a job whose run the log did not take whole has its end there: somebody may wait for that.
@@ -356,23 +430,45 @@ class Supervisor:
 
     def busy(self) -> int:
         """Return the number of submissions that have something to come: a run, or the plan that replaces it."""
-        courses = [c for c in self._courses if c.replanning or not all(job.done.is_set() for job in c.jobs)]
+        courses = [
+            c
+            for c in self._courses
+            if c.replanning or not all(job.done.is_set() or job.paused for job in c.jobs)  # a paused one may stay so
+        ]
         return len(courses) or len(self._begun)
 
     async def idle(self) -> None:
-        """Wait until nothing runs, waits or is on its way. What comes meanwhile is waited for too."""
-        while self._courses or self._begun:
-            await asyncio.wait([*(course.task for course in self._courses), *self._begun])
+        """Wait until nothing runs, waits or is on its way, but for what is paused. What comes meanwhile counts too."""
+        while True:
+            first = next((course for course in self._courses if not course.jobs[-1].paused), None)
+            if self._begun:
+                await asyncio.wait(self._begun)
+            elif first is None:
+                return
+            else:
+                if self._news is None:
+                    self._news = asyncio.get_running_loop().create_future()
+                either: list[asyncio.Future[Any]] = [first.task, self._news]
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
 
     async def stop(self, reason: str, grace: float, clock: Clock, courses: Iterable[Course] | None = None) -> None:
         """Cancel courses (all, by default), kill what is left after ``grace`` seconds, and wait for their end."""
+        aside: list[Course] = []
         if courses is None:
             while self._begun:
                 await asyncio.wait(list(self._begun))
         chosen = [c for c in (self._courses if courses is None else courses) if not c.task.get_loop().is_closed()]
+        if courses is None:  # what waits to be resumed, or for its retry, does so again in the next process
+            self.externals.close()
+            aside = [course for course in chosen if course.jobs[-1].is_aside()]
+            chosen = [course for course in chosen if not course.jobs[-1].is_aside()]
         jobs = [job for course in chosen for job in course.jobs]
         for course in chosen:
             course.token.cancel(reason)
+        for course in aside:  # after those that would have its turn
+            course.task.cancel()
+        if aside:
+            await asyncio.wait([course.task for course in aside])
         if not await _all_done(jobs, grace, clock):
             for course in chosen:
                 course.token.kill(reason)

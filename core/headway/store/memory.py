@@ -118,6 +118,13 @@ class MemoryStore(LogWriting["EventLog"]):
                 found.append(copy.copy(row))
         return found
 
+    async def jobs_as_of(
+        self, status: str | None = None, limit: int = 100, before: int | None = None
+    ) -> tuple[int, list[JobRow]]:
+        """Return a page of jobs and the seq that they are as of: see :meth:`Reader.jobs_as_of`."""
+        rows = await self.jobs(status, limit, before)
+        return self.log.last_seq, rows
+
     async def job(self, job_id: str) -> JobRow:
         """Return a job's row; :class:`NotFound` if there is no such job."""
         row = self._jobs().get(job_id)
@@ -253,6 +260,10 @@ class MemoryStore(LogWriting["EventLog"]):
         made = renewed(self._claims.get(claim.name), claim, lease_ms(lease_s), self.log.clock.time_ms())
         self._claims[claim.name] = made
         return made
+
+    async def claimed(self, name: str) -> Claim | None:
+        """Return the last claim of a name; None if there was none."""
+        return self._claims.get(name)
 
     async def release(self, claim: Claim) -> None:
         """Give a claim back; one that is lost already is left as it is."""

@@ -132,6 +132,11 @@ class Reader(Protocol):
     async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
         """Return jobs, newest first, of one status or of all; ``before`` is the ``first_seq`` of the last one seen."""
 
+    async def jobs_as_of(
+        self, status: str | None = None, limit: int = 100, before: int | None = None
+    ) -> tuple[int, list[JobRow]]:
+        """Return a page of jobs as :meth:`jobs` does, and the seq that they are as of: what comes after it is news."""
+
     async def job(self, job_id: str) -> JobRow:
         """Return a job's row; :class:`headway.errors.NotFound` if there is no such job."""
 
@@ -224,6 +229,9 @@ class Store(Reader, Protocol):
 
     async def renew(self, claim: Claim, lease_s: float) -> Claim:
         """Extend a claim to ``lease_s`` seconds from now; :class:`headway.errors.Conflict` if it is lost."""
+
+    async def claimed(self, name: str) -> Claim | None:
+        """Return the last claim of a name, which may have run out or been given back; None if there was none."""
 
     async def release(self, claim: Claim) -> None:
         """Give a claim back; one that is lost already is left as it is."""

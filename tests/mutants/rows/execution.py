@@ -177,15 +177,15 @@ ROWS = [
     Mutant(
         "an abort does not roll the state back",
         "execution/run.py",
-        "        self._apply(self._before)\n",
+        "        self._apply(self.before)\n",
         "",
         (RUNS + "test_failing.py", RUNS + "test_model.py"),
     ),
     Mutant(
         "a roll-back goes back to what an earlier level of the run wrote",
         "execution/run.py",
-        "self._before.update(self.state.undo_of(key for key in merged if key not in self._before))",
-        "self._before.update(self.state.undo_of(merged))",
+        "self.before.update(self.state.undo_of(key for key in merged if key not in self.before))",
+        "self.before.update(self.state.undo_of(merged))",
         (RUNS + "test_failing.py", RUNS + "test_model.py"),
     ),
     Mutant(

@@ -52,8 +52,8 @@ ROWS = [
     Mutant(
         "a kill in line is a mere cancel",
         "jobs/supervisor.py",
-        "        (job.token.kill if kill else job.token.cancel)(reason, by)\n        if job.run is None:\n",
-        "        job.token.cancel(reason, by)\n        if job.run is None:\n",
+        "        (job.token.kill if kill else job.token.cancel)(reason, by)\n        if job.standing:\n",
+        "        job.token.cancel(reason, by)\n        if job.standing:\n",
         (WHOLE + "test_one_answer.py",),
     ),
     Mutant(
@@ -76,40 +76,5 @@ ROWS = [
         "budget=CostBudget(**spec.budget) if spec.budget is not None else None,",
         "budget=None,",
         (WHOLE + "test_mended.py",),
-    ),
-    Mutant(
-        "one job more than the bound waits",
-        "jobs/intake.py",
-        "if waiting >= bounds.waiting:",
-        "if waiting > bounds.waiting:",
-        ("tests/unit/jobs/test_intake.py",),
-    ),
-    Mutant(
-        "a plan that is larger than the room for plans never runs",
-        "jobs/intake.py",
-        "if bounds is not None and held and held + size",
-        "if bounds is not None and held + size",
-        ("tests/unit/jobs/test_intake.py",),
-    ),
-    Mutant(
-        "an action takes no memory",
-        "jobs/intake.py",
-        "return size + actions * ACTION_BYTES",
-        "return size",
-        ("tests/unit/jobs/test_intake.py",),
-    ),
-    Mutant(
-        "large plans are admitted together",
-        "jobs/intake.py",
-        "        async with self._turn():\n            return",
-        "        if self._turn():\n            return",
-        ("tests/unit/jobs/test_intake.py",),
-    ),
-    Mutant(
-        "large plans are admitted on the loop",
-        "jobs/intake.py",
-        "return await asyncio.to_thread(do)",
-        "return do()",
-        ("tests/unit/jobs/test_intake.py",),
     ),
 ]

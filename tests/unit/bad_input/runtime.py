@@ -8,6 +8,7 @@ import headway
 from headway import CostBudget, EventLog, ReplanConfig, Runtime, RuntimeCheckpoint, StateStore
 from headway.events.event import Event
 from headway.events.views import JobRow, RunView
+from headway.jobs.terms import Terms
 from headway.limits import RateLimiter
 from headway.limits.bucket import TokenBucket
 from headway.plan.results import ActionResult, ActionStatus
@@ -250,6 +251,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "remote": False,
         "refused": [],
         "candidates": None,
+        "terms": Made(Terms, max_retries=1, wall_s=60.0),
     },
     "Runtime.resume": {"job_id": "j", "cancel": New(lambda _: headway.CancellationToken()), "session": SESSION},
     "Runtime.recover": {"on_restart": "resume"},

@@ -59,7 +59,7 @@ def new_row(event: Event) -> JobRow:
         forked_from=text_or_none(mapping(data.get("forked_from")).get("job_id")),
         first_seq=event.seq,
         last_seq=event.seq,
-        work=text(data.get("work")),
+        work=text(terms.get("work")),
         priority=integer(terms.get("priority")),
         max_retries=integer(terms.get("max_retries")),
     )

@@ -21,7 +21,6 @@ from headway.execution.asking import (
     Question,
     digest_of,
 )
-from headway.execution.stages.policy import decision_on
 from headway.execution.stages.stage import Refused, Stage
 from headway.plan.results import ErrorCode
 
@@ -57,7 +56,6 @@ class ApprovalStage(Stage):
             now=env.clock.now(),
             tool=action.tool if action.compensates else None,
             pinned=run.pinned,
-            decision=decision_on(action, run),
         )
         if not reasons:
             return True

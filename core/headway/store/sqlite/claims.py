@@ -44,6 +44,13 @@ async def renew(log: StoreLog, held: Claim, lease_s: float) -> Claim:
     return made
 
 
+async def claimed(log: StoreLog, name: str) -> Claim | None:
+    """Return the last claim of a name; None if there was none."""
+    expect(name, str, "the name of a claim")
+    found: Claim | None = await log.in_writer(lambda work: _last(work.connection, name))
+    return found
+
+
 async def release(log: StoreLog, held: Claim) -> None:
     """Give a claim back; one that is lost already is left as it is."""
     expect(held, Claim, "a claim")

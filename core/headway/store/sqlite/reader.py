@@ -164,6 +164,14 @@ class StoreReader:
         """Return jobs, newest first, of one status or of all; ``before`` is the ``first_seq`` of the last one seen."""
         return await self._ask(queries.jobs(status, limit, before))
 
+    async def jobs_as_of(
+        self, status: str | None = None, limit: int = 100, before: int | None = None
+    ) -> tuple[int, list[JobRow]]:
+        """Return a page of jobs and the seq that they are as of: see :meth:`headway.store.Reader.jobs_as_of`."""
+        async with self._transaction():
+            seq = await self._answer(queries.last_seq())
+            return seq, await self._answer(queries.jobs(status, limit, before))
+
     async def job(self, job_id: str) -> JobRow:
         """Return a job's row; :class:`NotFound` if there is no such job."""
         return await self._ask(queries.job(job_id))
@@ -236,6 +244,7 @@ class StoreReader:
             for action in view.actions:
                 if is_reference(action.output):
                     action.output = await self.resolve(action.output)
+            view.output = await self.resolve(view.output) if is_reference(view.output) else view.output
         return view
 
     async def scope_state(self, scope: str, upto: int | None = None) -> dict[str, Any]:

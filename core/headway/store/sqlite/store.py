@@ -85,6 +85,12 @@ class SqliteStore(LogWriting["StoreLog"]):
         rows = [row for row in await self.unfinished() if row.status == status]
         return [row for row in reversed(rows) if before is None or row.first_seq < before][: max(0, limit)]
 
+    async def jobs_as_of(
+        self, status: str | None = None, limit: int = 100, before: int | None = None
+    ) -> tuple[int, list[JobRow]]:
+        """Return a page of jobs and the seq that they are as of: see :meth:`Reader.jobs_as_of`."""
+        return await (await self._reader()).jobs_as_of(status, limit, before)
+
     async def job(self, job_id: str) -> JobRow:
         """Return a job's row; :class:`headway.errors.NotFound` if there is no such job."""
         row = self.live.row(job_id)
@@ -133,6 +139,7 @@ class SqliteStore(LogWriting["StoreLog"]):
             for action in run.actions:
                 if is_reference(action.output):
                     action.output = await self.resolve(action.output)
+            run.output = await self.resolve(run.output) if is_reference(run.output) else run.output
         return run
 
     async def scope_state(self, scope: str, upto: int | None = None) -> dict[str, Any]:
@@ -181,6 +188,10 @@ class SqliteStore(LogWriting["StoreLog"]):
     async def renew(self, claim: Claim, lease_s: float) -> Claim:
         """Extend a claim; :class:`headway.errors.Conflict` if it is lost."""
         return await claims.renew(self.log, claim, lease_s)
+
+    async def claimed(self, name: str) -> Claim | None:
+        """Return the last claim of a name; None if there was none."""
+        return await claims.claimed(self.log, name)
 
     async def release(self, claim: Claim) -> None:
         """Give a claim back; one that is lost already is left as it is."""

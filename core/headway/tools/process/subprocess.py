@@ -154,7 +154,6 @@ class SubprocessTool:
             context_param=CONTEXT,
             source="subprocess",
             aclose=self.aclose,
-            command=lambda params: tuple(self._command),
             **self._traits,
         )
 
