@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from headway.elicitation.elicitations import Elicitations
     from headway.events.views import RunView
     from headway.inference.provider import InferenceProvider
+    from headway.inference.registry import ModelRegistry
     from headway.jobs.course import Course
     from headway.jobs.powers import Powers
     from headway.jobs.supervisor import Supervisor
@@ -59,12 +60,14 @@ class Face(ABC):
         self._powers = powers
         self._executor = ExecutorTools(None)
         self._inference: InferenceProvider | None = None
+        self._models: ModelRegistry | None = None
         self._tool_limits = ToolLimits(powers.env, limits)
 
     def _borrow(self, face: Face) -> None:
         """Share all that another face has: what is set on either holds for both."""
         self._powers, self._executor = face._powers, face._executor
         self._inference, self._tool_limits = face._inference, face._tool_limits
+        self._models = face._models
         self._borrowed = True
 
     @property
@@ -338,6 +341,22 @@ class Face(ABC):
         callback_of(callback)  # before anything is set
         self.set_replan_config(config)
         self.set_replan_callback(callback)
+        return self
+
+    @property
+    def models(self) -> ModelRegistry:
+        """The models that are known by name; see :meth:`with_models`."""
+        if self._models is None:
+            from headway.inference.registry import ModelRegistry as Registry
+
+            self._models = Registry()
+        return self._models
+
+    def with_models(self, registry: ModelRegistry) -> Self:
+        """Know models by the names that ``registry`` has for them; return this face. It stays yours to close."""
+        from headway.inference.registry import ModelRegistry as Registry
+
+        self._models = expect(registry, Registry, "models")
         return self
 
     def with_inference(self, provider: InferenceProvider) -> Self:

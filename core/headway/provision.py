@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from headway.errors import HeadwayError, InvalidConfig
 from headway.reload import capabilities_of
+from headway.secrets.reference import SCHEME
 from headway.tools.loader import admit_modules, load_name
 from headway.trust.names import GIT
 from headway.trust.ownership import check_path
@@ -15,8 +16,10 @@ from headway.trust.ownership import check_path
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.config.model import InferenceConfig, LearningConfig
+    from headway.config.services import ProviderConfig
     from headway.egress.door import Door
     from headway.face import Face
+    from headway.inference.registry import ModelRegistry, RegisteredProvider
     from headway.learning.memory import Memgine
     from headway.secrets.redactor import Redactor
     from headway.secrets.vault import Vault
@@ -78,8 +81,7 @@ def provision(face: Face, config: Config, opened: AsyncExitStack) -> None:
         face.set_permission_grant(runtime.grant)
     if (capabilities := capabilities_of(config)) is not None:
         face.set_capabilities(capabilities)
-    if config.inference.url is not None:
-        _infer(face, config.inference, door_of(config, face.secrets.redactor), opened)
+    _models(face, config, opened)
     _learn(face, config.learning, opened)
 
 
@@ -126,22 +128,95 @@ def _replan(face: Face, config: Config) -> None:
         raise InvalidConfig(f"{runtime.replan}: {error.message}") from None
 
 
-def _infer(face: Face, section: InferenceConfig, door: Door, opened: AsyncExitStack) -> None:
+def models_of(config: Config, vault: Vault, door: Door) -> ModelRegistry:
+    """Return the models that ``config`` names; nobody is asked and no key is read.
+
+    ``[inference]`` is a provider called ``inference``. Raises :class:`InvalidConfig` in one line.
+    """
+    from headway.inference.registry import ModelRegistry
+
+    models = config.models
+    try:
+        providers = [_provider(name, section, vault, door) for name, section in config.providers.items()]
+        if config.inference.url is not None:
+            providers.insert(0, _inference(config.inference, door))
+        return ModelRegistry(
+            providers,
+            aliases=models.aliases,
+            default=models.default,
+            failover=models.failover,
+            configured=config.in_file("models.default"),
+        )
+    except HeadwayError as error:
+        raise InvalidConfig(f"models: {error.message}") from None
+
+
+def _models(face: Face, config: Config, opened: AsyncExitStack) -> None:
+    """Give ``face`` the models, and its tools ``infer`` and so on the one of ``[inference]``, else the default."""
+    if not config.providers and config.inference.url is None and config.models == type(config.models)():
+        return  # nothing is loaded for what nobody asks for
+    registry = models_of(config, face.secrets, door_of(config, face.secrets.redactor))
+    opened.push_async_callback(registry.aclose)
+    face.with_models(registry)
+    if config.inference.url is not None:
+        face.with_inference(registry.provider("inference").provider)
+    elif registry.provider_default().effective is not None:
+        face.with_inference(registry.routed())
+
+
+def _inference(section: InferenceConfig, door: Door) -> RegisteredProvider:
     from headway.inference.http import HttpProvider
+    from headway.inference.registry import RegisteredProvider
 
     assert section.url is not None
-    try:
-        provider = HttpProvider(
-            section.url,
-            model=section.model,
-            embedding_model=section.embedding_model,
-            api_key_env=section.api_key_env,
-            door=door,
-        )
-        opened.push_async_callback(provider.aclose)
-        face.with_inference(provider)
-    except HeadwayError as error:
-        raise InvalidConfig(f"inference: {error.message}") from None
+    provider = HttpProvider(
+        section.url,
+        model=section.model,
+        embedding_model=section.embedding_model,
+        api_key_env=section.api_key_env,
+        door=door,
+    )
+    return RegisteredProvider("inference", provider, default=section.model, open=True, vendor="openai")
+
+
+def _provider(name: str, section: ProviderConfig, vault: Vault, door: Door) -> RegisteredProvider:
+    from headway.inference.catalogue import ModelInfo, catalogue, merged
+    from headway.inference.dialects.table import dialect
+    from headway.inference.http import HttpProvider
+    from headway.inference.key import secret_key
+    from headway.inference.local import LocalProvider
+    from headway.inference.registry import RegisteredProvider
+
+    given = [ModelInfo(**{**one.model_dump(), "aliases": tuple(one.aliases)}) for one in section.models]
+    if section.kind == "local":
+        local = section.file.stem if section.file is not None else "smollm2"
+        models = merged([ModelInfo(local, tools=False, input_price=0, output_price=0)], given)
+        return RegisteredProvider(name, LocalProvider(section.file), models, section.default or local, vendor="local")
+    speaks = dialect(section.kind)
+    known = catalogue().get(section.kind.partition("-")[0]) if section.url is None else None
+    models = merged(known.models if known is not None else (), given)
+    key = None
+    if section.api_key is not None:
+        secret = section.api_key.removeprefix(SCHEME)
+        vault.must_declare(secret)
+        key = secret_key(secret, lambda: vault.own(secret))
+    provider = HttpProvider(
+        section.url if section.url is not None else speaks.url,
+        api_key_env=section.api_key_env,
+        key=key,
+        prices={one.id: one.prices for one in models if one.prices is not None},
+        door=door,
+        dialect=section.kind,
+    )
+    default = section.default or (given[0].id if given else known.default if known is not None else None)
+    return RegisteredProvider(
+        name,
+        provider,
+        models,
+        default,
+        section.url is not None if section.open is None else section.open,
+        section.kind,
+    )
 
 
 def _learn(face: Face, section: LearningConfig, opened: AsyncExitStack) -> None:

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
+    from headway.inference import ModelRegistry
     from headway.store import Reader
     from headway_console.cli.place import Place
 
@@ -59,6 +60,30 @@ def recordings(ctx: click.Context, parameter: click.Parameter, incomplete: str) 
 
     found = _items(incomplete, [(name, str(path.parent)) for name, path in recordings_by_name().items()])
     return found or [CompletionItem(incomplete, type="file")]
+
+
+def model_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete aliases and the names of models, as PROVIDER/MODEL."""
+
+    def read(registry: ModelRegistry) -> list[tuple[str, str]]:
+        named = [(f"{one.name}/{model.id}", one.vendor) for one in registry.providers for model in one.models]
+        return [*registry.aliases.items(), *named]
+
+    return _items(incomplete, _models(ctx, read))
+
+
+def provider_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the names of providers of models."""
+    return _items(incomplete, _models(ctx, lambda registry: [(one.name, one.vendor) for one in registry.providers]))
+
+
+def _models(ctx: click.Context, read: Callable[[ModelRegistry], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+    try:
+        from headway_console.cli.models import registry_at
+
+        return [(name, text) for name, text in read(registry_at(_place(ctx))) if name.isprintable()]
+    except Exception:  # noqa: BLE001 - likewise
+        return []
 
 
 def _items(incomplete: str, found: list[tuple[str, str]]) -> list[CompletionItem]:

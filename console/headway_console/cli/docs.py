@@ -156,9 +156,11 @@ def _type(leaf: dict[str, Any]) -> str:
     [option] = options
     if "enum" in option:
         return " or ".join(f'`"{value}"`' for value in option["enum"])
+    if "$ref" in option or option["type"] == "object":
+        return "table"
     words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
     if option["type"] == "array":
-        return "list of texts"
+        return "list of tables" if "$ref" in option["items"] else "list of texts"
     return words[option["type"]]
 
 

@@ -42,6 +42,7 @@ SECTIONS = {
         Entry("replay", "Play a recording."),
         Entry("recordings", "List and check recordings."),
         Entry("config", "Say what is configured, and where."),
+        Entry("models", "List models and say which one a name means."),
         Entry("store", "Look after the event store."),
     ],
 }

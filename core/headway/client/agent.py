@@ -12,9 +12,9 @@ import httpx
 import msgspec
 
 from headway.addresses import is_loopback
-from headway.client.frames import FrameReader
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.egress.door import Door
+from headway.egress.frames import FrameReader
 from headway.egress.rules import Rules, host_of
 from headway.errors import EgressError, HeadwayError, InvalidInput, NotFound, Unavailable, one_line
 
@@ -189,6 +189,8 @@ class AgentClient:
     def _lost(self, error: httpx.RequestError | EgressError) -> Unavailable:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return Unavailable(f"no agent answers at {self.url}")
+        if isinstance(error, EgressError):
+            return Unavailable(error.message)
         return Unavailable(f"the agent at {self.url} broke off its answer")
 
 

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from headway.config.find import FILE_NAME
 from headway.config.load import load_config
-from headway.config.model import NAMED, Config
+from headway.config.model import Config
+from headway.config.section import NAMED
 from headway.errors import HeadwayError
 from headway.home import Home
 from headway.trust.control import ControlFiles

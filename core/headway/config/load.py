@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import tomllib
@@ -49,6 +50,7 @@ def load_config(
     path, start = _find(here, file, also)
     tables, lines = read_toml(path) if path is not None else ({}, {})
     folder = path.parent if path is not None else here
+    written = copy.deepcopy(tables)
     sources = {} if path is None else _file_sources(path, tables, lines)
     for section, key, value, variable in from_environment(os.environ if env is None else env, Config, folder):
         _put(tables, sources, f"{section}.{key}", value, in_env(variable))
@@ -71,6 +73,7 @@ def load_config(
     config._start = start
     config._load = partial(load_config, here, overrides, file=file, also=also, env=env, trusted=trusted)
     _refuse_closed_workspace(config)
+    config._in_file = MappingProxyType(written)
     config._trusted = _holds(folder) if trusted is None and (config.code or config.opens) else bool(trusted)
     return config
 

@@ -15,9 +15,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationInfo,
@@ -26,50 +23,14 @@ from pydantic import (
 )
 
 from headway.addresses import is_loopback
+from headway.config.section import FilePath, Name, PythonName, Section
+from headway.config.services import EgressConfig, ModelsConfig, ProviderConfig, provider_name
 from headway.config.source import DEFAULT, Source, Value
-from headway.egress.rules import Entry, check_proxy
-from headway.errors import InvalidInput, NotTrusted, one_line
+from headway.errors import NotTrusted, one_line
 from headway.secrets.reference import is_name
 
 
-def _from_folder(value: object, info: ValidationInfo) -> object:
-    if not isinstance(value, str):
-        return value
-    if not value or "\0" in value:
-        raise ValueError("must name a file or folder")
-    path = Path(value).expanduser()
-    folder = (info.context or {}).get("folder")
-    return path if folder is None else Path(folder) / path
-
-
-FilePath = Annotated[Path, BeforeValidator(_from_folder, json_schema_input_type=str)]
-"""A path in the file; a relative one counts from the file's folder, ``~`` is the user's home."""
-
-
-def _named_in_folder(value: object, info: ValidationInfo) -> object:
-    """Return ``file.py:name`` with the file as :data:`FilePath` has it."""
-    if not isinstance(value, str):
-        return value
-    file, colon, name = value.rpartition(":")
-    if not colon or not name.isidentifier():
-        raise ValueError("must be a Python file and a name in it, as file.py:name")
-    return f"{_from_folder(file, info)}:{name}"
-
-
-NAMED = BeforeValidator(_named_in_folder, json_schema_input_type=str)
-"""The mark of settings that name something in a Python file."""
-
-PythonName = Annotated[str, NAMED]
-"""A name in a Python file, as ``file.py:name``; a relative file counts from the folder of ``headway.toml``."""
-
-Name = Annotated[str, Field(min_length=1, max_length=256)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class StoreConfig(_Section):
+class StoreConfig(Section):
     """What the event store keeps. Finished jobs beyond a limit are pruned, oldest first."""
 
     keep_days: float | None = Field(default=None, gt=0, description="Days that a finished job is kept; none: for ever.")
@@ -78,7 +39,7 @@ class StoreConfig(_Section):
     )
 
 
-class ToolsConfig(_Section):
+class ToolsConfig(Section):
     """Where tools come from and what they may touch."""
 
     python: list[FilePath] = Field(default=[], description="Python files whose @headway.tool functions are loaded.")
@@ -100,14 +61,14 @@ class ToolsConfig(_Section):
     )
 
 
-class RateLimitConfig(_Section):
+class RateLimitConfig(Section):
     """A token bucket of one tool."""
 
     max_calls: int = Field(ge=1, description="Tokens in the bucket: calls that may go at once.")
     interval_secs: float = Field(gt=0, description="Seconds in which an empty bucket fills.")
 
 
-class BudgetsConfig(_Section):
+class BudgetsConfig(Section):
     """What one job may use; a job that reaches a limit fails with its remaining actions skipped."""
 
     tool_calls: int | None = Field(default=None, ge=0, description="Tool calls.")
@@ -117,7 +78,7 @@ class BudgetsConfig(_Section):
     usd_micros: int | None = Field(default=None, ge=0, description="Millionths of a US dollar that tools report.")
 
 
-class InboxConfig(_Section):
+class InboxConfig(Section):
     """Questions to people: approvals, values, budgets that ran out."""
 
     expires_secs: float = Field(
@@ -128,7 +89,7 @@ class InboxConfig(_Section):
     )
 
 
-class SecretConfig(_Section):
+class SecretConfig(Section):
     """A secret that plans name as `secret://NAME`; its value comes from one of `env`, `file` and `keyring`."""
 
     env: str | None = Field(default=None, min_length=1, description="The environment variable that holds it.")
@@ -160,14 +121,14 @@ def _secret_name(name: str) -> str:
 SecretName = Annotated[Name, AfterValidator(_secret_name)]
 
 
-class WorkflowConfig(_Section):
+class WorkflowConfig(Section):
     """A plan that may be started by its name."""
 
     plan: FilePath = Field(description="The plan's JSON file.")
     description: str = Field(default="", description="What it does, for those who choose.")
 
 
-class A2AConfig(_Section):
+class A2AConfig(Section):
     """The A2A endpoint."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
@@ -193,7 +154,7 @@ class A2AConfig(_Section):
     )
 
 
-class OperatorConfig(_Section):
+class OperatorConfig(Section):
     """The operator API of the daemon."""
 
     shutdown_secs: float = Field(
@@ -201,7 +162,7 @@ class OperatorConfig(_Section):
     )
 
 
-class AdmissionConfig(_Section):
+class AdmissionConfig(Section):
     """What is taken in; beyond it callers are told to come back. Connections count on each address listened on."""
 
     max_connections: int = Field(
@@ -236,7 +197,7 @@ class AdmissionConfig(_Section):
     )
 
 
-class ConsoleConfig(_Section):
+class ConsoleConfig(Section):
     """The terminal console."""
 
     theme: str | None = Field(default=None, min_length=1, description="A theme's name; none: the console's default.")
@@ -245,7 +206,7 @@ class ConsoleConfig(_Section):
     )
 
 
-class RuntimeConfig(_Section):
+class RuntimeConfig(Section):
     """The executor."""
 
     max_concurrency: int = Field(default=64, ge=1, le=4096, description="Actions of one level that run at once.")
@@ -274,7 +235,7 @@ class RuntimeConfig(_Section):
     )
 
 
-class CapabilitiesConfig(_Section):
+class CapabilitiesConfig(Section):
     """What plans may use, whoever submits them. An empty list allows everything."""
 
     allowed_tools: list[Name] = Field(default=[], description="The tools that plans may call.")
@@ -283,7 +244,7 @@ class CapabilitiesConfig(_Section):
     max_actions: int | None = Field(default=None, ge=0, description="The most actions of one plan; none: no limit.")
 
 
-class InferenceConfig(_Section):
+class InferenceConfig(Section):
     """A model behind an OpenAI-compatible API: it gives jobs the tools infer, embed and classify."""
 
     url: str | None = Field(default=None, min_length=1, description="The API's base URL; none: no such tools.")
@@ -294,46 +255,7 @@ class InferenceConfig(_Section):
     )
 
 
-def _egress_entry(text: str) -> str:
-    try:
-        Entry.parse(text)
-    except InvalidInput as error:
-        raise ValueError(error.message) from None
-    return text
-
-
-EgressEntry = Annotated[str, AfterValidator(_egress_entry)]
-
-
-def _proxy(text: str | None) -> str | None:
-    try:
-        if text is not None:
-            check_proxy(text)
-    except InvalidInput as error:
-        raise ValueError(error.message) from None
-    if text is not None and "@" in text:
-        raise ValueError('must not hold a user or a password: name it in HTTPS_PROXY, and here "environment"')
-    return text
-
-
-class EgressConfig(_Section):
-    """What may be reached over the network by models and other clients of Headway itself: see models.md."""
-
-    allow: list[EgressEntry] = Field(
-        default=[],
-        description="Hosts, addresses and networks, with :PORT or without, that may be reached though their addresses"
-        " are private or this machine's. Public addresses may be reached anyway.",
-    )
-    only: list[EgressEntry] | None = Field(
-        default=None, description="The only hosts that may be reached; none: no such limit."
-    )
-    proxy: Annotated[str | None, AfterValidator(_proxy)] = Field(
-        default=None,
-        description='The HTTP proxy, as http://HOST:PORT; "environment": the one that HTTPS_PROXY and its like name.',
-    )
-
-
-class LearningConfig(_Section):
+class LearningConfig(Section):
     """What is learned from jobs."""
 
     memory: FilePath | None = Field(
@@ -345,7 +267,7 @@ class LearningConfig(_Section):
     )
 
 
-class Config(_Section):
+class Config(Section):
     """The whole configuration. Paths are absolute once :func:`headway.config.load_config` has read them."""
 
     store: StoreConfig = Field(default_factory=StoreConfig, description="What the event store keeps.")
@@ -368,6 +290,10 @@ class Config(_Section):
         default_factory=CapabilitiesConfig, description="What plans may use, whoever submits them."
     )
     inference: InferenceConfig = Field(default_factory=InferenceConfig, description="A model that jobs may use.")
+    providers: dict[Annotated[Name, AfterValidator(provider_name)], ProviderConfig] = Field(
+        default={}, description="Services of models, by name: see models.md."
+    )
+    models: ModelsConfig = Field(default_factory=ModelsConfig, description="Which model is meant by what.")
     egress: EgressConfig = Field(default_factory=EgressConfig, description="What may be reached over the network.")
     learning: LearningConfig = Field(default_factory=LearningConfig, description="What is learned from jobs.")
 
@@ -385,6 +311,7 @@ class Config(_Section):
     _start: Path | None = PrivateAttr(default=None)
     _trusted: bool = PrivateAttr(default=True)
     _load: Callable[[], Config] | None = PrivateAttr(default=None)
+    _in_file: Mapping[str, Any] = PrivateAttr(default_factory=lambda: MappingProxyType({}))
     _sources: Mapping[str, Source] = PrivateAttr(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -446,7 +373,8 @@ class Config(_Section):
         """The settings of the file that are no code and open more than its folder: they need the same trust.
 
         A workspace, a memory or trajectories outside of it, an environment variable that is sent to a model's address,
-        an A2A endpoint for other machines or for everybody, private addresses and a proxy.
+        a provider of models that gets a key, an A2A endpoint for other machines or for everybody, private addresses and
+        a proxy.
         """
         found = [key for key in ("tools.workspace", "learning.memory", "learning.trajectories") if self._leaves(key)]
         sent = [self.source(key).kind for key in ("inference.url", "inference.api_key_env")]
@@ -456,6 +384,7 @@ class Config(_Section):
             found.append("a2a.auth")
         if not is_loopback(self.a2a.host) and self.source("a2a.host").kind == "file":
             found.append("a2a.host")
+        found += [f"providers.{name}" for name, one in self.providers.items() if one.api_key or one.api_key_env]
         given = {"egress.allow": bool(self.egress.allow), "egress.proxy": self.egress.proxy is not None}
         found += [key for key, there in given.items() if there and self.source(key).kind == "file"]
         return found
@@ -496,12 +425,24 @@ class Config(_Section):
     def without_code(self) -> Config:
         """Return this configuration without what needs trust: for what needs none of it."""
         left_out: dict[str, dict[str, Any]] = {"tools": {"python": []}, "runtime": {"replan": None}}
-        for key in self.opens:
+        opened = self.opens
+        keyless = {name: one for name, one in self.providers.items() if f"providers.{name}" not in opened}
+        for key in opened:
+            if key.startswith("providers."):
+                left_out["models"] = {"default": None, "failover": [], "aliases": {}}
+                continue
             section, _, name = key.partition(".")
             default = type(getattr(self, section)).model_fields[name].get_default(call_default_factory=True)
             left_out.setdefault(section, {})[name] = default
         update = {section: getattr(self, section).model_copy(update=values) for section, values in left_out.items()}
-        return self.model_copy(update=update)
+        return self.model_copy(update={**update, "providers": keyless})
+
+    def in_file(self, key: str) -> Any:
+        """Return what the file has at the dotted ``key``, whatever flags and variables say; None if nothing."""
+        found: Any = self._in_file
+        for part in key.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return found
 
     def source(self, key: str) -> Source:
         """Return where the value of the dotted ``key`` came from; ``default`` for what nobody set."""

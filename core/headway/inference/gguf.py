@@ -15,6 +15,7 @@ from typing import Any
 
 from headway.errors import HeadwayError, InferenceError, InferenceRefused, describe
 from headway.inference.answer import Completion, Usage
+from headway.inference.chat import ChatRequest
 from headway.inference.extra import folder_of
 from headway.inference.request import InferRequest
 
@@ -50,7 +51,7 @@ class GgufModel:
         self._formatter: Any = None
         self._leaving = threading.Event()
 
-    def complete(self, request: InferRequest, given_up: threading.Event) -> Completion:
+    def complete(self, request: InferRequest | ChatRequest, given_up: threading.Event) -> Completion:
         """Return the answer to ``request``; stops between two tokens once ``given_up`` is set.
 
         Raises ``InferenceRefused`` for a prompt that does not fit the context, ``InferenceError`` where the model
@@ -87,7 +88,7 @@ class GgufModel:
         self.path = path
         _LOADED.add(self)
 
-    def _answer(self, request: InferRequest, given_up: threading.Event) -> Completion:
+    def _answer(self, request: InferRequest | ChatRequest, given_up: threading.Event) -> Completion:
         model = self._model
         tokens, stops = self._tokens(request)
         room = model.n_ctx() - len(tokens)
@@ -105,7 +106,7 @@ class GgufModel:
         found = model.create_completion(
             prompt=tokens,
             max_tokens=min(request.max_tokens or DEFAULT_MAX_TOKENS, room),
-            temperature=request.temperature,
+            temperature=request.temperature or 0.0,
             stop=[*request.stop, *stops],
             seed=secrets.randbits(31) if request.seed is None else request.seed,
             stopping_criteria=over,
@@ -117,13 +118,18 @@ class GgufModel:
         assert self.path is not None
         return Completion(choice["text"], usage, self.path.stem, choice["finish_reason"])
 
-    def _tokens(self, request: InferRequest) -> tuple[list[int], list[str]]:
+    def _tokens(self, request: InferRequest | ChatRequest) -> tuple[list[int], list[str]]:
         """Return the prompt in the model's own chat form, and the texts that end an answer in it.
 
         What the caller wrote is read as plain text: a ``<|im_end|>`` in a document ends no turn.
         """
-        texts = [text for text in (request.system, request.prompt) if text is not None]
-        roles = ["system", "user"][-len(texts) :]
+        if isinstance(request, InferRequest):
+            turns = [("user", request.prompt)]
+        else:
+            turns = [(one.role, one.text) for one in request.messages]
+        if request.system is not None:
+            turns.insert(0, ("system", request.system))
+        roles, texts = [role for role, _ in turns], [text for _, text in turns]
         marks = [f"<{secrets.token_hex(16)}>" for _ in texts]
         messages = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
         if self._formatter is None:

@@ -1,17 +1,23 @@
-"""Inference by a service that speaks OpenAI's HTTP API: the vendors', and vLLM, llama.cpp, Ollama and their like."""
+"""Inference by a service over HTTP: the vendors', and vLLM, llama.cpp, Ollama and their like."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Literal
+
+import msgspec
 
 from headway.arguments import shown_value
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.egress.door import Door
-from headway.errors import InvalidInput
+from headway.egress.frames import FrameReader
+from headway.errors import EgressError, InferenceError, InferenceRefused, InvalidInput
 from headway.inference import wire
 from headway.inference.answer import Completion, Metered, Prices
-from headway.inference.key import environment_key
+from headway.inference.chat import ChatRequest, Piece, Reply
+from headway.inference.dialects import table
+from headway.inference.dialects.openai_chat import OpenAIChat
+from headway.inference.key import Key, environment_key
 from headway.inference.provider import Part, Provider
 from headway.inference.request import InferRequest
 from headway.inference.service import Limits, Service, checked_url
@@ -26,8 +32,12 @@ class HttpProvider(Provider):
     compares vectors where there is an embedding model; else, or with ``classify_by="prompt"``, the model chooses and
     the scores are 1.0 and 0.0.
 
+    ``dialect`` is how the service writes: ``openai`` (chat completions), ``openai-responses``, ``anthropic`` or
+    ``gemini``. Embeddings are OpenAI's.
+
     ``api_key_env`` names the environment variable that holds the key. It is read at each call and kept nowhere: the
-    key is in no ``repr``, log, error or event. It is sent over TLS or to this machine only.
+    key is in no ``repr``, log, error or event. It is sent over TLS or to this machine only. ``key`` is one
+    that comes from elsewhere.
 
     ``timeout`` bounds one try, in seconds; connecting may take ``connect_timeout`` of it. A 429, a 5xx and a broken
     connection are tried again, up to ``retries`` times, after 0.5 s, 1 s, 2 s, … or what ``Retry-After`` asks for; a
@@ -56,6 +66,8 @@ class HttpProvider(Provider):
         length_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
         clock: Clock = SYSTEM_CLOCK,
         door: Door | None = None,
+        dialect: str = "openai",
+        key: Key | None = None,
     ) -> None:
         super().__init__(max_concurrency=max_concurrency)
         if classify_by not in (None, "vectors", "prompt"):
@@ -65,19 +77,25 @@ class HttpProvider(Provider):
         self.model = _name(model, "model")
         self.embedding_model = _name(embedding_model, "embedding_model")
         self.classify_by = classify_by or ("prompt" if embedding_model is None else "vectors")
-        self._length_field = length_field
+        speaks = table.dialect(dialect)
+        self.dialect = OpenAIChat(length_field) if isinstance(speaks, OpenAIChat) else speaks
+        if embedding_model is not None and not dialect.startswith("openai"):
+            raise InvalidInput(f"the {dialect} dialect has no embeddings: leave embedding_model out")
         self._prices = _checked_prices(prices)
         variable = _name(api_key_env, "api_key_env")
-        url = checked_url(base_url, with_key=variable is not None)
+        sent = key if variable is None else environment_key(variable)
+        url = checked_url(base_url, with_key=sent is not None)
         limits = Limits(timeout, connect_timeout, retries, max_wait, max_response_bytes)
         self._service = Service(
             url,
-            None if variable is None else environment_key(variable),
+            sent,
             limits,
             (Door() if door is None else door).to(
                 url.host, connections=max_concurrency, connect_timeout=connect_timeout, clock=clock_of(clock)
             ),
             clock,
+            self.dialect.sign,
+            self.dialect.headers(),
         )
         self.name = self._service.name
 
@@ -92,16 +110,45 @@ class HttpProvider(Provider):
             return f"the inference provider '{self.name}' has no {part}: it needs {wanted}=…"
         return self._service.key_problem()
 
+    def lacks_key(self) -> str | None:
+        """Return why the key cannot be sent."""
+        return self._service.key_problem()
+
     async def aclose(self) -> None:
         """Close the running loop's connections."""
         await self._service.aclose()
 
     async def _infer(self, request: InferRequest) -> Completion:
-        assert self.model is not None
-        body = await self._service.ask("chat/completions", wire.chat_body(request, self.model, self._length_field))
-        answer = wire.read_chat(body, request, self.model)
-        usage = answer.usage.priced(self._prices.get(self.model))
-        return Completion(answer.text, usage, answer.model, answer.finish_reason)
+        return (await self._chat(ChatRequest.asking(request))).completion()
+
+    async def _chat(self, request: ChatRequest) -> Reply:
+        model = self._model_of(request)
+        body = self.dialect.body(request, model, stream=False)
+        answer = await self._service.ask(self.dialect.endpoint(model, stream=False), encoded(body))
+        return self._priced(self.dialect.read(self.dialect.decode(answer), request, model), model)
+
+    async def _stream(self, request: ChatRequest) -> AsyncGenerator[Piece, None]:
+        model = self._model_of(request)
+        body = encoded(self.dialect.body(request, model, stream=True))
+        reader, frames = self.dialect.reader(request, model), FrameReader(MAX_RESPONSE_BYTES)
+        async with self._service.stream(self.dialect.endpoint(model, stream=True), body) as chunks:
+            try:
+                async for chunk in chunks:
+                    for frame in frames.feed(chunk):
+                        if text := reader.feed(frame.data):
+                            yield Piece(text)
+            except EgressError as error:
+                raise InferenceError(error.message) from None
+        yield Piece(reply=self._priced(reader.reply(), model))
+
+    def _model_of(self, request: ChatRequest) -> str:
+        model = self.model if request.model is None else request.model
+        if model is None:
+            raise InferenceRefused(f"the inference provider '{self.name}' needs model=…", part="infer")
+        return model
+
+    def _priced(self, reply: Reply, model: str) -> Reply:
+        return msgspec.structs.replace(reply, usage=reply.usage.priced(self._prices.get(model)))
 
     async def _embed(self, texts: list[str]) -> Metered[list[float]]:
         assert self.embedding_model is not None
@@ -113,6 +160,14 @@ class HttpProvider(Provider):
         if self.classify_by == "vectors":
             return await self._classify_by_vectors(text, labels)
         return await self._classify_by_prompt(text, labels)
+
+
+def encoded(body: dict[str, Any]) -> bytes:
+    """Return a request's body; ``InvalidInput`` for what JSON cannot hold."""
+    try:
+        return msgspec.json.encode(body)
+    except (TypeError, ValueError, RecursionError, UnicodeError) as error:
+        raise InvalidInput(f"the conversation cannot be written as JSON: {type(error).__name__}") from None
 
 
 def _name(value: object, what: str) -> str | None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from headway.arguments import path_of
-from headway.errors import InvalidInput
+from headway.errors import InferenceRefused, InvalidInput
 from headway.inference.answer import Completion, Metered
+from headway.inference.chat import ChatRequest, Reply
 from headway.inference.extra import missing
 from headway.inference.gguf import GgufModel
 from headway.inference.provider import Part, Provider
@@ -73,6 +74,11 @@ class LocalProvider(Provider):
     async def _infer(self, request: InferRequest) -> Completion:
         answer: Completion = await self._in_thread(self._gguf.complete, request)
         return answer
+
+    async def _chat(self, request: ChatRequest) -> Reply:
+        if request.tools or any(one.role == "tool" or one.calls for one in request.messages):
+            raise InferenceRefused(f"the inference provider '{self.name}' has no tools")
+        return Reply.of(await self._in_thread(self._gguf.complete, request))
 
     async def _embed(self, texts: list[str]) -> Metered[list[float]]:
         vectors: Metered[list[float]] = await self._in_thread(self._vectors.embed, texts)

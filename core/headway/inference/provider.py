@@ -7,11 +7,13 @@ methods serves; :class:`Provider` is the base that spares an implementation the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from headway.errors import InferenceRefused
 from headway.inference.answer import Completion, Metered
+from headway.inference.chat import ChatRequest, Piece, Reply
 from headway.inference.gate import Gate
 from headway.inference.ranking import MAX_ANSWER_TOKENS, QUESTION, by_vectors, chosen, options
 from headway.inference.request import MAX_TEXT_CHARS, InferRequest, checked_labels, checked_texts, text_of
@@ -58,7 +60,7 @@ def lacking(provider: object, part: Part) -> str | None:
 
 
 class Provider:
-    """The base of a provider: implement ``_infer``, ``_embed`` or both.
+    """The base of a provider: implement ``_infer``, ``_embed`` or both; ``_chat`` and ``_stream`` for conversations.
 
     ``classify`` compares vectors where there is ``_embed``, else asks the model by ``_infer``. At most
     ``max_concurrency`` calls run concurrently, of all three together; the others wait in order.
@@ -81,6 +83,10 @@ class Provider:
         has = {"infer": kind._infer is not Provider._infer, "embed": kind._embed is not Provider._embed}
         has["classify"] = has["infer"] or has["embed"]
         return None if has[part] else f"the inference provider '{self.name}' has no {part}"
+
+    def lacks_key(self) -> str | None:
+        """Return why no model of this provider can be asked, whichever it is; None if one can."""
+        return self.lacks("infer")
 
     async def infer(
         self,
@@ -115,6 +121,22 @@ class Provider:
         async with self._gate.slot():
             return await self._classify(text, names)
 
+    async def chat(self, request: ChatRequest) -> Reply:
+        """Continue a conversation; return the model's whole reply. Raises what :meth:`infer` does."""
+        self._need_model(request)
+        async with self._gate.slot():
+            return await self._chat(request)
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[Piece, None]:
+        """Continue a conversation; yield the reply's text as it comes, and last the whole :class:`Reply`.
+
+        Close it (``contextlib.aclosing``) if it is not read to its end: its slot is held until then.
+        """
+        self._need_model(request)
+        async with self._gate.slot(), aclosing(self._stream(request)) as pieces:
+            async for piece in pieces:
+                yield piece
+
     async def aclose(self) -> None:
         """Let go of connections and models. A provider without any does nothing."""
 
@@ -132,8 +154,33 @@ class Provider:
         if reason is not None:
             raise InferenceRefused(reason, part=part)
 
+    def _need_model(self, request: ChatRequest) -> None:
+        reason = self.lacks("infer") if request.model is None else self.lacks_key()
+        if reason is not None:
+            raise InferenceRefused(reason, part="infer")
+
     async def _infer(self, request: InferRequest) -> Completion:
         raise InferenceRefused(f"the inference provider '{self.name}' has no infer", part="infer")
+
+    async def _chat(self, request: ChatRequest) -> Reply:
+        """Continue a conversation of one question by :meth:`_infer`; a provider that can do more overrides this."""
+        if request.tools or len(request.messages) != 1 or request.messages[0].role != "user":
+            raise InferenceRefused(f"the inference provider '{self.name}' answers single questions without tools only")
+        asked = InferRequest(
+            request.messages[0].text,
+            request.system,
+            request.max_tokens,
+            request.temperature or 0.0,
+            request.stop,
+            request.seed,
+        )
+        return Reply.of(await self._infer(asked))
+
+    async def _stream(self, request: ChatRequest) -> AsyncGenerator[Piece, None]:
+        reply = await self._chat(request)
+        if reply.text:
+            yield Piece(reply.text)
+        yield Piece(reply=reply)
 
     async def _embed(self, texts: list[str]) -> Metered[list[float]]:
         raise InferenceRefused(f"the inference provider '{self.name}' has no embed", part="embed")

@@ -67,6 +67,7 @@ class Service:
         door: Door,
         clock: Clock,
         sign: Callable[[str], Mapping[str, str]] = bearer,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.url = url
         self.name = url.netloc.decode("ascii")
@@ -75,6 +76,7 @@ class Service:
         self._door = door
         self._clock = clock
         self._sign = sign
+        self._more = dict(headers or {})
 
     async def ask(self, endpoint: str, payload: bytes) -> bytes:
         """Return the body of the answer. Raises ``InferenceError``, or ``InferenceRefused`` for what stays refused."""
@@ -159,12 +161,13 @@ class Service:
         if status in (401, 403) and self.key is not None:
             return f"{self.name} refused the key in {self.key.where} ({text})"
         if status == 404:
-            return f"{self.name} has no {endpoint} there, or not that model ({text})"
+            return f"{self.name} has no {endpoint.partition('?')[0]} there, or not that model ({text})"
         return f"{self.name} refused the request ({text})"
 
     @asynccontextmanager
     async def _send(self, endpoint: str, payload: bytes, accept: str, longest: float) -> AsyncIterator[Answer]:
-        url = self.url.copy_with(path=f"{self.url.path.rstrip('/')}/{endpoint}")
+        path = f"{self.url.raw_path.decode('ascii').rstrip('/')}/{endpoint}"
+        url = self.url.copy_with(raw_path=path.encode("ascii"))
         async with self._door.stream(
             "POST",
             url,
@@ -202,7 +205,7 @@ class Service:
         problem = self.key_problem()
         if problem is not None:
             raise InferenceRefused(problem)
-        headers = {"content-type": "application/json"}
+        headers = {"content-type": "application/json", **self._more}
         if self.key is not None:
             headers |= self._sign(self.key.read().strip())
         return headers

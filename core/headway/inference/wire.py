@@ -1,4 +1,4 @@
-"""OpenAI's wire format: answers read into typed data, refusals told in one line without what the server wrote.
+"""What dialects have in common: embeddings, and refusals told in one line without what the server wrote.
 
 A server's error body may quote the request, its headers or its key. Of it only an error code from a known list is told.
 """
@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from headway.errors import InferenceError, one_line
-from headway.inference.answer import Completion, Metered, Usage, estimate_tokens
-from headway.inference.request import InferRequest
+from headway.errors import InferenceError
+from headway.inference.answer import Metered, Usage, estimate_tokens
+from headway.inference.dialects.dialect import count, name_of
 
 FINAL = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 """Error codes of a 429 that waiting does not mend."""
@@ -26,27 +26,32 @@ _CODES = FINAL | {
     "invalid_request_error",
     "model_not_found",
     "rate_limit_exceeded",
+    "server_error",
     "unsupported_parameter",
     "unsupported_value",
+    # Anthropic's
+    "api_error",
+    "authentication_error",
+    "billing_error",
+    "not_found_error",
+    "overloaded_error",
+    "permission_error",
+    "rate_limit_error",
+    "request_too_large",
+    "timeout_error",
+    # Google's
+    "FAILED_PRECONDITION",
+    "INTERNAL",
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "UNAUTHENTICATED",
+    "UNAVAILABLE",
 }
 
 
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
 # What a good answer can do without is Any: it is looked at when it is used, and no answer is thrown away for it.
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-    finish_reason: Any = None
-
-
-class _Chat(msgspec.Struct):
-    choices: list[_Choice]
-    model: Any = None
-    usage: Any = None
 
 
 class _Vector(msgspec.Struct):
@@ -63,41 +68,16 @@ class _Vectors(msgspec.Struct):
 class _Problem(msgspec.Struct):
     code: Any = None
     type: Any = None
+    status: Any = None
 
 
 class _Refusal(msgspec.Struct):
     error: _Problem
 
 
-def chat_body(request: InferRequest, model: str, length_field: str) -> bytes:
-    """Return the body of a chat completion."""
-    messages = [{"role": "user", "content": request.prompt}]
-    if request.system is not None:
-        messages.insert(0, {"role": "system", "content": request.system})
-    body: dict[str, Any] = {"model": model, "messages": messages, "temperature": request.temperature}
-    if request.max_tokens is not None:
-        body[length_field] = request.max_tokens
-    if request.stop:
-        body["stop"] = list(request.stop)
-    if request.seed is not None:
-        body["seed"] = request.seed
-    return msgspec.json.encode(body)
-
-
 def embeddings_body(texts: list[str], model: str) -> bytes:
     """Return the body of an embedding call."""
     return msgspec.json.encode({"model": model, "input": texts, "encoding_format": "float"})
-
-
-def read_chat(body: bytes, request: InferRequest, model: str) -> Completion:
-    """Return the first choice of a chat completion; ``InferenceError`` if the body is none."""
-    chat = _decode(body, _Chat, "a chat completion")
-    if not chat.choices:
-        raise InferenceError("the service answered without a choice")
-    choice = chat.choices[0]
-    text = choice.message.content or ""
-    usage = _usage(chat.usage, estimate_tokens(request.system, request.prompt), estimate_tokens(text))
-    return Completion(text, usage, _name(chat.model, model, 256), _name(choice.finish_reason, "stop", 64))
 
 
 def read_vectors(body: bytes, texts: list[str], model: str) -> Metered[list[float]]:
@@ -111,8 +91,9 @@ def read_vectors(body: bytes, texts: list[str], model: str) -> Metered[list[floa
         raise InferenceError("the service gave embeddings of different lengths")
     if not all(math.isfinite(number) for vector in found.values() for number in vector):
         raise InferenceError("the service gave an embedding that holds no finite number")
-    usage = _usage(answer.usage, estimate_tokens(*texts), 0)
-    return Metered((found[at] for at in range(len(texts))), usage, _name(answer.model, model, 256))
+    told = count(answer.usage.get("prompt_tokens")) if isinstance(answer.usage, dict) else None
+    usage = Usage(estimate_tokens(*texts) if told is None else told, 0, told is None)
+    return Metered((found[at] for at in range(len(texts))), usage, name_of(answer.model, model))
 
 
 def problem_code(body: bytes) -> str:
@@ -121,7 +102,12 @@ def problem_code(body: bytes) -> str:
         problem = msgspec.json.decode(body, type=_Refusal).error
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return ""
-    return next((code for code in (problem.code, problem.type) if isinstance(code, str) and code in _CODES), "")
+    return next(filter(None, map(known_code, (problem.code, problem.type, problem.status))), "")
+
+
+def known_code(told: Any) -> str:
+    """Return an error code if it is one of those known, else an empty text."""
+    return told if isinstance(told, str) and told in _CODES else ""
 
 
 def status_text(status: int, code: str = "") -> str:
@@ -152,22 +138,3 @@ def _decode(body: bytes, kind: type[Any], what: str) -> Any:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise InferenceError(f"the service answered something that is not {what}") from None
-
-
-def _name(told: Any, instead: str, most: int) -> str:
-    return one_line(told if isinstance(told, str) and told else instead, most)
-
-
-def _usage(used: Any, read: int, written: int) -> Usage:
-    """Return what the service says it used; what it does not say, or says absurdly, is estimated."""
-    told = used if isinstance(used, dict) else {}
-    sound = [_count(told.get(name)) for name in ("prompt_tokens", "completion_tokens")]
-    estimated = sound[0] is None or (sound[1] is None and written > 0)
-    return Usage(read if sound[0] is None else sound[0], written if sound[1] is None else sound[1], estimated)
-
-
-def _count(told: Any) -> int | None:
-    """Return a number of tokens, 7.0 as 7; None for what is none."""
-    if type(told) is float and told.is_integer():
-        told = int(told)
-    return told if type(told) is int and 0 <= told < 2**53 else None

@@ -109,6 +109,21 @@ class Vault:
             raise SecretUnavailable(problem)
         return self._value(name).reveal()
 
+    def must_declare(self, name: str) -> None:
+        """Raise :class:`InvalidInput` if no secret of that name is declared."""
+        if name not in self._declared:
+            raise InvalidInput(f"secret '{name}' is not declared: add [secrets.{name}] to headway.toml")
+
+    def own(self, name: str) -> str:
+        """Return the value of the declared secret ``name`` for Headway itself, where the configuration says so.
+
+        Raises :class:`SecretUnavailable`.
+        """
+        one = self._declared.get(name)
+        if one is None:
+            raise SecretUnavailable(f"secret '{name}' is not declared")
+        return self._read(one).reveal()
+
     def put(self, marks: Marks, parameters: dict[str, Any], tool: str, *, remote: bool = False) -> dict[str, Any]:
         """Put values in place of the references in a call's parameters, which are the call's own; return them."""
         return marks.put(parameters, lambda name: self.resolve(name, tool, remote=remote))

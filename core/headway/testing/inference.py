@@ -5,21 +5,25 @@ from __future__ import annotations
 import re
 import zlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from headway.errors import InferenceError
 from headway.inference.answer import Completion, Metered, Prices, Usage, estimate_tokens
+from headway.inference.chat import ChatRequest, Piece, Reply
 from headway.inference.provider import PARTS, Part, Provider
 from headway.inference.ranking import by_vectors
 from headway.inference.request import InferRequest
 
-Answer = str | Completion | BaseException | Callable[[InferRequest], "str | Completion"]
-"""An answer of the script: a text, a whole completion, an error to raise, or a function of the request."""
+Said = str | Completion | Reply
+Answer = Said | BaseException | Callable[[Any], Said]
+"""An answer of the script: a text, a whole completion or reply, an error to raise, or a function of the request."""
 
 DIMENSIONS = 64
 _WORD = re.compile(r"\w+")
+_PIECE = re.compile(r"\s*\S+\s*|\s+")
 
 
 class InferenceCall(msgspec.Struct, frozen=True):
@@ -28,17 +32,18 @@ class InferenceCall(msgspec.Struct, frozen=True):
     """
 
     part: Part
-    request: InferRequest | None = None
+    request: InferRequest | ChatRequest | None = None
     texts: tuple[str, ...] = ()
 
 
 class ScriptedProvider(Provider):
     """An :class:`~headway.inference.provider.InferenceProvider` for tests.
 
-    ``infer`` gives the answer of the first rule that fits the prompt (:meth:`when`), else the next of ``answers``,
-    else ``default``; with none of them it fails. ``embed`` counts words into 64 buckets, so that texts with words in
-    common point alike, the same way on every machine. ``classify`` compares those vectors, unless :meth:`label` says
-    otherwise. Tokens are a quarter of the bytes, priced by ``prices``. ``without`` names parts that it lacks.
+    ``infer``, ``chat`` and ``stream`` (word by word) give the answer of the first rule that fits the prompt, or a
+    conversation's last message (:meth:`when`), else the next of ``answers``, else ``default``; with none of them they
+    fail. ``embed`` counts words into 64 buckets, so that texts with words in common point alike, the same way on every
+    machine. ``classify`` compares those vectors, unless :meth:`label` says otherwise. Tokens are a quarter of the
+    bytes, priced by ``prices``. ``without`` names parts that it lacks.
     """
 
     name = "scripted"
@@ -64,7 +69,7 @@ class ScriptedProvider(Provider):
     @property
     def prompts(self) -> list[str]:
         """The prompts that it got, in order."""
-        return [call.request.prompt for call in self.calls if call.request is not None]
+        return [_prompt(call.request) for call in self.calls if call.request is not None]
 
     def queue(self, *answers: Answer) -> ScriptedProvider:
         """Answer the next prompts that no rule fits with ``answers``, one each; return self."""
@@ -91,18 +96,34 @@ class ScriptedProvider(Provider):
         return f"the inference provider '{self.name}' has no {part}" if part in self._without else None
 
     async def _infer(self, request: InferRequest) -> Completion:
+        said = self._said(request)
+        return said.completion() if isinstance(said, Reply) else said
+
+    async def _chat(self, request: ChatRequest) -> Reply:
+        said = self._said(request)
+        return said if isinstance(said, Reply) else Reply.of(said)
+
+    async def _stream(self, request: ChatRequest) -> AsyncGenerator[Piece, None]:
+        reply = await self._chat(request)
+        for word in _PIECE.findall(reply.text):
+            yield Piece(word)
+        yield Piece(reply=reply)
+
+    def _said(self, request: InferRequest | ChatRequest) -> Completion | Reply:
         self._note(InferenceCall("infer", request))
-        answer = next((answer for match, answer in self._rules if _fits(match, request.prompt)), None)
+        prompt = _prompt(request)
+        answer = next((answer for match, answer in self._rules if _fits(match, prompt)), None)
         if answer is None:
             answer = self._queue.popleft() if self._queue else self.default
         if answer is None:
-            raise InferenceError(f"the script has no answer to {request.prompt[:80]!r}")
+            raise InferenceError(f"the script has no answer to {prompt[:80]!r}")
         if isinstance(answer, BaseException):
             raise answer
         said = answer(request) if callable(answer) else answer
-        if isinstance(said, Completion):
+        if isinstance(said, Completion | Reply):
             return said
-        usage = Usage(estimate_tokens(request.system, request.prompt), estimate_tokens(said))
+        read = request.tokens() if isinstance(request, ChatRequest) else estimate_tokens(request.system, request.prompt)
+        usage = Usage(read, estimate_tokens(said))
         return Completion(said, usage.priced(self._prices), self.name)
 
     async def _embed(self, texts: list[str]) -> Metered[list[float]]:
@@ -128,6 +149,11 @@ class ScriptedProvider(Provider):
     def _vectors(self, texts: list[str]) -> Metered[list[float]]:
         usage = Usage(estimate_tokens(*texts)).priced(self._prices)
         return Metered([_bag_of_words(text) for text in texts], usage, self.name)
+
+
+def _prompt(request: InferRequest | ChatRequest) -> str:
+    """Return the prompt, or the last message, of a request."""
+    return request.prompt if isinstance(request, InferRequest) else request.messages[-1].text
 
 
 def _fits(match: str | re.Pattern[str], text: str) -> bool:

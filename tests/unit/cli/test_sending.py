@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from headway.client.agent import AgentClient
-from headway.client.frames import FrameReader
-from headway.errors import HeadwayError, InvalidInput, NotFound, Unavailable
+from headway.egress.frames import FrameReader
+from headway.errors import EgressError, HeadwayError, InvalidInput, NotFound, Unavailable
 from headway.testing import VirtualClock
 from headway_console.cli.sending import message_of, same_server
 
@@ -164,5 +164,5 @@ def test_frames_come_whole_however_bytes_arrive(end: bytes, size: int) -> None:
 def test_an_endless_frame_is_given_up() -> None:
     reader = FrameReader(1000)
     assert list(reader.feed(b"data: " + b"x" * 900)) == []
-    with pytest.raises(Unavailable, match="larger than 1,000 bytes"):
+    with pytest.raises(EgressError, match="larger than 1,000 bytes"):
         list(reader.feed(b"x" * 100))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from headway.errors import Unavailable
+from headway.errors import EgressError
 
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r(?!\Z)")  # a final \r may be the first half of \r\n
 
@@ -19,7 +19,7 @@ class Frame(NamedTuple):
 
 
 class FrameReader:
-    """Takes a stream's bytes and gives its events; one of more than ``most`` bytes raises :class:`Unavailable`."""
+    """Takes a stream's bytes and gives its events; one of more than ``most`` bytes raises :class:`EgressError`."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -32,7 +32,7 @@ class FrameReader:
         """Yield the events that ``chunk`` completes."""
         self._size += len(chunk)
         if self._size > self._most:
-            raise Unavailable(f"the agent sends an event larger than {self._most:,} bytes")
+            raise EgressError(f"the other side sends an event larger than {self._most:,} bytes", reason="size")
         if b"\n" not in chunk and b"\r" not in chunk and not (self._rest and self._rest[-1].endswith(b"\r")):
             self._rest.append(chunk)
             return

@@ -1,0 +1,1 @@
+"""The dialects of services of models, a file each: requests as they are sent, answers as they are read."""
