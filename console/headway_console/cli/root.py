@@ -16,7 +16,7 @@ from headway_console.cli.options import place_options
 SECTIONS = {
     "Begin": [
         Entry("init", "Write a headway.toml, a tool and a first plan."),
-        Entry("trust", "Let the code of a project be loaded."),
+        Entry("trust", "Let the code of a project be loaded, and be open what it opens to the outside."),
         Entry("up", "Start or find the daemon and open the console on it."),
         Entry("doctor", "Look whether all is well here: versions, terminal, project, home, daemon, sandbox."),
         Entry("completion", "Print the completion script of a shell."),
