@@ -44,9 +44,10 @@ $(STAMP): requirements.lock pyproject.toml
 run: $(STAMP) ## the console on a demo: headway up --demo
 	$(BIN)/headway up --demo
 
-# More workers than cores: many tests wait for a process or a terminal. A file's tests stay together.
+# More workers than cores: many tests wait for a process or a terminal. A file's tests stay together, and the longest
+# files begin (tests/conftest.py has their order, which xdist would change).
 WORKERS ?= 4
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP) ## the fast set of the tests; ARGS='-k name' is handed to pytest
 	$(PYTEST) $(ARGS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # The user's list of trusted projects is not the tests': each worker has one of its own.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="headway-config-")
+
+TESTS = Path(__file__).parent
+
+LONGEST = (
+    "acceptance/test_console_bursts.py",
+    "acceptance/test_trust.py",
+    "crash",
+    "acceptance",
+    "integration",
+    "snapshots",
+    "unit/console",
+)
+"""The files and folders that take longest, in that order; xdist would begin with those that have most tests."""
 
 EXAMPLES = 100
 """The number of examples that hypothesis draws for a test that does not say it, in the long set."""
@@ -75,6 +89,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("long")]
+    items.sort(key=lambda item: _turn(item.path.relative_to(TESTS).as_posix()))
+
+
+def _turn(file: str) -> int:
+    """Return the turn of a test file among the workers: the longest begin first, so that none is left for the end."""
+    return next((turn for turn, name in enumerate(LONGEST) if file.startswith(name)), len(LONGEST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without looking for garbage, and leave what was collected out of every later look: it stays anyway."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_report_header() -> list[str]:

@@ -11,16 +11,16 @@ import select
 import signal
 import struct
 import subprocess
-import sys
+import tempfile
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
-HEADWAY = [sys.executable, "-m", "headway_console.cli"]
-LIMIT_S = 90.0
+from tests.launch import LIMIT_S, Process, launch
+
 _ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>()][A-Z0-9]?)")
 
 
@@ -63,35 +63,35 @@ class Headway:
 
     def run(self, *arguments: str | Path, stdin: str | None = None) -> Done:
         """Run a command to its end, without a terminal."""
-        done = subprocess.run(
-            [*HEADWAY, *map(str, arguments)],
-            cwd=self.here,
-            env=self.env,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            given.write((stdin or "").encode())
+            given.seek(0)
+            process = self._launch(arguments, [given, out, err])
+            try:
+                code = process.wait(LIMIT_S)
+            finally:
+                process.kill()
+            out.seek(0)
+            err.seek(0)
+            done = Done(code, out.read().decode(), err.read().decode())
+        assert "Traceback" not in done.err, done.err
+        return done
+
+    def _launch(
+        self, arguments: Sequence[str | Path], streams: Sequence[int | IO[Any]], **how: bool
+    ) -> subprocess.Popen[bytes] | Process:
+        return launch([*map(str, arguments)], cwd=self.here, env=self.env, streams=streams, **how)
 
     @contextmanager
     def start(self, *arguments: str | Path) -> Iterator[Running]:
         """Start a command with pipes; whatever is left of it at the end is killed."""
-        process = subprocess.Popen(
-            [*HEADWAY, *map(str, arguments)],
-            cwd=self.here,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        assert process.stdout is not None
-        with _ended(process), process.stdout:
-            yield Running(process, process.stdout.fileno())
+        ours, theirs = os.pipe()
+        with os.fdopen(ours, "rb", buffering=0) as out:
+            with os.fdopen(theirs, "wb") as both, Path(os.devnull).open("rb") as nothing:
+                process = self._launch(arguments, [nothing, both, both], session=True)
+            process.stdout = out
+            with _ended(process):
+                yield Running(process, ours)
 
     @contextmanager
     def terminal(self, *arguments: str | Path) -> Iterator[Running]:
@@ -99,15 +99,7 @@ class Headway:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _ON_TERMINAL, *HEADWAY, *map(str, arguments)],
-                cwd=self.here,
-                env=self.env,
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
-                start_new_session=True,
-            )
+            process = self._launch(arguments, [theirs] * 3, terminal=True)
         finally:
             os.close(theirs)
         try:
@@ -126,16 +118,10 @@ class Headway:
             assert serving.end() == 0
 
 
-# The terminal becomes the controlling one, so that a Ctrl-C typed into it is a signal, as it is for people.
-_ON_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
-
-
 class Running:
     """A command that runs. Output is read only while something is waited for."""
 
-    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Process, descriptor: int) -> None:
         self.process = process
         self._descriptor = descriptor
         self._raw = b""
@@ -187,7 +173,7 @@ class Running:
 
 
 @contextmanager
-def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _ended(process: subprocess.Popen[bytes] | Process) -> Iterator[None]:
     try:
         yield
     finally:

@@ -10,8 +10,6 @@ import os
 import pty
 import signal
 import struct
-import subprocess
-import sys
 import termios
 import threading
 import time
@@ -22,16 +20,10 @@ from typing import Any
 
 import pyte
 
-LIMIT_S = 90.0
-"""Seconds that anything may take on a machine that does much else."""
+from tests.launch import LIMIT_S, launch
 
 ALTERNATE = 1049
 ESCAPE = "\x1b"
-
-# The terminal becomes the controlling one: Ctrl-C and a change of its size are signals then, as for people.
-_ON_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
 
 
 class Display(pyte.Screen):
@@ -67,7 +59,7 @@ class Terminal:
     """A program on a pty of its own. Close it; that kills what still runs there."""
 
     def __init__(
-        self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], size: tuple[int, int] = (100, 30)
+        self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], size: tuple[int, int] = (100, 30)
     ) -> None:
         self._display = Display(*size)
         self._stream = pyte.ByteStream(self._display)
@@ -76,15 +68,7 @@ class Terminal:
         self._tell_size(size)
         self.settings_before = termios.tcgetattr(theirs)
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", _ON_TERMINAL, *command],
-                cwd=cwd,
-                env=dict(env),
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
-                start_new_session=True,
-            )
+            self.process = launch(arguments, cwd=cwd, env=env, streams=[theirs] * 3, terminal=True)
         finally:
             # Kept open: its settings are asked after the program's end too.
             self._theirs = theirs

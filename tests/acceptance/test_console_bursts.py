@@ -18,7 +18,7 @@ from headway.client import OperatorClient
 from headway.home import Home
 from tests import seeds
 from tests.acceptance.bursts import burst
-from tests.acceptance.commands import HEADWAY, Headway, Running, call, plan
+from tests.acceptance.commands import Headway, Running, call, plan
 from tests.acceptance.terminal import ESCAPE, Terminal
 from tests.acceptance.test_console_live import CONFIG, end_daemon
 from tests.sizes import cases
@@ -127,7 +127,7 @@ def confirm(console: Terminal, rng: random.Random, ids: list[str], done: list[st
 def test_bursts_of_keys_do_nothing_that_nobody_confirmed(daemon: Running, headway: Headway, confirmed: str) -> None:
     rng = seeds.chance()
     ids = submit(headway, (2, 3, 4, 30))
-    console = Terminal([*HEADWAY, "console"], cwd=headway.here, env=headway.env, size=HOME_SIZE)
+    console = Terminal(["console"], cwd=headway.here, env=headway.env, size=HOME_SIZE)
     wanted: list[str] = []
     try:
         console.wait_for("● running", "4 running")

@@ -19,7 +19,7 @@ from headway.client import OperatorClient
 from headway.events.kinds import TERMINAL_JOB
 from headway.events.views import JobRow
 from headway.home import Home
-from tests.acceptance.commands import HEADWAY, Headway, call, plan
+from tests.acceptance.commands import Headway, call, plan
 from tests.acceptance.terminal import ALTERNATE, ESCAPE, Terminal
 
 CONFIG = "[tools]\npython = ['tools.py']\n[a2a]\nport = 0\n[operator]\nshutdown_secs = 1\n"
@@ -61,7 +61,7 @@ def opened(slow: Headway) -> Iterator[Open]:
     terminals: list[Terminal] = []
 
     def start(*arguments: str, size: tuple[int, int] = (100, 30)) -> Terminal:
-        terminal = Terminal([*HEADWAY, *arguments], cwd=slow.here, env=slow.env, size=size)
+        terminal = Terminal(arguments, cwd=slow.here, env=slow.env, size=size)
         terminals.append(terminal)
         return terminal
 

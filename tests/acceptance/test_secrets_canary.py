@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.acceptance.commands import HEADWAY, Headway, call, plan
+from tests.acceptance.commands import Headway, call, plan
 from tests.acceptance.terminal import Terminal
 from tests.acceptance.test_console_live import end_daemon
 
@@ -147,7 +147,7 @@ def test_canaries_are_nowhere(leaking: Headway) -> None:
     assert "secret://FIRST" in events
     run("events")
     run("checkpoints", "ls", "--json")
-    terminal = Terminal([*HEADWAY, "console"], cwd=leaking.here, env=leaking.env, size=(140, 45))
+    terminal = Terminal(["console"], cwd=leaking.here, env=leaking.env, size=(140, 45))
     try:
         terminal.wait_for("leak")
         for keys in ("2", "3", "4", "5", "6", "1", "\r"):

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from headway.client.daemon import wait_for_daemon
 from headway.client.wire import DaemonStatus
 from headway.errors import HeadwayError, describe
 from headway.home import Home
+
+if TYPE_CHECKING:
+    from tests.launch import Process
 
 TOOLS = '''
 import asyncio
@@ -77,9 +83,10 @@ END_S = 45
 class Daemon:
     """One process. ``status`` is what it said when it was up."""
 
-    def __init__(self, process: subprocess.Popen[str], home: Home) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Process, home: Home, errors: IO[str]) -> None:
         self.process = process
         self.home = home
+        self._errors = errors
         self.status: DaemonStatus | None = None
 
     def signal(self, number: signal.Signals) -> None:
@@ -87,17 +94,32 @@ class Daemon:
 
     async def end(self) -> tuple[int, str]:
         """Wait for the end; return (exit code, stderr)."""
-        _, errors = await asyncio.to_thread(self.process.communicate, timeout=END_S)
-        return self.process.returncode, errors
+        code = await asyncio.to_thread(self.process.wait, END_S)
+        self._errors.seek(0)
+        with self._errors:
+            return code, self._errors.read()
+
+    def close(self) -> None:
+        """Kill it, if it is still there."""
+        self.process.kill()
+        self.process.wait()
+        self._errors.close()
 
 
-def start(home: Home, workspace: Path, *options: str) -> Daemon:
-    """Start the script; nothing is waited for."""
+def start(home: Home, workspace: Path, *options: str, fresh: bool = False) -> Daemon:
+    """Start the script, ``fresh`` from nothing; nothing is waited for."""
+    from tests.launch import launch  # which the script itself does not find
+
     tools = workspace / "tools.py"
     if not tools.exists():
         tools.write_text(TOOLS)
-    command = [sys.executable, __file__, str(home.path), str(workspace), *options]
-    return Daemon(subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True), home)
+    arguments = [str(home.path), str(workspace), *options]
+    errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - for as long as the daemon
+    with Path(os.devnull).open("r+") as nothing:
+        streams = [nothing, nothing, errors]
+        program = [sys.executable, __file__]
+        process = launch(arguments, cwd=Path.cwd(), env=os.environ, streams=streams, program=program, fresh=fresh)
+    return Daemon(process, home, errors)
 
 
 @asynccontextmanager
@@ -108,9 +130,7 @@ async def running(home: Home, workspace: Path, *options: str) -> AsyncIterator[D
         daemon.status = await wait_for_daemon(home, timeout=60, alive=lambda: daemon.process.poll() is None)
         yield daemon
     finally:
-        if daemon.process.poll() is None:
-            daemon.process.kill()
-        daemon.process.communicate()
+        daemon.close()
 
 
 def main() -> int:

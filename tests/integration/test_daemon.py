@@ -286,7 +286,7 @@ async def test_a_port_in_use_leaves_no_trace(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.5, 0.7, 0.9, 1.2])
 async def test_a_start_cut_short_ends(home: Home, tmp_path: Path, delay: float) -> None:
-    daemon = start(home, tmp_path)
+    daemon = start(home, tmp_path, fresh=True)
     await asyncio.sleep(delay)  # wherever that falls into the start: each must end
     daemon.signal(signal.SIGTERM)
     code, errors = await daemon.end()
