@@ -25,7 +25,6 @@ from tests.mutants.mutant import Mutant
 from tests.mutants.table import MUTANTS
 
 ROOT = Path(__file__).parents[2]
-SOURCES = Path("core/headway")
 COPIED = ("core", "bridge", "console", "tests", "recordings", "themes", "examples", "docs", "pyproject.toml")
 
 TEST_S = 30
@@ -66,7 +65,7 @@ class Copy:
     @contextmanager
     def holding(self, mutant: Mutant) -> Iterator[None]:
         """Have the fault in the copy."""
-        file = self.path / SOURCES / mutant.file
+        file = self.path / mutant.path
         original = file.read_text()
         file.write_text(original.replace(mutant.fragment, mutant.replacement))
         self._forget(file)
@@ -101,12 +100,12 @@ class Copy:
 
 def misfit(mutant: Mutant) -> str | None:
     """Return why a mutant cannot be made of the present source."""
-    file = ROOT / SOURCES / mutant.file
+    file = ROOT / mutant.path
     if not file.is_file():
-        return f"there is no {SOURCES / mutant.file}"
+        return f"there is no {mutant.path}"
     count = file.read_text().count(mutant.fragment)
     if count != 1:
-        return f"its fragment is {count} times in {SOURCES / mutant.file}"
+        return f"its fragment is {count} times in {mutant.path}"
     lost = [test for test in mutant.tests if not (ROOT / test.split("::")[0]).is_file()]
     return f"there is no {lost[0]}" if lost else None
 

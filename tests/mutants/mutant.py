@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 
 class Mutant(NamedTuple):
-    """One fault: in ``file``, below ``core/headway``, ``fragment``, which it has once, becomes ``replacement``."""
+    """One fault: in ``file``, ``fragment``, which it has once, becomes ``replacement``.
+
+    A file lies below ``core/headway``; one that begins with ``bridge`` or ``console`` lies in that package instead.
+    """
 
     name: str
     file: str
     fragment: str
     replacement: str
     tests: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file, seen from the checkout."""
+        room, _, rest = self.file.partition("/")
+        return Path(room, f"headway_{room}", rest) if room in ("bridge", "console") else Path("core/headway", self.file)
 
     @property
     def room(self) -> str:

@@ -36,6 +36,20 @@ def test_a_token_is_made_once(tokens: TokenFile) -> None:
     assert token not in repr(tokens)
 
 
+def test_of_two_that_make_one_the_first_wins(tokens: TokenFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = tokens._write
+
+    def slow(path: Path, text: str) -> Path:
+        made = write(path, text)
+        if path == tokens.path and not path.exists():
+            path.write_text("the-first-of-two-tokens\n")
+            path.chmod(0o600)
+        return made
+
+    monkeypatch.setattr(tokens, "_write", slow)
+    assert tokens.ensure() == tokens.read() == read_token(tokens.header_path) == "the-first-of-two-tokens"
+
+
 def test_rotation_makes_another_one(tokens: TokenFile) -> None:
     old, before = tokens.ensure(), stamp_of(tokens.path)
     new = tokens.rotate()

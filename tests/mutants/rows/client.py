@@ -28,4 +28,25 @@ ROWS = [
         "if False:",
         ("tests/unit/cli/test_sending.py",),
     ),
+    Mutant(
+        "a header keeps the token of before",
+        "client/token.py",
+        "        self._replace(self.header_path, HEADER + token)\n        return token\n\n    def _with",
+        "        return token\n\n    def _with",
+        (TOKEN,),
+    ),
+    Mutant(
+        "a token takes the place of one that was made meanwhile",
+        "client/token.py",
+        "os.link(made, self.path)  #",
+        "os.replace(made, self.path)  #",
+        (TOKEN,),
+    ),
+    Mutant(
+        "a file that holds no token opens",
+        "client/token.py",
+        "if not (SHORTEST <= len(text) <= LONGEST and _TOKEN.fullmatch(text)):",
+        "if not text:",
+        (TOKEN,),
+    ),
 ]

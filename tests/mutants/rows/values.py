@@ -26,4 +26,32 @@ ROWS = [
         "    if False:",
         (PLANS + "test_parse.py",),
     ),
+    Mutant(
+        "projects of one name share their home",
+        "project.py",
+        "hashlib.sha256(os.fsencode(project.root))",
+        "hashlib.sha256(os.fsencode(project.name))",
+        ("tests/unit/store/test_project_home.py",),
+    ),
+    Mutant(
+        "a home is any project's of its name",
+        "project.py",
+        "found.root != project.root",
+        "found.name != project.name",
+        ("tests/unit/store/test_project_home.py",),
+    ),
+    Mutant(
+        "a project that is reached by a link is another one",
+        "project.py",
+        "root = os.path.realpath(folder)",
+        "root = os.path.abspath(folder)",
+        ("tests/unit/store/test_project_home.py",),
+    ),
+    Mutant(
+        "a damaged record is nobody's",
+        "project.py",
+        'raise StoreUnreadable(f"{home.project_file} is damaged: move it away, the next use records it anew")',
+        "return None",
+        ("tests/unit/store/test_project_home.py",),
+    ),
 ]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from headway._version import __version__
+from headway.client.token import TokenFile
 from headway.errors import NotFound, StoreUnreadable
+from headway.home import Home
 from headway.store import engine_version, schema_version
 from headway_console.cli.doctor import machine
 from headway_console.cli.root import main
@@ -67,6 +71,47 @@ def test_what_fails_is_told_with_what_to_do(here: Path, capsys: pytest.CaptureFi
     assert found(capsys, 1)["project"]["status"] == "fail"
 
 
+@pytest.mark.parametrize("name", ["a2a.token", "a2a.header"])
+def test_what_others_may_open_fails(here: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    home = Home(here.parent / "home")
+    home.prepare()
+    TokenFile(home).ensure()
+    assert found(capsys)["permissions"]["status"] == "ok"
+    (home.path / name).chmod(0o640)
+    assert found(capsys, 1)["permissions"]["remedy"] == f"chmod 0600 {home.path / name}"
+
+
+def test_a_home_that_a_group_may_enter_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = Home(here.parent / "home")
+    home.prepare()
+    assert found(capsys)["home"]["status"] == "ok"
+    home.path.chmod(0o750)
+    told = found(capsys)["home"]
+    assert (told["status"], told["remedy"]) == ("warn", f"chmod 0700 {home}")
+
+
+def test_a_daemon_that_has_died_is_missed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = Home(here.parent / "home")
+    home.prepare()
+    assert found(capsys)["daemon"]["status"] == "ok"
+    home.socket.touch(0o600)
+    told = found(capsys)["daemon"]
+    assert (told["status"], told["remedy"]) == ("warn", "headway serve starts one anew")
+
+
+@pytest.mark.parametrize(("version", "status"), [("0.0.1", "warn"), (__version__, "ok")])
+def test_the_daemons_version(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, version: str, status: str
+) -> None:
+    async def answers(home: Home) -> Any:
+        return SimpleNamespace(version=version, pid=7, url="http://127.0.0.1:1")
+
+    monkeypatch.setattr("headway.client.daemon.find_daemon", answers)
+    told = found(capsys)["daemon"]
+    assert told["status"] == status
+    assert f"pid 7 is Headway {version}" in told["text"] or status == "ok"
+
+
 def test_a_newer_store_fails(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init"]) == 0
     assert main(["run", "hello"]) == 0
@@ -102,7 +147,12 @@ def test_room_on_the_disk(free: int, status: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("size", "encoding", "status"),
-    [((120, 40), "utf-8", "ok"), ((60, 20), "utf-8", "warn"), ((120, 40), "ascii", "warn")],
+    [
+        ((120, 40), "utf-8", "ok"),
+        ((60, 40), "utf-8", "warn"),
+        ((120, 20), "utf-8", "warn"),
+        ((120, 40), "ascii", "warn"),
+    ],
 )
 def test_the_terminal(size: tuple[int, int], encoding: str, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headway_console.cli.consoles.has_terminal", lambda: True)

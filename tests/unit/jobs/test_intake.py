@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import headway
@@ -181,6 +183,41 @@ async def test_plans_of_unfinished_jobs_take_so_much_memory_and_no_more(held: He
     await held.engine.wait(waiting)
     assert supervisor.plan_bytes == 0
     await held.engine.wait(await held.submit(fat))
+
+
+async def test_a_plan_that_is_larger_than_the_room_runs_where_nothing_else_does(held: Held) -> None:
+    intake = held.engine._supervisor.intake
+    assert intake.bounds is not None
+    intake.bounds = msgspec.structs.replace(intake.bounds, plan_bytes=ACTION_BYTES)
+    assert (await held.engine.wait(await held.submit(plan(3)))).job.status == "completed"
+    await held.submit(plan(1, "hold"))
+    with pytest.raises(Overloaded, match="leaves no room"):
+        await held.submit(plan(3))
+
+
+@pytest.mark.parametrize("settings", [{"max_plan_bytes": 8_388_608}])
+async def test_actions_weigh_more_than_their_json(held: Held) -> None:
+    await held.submit(plan(1, "hold"))
+    await held.submit(plan(100))
+    assert held.engine._supervisor.plan_bytes > 100 * ACTION_BYTES
+
+
+async def test_a_large_plans_work_has_one_turn_whoever_asks(held: Held) -> None:
+    intake, gates = held.engine._supervisor.intake, [threading.Event(), threading.Event()]
+    begun: list[int] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        gates[number].wait(60)
+
+    tasks = [asyncio.create_task(intake.work(LARGE + 1, partial(work, number))) for number in range(2)]
+    for _ in range(3):
+        await asyncio.to_thread(str)  # by then what was handed to a thread before has begun
+    assert begun == [0]
+    for gate in gates:
+        gate.set()
+    await asyncio.gather(*tasks)
+    assert begun == [0, 1]
 
 
 async def test_a_plan_with_many_findings_is_recorded_with_some(held: Held) -> None:

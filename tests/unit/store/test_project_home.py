@@ -55,6 +55,16 @@ def test_one_folder_has_one_home_by_whatever_path(tmp_path: Path) -> None:
     assert home_of(project_at(a)).path.name.startswith("same-")
 
 
+def test_a_home_is_not_that_of_another_project_with_the_same_name(tmp_path: Path) -> None:
+    a, b = (project_at(folder(tmp_path / name / "same")) for name in "xy")
+    home = home_of(a)
+    home.prepare()
+    claim(home, a)
+    check(home, a)
+    with pytest.raises(Conflict, match="belongs to project same"):
+        check(home, b)
+
+
 @pytest.mark.parametrize("name", ["..", "a b/ü", "-", "x" * 200])
 def test_no_name_of_a_folder_leaves_the_data_folder(name: str, tmp_path: Path) -> None:
     home = home_of(Project("/somewhere", name))

@@ -10,7 +10,10 @@ import pytest
 
 import headway
 from headway.events import kinds
-from headway.tools.printing import MAX_CHARACTERS, Prints, begin_printing, capture, captured, printing, real
+from headway.secrets.redactor import Redactor
+from headway.tools.printing import MAX_CHARACTERS, MAX_LINE, Prints, begin_printing, capture, captured, printing, real
+
+SECRET = "sesame-4711-open"
 
 
 @headway.tool
@@ -95,6 +98,51 @@ async def test_an_attempt_prints_so_much_and_no_more() -> None:
         print("\udc80 \x9b")
     prints.close()
     assert 0 < sum(len(data["text"]) for data in told) <= MAX_CHARACTERS
+
+
+async def test_an_attempt_that_prints_for_long_prints_no_more_than_that() -> None:
+    told: list[dict[str, Any]] = []
+    clock = headway.testing.VirtualClock()
+    prints = Prints(clock, told.append)
+    for _ in range(MAX_CHARACTERS // 10_000 + 10):
+        prints.write("stdout", "x" * 9_999 + "\n")
+        await clock.advance(1.0)
+    prints.close()
+    assert sum(len(data["text"]) for data in told) == MAX_CHARACTERS
+
+
+async def test_a_line_without_end_is_told_in_pieces() -> None:
+    told: list[dict[str, Any]] = []
+    prints = Prints(headway.testing.VirtualClock(), told.append)
+    prints.write("stdout", "x" * MAX_LINE)
+    assert prints._held["stdout"] == "x" * MAX_LINE
+    prints.write("stdout", "y")
+    assert prints._held["stdout"] == ""
+    prints.close()
+    assert "".join(data["text"] for data in told) == "x" * MAX_LINE + "y"
+
+
+async def test_what_is_printed_has_no_secrets() -> None:
+    told: list[dict[str, Any]] = []
+    redactor = Redactor()
+    redactor.add("KEY", headway.Secret(SECRET))
+    prints = Prints(headway.testing.VirtualClock(), told.append, redactor)
+    for part in ("it is ", SECRET[:7], SECRET[7:], "\nand no more"):
+        prints.write("stdout", part)
+    prints.close()
+    assert "".join(data["text"] for data in told) == "it is «secret:KEY»\nand no more"
+
+
+async def test_after_a_call_its_thread_prints_for_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[dict[str, Any]] = []
+    prints = Prints(headway.testing.VirtualClock(), told.append)
+    with capture():
+        with printing(prints):
+            print("within")
+        print("after")
+    prints.close()
+    assert [data["text"] for data in told] == ["within\n"]
+    assert capsys.readouterr() == ("", "after\n")
 
 
 async def test_a_context_that_began_printing_prints_to_its_call() -> None:
