@@ -4,22 +4,29 @@ A real daemon, with a secret from the environment and one from a file; a tool th
 can; the command line, the console on a terminal, a recording.
 """
 
+import asyncio
 import base64
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from headway.events.event import Event
+from headway.events.recording import write_recording
+from headway.home import Home
+from headway.store import StoreReader
 from tests.acceptance.commands import Headway, call, plan
-from tests.acceptance.terminal import Terminal
+from tests.acceptance.terminal import ESCAPE, Terminal
 from tests.acceptance.test_console_live import end_daemon
 
 FIRST = 'canary-A1/7+"x'
 SECOND = "canary-B2_9zQ-file"
+THIRD = "canary-C3.remote~5"
 
 CONFIG = """
 [tools]
@@ -33,6 +40,10 @@ tools = ["leak"]
 [secrets.SECOND]
 file = "second"
 tools = ["leak"]
+[secrets.THIRD]
+env = "HW_CANARY_REMOTE"
+tools = ["leak"]
+remote = true
 """
 
 TOOLS = '''
@@ -76,7 +87,7 @@ async def leak(a: headway.Secret, headers: dict[str, headway.Secret], how: str, 
 def forms() -> list[bytes]:
     """Return what must be nowhere."""
     found = []
-    for value in (FIRST, SECOND):
+    for value in (FIRST, SECOND, THIRD):
         raw = value.encode()
         found += [value, json.dumps(value)[1:-1], json.dumps(json.dumps(value))[2:-2], repr(value)[1:-1]]
         found += [quote(value, safe=""), raw.hex(), base64.b64encode(raw).decode()[:-4]]
@@ -96,7 +107,7 @@ def leaking(headway: Headway) -> Iterator[Headway]:
     second = headway.here / "second"
     second.write_text(SECOND + "\n")
     second.chmod(0o600)
-    headway.env["HW_CANARY"] = FIRST
+    headway.env |= {"HW_CANARY": FIRST, "HW_CANARY_REMOTE": THIRD}
     headway.trust(headway.here)
     parameters = {"a": "secret://FIRST", "headers": {"x": "secret://SECOND"}}
     give = call("give", "leak", parameters={**parameters, "how": "give"})
@@ -136,6 +147,10 @@ def test_canaries_are_nowhere(leaking: Headway) -> None:
     assert_none(
         asked.replace(json.dumps(FIRST)[1:-1], "").replace(SECOND, "").encode(), "answers"
     )  # but for echoed ids
+    streamed = stream(status["url"], token)
+    assert "«secret:THIRD»" in streamed
+    assert_none(streamed.encode(), "what an A2A client is streamed")
+    run("run", "leak.json")  # the newest, which consoles show first
     jobs = json.loads(run("jobs", "ls", "--json"))
     rows = jobs["jobs"] if isinstance(jobs, dict) else jobs
     for row in rows:
@@ -147,17 +162,14 @@ def test_canaries_are_nowhere(leaking: Headway) -> None:
     assert "secret://FIRST" in events
     run("events")
     run("checkpoints", "ls", "--json")
-    terminal = Terminal(["console"], cwd=leaking.here, env=leaking.env, size=(140, 45))
-    try:
-        terminal.wait_for("leak")
-        for keys in ("2", "3", "4", "5", "6", "1", "\r"):
-            terminal.type(keys)
-            terminal.wait_read()
-            shown.append(terminal.text)
-        terminal.wait_for("give")
-        shown.append(terminal.text)
-    finally:
-        terminal.close()
+    shown += screens(leaking, "console")
+    recording = leaking.here.parent / "recording.jsonl"
+    assert record(leaking, recording) > 100
+    assert_none(recording.read_bytes(), "a recording")
+    assert "print «secret:FIRST»" in recording.read_text()
+    run("replay", str(recording), "--plain")
+    run("replay", str(recording), "--json")
+    shown += screens(leaking, "replay", str(recording), "--speed", "1000")
     assert_none("".join(shown).encode(), "what was shown")
     for path in leaking.home.rglob("*"):
         if path.is_file():
@@ -167,10 +179,53 @@ def test_canaries_are_nowhere(leaking: Headway) -> None:
         if path.is_file():
             assert_none(path.read_bytes(), path)
     events = [json.loads(line) for line in leaking.run("events", "--json").out.splitlines()]
-    printed = "".join(event["data"]["text"] for event in events if event["kind"] == "action_print")
+    prints = [event["data"] for event in events if event["kind"] == "action_print"]
+    assert_none(json.dumps(prints, ensure_ascii=False).encode(), "what was printed")
+    printed = "".join(data["text"] for data in prints)
     assert "print «secret:FIRST»" in printed
     assert "logged «secret:SECOND»" in printed
     assert (leaking.here / "second").read_text().strip() == SECOND
+
+
+def screens(headway: Headway, *arguments: str) -> list[str]:
+    """Return what each screen of a console shows, the list of events among them, with what tools printed."""
+    shown = []
+    terminal = Terminal(arguments, cwd=headway.here, env=headway.env, size=(140, 45))
+    try:
+        terminal.wait_for("leak")
+        for keys in ("2", "4", "5", "6", "1", "\r"):
+            terminal.type(keys)
+            terminal.wait_read()
+            shown.append(terminal.text)
+        terminal.wait_for("give")
+        shown.append(terminal.text)
+        terminal.type(ESCAPE + "\x1b[I3")
+        terminal.wait_for("action_print", "«secret:")
+        shown.append(terminal.text)
+    finally:
+        terminal.close()
+    return shown
+
+
+def record(headway: Headway, path: Path) -> int:
+    """Write a recording of the store, of texts that no display has gone over; return the number of its events."""
+
+    async def read() -> list[Event]:
+        async with await StoreReader.open(Home(headway.home).db) as reader:
+            return await reader.events(limit=100_000, resolve=True)
+
+    return write_recording(path, "leak", asyncio.run(read()), redacted=False)
+
+
+def stream(url: str, token: str) -> str:
+    """Have an A2A client call the tool with the secret that remote callers may use; return all that it is streamed."""
+    leak = {"tool": "leak", "parameters": {"a": "secret://THIRD", "headers": {"x": "secret://THIRD"}, "how": "give"}}
+    message = {"kind": "message", "role": "user", "messageId": "s", "parts": [{"kind": "data", "data": leak}]}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "message/stream", "params": {"message": message}}
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - it is http
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        return str(answer.read().decode())
 
 
 def ask(url: str, token: str, text: str) -> str:
