@@ -38,6 +38,7 @@ _NAMES = {
         "InvalidPlan",
         "InvalidTransition",
         "LogFull",
+        "NotAnswered",
         "NotFound",
         "Overloaded",
         "SecretUnavailable",

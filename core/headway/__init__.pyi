@@ -24,6 +24,7 @@ from headway.errors import InvalidInput as InvalidInput
 from headway.errors import InvalidPlan as InvalidPlan
 from headway.errors import InvalidTransition as InvalidTransition
 from headway.errors import LogFull as LogFull
+from headway.errors import NotAnswered as NotAnswered
 from headway.errors import NotFound as NotFound
 from headway.errors import Overloaded as Overloaded
 from headway.errors import SecretUnavailable as SecretUnavailable
@@ -99,6 +100,7 @@ __all__ = [
     "InvalidTransition",
     "Issue",
     "LogFull",
+    "NotAnswered",
     "NotFound",
     "Overloaded",
     "Plan",

@@ -24,6 +24,7 @@
     ├── Overloaded                   more work waits than is taken; what was accepted continues
     └── ToolError                    a tool failed; its message is the action's error
         ├── TerminalToolError        a failure that no retry can mend; always aborts
+        ├── NotAnswered              a question to a person got no answer: denied, expired or taken back
         ├── SecretUnavailable        a secret cannot be had: not declared, not for this tool, nothing where it should be
         ├── InferenceError           a model, or the service that runs it, failed
         │   └── InferenceRefused     … for good (also a TerminalToolError): no key, no such model, not installed
@@ -219,6 +220,13 @@ class TerminalToolError(ToolError):
 
     code = "terminal_tool_error"
     remedy = "Mend the cause: another try fails as well, so a plan's retries are left out."
+
+
+class NotAnswered(ToolError):
+    """The question was not answered."""
+
+    code = "not_answered"
+    remedy = "Somebody said no, or nobody was there in time: `headway inbox` lists what waits for an answer."
 
 
 class SecretUnavailable(ToolError):

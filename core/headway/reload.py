@@ -77,7 +77,7 @@ def apply(face: Face, old: Config, new: Config) -> None:
 def budget_of(config: Config) -> CostBudget | None:
     """Return the budget of ``[budgets]``; None if it sets no limit."""
     limits = {name: value for name, value in config.budgets.model_dump().items() if value is not None}
-    return CostBudget(**limits) if limits else None
+    return CostBudget(**limits) if len(limits) > 1 else None  # on_exhausted is always there
 
 
 def capabilities_of(config: Config) -> CapabilitySet | None:

@@ -10,7 +10,7 @@ import pytest
 
 import headway
 from headway.config import Config
-from headway.config.model import InboxConfig, RuntimeConfig
+from headway.config.model import BudgetsConfig, InboxConfig, RuntimeConfig
 from headway.engine import Engine
 from headway.errors import Conflict
 from headway.events import kinds
@@ -182,5 +182,78 @@ async def test_every_reader_sees_the_same_inbox(tmp_path: Path) -> None:
             assert (await reader.inbox_view()).waiting() == [question]
         finally:
             await reader.close()
+    finally:
+        await rig.engine.close(grace=0)
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+async def test_a_tool_that_asked_gets_its_answer_after_a_restart_if_it_may_be_called_again(
+    tmp_path: Path, idempotent: bool
+) -> None:
+    calls: list[str] = []
+
+    @headway.tool
+    async def greet(context: headway.ToolContext) -> str:
+        calls.append("greet")
+        return f"hello {await context.ask(str, 'who?')}"
+
+    async def opened(path: Path, **options: Any) -> Engine:
+        return await Engine.open(Home(path), Config(), tools=[entry_of(greet)], **options)
+
+    first = await opened(tmp_path / "one")
+    plan = {"actions": [call("a", "greet", idempotent=idempotent, failure_behavior="skip")]}
+    job_id = (await first.submit(Submission(plan))).job_id
+    rig = Rig(["beside"])
+    rig.engine = first
+    question = await rig.question()
+    await first.log.flush()
+    events = await first.log.read(limit=1000)
+    await first.close(grace=0)
+    log = await StoreLog.open(Home(tmp_path / "two"))
+    await log.write(*events)
+    await log.close()
+    second = await opened(tmp_path / "two")
+    try:
+        if idempotent:
+            rig.engine = second
+            assert (await rig.question()).id == question.id
+            await second.elicitations.answer(question.id, "answer", "mia")
+        action = (await second.wait(job_id, 60)).action("a")
+        if idempotent:
+            assert (action.output, calls) == ("hello mia", ["greet", "greet"])
+            return
+        assert (action.error_code, calls) == ("interrupted", ["greet"])
+        with pytest.raises(Conflict, match="is withdrawn: the process that asked ended"):
+            await second.elicitations.answer(question.id, "answer", "mia")
+    finally:
+        await second.close(grace=0)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_budget_that_waits_outlives_its_process(tmp_path: Path, answered: bool) -> None:
+    calls: list[str] = []
+    config = Config(budgets=BudgetsConfig(tool_calls=1, on_exhausted="ask"))
+    plan = [call("a", "step", parameters={"name": "beside"})]
+    plan += [call(n, "step", parameters={"name": n}, dependencies=["a"]) for n in "bc"]
+    rig = await Rig(calls).open(tmp_path / "one", config)
+    job_id = (await rig.engine.submit(Submission({"actions": plan}))).job_id
+    question = await rig.question()
+    if answered:
+        await rig.engine.elicitations.answer(question.id, "top_up", {"tool_calls": 1})
+        question = await rig.question()
+    await rig.engine.log.flush()
+    events = await rig.engine.log.read(limit=1000)
+    made = list(calls)
+    await rig.engine.close(grace=0)
+    calls[:] = made
+    log = await StoreLog.open(Home(tmp_path / "two"))
+    await log.write(*events)
+    await log.close()
+    rig = await Rig(calls).open(tmp_path / "two", config)
+    try:
+        assert (await rig.question()).id == question.id
+        await rig.engine.elicitations.answer(question.id, "top_up", {"tool_calls": 1 if answered else 2})
+        assert (await rig.engine.wait(job_id, 60)).job.status == "completed"
+        assert sorted(calls) == ["b", "beside", "c"], "nothing that had finished ran again"
     finally:
         await rig.engine.close(grace=0)

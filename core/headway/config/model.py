@@ -69,13 +69,17 @@ class RateLimitConfig(Section):
 
 
 class BudgetsConfig(Section):
-    """What one job may use; a job that reaches a limit fails with its remaining actions skipped."""
+    """What one job may use; a job that reaches a limit fails with its remaining actions skipped, or asks for more."""
 
     tool_calls: int | None = Field(default=None, ge=0, description="Tool calls.")
     actions: int | None = Field(default=None, ge=0, description="Actions of any type.")
     duration_ms: int | None = Field(default=None, ge=0, description="Milliseconds spent in tools, summed.")
     tokens: int | None = Field(default=None, ge=0, description="Model tokens that tools report.")
     usd_micros: int | None = Field(default=None, ge=0, description="Millionths of a US dollar that tools report.")
+    on_exhausted: Literal["stop", "ask"] = Field(
+        default="stop",
+        description='"ask": a job that reaches a limit waits until somebody tops its budget up (`headway inbox`).',
+    )
 
 
 class InboxConfig(Section):

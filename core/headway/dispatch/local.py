@@ -89,8 +89,12 @@ class LocalDispatcher:
         return call
 
     def cancel(self, call: Call, reason: str) -> bool:
-        """Take back a call that waits for a thread."""
-        if not isinstance(call, LocalCall) or call.done or not isinstance(call.future, ThreadCall):
+        """Take back a call that waits for a thread, and the questions of one that has begun."""
+        if not isinstance(call, LocalCall) or call.done:
+            return False
+        if call.begun and call.questions is not None:
+            call.questions.close(f"canceled: {reason}")
+        if not isinstance(call.future, ThreadCall):
             return False
         if not call.future.withdraw():
             return False
@@ -166,6 +170,10 @@ class LocalDispatcher:
         if request.report is not None:
             call.progress = Progress(clock, partial(request.report, kinds.ACTION_PROGRESS))
             call.chunks = ChunkEvents(clock, partial(request.report, kinds.ACTION_CHUNK), request.redactor)
+        if request.ask is not None:
+            from headway.dispatch.asking import Questions  # most tools ask nothing, nor take a context
+
+            call.questions = Questions(clock, request.ask, partial(self._resumed, call))
         timeout_ms = request.timeout_ms
         call.context = ToolContext(
             job_id=request.job_id,
@@ -180,6 +188,7 @@ class LocalDispatcher:
             clock=clock,
             progress=call.progress.report if call.progress is not None else None,
             chunks=call.chunks.report if call.chunks is not None else None,
+            ask=call.questions.ask if call.questions is not None else None,
         )
 
     # -- the end -------------------------------------------------------------------------------------------------
@@ -199,6 +208,8 @@ class LocalDispatcher:
         if call.ended is not None:  # it was left behind before
             return
         call.ended = self._now()
+        if call.questions is not None:
+            call.questions.close("the call has ended")
         call.error = error
         self._running -= 1
         if call.timer is not None:
@@ -215,12 +226,27 @@ class LocalDispatcher:
     def _expired(self, call: LocalCall) -> None:
         timeout = timeout_s(call.request.timeout_ms or 0)
         waits = not call.begun and not self.threads.stuck
-        left = timeout if waits else call.started + timeout - self._now()
+        questions = call.questions
+        if questions is not None and questions.open:
+            call.timer = None  # it waits for a person, which is not the tool's time
+            return
+        asked = questions.waited if questions is not None else 0.0
+        left = timeout if waits else call.started + timeout + asked - self._now()
         if left > _TICK_S:  # it waited for its thread
             call.timer = self._clock.call_later(left, self._expired, call)
             return
         call.timer = None
         self._cut_off(call, Cause.TIMEOUT)
+
+    def _resumed(self, call: LocalCall) -> None:
+        """Let the time of a call run on, now that it has its answer."""
+        if call.ended is not None or call.questions is None or call.request.timeout_ms is None:
+            return
+        limit = call.started + timeout_s(call.request.timeout_ms) + call.questions.waited
+        if call.context is not None:
+            call.context.deadline = limit
+        if call.timer is None:
+            call.timer = self._clock.call_later(max(0.0, limit - self._now()), self._expired, call)
 
     def _cut_off(self, call: LocalCall, cause: Cause, *, now: bool = False) -> None:
         """Cancel a call; leave it behind if it does not end within the grace (a thread, or ``now``: immediately).

@@ -25,6 +25,7 @@ from headway.jsonvalue import copy_members
 from headway.tools.context import NEVER_CANCELLED, CancelView
 
 if TYPE_CHECKING:
+    from headway.dispatch.asking import Ask, Questions
     from headway.secrets.redactor import Redactor
     from headway.tools.registry import ToolEntry
     from headway.tools.sandbox import Sandbox
@@ -59,9 +60,10 @@ class CallRequest(msgspec.Struct, kw_only=True, gc=False):
     ``timeout_ms`` bounds the time inside the tool; waiting for a thread is not part of it. ``compensates`` marks a call
     that undoes the action of ``action_id``. Secrets stand in ``parameters`` as references; ``reveal`` puts their
     values into parameters that are the tool's own: a dispatcher takes them from :meth:`arguments`. ``report(kind,
-    data)`` takes the progress and the chunks of the call as events, on the event loop; ``redactor`` knows what must
-    not be in them. ``on_end(handle)`` is called once, on the event loop, when the call has ended: never before
-    ``call()`` has returned, and from within ``kill(handle, now=True)`` at the latest.
+    data)`` takes the progress and the chunks of the call as events, on the event loop; ``redactor`` knows what must not
+    be in them. ``ask`` puts a question of the tool to people, on the event loop. ``on_end(handle)`` is called once, on
+    the event loop, when the call has ended: never before ``call()`` has returned, and from within
+    ``kill(handle, now=True)`` at the latest.
     """
 
     entry: ToolEntry
@@ -75,6 +77,7 @@ class CallRequest(msgspec.Struct, kw_only=True, gc=False):
     report: Callable[[str, dict[str, Any]], object] | None = None
     reveal: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     redactor: Redactor | None = None
+    ask: Ask | None = None
     compensates: bool = False
 
     def arguments(self) -> dict[str, Any]:
@@ -109,6 +112,7 @@ class Call:
     value: Any = None
     error: BaseException | None = None
     abandoned = False
+    questions: Questions | None = None
 
     def __init__(self, request: CallRequest, started: float) -> None:
         self.request = request
@@ -125,8 +129,11 @@ class Call:
 
     @property
     def seconds(self) -> float:
-        """The time inside the tool; 0 before the end, and for a tool that never began."""
-        return max(0.0, self.ended - self.started) if self.begun and self.ended is not None else 0.0
+        """The time inside the tool, less what it waited for people; 0 before the end, and if it never began."""
+        if not self.begun or self.ended is None:
+            return 0.0
+        asked = self.questions.waited if self.questions is not None else 0.0
+        return max(0.0, self.ended - self.started - asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,8 @@ class Dispatcher(Protocol):
     def cancel(self, call: Call, reason: str) -> bool:
         """Take back a call whose tool has not begun, and end it as ``withdrawn``; return whether that was possible.
 
-        One that has begun is not touched: the tool sees the request in its context and may end early.
+        One that has begun is not touched, but for questions to people that it waits on: those are taken back. The tool
+        sees the request in its context and may end early.
         """
 
     def kill(self, call: Call, *, now: bool = False) -> None:

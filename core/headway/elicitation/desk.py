@@ -119,7 +119,8 @@ class Desk:
 
     def _withdraw(self, waiting: Waiting, reason: str = "nobody needs an answer any more") -> None:
         waiting.answered = None
-        if waiting.closing is None and self._take_away(waiting):
+        settling = waiting.closing is not None or waiting.question.id in self._settling
+        if not settling and self._take_away(waiting):
             with contextlib.suppress(StoreError):
                 self.log.append(record.withdrawn(waiting.question, reason, self._waited(waiting.question)))
 
@@ -127,7 +128,7 @@ class Desk:
         """Answer by default what nobody has answered in time."""
         waiting.timer = None
         question = waiting.question
-        if waiting.closing is not None or not self._take_away(waiting):
+        if waiting.closing is not None or question.id in self._settling or not self._take_away(waiting):
             return
         answer = Answer(question.default, question.default_value, expired=True)
         with contextlib.suppress(StoreError):
@@ -173,6 +174,8 @@ class Desk:
         if waiting is None:
             return await self._answer_left(elicitation_id, choice, value, reason, by, peer)
         question = waiting.question
+        if elicitation_id in self._settling:
+            raise Conflict(f"question '{elicitation_id}' is being answered")
         if waiting.closing is not None:
             raise _taken(elicitation_id, waiting.closing)
         made = check_answer(question, choice, value, reason, self.log.redactor, waiting.asked.problems)
@@ -215,9 +218,23 @@ class Desk:
         finally:
             self._settling.discard(elicitation_id)
         self._note(question, answer)
+        self._answered_left(question, answer)
         if self.on_left is not None:
             self.on_left(question.job_id)
         return _closed(question, answer, waited_ms, self._clock.time_ms())
+
+    def _answered_left(self, question: Elicitation, answer: Answer) -> None:
+        """Give the answer to the job that resumed meanwhile, whether it has asked again by now or is about to."""
+        waiting = self._open.get(question.id)
+        if waiting is not None:
+            self._take_away(waiting)
+            self._deliver(waiting, answer)
+            return
+        asked = self._asked.get(question.job_id)
+        for reference, left in list(asked.open.items()) if asked is not None else ():
+            if asked is not None and left.id == question.id:
+                del asked.open[reference]
+                asked.answers[reference] = answer
 
     def _note(self, question: Elicitation, answer: Answer) -> None:
         if answer.choice == SESSION and question.digest:

@@ -11,8 +11,9 @@ from headway.errors import Conflict, NotFound, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold.inbox import close_question, question_of
+from headway.events.fold.values import amounts
 from headway.events.views import Elicitation
-from headway.execution.asking import Answer, Question
+from headway.execution.asking import TOP_UP, Answer, Question
 
 if TYPE_CHECKING:
     from headway.secrets.redactor import Redactor
@@ -96,11 +97,15 @@ def _closing(question: Elicitation, waited_ms: int) -> dict[str, Any]:
 
 
 class Asked(msgspec.Struct):
-    """The questions of one job, by reference: those that are open, and the answers of the others."""
+    """The questions of one job, by reference: those that are open, and the answers of the others.
+
+    ``added`` is what its budget was topped up by.
+    """
 
     count: int = 0
     open: dict[str, Elicitation] = {}
     answers: dict[str, Answer] = {}
+    added: dict[str, int] = {}
 
 
 def asked_in(events: Iterable[Event]) -> Asked:
@@ -120,6 +125,9 @@ def asked_in(events: Iterable[Event]) -> Asked:
             closed = found.open.pop(references[name], None)
             if closed is not None and event.kind != kinds.ELICITATION_WITHDRAWN:
                 close_question(closed, event)
+                if closed.choice == TOP_UP:
+                    for dimension, amount in amounts(closed.value).items():
+                        found.added[dimension] = found.added.get(dimension, 0) + amount
                 found.answers[references[name]] = Answer(
                     closed.choice or closed.default, closed.value, closed.reason, closed.by, closed.state == "expired"
                 )

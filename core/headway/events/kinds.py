@@ -8,10 +8,10 @@ Job life (``job_id`` set)::
     job_created            scope, source, title, proposal {…}, graph {…}, context_id?, principal?, origin? {…},
                            reach? [tools that its plans may call], with the caller's tenant in the envelope,
                            session? (of policies), tools? (the digest of the code of the tools), policies? (the file
-                           policies of its start: {files: [[name, text]]}, as a blob), spent? (before it,
-                           in the same call), terms? {work? ("call:TOOL", "workflow:NAME", or "external": no plan,
-                           somebody else does it), key? (a digest of the request), priority?, max_retries?, wall_s?,
-                           idle_s?, grace_s?};
+                           policies of its start: {files: [[name, text]]}, as a blob), spent? and topped_up?
+                           {dimension: amount} (before it, in the same call), terms? {work? ("call:TOOL",
+                           "workflow:NAME", or "external": no plan, somebody else does it), key? (a digest of the
+                           request), priority?, max_retries?, wall_s?, idle_s?, grace_s?};
                            after a replan: replan_of {job_id, attempt};
                            forks also: forked_from {job_id, checkpoint_id, level, seq}, state {…} (the new scope's),
                            results [ActionResult…] (finished before the fork), spent {dimension: amount}

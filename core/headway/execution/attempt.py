@@ -26,7 +26,9 @@ from headway.tools.printing import captured
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from headway.dispatch.asking import Answered, Wait
     from headway.execution.level import Level
+    from headway.tools.asking import AskRequest
 
 BACKOFF_S = 0.1
 BACKOFF_CAP_S = 10.0
@@ -43,6 +45,7 @@ class Attempts:
         self.env = level.env
         self.in_flight: dict[Call, PendingAction] = {}
         self.ended: deque[PendingAction] = deque()
+        self.asking = 0  # questions of calls in flight that wait for people
         self._dispatcher = level.env.dispatcher
         self._job_id = level.run_.job_id
         self._redactor = level.env.log.redactor
@@ -67,13 +70,28 @@ class Attempts:
             report=partial(self._report, action, action.attempt) if reports else None,
             reveal=self.run.reveal(entry) if entry.marks is not None else None,
             redactor=self._redactor,
+            ask=partial(self._ask, action) if entry.context_param is not None else None,
         )
         action.move(State.IN_FLIGHT)
+        action.questions = 0
         call = action.call = self._dispatcher.call(request)
         self.in_flight[call] = action
 
     def _report(self, action: PendingAction, attempt: int, kind: str, data: dict[str, Any]) -> None:
         self.run.emit(kind, data, node=action.node, attempt=attempt)
+
+    def _ask(self, action: PendingAction, request: AskRequest, answered: Answered) -> Wait | None:
+        """Put a question of a tool to people; its call holds no slot meanwhile."""
+        from headway.execution.tool_question import ask_for
+
+        action.questions += 1
+        self.asking += 1
+        self.level.wake()
+
+        def over() -> None:
+            self.asking -= 1
+
+        return ask_for(self.run, action, request, answered, over)
 
     def _ended(self, call: Call) -> None:
         action = self.in_flight.pop(call, None)

@@ -88,7 +88,7 @@ class Level:
             waker.set_result(None)
 
     async def _sleep(self) -> None:
-        if self.attempts.ended or (self.ready and len(self.attempts.in_flight) < self._slots):
+        if self.attempts.ended or (self.ready and self._free() > 0):
             return
         self.waker = waker = asyncio.get_running_loop().create_future()
         try:
@@ -118,7 +118,7 @@ class Level:
         """Return the actions that may start now; settle on the way what needs no call."""
         batch: list[PendingAction] = []
         run = self.run_
-        free = self._slots - len(self.attempts.in_flight)
+        free = self._free()
         while len(batch) < free and (self.ready or self.queue) and run.busy < stops.BREATH and self._may_go_on():
             action = self.ready.popleft() if self.ready else self._take(self.queue.popleft())
             if action is not None and self._may_start(action):
@@ -130,6 +130,10 @@ class Level:
     def _may_go_on(self) -> bool:
         run = self.run_
         return run.pausing is None and not run.stopping
+
+    def _free(self) -> int:
+        """Return how many slots are free; a call that waits for a person holds none."""
+        return self._slots - len(self.attempts.in_flight) + self.attempts.asking
 
     def _take(self, node: Node) -> PendingAction | None:
         """Return a fresh action; None if it is settled, as something that it needs did not succeed."""

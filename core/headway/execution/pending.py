@@ -83,6 +83,7 @@ class PendingAction:
     ``error`` and ``code`` are those of the attempt before. ``duration`` is the time inside the tool over all attempts,
     ``waited`` the time parked, both in seconds. ``reused`` is the result that makes a call unnecessary. ``approved`` is
     the digest of the call that a person has approved; ``edited`` says that they gave it other parameters.
+    ``questions`` counts those that the tool has asked in this attempt.
     """
 
     compensates = False
@@ -99,6 +100,7 @@ class PendingAction:
     reused: Hit | None = None
     approved = ""
     edited = False
+    questions = 0
     parked_on = ""
     _wait: Wait | None = None
     _parked_at = 0.0

@@ -80,6 +80,7 @@ class Course:
         self.pinned: Sources = ()  # file policies of an earlier job that this one continues
         self.replanning = False  # its last job has aborted, and the callback may have another plan
         self.spent: dict[str, int] = {}  # of the budget, by all runs so far
+        self.added: dict[str, int] = {}  # to the budget, by people
         self.jobs: list[LiveJob] = []
         self.task: asyncio.Task[ProposalResult]
         self._place: Place
@@ -209,7 +210,7 @@ class Course:
             about.principal if about.principal is not None else self.powers.principal,
             dict(about.origin or {}),
             self.session,
-            about.budget.limits() if about.budget is not None else None,
+            about.budget.to_dict() if about.budget is not None else None,
             self.remote,
             about.tenant,
             sorted(about.reach) if about.reach is not None else None,
@@ -264,6 +265,8 @@ class Course:
             lineage |= scope.record.catch_up(log, scope.state)
         if self.spent:
             lineage["spent"] = dict(self.spent)
+        if self.added:
+            lineage["topped_up"] = dict(self.added)
         created = spec.created(kept, plan.to_json(), **lineage)
         log.append(created)
         job.admitted(spec, plan)
@@ -333,7 +336,7 @@ class Course:
             job.plan,
             self.scope.state,
             self.token,
-            BudgetMeter(budget, self.spent) if budget is not None else None,
+            BudgetMeter(budget, self.spent, self.added) if budget is not None else None,
             job.prior,
             session=self.session,
             principal=spec.principal if spec is not None else self.powers.principal,
@@ -369,6 +372,7 @@ class Course:
             job.end_recorded = run.sealed and not run.aside and run.refused is None
             if run.meter is not None:
                 self.spent.update(run.meter.spent)
+                self.added = dict(run.meter.added)
             if in_turn and run.refused is None and state.revision == before + run.commits:
                 scope.record.note(state)
             elif in_turn and not scope.follows_log:

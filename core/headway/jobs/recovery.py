@@ -85,20 +85,23 @@ async def revived(store: Reader, job_id: str, env: Environment) -> Revived:
         env.code.digest if env.code is not None else "",
         attended=env.asking.attended,
     )
-    await _recall(env, job_id, found)
-    return found
+    added = dict(found.added)
+    for name, amount in (await _recall(env, job_id, found)).items():
+        added[name] = added.get(name, 0) + amount
+    return msgspec.structs.replace(found, added=added)
 
 
-async def _recall(env: Environment, job_id: str, found: Revived) -> None:
-    """Read what the job has asked, and take back what it will not ask again."""
+async def _recall(env: Environment, job_id: str, found: Revived) -> dict[str, int]:
+    """Read what the job has asked, and take back what it will not ask again; return its budget's top-ups."""
     desk = desk_of(env.log)
     asked = await desk.recall(job_id)
     if found.past is None or not asked.open:
-        return
+        return asked.added
     settled = {node.id for node, result in zip(found.plan.nodes, found.past.results, strict=True) if result is not None}
     cut_off = [found.plan.nodes[i] for i, tried in found.past.tried.items() if tried.cut_off]
     over = settled | {node.id for node in cut_off if not node.action.idempotent}
     desk.drop(job_id, [name for name, question in asked.open.items() if question.action_id in over])
+    return asked.added
 
 
 def course_of(supervisor: Supervisor, powers: Powers, found: Revived, row: JobRow) -> tuple[Course, list[Event]]:
@@ -142,6 +145,7 @@ def take_up(course: Course, job: LiveJob, found: Revived) -> None:
     job.admitted(spec, found.plan)
     job.prior, job.past = found.prior, past
     course.spent.update(found.spent)
+    course.added.update(found.added)
     course.session = course.submission.session or spec.session
     course.remote = course.remote or spec.remote
     course.pinned = spec.policies

@@ -47,7 +47,7 @@ class Cancelled(CannotGoOn):
 
 class Revived(msgspec.Struct, frozen=True):
     """A job as its log left it: ``prior`` are the results that a fork took over, ``past`` what its run has behind it,
-    None if it had not begun; ``spent`` is of its budget.
+    None if it had not begun; ``spent`` is of its budget, ``added`` what people topped that up by.
     """
 
     spec: JobSpec
@@ -55,6 +55,7 @@ class Revived(msgspec.Struct, frozen=True):
     prior: Sequence[ActionResult | None]
     spent: dict[str, int]
     past: Resumption | None = None
+    added: dict[str, int] = {}
 
 
 async def revive(
@@ -86,6 +87,7 @@ async def revive(
     history = History(store)
     since = await _begun_anew(store, row)
     started = await _first(store, row.job_id, kinds.JOB_STARTED, since)
+    added = dict(data.get("topped_up", {}))
     spent = {**data.get("spent", {}), **await history.spent(row.job_id, row.last_seq)}
     past = await _past(store, row, started, taken_over, since)
     needed = _tools_needed(plan, past)
@@ -103,10 +105,10 @@ async def revive(
     past = msgspec.structs.replace(past, unsettled=bool(outstanding))
     if started is None:
         prior = [r if r is not None and r.action_id in taken_over else None for r in past.results]
-        return Revived(spec, plan, prior, spent)
+        return Revived(spec, plan, prior, spent, added=added)
     if started.data.get("workspace") != _text(workspace):
         raise CannotGoOn(f"{WHY}, and this one works in another workspace")
-    return Revived(spec, plan, (), spent, past)
+    return Revived(spec, plan, (), spent, past, added)
 
 
 def _spec(row: JobRow, created: Event) -> JobSpec:

@@ -13,11 +13,15 @@ from typing import Any
 
 import msgspec
 
+from headway.arguments import expect_one_of
 from headway.numbers import whole_number
 
 DIMENSIONS = ("tool_calls", "actions", "duration_ms", "tokens", "usd_micros")
 COUNTED = frozenset({"tool_calls", "actions"})
 """Dimensions known before the start. The others are measured: what a call uses of them is known after its end."""
+
+ON_EXHAUSTED = ("stop", "ask")
+"""What a run does at the end of its budget: it stops, or asks a person for more."""
 
 WARN_AT = 0.8
 
@@ -42,6 +46,9 @@ class CostBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     does not fit beside what calls in flight hold, waits for what they give back. So nothing passes a limit where tools
     keep to what they declare. Where a tool declares nothing, the last call may use more than is left: the excess of
     that one call, or of each in flight whose price was met for the first time.
+
+    ``on_exhausted`` is "stop": the rest of the run is skipped and it fails; or "ask": what is left waits until a person
+    tops the budget up, where somebody is there to ask.
     """
 
     tool_calls: int | None = None
@@ -49,8 +56,10 @@ class CostBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     duration_ms: int | None = None
     tokens: int | None = None
     usd_micros: int | None = None
+    on_exhausted: str = "stop"
 
     def __post_init__(self) -> None:
+        expect_one_of(self.on_exhausted, ON_EXHAUSTED, "on_exhausted")
         for name in DIMENSIONS:
             value = getattr(self, name)
             if value is not None:
@@ -59,6 +68,11 @@ class CostBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     def limits(self) -> dict[str, int]:
         """Return the limits that are set."""
         return {name: value for name in DIMENSIONS if (value := getattr(self, name)) is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that are set: what makes an equal budget."""
+        found: dict[str, Any] = self.limits()
+        return found if self.on_exhausted == "stop" else found | {"on_exhausted": self.on_exhausted}
 
 
 class Place:
@@ -81,8 +95,12 @@ class Place:
 class BudgetMeter:
     """The meter of one run's budget: spent, reserved, and the line of those who wait for a part of it."""
 
-    def __init__(self, budget: CostBudget, spent: dict[str, int] | None = None) -> None:
+    def __init__(
+        self, budget: CostBudget, spent: dict[str, int] | None = None, added: Mapping[str, int] | None = None
+    ) -> None:
         self.limits = budget.limits()
+        self.asks = budget.on_exhausted == "ask"
+        self.added: dict[str, int] = {}  # by people who topped it up
         self.measured = tuple(name for name in self.limits if name not in COUNTED)
         self.spent: dict[str, int] = dict.fromkeys(self.limits, 0)
         self.reserved: dict[str, int] = dict.fromkeys(self.limits, 0)
@@ -91,6 +109,17 @@ class BudgetMeter:
         for name, amount in (spent or {}).items():
             if name in self.spent:
                 self.spent[name] = amount
+        if added:
+            self.top_up(added)
+
+    def top_up(self, amounts: Mapping[str, int]) -> None:
+        """Raise the limits of some dimensions by ``amounts``; of those that have no limit nothing changes."""
+        for name, amount in amounts.items():
+            if name in self.limits:
+                self.limits[name] += amount
+                self.added[name] = self.added.get(name, 0) + amount
+                if self.spent[name] < self.limits[name] * WARN_AT:
+                    self._warned.discard(name)
 
     def reserve(self, amounts: Amounts, declared: Collection[str] = ()) -> Reserved | str | None:
         """Reserve ``amounts`` and return them as they were given.

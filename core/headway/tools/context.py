@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from headway.arguments import expect, shown_value
 from headway.clock import SYSTEM_CLOCK, Clock
-from headway.errors import InvalidInput, one_line
+from headway.errors import Conflict, InvalidInput, NotAnswered, one_line
 from headway.jsonvalue import to_json
 from headway.numbers import is_finite
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from headway.tools.asking import AskRequest, AskSink
     from headway.tools.sandbox import Sandbox
+
+NO_DEFAULT: Any = object()
+"""The default of a question that has none: nobody's answer is a no then."""
 
 _NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
@@ -70,11 +76,14 @@ class ToolContext:
         :class:`~headway.state.StateSnapshot`). Changes go into ``ToolResult.effects``.
     ``workspace``
         The folder that file tools work in, None if there is none.
+    :meth:`ask`
+        A question to a person; the call waits for the answer without a slot.
     ``sandbox``
         The sandbox that programs which the tool starts must run in, None for a call outside of a Runtime or Engine.
     """
 
     __slots__ = (
+        "_ask",
         "_chunks",
         "_progress",
         "action_id",
@@ -104,6 +113,7 @@ class ToolContext:
         clock: Clock = SYSTEM_CLOCK,
         progress: ProgressSink | None = None,
         chunks: ChunkSink | None = None,
+        ask: AskSink | None = None,
     ) -> None:
         self.job_id = job_id
         self.action_id = action_id
@@ -117,6 +127,7 @@ class ToolContext:
         self.clock = clock
         self._progress = progress
         self._chunks = chunks
+        self._ask = ask
 
     def __repr__(self) -> str:
         return f"ToolContext(job_id={self.job_id!r}, action_id={self.action_id!r}, attempt={self.attempt})"
@@ -160,6 +171,65 @@ class ToolContext:
         value = to_json(chunk)
         if self._chunks is not None:
             self._chunks(self, value)
+
+    async def ask(
+        self, schema: Any, prompt: str, *, default: Any = NO_DEFAULT, expires_secs: float | None = None
+    ) -> Any:
+        """Ask a person for a value and return it. For coroutine tools; a function calls :meth:`ask_and_wait`.
+
+        ``schema`` is the JSON Schema of the answer, or a type: ``bool``, ``Literal["a", "b"]``, a dataclass, a pydantic
+        model. When nobody has answered after ``expires_secs`` seconds, ``default`` is the answer, if there is one. The
+        time of the wait counts neither against the call's time limit nor as its duration. After a restart a tool that
+        is called again, as it is idempotent, gets the answers of before.
+
+        Raises :class:`headway.errors.NotAnswered` if the answer is no, nobody answered in time, the run is cancelled or
+        nobody is there to ask; ``InvalidInput`` for what is no schema, or asks for a secret.
+        """
+        import asyncio
+
+        from headway.tools.asking import input_request
+
+        request, make = input_request(schema, prompt, default, expires_secs)
+        return make(await asyncio.wrap_future(self._asked(request)))
+
+    def ask_and_wait(
+        self, schema: Any, prompt: str, *, default: Any = NO_DEFAULT, expires_secs: float | None = None
+    ) -> Any:
+        """Ask a person for a value and block until it is there: :meth:`ask` for functions, which have a thread.
+
+        Raises :class:`headway.errors.Conflict` on the event loop, which it would block.
+        """
+        from headway.tools.asking import input_request
+
+        _refuse_on_loop("ask_and_wait")
+        request, make = input_request(schema, prompt, default, expires_secs)
+        return make(self._asked(request).result())
+
+    async def authorize(self, prompt: str, url: str = "", *, expires_secs: float | None = None) -> None:
+        """Ask a person to sign in somewhere, at ``url`` say, and return when they say that it is done.
+
+        No secret goes through the answer. Raises as :meth:`ask` does.
+        """
+        import asyncio
+
+        from headway.tools.asking import auth_request
+
+        await asyncio.wrap_future(self._asked(auth_request(prompt, url, expires_secs)))
+
+    def _asked(self, request: AskRequest) -> Future[Any]:
+        if self._ask is None:
+            raise NotAnswered("nobody is there to answer")
+        return self._ask(self, request)
+
+
+def _refuse_on_loop(name: str) -> None:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise Conflict(f"{name}() would block the event loop: await ask() in a coroutine")
 
 
 @dataclass(slots=True)

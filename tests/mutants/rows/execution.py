@@ -289,8 +289,8 @@ ROWS = [
     Mutant(
         "a level takes more calls than it has slots",
         "execution/level.py",
-        "free = self._slots - len(self.attempts.in_flight)",
-        "free = self._slots",
+        "return self._slots - len(self.attempts.in_flight) + self.attempts.asking",
+        "return self._slots",
         (RUNS + "test_facade.py", RUNS + "test_failing.py"),
     ),
     Mutant(

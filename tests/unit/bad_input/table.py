@@ -29,8 +29,8 @@ SUBJECTS: dict[str, Any] = {**plans.SUBJECTS, **runtime.SUBJECTS, **tools.SUBJEC
 
 ENGINE = engine.CALLS
 
-CONFLICTS = frozenset({"Runtime.resume"})
-"""Calls that are refused here whatever their arguments: no job is unfinished."""
+CONFLICTS = frozenset({"Runtime.resume", "ToolContext.ask_and_wait"})
+"""Calls that are refused here whatever their arguments: no job is unfinished, this is the event loop."""
 
 WAITS = frozenset({"SystemClock.sleep", "EventLog.subscribe", "Engine.subscribe"})
 """Calls that may well wait for long, or for something that does not come."""
@@ -103,6 +103,7 @@ ELSEWHERE = frozenset(
 UNTRIED: dict[str, str] = {
     "ToolContext.progress": "a sink of the runtime's",
     "ToolContext.chunks": "a sink of the runtime's",
+    "ToolContext.ask": "a sink of the runtime's",
     "ToolContext.cancel": "a view of the runtime's token",
     "ToolContext.sandbox": "the runtime's",
     "PolicyEngine.approval.pinned": "policies that the runtime has read from the log",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Any
 
 import headway
@@ -22,6 +23,13 @@ class Told:
 
     def tell(self, name: str, entry: headway.tools.ToolEntry | None) -> None:
         """Take note."""
+
+
+def answering(context: Any, request: Any) -> Future[Any]:
+    """Answer a question immediately."""
+    future: Future[Any] = Future()
+    future.set_result("me")
+    return future
 
 
 class Slow:
@@ -117,6 +125,9 @@ CALLS: dict[str, dict[str, Any]] = {
         "workspace": None,
         "clock": New(lambda _: VirtualClock()),
     },
+    "ToolContext.ask": {"schema": {"type": "string"}, "prompt": "who?", "default": "me", "expires_secs": 60.0},
+    "ToolContext.ask_and_wait": {"schema": {"type": "string"}, "prompt": "who?", "default": "me", "expires_secs": 60.0},
+    "ToolContext.authorize": {"prompt": "sign in", "url": "https://example.org", "expires_secs": 60.0},
     "ToolContext.emit_chunk": {"chunk": {"a": [1]}},
     "ToolContext.remaining": {},
     "ToolContext.report_progress": {"current": 1.0, "total": 2.0, "message": "half"},
@@ -235,7 +246,9 @@ SUBJECTS: dict[str, Any] = {
         ToolSchema(name="t", parameters=SCHEMA, returns={"type": "object"}), call=dict, is_async=False
     ),
     "ToolRegistry": registry,
-    "ToolContext": lambda _: headway.ToolContext(deadline=1.0, progress=lambda *_: None, chunks=lambda *_: None),
+    "ToolContext": lambda _: headway.ToolContext(
+        deadline=1.0, progress=lambda *_: None, chunks=lambda *_: None, ask=answering
+    ),
     "Restart": lambda _: headway.tools.Restart(),
     "SubprocessTool": program,
     "HttpProvider": lambda _: CannedHttp("http://127.0.0.1:9/v1", model="m", embedding_model="e"),

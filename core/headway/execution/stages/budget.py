@@ -1,6 +1,7 @@
 """Budget: an attempt reserves what it will use before it starts, and settles what it used after it ended.
 
 A compensation is counted and never refused: what was paid for must not stay done because the means to undo it are gone.
+At the end of a budget the run stops, or what is left waits until a person tops it up.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from headway.execution.pending import PendingAction
     from headway.execution.run import Run
     from headway.execution.stages.stage import End, Flow
+    from headway.execution.stages.top_up import TopUp
     from headway.limits.budget import BudgetMeter
 
 
@@ -31,6 +33,7 @@ class BudgetStage(Stage):
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         self._held: dict[PendingAction, Reserved] = {}
+        self._top_up: TopUp | None = None
 
     def active(self) -> bool:
         """Return True if the run has a budget."""
@@ -47,21 +50,25 @@ class BudgetStage(Stage):
         if action.compensates:
             return True
         if not action.needs_call:
-            return self._take(action, meter.reserve({"actions": 1}))
+            return self._take(action, flow, meter.reserve({"actions": 1}))
         counted = {"tool_calls": 1} if action.attempt else {"tool_calls": 1, "actions": 1}
         if not meter.measured:
-            return self._take(action, meter.reserve(counted))
+            return self._take(action, flow, meter.reserve(counted))
         entry = action.entry
         assert entry is not None
         declared = estimate_of(entry.name, entry.estimate, action.parameters)
         amounts = self._estimating(action, counted, declared)
         found = meter.reserve(amounts(), declared)
         if found is not None:
-            return self._take(action, found)
+            return self._take(action, flow, found)
 
         def answered(found: Reserved | str) -> None:
+            if isinstance(found, str) and self._asks():
+                action.stage -= 1  # it comes here again, and asks
+                flow.resume(action)
+                return
             try:
-                self._take(action, found)
+                self._take(action, flow, found)
             except Exhausted as exhausted:
                 flow.refuse(action, exhausted)
             else:
@@ -87,6 +94,18 @@ class BudgetStage(Stage):
             counted = {name: reserved[name] for name in ("tool_calls", "actions") if name in reserved}
             self._settle(action, reserved, spent | counted)
 
+    def exhausted(self, action: PendingAction, dimension: str) -> Exhausted:
+        """Record that nothing more may start, and return what says so to an action."""
+        meter = self._meter
+        limit = meter.limits[dimension]
+        data = {"dimension": dimension, "spent": meter.spent[dimension], "limit": limit}
+        self.run.emit(kinds.BUDGET_EXHAUSTED, data, node=action.node)
+        return Exhausted(stops.exhausted(dimension, limit))
+
+    def _asks(self) -> bool:
+        """Return True if a person is asked for more at the budget's end."""
+        return self._meter.asks and self.env.asking.attended and not self.run.stopping
+
     def _estimating(
         self, action: PendingAction, counted: dict[str, int], declared: Mapping[str, int]
     ) -> Callable[[], Amounts]:
@@ -106,7 +125,7 @@ class BudgetStage(Stage):
 
         return amounts
 
-    def _take(self, action: PendingAction, found: Reserved | str | None) -> bool:
+    def _take(self, action: PendingAction, flow: Flow, found: Reserved | str | None) -> bool:
         """Take what the meter answered: a reservation, or the dimension that is exhausted."""
         run, meter = self.run, self._meter
         assert found is not None
@@ -114,10 +133,14 @@ class BudgetStage(Stage):
             self._held[action] = found
             run.emit(kinds.BUDGET_RESERVED, {**meter.statistics(), "amounts": dict(found)}, node=action.node)
             return True
-        limit = meter.limits[found]
-        data = {"dimension": found, "spent": meter.spent[found], "limit": limit}
-        run.emit(kinds.BUDGET_EXHAUSTED, data, node=action.node)
-        raise Exhausted(stops.exhausted(found, limit))
+        if not self._asks():
+            raise self.exhausted(action, found)
+        if self._top_up is None:
+            from headway.execution.stages.top_up import TopUp
+
+            self._top_up = TopUp(self, meter)
+        self._top_up.wait(action, flow, found)
+        return False
 
     def _settle(self, action: PendingAction, reserved: Reserved, spent: dict[str, int]) -> None:
         run, meter = self.run, self._meter
