@@ -19,7 +19,7 @@ from headway.engine import Engine
 from headway.errors import InvalidPlan
 from headway.jobs.submission import Submission
 
-SECONDS = 20
+SECONDS = 35
 ACTIONS = 10_000
 TOO_MANY = 70_000
 ROUNDS = 5
@@ -87,16 +87,30 @@ async def _round(home: Path, plan: bytes, too_large: bytes) -> _Cost:
     return _Cost(cpu * 1000, max(steps) * 1000, longest[0] * 1000, refusal * 1000)
 
 
+async def _ran(home: Path, plan: bytes) -> float:
+    """Return the longest step of the loop, in ms of CPU, from the submission of a plan to the view of its run."""
+    async with await Engine.open(home, tools=[noop]) as engine:
+        gc.collect()
+        gc.freeze()
+        with _measured() as steps:
+            row = await engine.submit(plan)
+            assert (await engine.wait(row.job_id)).job.status == "completed"
+        gc.unfreeze()
+    return max(steps) * 1000
+
+
 def run() -> Iterator[Figure]:
     """Yield the figures."""
     plan = json.dumps(_plans.flat(ACTIONS)).encode()
     too_large = json.dumps(_plans.flat(TOO_MANY)).encode()
-    costs = []
+    costs, ran = [], []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder:
             costs.append(asyncio.run(_round(Path(folder) / "home", plan, too_large)))
+            ran.append(asyncio.run(_ran(Path(folder) / "other", plan)))
     best = _Cost(*map(min, zip(*costs, strict=True)))
     yield Figure("10,000 actions submitted: longest step of the loop", best.step_ms, "ms CPU", at_most(50))
     yield Figure("10,000 actions submitted: longest lag of another task", best.lag_ms, "ms", at_most(50))
+    yield Figure("10,000 actions submitted, run and told: longest step", min(ran), "ms CPU", at_most(50))
     yield Figure("10,000 actions submitted: all of it", best.cpu_ms, "ms CPU")
     yield Figure("70,000 actions refused", best.refusal_ms, "ms CPU", at_most(200))

@@ -53,6 +53,7 @@ from headway.state import StateStore
 from headway.store import HomeLock, Store, StoreLog, StoreReader, store_of
 from headway.tools.code_files import CodeFiles
 from headway.tools.decorator import entry_of
+from headway.tools.recorded import record_tools
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.sandbox import Sandbox
 from headway.trust.ownership import check_path
@@ -160,6 +161,7 @@ class Engine(Face):
             powers = Powers(env, budget=budget_of(config), room=Room(MAX_JOBS), compat=config.runtime.compat)
             engine = cls(home, config, lock, reader, powers)
             provision(engine, config, opened)
+            await _record(home, config, registry)
             await engine._start((on_restart or config.runtime.on_restart) == "resume")
             files.follow(log)
             opened.push_async_callback(files.aclose)
@@ -501,6 +503,13 @@ class Engine(Face):
         checkpoint = await self.history.fork_point(checkpoint_id)
         course = await supervisor.carry_through(checkpoints.fork(supervisor, self._powers, checkpoint, by))
         return await self.row(course.jobs[0].job_id)
+
+
+async def _record(home: Home, config: Config, registry: ToolRegistry) -> None:
+    """Keep in ``home`` what is known of the project's own tools; a configuration without any has nothing to say."""
+    if config.tools.python:
+        own = [entry for entry in registry.entries() if entry.source != "builtin"]
+        await asyncio.to_thread(record_tools, home.tools_file, own)
 
 
 def _locked(home: Home, config: Config, opened: contextlib.AsyncExitStack) -> HomeLock:

@@ -47,6 +47,11 @@ class Home:
         return self.path / "project.json"
 
     @property
+    def tools_file(self) -> Path:
+        """JSON by the writer: the schemas of the project's own tools (:mod:`headway.tools.recorded`)."""
+        return self.path / "tools.json"
+
+    @property
     def daemon_file(self) -> Path:
         """JSON by the daemon: pid, socket, url, version, started_ms."""
         return self.path / "daemon.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.errors import HeadwayError, InvalidConfig
-from headway.reload import capabilities_of
+from headway.reload import approval_of, capabilities_of
 from headway.secrets.reference import SCHEME
 from headway.tools.loader import admit_modules, load_name
 from headway.trust.names import GIT
@@ -79,6 +79,8 @@ def provision(face: Face, config: Config, opened: AsyncExitStack) -> None:
         _replan(face, config)
     if runtime.grant is not None:
         face.set_permission_grant(runtime.grant)
+    if (approval := approval_of(config)) is not None:
+        face.policies.exec.ask_for(approval)
     if (capabilities := capabilities_of(config)) is not None:
         face.set_capabilities(capabilities)
     _models(face, config, opened)

@@ -6,10 +6,11 @@ stays as it was until ``headway restart``; the log says which keys wait for that
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from headway.config.find import FILE_NAME
-from headway.errors import HeadwayError, InvalidConfig
+from headway.errors import HeadwayError, InvalidConfig, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.limits.budget import CostBudget
@@ -18,6 +19,9 @@ from headway.policy.capabilities import CapabilitySet
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.face import Face
+    from headway.policy.exec.asking import Approval
+
+_log = logging.getLogger("headway.engine")
 
 LIVE: dict[str, frozenset[str] | None] = {
     "store": None,
@@ -30,6 +34,7 @@ LIVE: dict[str, frozenset[str] | None] = {
     "a2a": frozenset({"cancel_wait"}),
     "runtime": frozenset(
         {"max_concurrency", "concurrency", "compat", "on_restart", "max_replans", "replan_delay_ms", "grant"}
+        | {"approval", "approval_rejects"}
     ),
 }
 """The sections, or their keys, that take effect without a restart."""
@@ -65,6 +70,8 @@ def apply(face: Face, old: Config, new: Config) -> None:
     runtime = new.runtime
     if runtime.grant != old.runtime.grant:
         face.set_permission_grant(runtime.grant)
+    if (approval := approval_of(new)) != approval_of(old):
+        face.policies.exec.ask_for(approval)
     if (runtime.max_replans, runtime.replan_delay_ms) != (old.runtime.max_replans, old.runtime.replan_delay_ms):
         from headway.jobs.replan import ReplanConfig
 
@@ -78,6 +85,19 @@ def budget_of(config: Config) -> CostBudget | None:
     """Return the budget of ``[budgets]``; None if it sets no limit."""
     limits = {name: value for name, value in config.budgets.model_dump().items() if value is not None}
     return CostBudget(**limits) if len(limits) > 1 else None  # on_exhausted is always there
+
+
+def approval_of(config: Config) -> Approval | None:
+    """Return when people are asked about commands, by ``[runtime] approval``; None if that is not set."""
+    if config.runtime.approval is None:
+        return None
+    from headway.policy.exec.asking import Approval, AskForApproval, Reject
+    from headway.policy.exec.asking import approval_of as named
+
+    found = named(config.runtime.approval)
+    if found.mode is not AskForApproval.REJECT:
+        return found
+    return Approval(found.mode, Reject(**dict.fromkeys(config.runtime.approval_rejects, True)))
 
 
 def capabilities_of(config: Config) -> CapabilitySet | None:
@@ -114,7 +134,10 @@ class ConfigFile:
             config, changed, waiting = merged(self.config, new)
             apply(face, self.config, config)
         except HeadwayError as error:
+            _log.warning("headway.toml was not taken over: %s", one_line(error.message, 1000))
             return [Event(kinds.CONFIG_REFUSED, {"error": error.message})]
+        if waiting and waiting != self.waiting:
+            _log.warning("headway.toml changed and waits for headway restart: %s", one_line(", ".join(waiting), 1000))
         self.config, self.waiting = config, waiting
         return [Event(kinds.CONFIG_RELOADED, {"changed": changed, "restart": waiting})] if changed or waiting else []
 

@@ -247,6 +247,20 @@ def test_verify_never_asks_and_says_what_it_left_out(headway: Headway, marker: P
     assert marker.exists()
 
 
+def test_verify_knows_the_tools_of_the_last_run(headway: Headway, marker: Path) -> None:
+    assert headway.run("run", "w").code == 0
+    marker.unlink()
+    assert headway.run("trust", "rm").code == 0
+    done = headway.run("verify", "w", "--json")
+    assert (done.code, done.json["known"]) == (0, ["mine"])
+    assert done.json["left_out"] == [str(headway.here / "tools.py")]
+    done = headway.run("verify", "-", stdin=plan(call("a", "mine", parameters={"no": 1})))
+    assert done.code == 2
+    assert "known by the schemas of their last run: mine" in done.out
+    assert not marker.exists()
+    assert headway.run("run", "w").code == 2
+
+
 def test_trust_comes_is_listed_and_goes(headway: Headway, marker: Path) -> None:
     headway.run("trust", "rm")
     done = headway.run("trust")

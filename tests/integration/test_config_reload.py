@@ -82,6 +82,25 @@ async def test_what_cannot_change_waits_for_a_restart(engine: Engine, tmp_path: 
     engine.require_caller(None, load_config(tmp_path, {}).digest)
 
 
+async def test_each_key_that_is_not_taken_is_named_in_the_event_and_in_the_log(
+    engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = "[budgets]\nactions = 5\n[workflows.w]\nplan = 'w.json'\n[tools]\nsandbox = 'off'\n"
+    write(tmp_path, text + "[a2a]\nworkflows = ['w']\ncancel_wait = 1.0\nhost = '0.0.0.0'\n[store]\nkeep_days = 1.0\n")
+    engine.look()
+    waiting = ["tools.sandbox", "a2a.host", "a2a.workflows", "workflows.w"]
+    ((kind, data),) = await told(engine)
+    assert (kind, data["changed"]) == (kinds.CONFIG_RELOADED, ["store.keep_days", "a2a.cancel_wait"])
+    assert sorted(data["restart"]) == sorted(waiting)  # type: ignore[call-overload]
+    assert (engine.config.workflows, engine.config.tools.sandbox) == ({}, "auto")
+    (line,) = caplog.messages
+    assert line.startswith("headway.toml changed and waits for headway restart: ")
+    assert all(key in line for key in waiting)
+    write(tmp_path, text + "[a2a]\nport = 'many'\n")
+    engine.look()
+    assert caplog.messages[1].startswith(f"headway.toml was not taken over: {tmp_path / 'headway.toml'}:")
+
+
 async def test_a_broken_file_keeps_what_was_and_names_the_line(engine: Engine, tmp_path: Path) -> None:
     write(tmp_path, "[budgets]\nactions = 3\ntokens = 'many'\n")
     engine.look()

@@ -15,9 +15,10 @@ from typing import Protocol
 import msgspec
 
 from headway.config.model import WorkflowConfig
-from headway.errors import InvalidPlan, describe
+from headway.errors import InvalidPlan, UnsafeFile, describe
 from headway.plan.format import ActionProposal
-from headway.plan.parse import MAX_BYTES, parse_proposal
+from headway.plan.parse import parse_proposal
+from headway.plan.workflow import read_workflow
 from headway_bridge.a2a.model import Message, Part
 
 logger = logging.getLogger("headway.a2a")
@@ -73,7 +74,7 @@ class WorkflowInterpreter:
             return Reject(self._what_there_is())
         try:
             proposal = await asyncio.to_thread(_read_plan, workflow.plan)
-        except (OSError, InvalidPlan) as error:
+        except (InvalidPlan, UnsafeFile) as error:
             logger.warning("workflow %r: %s", name, describe(error))
             return Reject(f"the plan of workflow '{name}' cannot be read")
         return Run(proposal, title=name, workflow=name)
@@ -86,5 +87,4 @@ class WorkflowInterpreter:
 
 
 def _read_plan(path: Path) -> ActionProposal:
-    with path.open("rb") as file:
-        return parse_proposal(file.read(MAX_BYTES + 1))
+    return parse_proposal(read_workflow(path))

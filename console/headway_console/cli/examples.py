@@ -59,6 +59,12 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("config", "check"): ("headway config check", "headway config check --all --json"),
     ("config", "path"): ("headway config path",),
     ("config", "schema"): ("headway config schema > headway.schema.json",),
+    ("policies",): ("headway policies explain -- git push --force", "headway policies ls"),
+    ("policies", "explain"): (
+        "headway policies explain -- git push --force",
+        "headway policies explain 'ls && rm -rf build' --json",
+    ),
+    ("policies", "ls"): ("headway policies ls --all", "headway policies ls --json"),
     ("store",): ("headway store check", "headway store backup /backup/headway.db"),
     ("store", "backup"): ("headway store backup /backup/headway.db --force",),
     ("store", "check"): ("headway store check --json",),

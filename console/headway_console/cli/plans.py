@@ -57,7 +57,8 @@ class PlanText(NamedTuple):
 def read_plan(name: str, config: Config) -> ActionProposal:
     """Return the plan: ``-`` is stdin, an existing file is read, else ``[workflows]`` is asked for the name.
 
-    Raises :class:`headway.errors.InvalidPlan` with one line that starts with the file's name, line and column.
+    Raises :class:`headway.errors.InvalidPlan` with one line that starts with the file's name, line and column,
+    :class:`headway.errors.UnsafeFile` for a workflow's file that others could have written.
     """
     return read_text(name, config).parse(config)
 
@@ -69,13 +70,14 @@ def read_text(name: str, config: Config) -> PlanText:
 
 def _read(name: str, config: Config) -> tuple[str, bytes]:
     from headway.plan.parse import MAX_BYTES
+    from headway.plan.workflow import read_workflow
 
     if name == STDIN:
         return "stdin", _bounded("stdin", sys.stdin.buffer.read(MAX_BYTES + 1), MAX_BYTES)
     path = Path(name)
     workflow = config.workflows.get(name)
     if workflow is not None and not path.exists():
-        path = workflow.plan
+        return str(workflow.plan), read_workflow(workflow.plan)
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)

@@ -44,6 +44,7 @@ SECTIONS = {
         Entry("config", "Say what is configured, and where."),
         Entry("models", "List models and say which one a name means."),
         Entry("store", "Look after the event store."),
+        Entry("policies", "Say what the exec policy allows, and why."),
     ],
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headway.config import Config
+    from headway.home import Home
     from headway.tools.registry import ToolRegistry
 
 
@@ -19,3 +21,30 @@ def load_tools(config: Config) -> ToolRegistry:
     from headway_console.cli.trusting import trusted_part
 
     return tools_of(trusted_part(config), control_files(config))
+
+
+def known_tools(config: Config, registry: ToolRegistry, home: Home) -> list[str]:
+    """Add to ``registry`` what ``home`` knows of tools that were left out; return their names.
+
+    They are known by their schemas, and cannot be called.
+    """
+    from headway.errors import HeadwayError
+    from headway.project import project_at, recorded
+    from headway.tools.recorded import recorded_tools
+    from headway_console.cli.trusting import left_out
+
+    if not left_out(config):
+        return []
+    try:
+        record = recorded(home)
+    except HeadwayError:
+        return []
+    if record is None or record.root != project_at(config.project).root:
+        return []
+    found = []
+    for entry in recorded_tools(home.tools_file):
+        if entry.name not in registry:
+            with suppress(HeadwayError):  # a record of another version may have what is no schema now
+                registry.register(entry)
+                found.append(entry.name)
+    return found

@@ -237,6 +237,20 @@ class RuntimeConfig(Section):
     grant: Literal["read_only", "sandbox_edit", "full_access"] | None = Field(
         default=None, description="The tier up to which actions may go; none: what the tools' permissions allow."
     )
+    approval: (
+        Literal[
+            "unless_trusted", "on_failure", "on_request", "reject", "never", "deny", "suggest", "ask", "auto", "bypass"
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="What becomes of a command that no `[[exec]]` rule denies, asks for or allows; none: commands are"
+        " judged only where there is such a rule, as `on_failure`.",
+    )
+    approval_rejects: list[Literal["sandbox_approval", "rules", "mcp_elicitations"]] = Field(
+        default=["sandbox_approval", "rules", "mcp_elicitations"],
+        description='The questions that `approval = "reject"` answers with no.',
+    )
 
 
 class CapabilitiesConfig(Section):

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from headway.arguments import expect, plain
 from headway.errors import InvalidInput, NotFound
 from headway.jsonvalue import to_json
+from headway.plan.checks import MISSING
 from headway.policy.call import PolicyCall, refuse_malformed
 from headway.policy.rules import (
     Answer,
@@ -31,6 +32,7 @@ from headway.policy.rules import (
     AskTool,
     DenyParameter,
     DenyTool,
+    Exec,
     Function,
     RequireState,
     Rule,
@@ -38,6 +40,8 @@ from headway.policy.rules import (
 from headway.policy.values import MAX_KEY, MAX_PATTERN, Unreadable, shown
 
 if TYPE_CHECKING:
+    from headway.policy.exec.decision import Decision
+    from headway.policy.exec.policy import ExecCall, ExecPolicy
     from headway.policy.files import RuleSet
     from headway.policy.pinned import Sources
 
@@ -56,12 +60,46 @@ class PolicyEngine:
         self._files: RuleSet | None = None
         self._idle = True
         self._asks = False
+        self._exec: ExecPolicy | None = None
         self.version = 0  # grows with each change of the rules
 
     @property
     def idle(self) -> bool:
         """True while there is no rule and no session, so that every call passes that names no session."""
         return self._idle
+
+    @property
+    def exec(self) -> ExecPolicy:
+        """The exec policy: typed rules about commands and calls, and when somebody is asked."""
+        if self._exec is None:
+            from headway.policy.exec.policy import ExecPolicy
+
+            self._exec = ExecPolicy(changed=self._settle)
+        return self._exec
+
+    def judges_commands(self, pinned: Sources = ()) -> bool:
+        """Return whether the exec policy has anything to say; ``pinned`` are file policies of a job's start."""
+        if self._exec is not None and not self._exec.idle:
+            return True
+        return bool(pinned) and any(isinstance(rule, Exec) for rule in self._pinned(pinned))
+
+    def decide(self, call: ExecCall, pinned: Sources = ()) -> Decision:
+        """Return the exec policy's decision on ``call``; ``pinned`` are file policies of the job's start."""
+        rules = [rule.rule for rule in self._pinned(pinned) if isinstance(rule, Exec)] if pinned else []
+        return self.exec.decide(call, pinned=rules)
+
+    def approves(self, call: PolicyCall, pinned: Sources = ()) -> bool:
+        """Return whether a rule of a file approves ``call`` beforehand, with exactly these parameters.
+
+        With ``pinned``, the file policies of the job's start, one must have been there then too.
+        """
+        sets = [self._files.rules if self._files is not None else ()]
+        if pinned and pinned != self.sources:
+            sets.append(self._pinned(pinned))
+        return all(
+            any(isinstance(rule, Approve) and rule.parameters is not MISSING and rule.approves(call) for rule in rules)
+            for rules in sets
+        )
 
     def check(self, call: PolicyCall, pinned: Sources = ()) -> list[str]:
         """Return every reason against ``call``, as ``policy 'name': why``; ``[]`` if it may run.
@@ -216,7 +254,12 @@ class PolicyEngine:
             if self._files is not None and rules is not self._files:
                 rules.continue_from(self._files)
         self._files = rules
-        self._settle()
+        if rules is not None and rules.exec:
+            self.exec.use_files(rules.exec)  # which settles
+        elif self._exec is not None:
+            self._exec.use_files(())
+        else:
+            self._settle()
 
     def __repr__(self) -> str:
         files = len(self._files.rules) if self._files is not None else 0
@@ -244,7 +287,8 @@ class PolicyEngine:
     def _settle(self) -> None:
         self.version += 1
         files = self._files.rules if self._files is not None else ()
-        self._idle = not (self._rules or self._sessions or files)
+        judged = self._exec is not None and not self._exec.idle
+        self._idle = not (self._rules or self._sessions or files or judged)
         rules = (self._rules, *self._sessions.values(), files)
         self._asks = any(isinstance(rule, AskRule) for some in rules for rule in some)
 

@@ -10,15 +10,19 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headway.arguments import path_of, shown_value
 from headway.config.find import way_up
 from headway.config.load import parse_toml, read_text
 from headway.errors import InvalidConfig, InvalidInput
 from headway.policy.pinned import Sources
-from headway.policy.rules import Rule, Window
+from headway.policy.rules import Exec, Rule, Window
 from headway.policy.tables import read_rules
 from headway.trust.ownership import check_path
+
+if TYPE_CHECKING:
+    from headway.policy.exec.rule import ExecRule
 
 FOLDER = "policies"
 
@@ -39,6 +43,11 @@ class RuleSet:
     rules: tuple[Rule, ...]
     stamp: Stamp
     sources: Sources = ()
+
+    @property
+    def exec(self) -> tuple[ExecRule, ...]:
+        """The typed rules about commands among the rules."""
+        return tuple(rule.rule for rule in self.rules if isinstance(rule, Exec))
 
     @property
     def windows(self) -> tuple[Window, ...]:

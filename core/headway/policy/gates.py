@@ -17,7 +17,10 @@ from headway.policy.risk import Tier
 from headway.policy.values import shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headway.policy.capabilities import CapabilitySet
+    from headway.policy.exec.decision import Decision
     from headway.policy.pinned import Sources
     from headway.policy.risk import PermissionGrant
     from headway.tools.registry import ToolEntry, ToolRegistry
@@ -66,7 +69,7 @@ class Gates:
 
     def may_ask(self, plan: Graph, registry: ToolRegistry, pinned: Sources = ()) -> bool:
         """Return whether an action of the plan may need a person's approval, by the rules there are now."""
-        if self.policies.asks(pinned):
+        if self.policies.asks(pinned) or self.policies.judges_commands(pinned):
             return True
         if self.grant is not None or not registry.restricted:
             return False
@@ -85,16 +88,56 @@ class Gates:
         now: float,
         tool: str | None = None,
         pinned: Sources = (),
+        decision: Decision | None = None,
     ) -> list[str]:
         """Return why a person must approve this action first, or a call of ``tool`` that undoes it; ``[]``: nobody.
 
         A tool's permission asks unless a grant was given, which then reaches for it. ``pinned`` are the file policies
-        of the job's start.
+        of the job's start, ``decision`` is what the exec policy says: only the approval of exactly this call answers it
+        beforehand.
         """
         asking = entry is not None and entry.permission == "ask" and self.grant is None
         reasons = [f"tool '{entry.name}' {ASKS}"] if asking and entry is not None else []
         call = _call(node, parameters, state, session, principal, now, tool)
-        return self.policies.approval(call, reasons, pinned)
+        found = self.policies.approval(call, reasons, pinned)
+        if decision is not None and decision.verdict == "ask" and not self.policies.approves(call, pinned):
+            found = [*found, f"exec policy: {decision.reason}"]
+        return found
+
+    def decision(
+        self,
+        tool: str,
+        parameters: Mapping[str, Any],
+        entry: ToolEntry | None,
+        *,
+        principal: str | None,
+        workspace: Path | None,
+        confines: bool,
+        pinned: Sources = (),
+    ) -> Decision | None:
+        """Return what the exec policy says of a call of ``tool``; None if it has nothing to say of any.
+
+        ``confines`` says that the programs of tools run in a sandbox.
+        """
+        if not tool or not self.policies.judges_commands(pinned):
+            return None
+        from headway.policy.exec.policy import ExecCall
+
+        folder = "" if workspace is None else str(workspace)
+        starts = entry is None or entry.command is not None or entry.category == "shell"
+        return self.policies.decide(
+            ExecCall(
+                tool,
+                parameters,
+                command=_command(entry, parameters),
+                starts=starts,
+                cwd=folder,
+                workspace=folder,
+                sandboxed=confines and entry is not None and entry.command is not None,
+                principal=principal,
+            ),
+            pinned,
+        )
 
     def effects_denied(self, keys: Iterable[str]) -> str | None:
         """Return the reason why a tool may not set these state keys, None if it may. The plan did not tell of them."""
@@ -123,6 +166,21 @@ class Gates:
         ``pinned`` are the file policies of the job's start.
         """
         return self.policies.check(_call(node, parameters, state, session, principal, now, tool), pinned)
+
+
+def _command(entry: ToolEntry | None, parameters: Mapping[str, Any]) -> str | tuple[str, ...] | None:
+    """Return what a call starts; None if that is not known. A tool of category shell has it as ``command``."""
+    if entry is None:
+        return None
+    if entry.command is not None:
+        try:
+            return entry.command(dict(parameters))
+        except Exception:  # noqa: BLE001 - it is the tool's code: what it cannot tell is not known
+            return None
+    given = parameters.get("command") if entry.category == "shell" else None
+    if isinstance(given, list | tuple) and given and all(isinstance(word, str) for word in given):
+        return tuple(given)
+    return given if isinstance(given, str) else None
 
 
 def _calls(node: Node) -> Iterator[tuple[str, PolicyCall]]:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headway.errors import one_line
 from headway.plan.checks import MISSING, equal
 from headway.policy.call import PolicyCall, apart
 from headway.policy.condition import Condition
 from headway.policy.values import Unreadable, shown, texts
+
+if TYPE_CHECKING:
+    from headway.policy.exec.rule import ExecRule
 
 Answer = bool | str | Sequence[str] | None
 """The answers of a policy that is written as a function."""
@@ -266,6 +269,16 @@ class Approve(_Asking):
         if call.tool != self.tool:
             return False
         return self.parameters is MISSING or equal(dict(call.parameters), self.parameters)
+
+
+class Exec(_Asking):
+    """A typed rule about commands and calls, for the exec policy, which alone knows what it says of a call."""
+
+    __slots__ = ("rule",)
+
+    def __init__(self, name: str, rule: ExecRule) -> None:
+        super().__init__(name)
+        self.rule = rule
 
 
 class Function:

@@ -22,6 +22,7 @@ from headway.policy.rules import (
     DenyMatching,
     DenyParameter,
     DenyTool,
+    Exec,
     Rule,
     When,
     Window,
@@ -30,6 +31,7 @@ from headway.policy.values import MAX_KEY, MAX_PATTERN
 
 MAX_CALLS = 1_000_000
 _MAX_MESSAGE = 1000
+EXEC_FIELDS = ("action", "tool", "command", "command_exact", "path", "workspace", "name", "reason")
 
 Table = Mapping[str, Any]
 T = TypeVar("T")
@@ -221,6 +223,13 @@ def _approve(fallback: str, table: Table) -> Rule:
     return Approve(name, tool, _json("parameters", parameters))
 
 
+def _exec(fallback: str, table: Table) -> Rule:
+    from headway.policy.exec.rule import rule_of  # by who has such a rule
+
+    name = _name(table, fallback)
+    return Exec(name, rule_of({**table, "name": name}))
+
+
 _LISTS: dict[str, Callable[[str, Any], Rule]] = {
     "deny_tool": _deny_tool,
     "deny_keyword": _deny_keyword,
@@ -232,5 +241,6 @@ _TABLES: dict[str, tuple[Callable[[str, Any], Rule], frozenset[str]]] = {
     "deny_tool_param_matching": (_deny_tool_param_matching, frozenset({"name", "tool", "param", "matches"})),
     "rate_limit_tool": (_rate_limit_tool, frozenset({"name", "tool", "max_calls", "interval_secs"})),
     "approve": (_approve, frozenset({"name", "tool", "parameters"})),
+    "exec": (_exec, frozenset(EXEC_FIELDS)),
     "rule": (_rule, frozenset({"name", "when", "deny", "permission", "message"})),
 }

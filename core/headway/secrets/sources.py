@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from headway.errors import SecretUnavailable
+from headway.errors import SecretUnavailable, UnsafeFile
 from headway.secrets.secret import Secret
+from headway.trust.ownership import check_path
 
 MAX_BYTES = 64 * 1024
 """The largest secret, in bytes of UTF-8."""
@@ -53,7 +54,8 @@ class EnvironmentSource:
 class FileSource:
     """A file: its text, without the line break at its end. It belongs to this user or root, and to nobody else.
 
-    It is read each time, so that a new value counts from the next call on.
+    Nobody else may have been able to put it there: links and folders on the way are checked, too. It is read each
+    time, so that a new value counts from the next call on.
     """
 
     immediate = True
@@ -68,15 +70,16 @@ class FileSource:
         """Return the file's text."""
         what = f"file {self.path}"
         try:
+            check_path(self.path)  # from here on nobody else can exchange it
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except UnsafeFile as error:
+            raise SecretUnavailable(f"{what} is not safe: {error.message}") from None
         except OSError as error:
             raise SecretUnavailable(f"{what} cannot be read: {error.strerror}") from None
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise SecretUnavailable(f"{what} is not a file")
-            if found.st_uid not in (os.geteuid(), 0):
-                raise SecretUnavailable(f"{what} belongs to another user: chown it to yourself")
             if found.st_mode & 0o077:
                 raise SecretUnavailable(f"{what} is open to others (mode {found.st_mode & 0o777:o}): chmod 600 it")
             raw = _read(descriptor)

@@ -53,6 +53,8 @@ class ToolEntry:
     ``aclose()`` lets go of what the tool holds (a process), for who takes the tool out of use. ``estimate`` is the most
     that a call uses of a budget: see :data:`~headway.tools.estimate.Estimate`. ``shared`` says that a call gives
     everybody the same: a result that is kept serves all principals, not only the one on whose behalf it was made.
+    ``command(params)`` is what a call starts, in the sandbox of its run, for who judges it before: a text for a shell,
+    or words; a tool without starts nothing, or tells nobody.
     ``marks``, known once it is registered, are the places of its parameters that take secrets; None if there are none.
     """
 
@@ -69,6 +71,7 @@ class ToolEntry:
     aclose: Callable[[], Awaitable[None]] | None = None
     estimate: Estimate | None = None
     shared: bool = False
+    command: Callable[[dict[str, Any]], str | tuple[str, ...]] | None = None
     marks: Marks | None = field(default=None, init=False, repr=False)
     _check: ParameterCheck | None = field(default=None, init=False, repr=False)
     _returns: OutputCheck | None = field(default=None, init=False, repr=False)
@@ -85,7 +88,7 @@ class ToolEntry:
             if getattr(self, field_) not in names:
                 known = ", ".join(names)
                 raise InvalidInput(f"tool '{name}': {field_} is {known}, not {shown_value(getattr(self, field_))}")
-        for field_ in ("check", "aclose"):
+        for field_ in ("check", "aclose", "command"):
             if getattr(self, field_) is not None:
                 expect_call(getattr(self, field_), f"the {field_} of tool '{name}'")
 

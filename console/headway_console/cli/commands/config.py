@@ -83,8 +83,9 @@ def schema(as_json: bool) -> None:
 
 def _refuse_broken(config: Config) -> None:
     """Raise :class:`InvalidConfig` for tool and policy files that do not load and plans that do not parse."""
-    from headway.errors import InvalidPlan
-    from headway_console.cli.plans import read_plan
+    from headway.errors import InvalidPlan, UnsafeFile
+    from headway.plan.workflow import read_workflow
+    from headway_console.cli.plans import PlanText
     from headway_console.cli.policies import check_policies
     from headway_console.cli.tools import load_tools
 
@@ -96,8 +97,8 @@ def _refuse_broken(config: Config) -> None:
             issues.append(error.message)
     for name, workflow in config.workflows.items():
         try:
-            read_plan(str(workflow.plan), config)
-        except InvalidPlan as error:
+            PlanText(str(workflow.plan), read_workflow(workflow.plan)).parse(config)
+        except (InvalidPlan, UnsafeFile) as error:
             issues.append(f"{config.source(f'workflows.{name}.plan')}: workflows.{name}.plan: {error.message}")
     if issues:
         raise InvalidConfig(issues[0], issues=issues)

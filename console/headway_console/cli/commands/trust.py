@@ -22,11 +22,11 @@ class TrustGroup(click.Group):
 
 @click.group("trust", cls=TrustGroup, subcommand_metavar="[PATH] | ls | rm")
 def command() -> None:
-    """Let the code of a project be loaded, and be open what it opens to the outside.
+    """Let the code of a project be loaded.
 
-    Both are what its headway.toml names. headway trust [PATH] is short for headway trust add [PATH]. Tool files and
-    callbacks run as you, without a sandbox; of a project that is not trusted none is loaded. headway init trusts what
-    it makes. The list is yours alone, and knows a project by its folder's real path.
+    What its headway.toml opens to the outside is open then, too. headway trust [PATH] is short for headway trust add
+    [PATH]. Tool files and callbacks run as you, without a sandbox; of a project that is not trusted none is loaded.
+    headway init trusts what it makes. The list is yours alone, and knows a project by its folder's real path.
     """
 
 

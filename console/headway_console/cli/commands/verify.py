@@ -23,9 +23,9 @@ def command(place: Place, plan: str, as_json: bool) -> int:
     """Check a plan without running it.
 
     PLAN is a JSON file, - for stdin, or the name of a workflow of headway.toml. The state is taken to be empty; tools
-    are the built-in ones and, if the project is trusted, those of headway.toml: what is left out is told, nobody is
-    asked. Policies are asked when a plan runs; that their files can be read
-    is checked now. Exit code 2 if the plan is not valid.
+    are the built-in ones and, if the project is trusted, those of headway.toml; if it is not, those that the home knows
+    of its last run, by their schemas. What is left out is told, nobody is asked. Policies are asked when a plan runs;
+    that their files can be read is checked now. Exit code 2 if the plan is not valid.
     """
     import msgspec
 
@@ -34,7 +34,7 @@ def command(place: Place, plan: str, as_json: bool) -> int:
     from headway_console.cli.output import note, say, write_json
     from headway_console.cli.plans import folder_of, read_text
     from headway_console.cli.policies import check_policies
-    from headway_console.cli.tools import load_tools
+    from headway_console.cli.tools import known_tools, load_tools
     from headway_console.cli.trusting import left_out
     from headway_console.text import count
 
@@ -44,10 +44,12 @@ def command(place: Place, plan: str, as_json: bool) -> int:
     check_policies(config)
     secrets = vault_of(config)
     secrets.learn(immediate=True)
-    report = _without_grant(verify(proposal, tools=load_tools(config), secrets=secrets)).shortened()
+    tools = load_tools(config)
+    known = known_tools(config, tools, place.home_to_look())
+    report = _without_grant(verify(proposal, tools=tools, secrets=secrets)).shortened()
     missing = left_out(config)
     if as_json:
-        write_json({**msgspec.to_builtins(report), "left_out": [str(path) for path in missing]})
+        write_json({**msgspec.to_builtins(report), "left_out": [str(path) for path in missing], "known": known})
     else:
         for issue in report.issues:
             note(f"{issue.severity}: {written.action(issue.action_id)}: {exits.issue_line(issue)}")
@@ -57,7 +59,11 @@ def command(place: Place, plan: str, as_json: bool) -> int:
             for number, level in enumerate(report.levels):
                 say(f"  level {number}: {', '.join(level)}")
         for path in missing:
-            say(f"left out: {path}, whose tools are not known here: {config.project} is not trusted (headway trust)")
+            say(f"left out: {path}: {config.project} is not trusted (headway trust)")
+        if known:
+            say(f"known by the schemas of their last run: {', '.join(known)}")
+        elif missing:
+            say("the tools of this project are not known here")
     return exits.COMPLETED if report.valid else exits.BAD_INPUT
 
 

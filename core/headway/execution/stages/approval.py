@@ -21,6 +21,7 @@ from headway.execution.asking import (
     Question,
     digest_of,
 )
+from headway.execution.stages.policy import decision_on
 from headway.execution.stages.stage import Refused, Stage
 from headway.plan.results import ErrorCode
 
@@ -56,6 +57,7 @@ class ApprovalStage(Stage):
             now=env.clock.now(),
             tool=action.tool if action.compensates else None,
             pinned=run.pinned,
+            decision=decision_on(action, run),
         )
         if not reasons:
             return True

@@ -10,7 +10,23 @@ from headway.plan.results import ErrorCode
 
 if TYPE_CHECKING:
     from headway.execution.pending import PendingAction
+    from headway.execution.run import Run
     from headway.execution.stages.stage import Flow
+    from headway.policy.exec.decision import Decision
+
+
+def decision_on(action: PendingAction, run: Run) -> Decision | None:
+    """Return what the exec policy says of the call that an action is about to make; None if it has nothing to say."""
+    env = run.env
+    return env.gates.decision(
+        action.tool,
+        action.parameters,
+        action.entry,
+        principal=run.principal,
+        workspace=env.workspace,
+        confines=env.sandbox.mode != "off",
+        pinned=run.pinned,
+    )
 
 
 class PolicyStage(Stage):
@@ -36,6 +52,9 @@ class PolicyStage(Stage):
             tool=action.tool if action.compensates else None,
             pinned=run.pinned,
         )
+        decision = decision_on(action, run)
+        if decision is not None and decision.verdict == "deny":
+            denied.append(f"exec policy: {decision.reason}")
         if not denied:
             return True
         run.emit(kinds.POLICY_VIOLATION, {"reasons": denied}, node=action.node)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -94,18 +94,25 @@ Rules = Sequence[tuple[Layer, ExecRule]]
 
 
 class ExecPolicy:
-    """Typed rules in three layers. ``builtin`` ones are there from the start, unless ``bare``.
+    """Typed rules in three layers. ``builtin`` ones are there from the start, unless ``bare``. ``changed()`` is called
+    after each change.
 
     Not thread-safe: for the event loop's thread. Raises ``InvalidInput`` in one line for wrong arguments.
     """
 
-    def __init__(self, *, bare: bool = False) -> None:
+    def __init__(self, *, bare: bool = False, changed: Callable[[], object] | None = None) -> None:
         self._builtin: Rules = () if bare else tuple((Layer.BUILTIN, rule) for rule in builtin.RULES)
         self._rules: Rules = ()
         self._files: tuple[ExecRule, ...] = ()
         self.approvals = SessionApprovals()
         self.approval: Approval | None = None
         self.version = 0  # grows with each change of the rules
+        self._changed = changed
+
+    def _settle(self) -> None:
+        self.version += 1
+        if self._changed is not None:
+            self._changed()
 
     @property
     def idle(self) -> bool:
@@ -126,7 +133,7 @@ class ExecPolicy:
         if len(self._rules) + len(rules) > MAX_RULES:
             raise InvalidInput(f"an exec policy has at most {MAX_RULES:,} rules")
         self._rules = (*self._rules, *((where, rule) for rule in rules))
-        self.version += 1
+        self._settle()
 
     def remove(self, layer: Layer | str) -> int:
         """Remove the rules that were added to a layer; return how many there were."""
@@ -134,18 +141,18 @@ class ExecPolicy:
         kept = tuple(pair for pair in self._rules if pair[0] is not where)
         removed = len(self._rules) - len(kept)
         self._rules = kept
-        self.version += 1
+        self._settle()
         return removed
 
     def use_files(self, rules: Iterable[ExecRule]) -> None:
         """Put ``rules`` in the place of those that were read from files; they are of the user's layer."""
         self._files = tuple(rules)
-        self.version += 1
+        self._settle()
 
     def ask_for(self, approval: object) -> None:
         """Set the mode: see :func:`~headway.policy.exec.asking.approval_of`; None for that of no setting."""
         self.approval = None if approval is None else approval_of(approval)
-        self.version += 1
+        self._settle()
 
     def decide(
         self,

@@ -37,6 +37,7 @@ _WORDS = names(
 _PLAIN = names("word number extglob_pattern regex variable_name special_variable_name test_operator")
 _ATOMS = names("string raw_string ansi_c_string heredoc_body comment heredoc_start heredoc_end")
 _SUBSTITUTIONS = names("command_substitution process_substitution")
+_DOLLARS = names("simple_expansion translated_string")
 _OPERATORS = names("&& || ; | & ( ) < > <= >= =~ ;; |&")
 _EXPANSION = re.compile(r"\$\{[#!]?(\w+|[@*#?$!-])(\[[@*\w]+\])?([:%#/^,+=?~-][^'\"\\{}]*)?\}", re.DOTALL)
 _NOWHERE = re.compile(r"/dev/(null|stdout|stderr|tty|fd/\d+)")
@@ -546,6 +547,8 @@ class _Walk:
                 continue
             if leaf.is_missing:
                 self.note("it is not a shell command that can be parsed")
+            if leaf.type == "$" and (leaf.parent is None or leaf.parent.type not in _DOLLARS):
+                self.note("a $ that begins nothing")
             self._gap(self.data[position : leaf.start_byte].decode(errors="replace"))
             position = max(position, leaf.end_byte)
         end = root.end_byte if root.parent is not None else len(self.data)

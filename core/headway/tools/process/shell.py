@@ -128,6 +128,7 @@ def shell_tool(
 
     entry = entry_of(shell, source="builtin")
     entry.check = partial(_refused, programs)
+    entry.command = partial(_started, programs)
     return entry
 
 
@@ -177,6 +178,12 @@ def _refused(programs: frozenset[str] | None, params: dict[str, Any]) -> list[st
     except ToolError as error:
         return [error.message]
     return []
+
+
+def _started(programs: frozenset[str] | None, params: dict[str, Any]) -> str | tuple[str, ...]:
+    """Return what a call starts: a text for a shell, or words."""
+    command = params["command"]
+    return command if programs is None else tuple(_words(command, programs))
 
 
 def _words(command: str, programs: frozenset[str] | None) -> list[str]:

@@ -154,6 +154,7 @@ class SubprocessTool:
             context_param=CONTEXT,
             source="subprocess",
             aclose=self.aclose,
+            command=lambda params: tuple(self._command),
             **self._traits,
         )
 

@@ -280,6 +280,8 @@ CAUGHT: list[tuple[str, str, str]] = [
     ("cat <<E\nx\\\nE\n'\nE\nrm x\n'", "ask", "a here-document whose end is not sure"),
     ("cat <<A <<B\nA\nB\nls", "ask", "two here-documents"),
     ("ls\rrm x", "ask", "a carriage return"),
+    (">f <$\nls x", "ask", "a $ behind which the grammar misses a line's end"),
+    ("2>f ls x\n\\\nls #y", "ask", "an empty line that continues"),
     ("ls\u00a0x", "ask", "a blank that is none"),
     # -- what an allowed prefix does not allow
     ("ls > file", "ask", "it writes a file"),
