@@ -16,6 +16,7 @@ from headway.execution.asking import AskPort, Nobody
 from headway.jsonvalue import copy_members
 from headway.limits.bucket import RateLimiter
 from headway.limits.cache import ResultCache
+from headway.limits.exclusion import Exclusion
 from headway.limits.idempotency import IdempotencyCache
 from headway.limits.prices import Prices
 from headway.limits.reuse import Reuse
@@ -99,6 +100,7 @@ class Environment:
         self.results = results if results is not None else ResultCache(clock)
         self.reuse = Reuse(self.results, IdempotencyCache(clock, keep=reuse == "runtime"))
         self.prices = Prices()
+        self.exclusion = Exclusion()
         self.gates = gates if gates is not None else Gates()
         self.asking: AskPort = asking if asking is not None else Nobody()
         self.rules = Rules(self.gates.policies, self.registry, self.results, self.limiter)

@@ -55,6 +55,7 @@ class ToolOptions:
     writes_files: bool = False
     estimate: Estimate | None = None
     shared: bool = False
+    exclusive: bool = False
 
 
 @overload
@@ -76,6 +77,7 @@ def tool(
     writes_files: bool = False,
     estimate: Estimate | None = None,
     shared: bool = False,
+    exclusive: bool = False,
 ) -> Callable[[F], F]: ...
 
 
@@ -85,9 +87,9 @@ def tool(function: Any = None, /, **options: Any) -> Any:
     ``name`` is the function's own without one, ``description`` its docstring, ``parameters`` the JSON Schema of its
     annotations (``{}`` lets anything pass). ``idempotent`` says that calling twice does no more than calling once.
     ``rate_limit`` is ``(max_calls, interval_secs)``. ``cache_ttl_secs``, ``returns``: see
-    :class:`~headway.tools.schema.ToolSchema`. ``permission``, ``category``, ``writes_files``, ``shared``: see
-    :class:`~headway.tools.registry.ToolEntry`. ``estimate`` is the most that a call uses, for budgets:
-    ``{"tokens": 500, "usd_micros": 1000}``, or a function that makes that of the parameters.
+    :class:`~headway.tools.schema.ToolSchema`. ``permission``, ``category``, ``writes_files``, ``shared``,
+    ``exclusive``: see :class:`~headway.tools.registry.ToolEntry`. ``estimate`` is the most that a call uses, for
+    budgets: ``{"tokens": 500, "usd_micros": 1000}``, or a function that makes that of the parameters.
 
     Raises ``InvalidInput`` for a function that a plan cannot call (``*args``, a plain generator, a class), for one that
     is a tool with other options already, and for options that make no sense.
@@ -147,6 +149,7 @@ def entry_of(function: Callable[..., Any], *, source: str = "user_defined") -> T
         permission=options.permission,
         category=options.category,
         writes_files=options.writes_files,
+        exclusive=options.exclusive,
         check=conversion.problems if conversion.may_refuse else None,
         estimate=options.estimate,
         shared=options.shared,
@@ -232,7 +235,7 @@ def _refuse_uncallable(function: Any, name: str, options: ToolOptions) -> None:
 
 
 def _refuse_odd_options(name: str, options: ToolOptions) -> None:
-    for field in ("idempotent", "writes_files"):
+    for field in ("idempotent", "writes_files", "exclusive"):
         expect(getattr(options, field), bool, f"tool '{name}': {field}")
     expect("" if options.description is None else options.description, str, f"tool '{name}': description")
     expect(options.category, str, f"tool '{name}': category")

@@ -31,6 +31,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "category": str,
     "writes_files": bool,
     "shared": bool,
+    "exclusive": bool,
     "mode": str,
 }
 
@@ -55,7 +56,9 @@ class ToolEntry:
     everybody the same: a result that is kept serves all principals, not only the one on whose behalf it was made.
     ``command(params)`` is what a call starts, in the sandbox of its run, for who judges it before: a text for a shell,
     or words; a tool without starts nothing, or tells nobody.
-    ``marks``, known once it is registered, are the places of its parameters that take secrets; None if there are none.
+    ``exclusive``: a call runs alone, while no other call of the same runtime or daemon is in flight; it must not wait
+    for one. All other calls run beside each other. ``marks``, known once it is registered, are the places of its
+    parameters that take secrets; None if there are none.
     """
 
     schema: ToolSchema
@@ -72,6 +75,7 @@ class ToolEntry:
     estimate: Estimate | None = None
     shared: bool = False
     command: Callable[[dict[str, Any]], str | tuple[str, ...]] | None = None
+    exclusive: bool = False
     marks: Marks | None = field(default=None, init=False, repr=False)
     _check: ParameterCheck | None = field(default=None, init=False, repr=False)
     _returns: OutputCheck | None = field(default=None, init=False, repr=False)
@@ -216,6 +220,11 @@ class ToolRegistry:
     def restricted(self) -> bool:
         """True if a tool has another permission than allow."""
         return any(entry.permission != "allow" for entry in self._entries.values())
+
+    @property
+    def exclusive(self) -> bool:
+        """True if a tool runs alone."""
+        return any(entry.exclusive for entry in self._entries.values())
 
     def contains(self, name: str) -> bool:
         """Return whether there is a tool of that name (CAR's name of ``name in registry``)."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headway.execution.stages.approval import ApprovalStage
 from headway.execution.stages.budget import BudgetStage
+from headway.execution.stages.exclusion import ExclusionStage
 from headway.execution.stages.policy import PolicyStage
 from headway.execution.stages.rate import RateStage
 from headway.execution.stages.reuse import ReuseStage
@@ -24,6 +25,7 @@ STAGES: tuple[type[Stage], ...] = (
     ReuseStage,
     BudgetStage,
     RateStage,
+    ExclusionStage,
 )
 
 
