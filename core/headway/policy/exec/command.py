@@ -5,7 +5,10 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, field
 
-from headway.policy.exec.words import Word
+from headway.policy.exec.words import Word, names
+
+SYSTEM = names("/bin /usr/bin /usr/local/bin /sbin /usr/sbin")
+"""The folders whose programs are those that their names say."""
 
 
 class Unfit(Exception):
@@ -31,6 +34,12 @@ class Command:
     def program(self) -> str:
         """The name of the program, without its folder; empty if nothing is known of it."""
         return basename(self.words[0].likely or "")
+
+    @property
+    def genuine(self) -> bool:
+        """True if the program is certainly the one that its name says: by PATH, or of the system."""
+        folder, slash, name = (self.words[0].text or "").rpartition("/")
+        return bool(name) and name == name.casefold() and (not slash or folder in SYSTEM)
 
     def __str__(self) -> str:
         return " ".join(word.source for word in self.words)

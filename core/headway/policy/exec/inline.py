@@ -21,6 +21,8 @@ def plain(reader: Reader, command: Command, name: str, folded: str, words: list[
         reader.found.moves = reader.found.moves or name in ("cd", "pushd", "popd")
     if name in starters.CODE_BUILTINS and any(re.search(r"\$\(|`", word.likely or "") for word in words[1:]):
         reader.note(f"{name} evaluates a command in its words")
+    if name in starters.SETTING_BUILTINS:
+        sets(reader, name, words[1:])
     running = starters.RUNNING_OPTIONS.get(folded)
     if running is not None and any(_matches(running, word) for word in words[1:]):
         reader.note(f"an option tells {folded} to run something")
@@ -33,6 +35,25 @@ def plain(reader: Reader, command: Command, name: str, folded: str, words: list[
             reader.note("the program of awk may run a command")
     else:
         interpreter(reader, folded, words)
+
+
+def sets(reader: Reader, name: str, words: list[Word]) -> None:
+    """Note the variables that a command of the shell sets by its words."""
+    if name == "printf" and (words[:1] and not (words[0].likely or "-v").startswith("-v")):
+        return
+    for word in words:
+        text = word.likely
+        if text is None:
+            if name != "printf" and name != "set":
+                reader.note(f"what {name} sets is not known before it runs")
+        elif name == "set":
+            if text[:1] in "-+" and ("a" in text or text == "allexport"):
+                reader.note("set hands all variables to the programs that follow")
+        else:
+            variable = re.split(r"[=+\[]", text.removeprefix("-v"))[0]
+            reader.variable(variable, word)
+            if "=" in text and name in ("export", "declare", "typeset") and not starters.HARMLESS.fullmatch(variable):
+                reader.note(f"it sets {variable[:40]}, which may change what runs")
 
 
 def interpreter(reader: Reader, folded: str, words: list[Word]) -> None:

@@ -249,11 +249,8 @@ class _Case:
                 repeats_outside=mode is AskForApproval.ON_FAILURE,
                 tier=call.tier,
             )
-        if mode is AskForApproval.ON_FAILURE:
-            return self.ask("sandbox_approval", f"{what}, and there is no sandbox", found, reading)
-        if mode is AskForApproval.NEVER:
-            return self.ask("sandbox_approval", f"{what}, and there is no sandbox", found, reading)
-        if not call.sandboxed and self.mode.refuses("sandbox_approval"):
+        wants_sandbox = mode in (AskForApproval.NEVER, AskForApproval.ON_FAILURE)
+        if wants_sandbox or (not call.sandboxed and self.mode.refuses("sandbox_approval")):
             return self.ask("sandbox_approval", f"{what}, and there is no sandbox", found, reading)
         return self.ask("rules", what, found, reading)
 
@@ -326,7 +323,10 @@ class _Case:
     def judge(self, command: Command | None) -> _Found:
         """Return the rule that decides on one command."""
         best: dict[Layer, ExecRule] = {}
+        programs = _programs(command)
         for layer, rule in self.rules:
+            if programs is not None and rule.command and prefix_of(rule.command).positional[0] not in programs:
+                continue
             if (known := best.get(layer)) is not None and _rank(known) >= _rank(rule):
                 continue
             if self.applies(layer, rule, command):
@@ -400,6 +400,14 @@ def layer_of(value: Layer | str) -> Layer:
     """Return the layer that rules may be added to; ``InvalidInput`` for the builtin one and for what is none."""
     name = value.name.lower() if isinstance(value, Layer) else value
     return Layer[expect_one_of(name, ("user", "agent"), "a layer").upper()]
+
+
+def _programs(command: Command | None) -> frozenset[str] | None:
+    """Return the names of the programs that rules about a command can name; None if any can."""
+    if command is None or command.words[0].text is None:
+        return None
+    outer = command.outer.program.casefold() if command.outer is not None else ""
+    return frozenset((command.program.casefold(), outer))
 
 
 def _covered(prefix: Prefix, command: Command) -> bool:

@@ -11,13 +11,11 @@ import shlex
 from enum import Enum
 
 from headway.errors import InvalidInput, one_line
-from headway.policy.exec.command import Command, basename
+from headway.policy.exec.command import SYSTEM, Command, basename
 from headway.policy.exec.starters import GIT_VALUED
 from headway.policy.exec.words import Word, names
 
 MAX_WORDS = 20
-SYSTEM = names("/bin /usr/bin /usr/local/bin /sbin /usr/sbin")
-"""The folders whose programs are those that their names say."""
 
 _VALUED = {
     "git": GIT_VALUED,

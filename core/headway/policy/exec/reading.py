@@ -13,7 +13,7 @@ from headway.policy.exec import inline, shells, starters, starting
 from headway.policy.exec.command import Command, Reading, Unfit, basename
 from headway.policy.exec.starters import SHELLS, STARTERS
 from headway.policy.exec.syntax import MAX_COMMANDS, Simple, parse
-from headway.policy.exec.words import Word, literal
+from headway.policy.exec.words import UNKNOWN, Word, literal
 
 MAX_COMMAND = 16 * 1024
 """The longest command that is read, in characters."""
@@ -39,7 +39,10 @@ def read(text: str) -> Reading:
     if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
         raise Unfit("the command has a NUL or half a surrogate pair")
     reader = Reader()
-    reader.text(text, 0)
+    try:
+        reader.text(text, 0)
+    except RecursionError:  # whoever asks is deep in calls already
+        raise Unfit("too much is nested in the command") from None
     return reader.found
 
 
@@ -60,7 +63,6 @@ class Reader:
     def __init__(self) -> None:
         self.found = Reading()
         self.aliases: dict[str, str] = {}
-        self.functions: set[str] = set()
         self.literals: list[str] = []
         self.done: set[str] = set()
         self.openers = 2 * MAX_OPENERS
@@ -91,17 +93,22 @@ class Reader:
         found = parse(text)
         for reason in found.unclear:
             self.note(reason)
-        self.functions |= found.functions
+        for name in found.names:
+            self.variable(name, UNKNOWN)
         for name, value in found.loose:
             self.variable(name, value, loose=True)
         for simple in found.commands:
             self.printing(simple)
         self.literals += found.documents
-        for simple in found.commands:
+        unsets = any(simple.words and simple.words[0].likely == "unset" for simple in found.commands)
+        for number, simple in enumerate(found.commands):
             for name, value in simple.assigns:
                 self.variable(name, value)
             if simple.words:
-                self.command(simple.words, simple, depth, outer)
+                made = self.command(simple.words, simple, depth, outer)
+                begins = found.functions.get(simple.words[0].text or "")
+                if begins is not None and number >= begins and not unsets and not made.void:
+                    made.neutral = True  # a function, whose body is among the commands
             elif simple.writes:
                 self.add(Command((literal(">"),), outer, void="it writes a file"))
         for nested in found.texts:
@@ -148,29 +155,30 @@ class Reader:
 
     def command(
         self, words: list[Word], simple: Simple, depth: int, outer: Command | None = None, offset: int = 0
-    ) -> None:
-        """Take one command, and those that it starts."""
+    ) -> Command:
+        """Take one command, and those that it starts; return it."""
         if depth > _MAX_DEPTH:
             self.note("too much is nested in it")
-            return
+            return Command(tuple(words), outer, offset)
         first = words[0]
         if first.text is None or first.splits:
             self.note("the program is not known before it runs")
             if first.likely is None:
-                self.add(Command(tuple(words), outer, offset))
-                return
+                command = Command(tuple(words), outer, offset)
+                self.add(command)
+                return command
         if first.source in starters.RESERVED:
             self.note("a word of the shell's grammar stands where a program is expected")
         name = basename(first.likely or "")
         command = Command(tuple(words), outer, offset, void=_void(simple) or (outer.void if outer is not None else ""))
         self.add(command)
         folded = name.casefold()
-        if first.text in self.functions:
-            command.neutral = True  # its body is among the commands
         if first.text in self.aliases:
             rest = " ".join(word.source for word in words[1:])
             self.text(f"{self.aliases[first.text]} {rest}", depth + 1, outer)
         self.start(command, name, folded, words, depth)
+        command.neutral = command.neutral and command.genuine
+        return command
 
     def start(self, command: Command, name: str, folded: str, words: list[Word], depth: int) -> None:
         """Take what a command starts."""
@@ -206,6 +214,13 @@ def _void(simple: Simple) -> str:
     if simple.writes:
         return "it writes a file"
     for name, _ in simple.assigns:
-        if not starters.HARMLESS.fullmatch(name) and (not simple.exports or simple.words[0].text == "export"):
+        if not starters.HARMLESS.fullmatch(name) and (not simple.exports or _exports(simple.words)):
             return f"it sets {name[:40]}"
     return ""
+
+
+def _exports(words: list[Word]) -> bool:
+    """Return whether a declaration hands its variables to the programs that follow."""
+    return words[0].text == "export" or any(
+        word.text is None or (word.text[:1] == "-" and "x" in word.text) for word in words[1:]
+    )

@@ -46,8 +46,8 @@ def shell(reader: Reader, command: Command, folded: str, words: list[Word], dept
     if not rest:
         reader.inputs(depth)
     elif code:
-        command.neutral = True
         inner = rest[0].likely
+        command.neutral = bool((inner or "").strip())
         if inner is None:
             reader.note("the text that a shell runs is not known before it runs")
             return
@@ -74,10 +74,10 @@ def parameters(reader: Reader, text: str, rest: list[Word], depth: int) -> None:
 
 def evaluate(reader: Reader, command: Command, folded: str, words: list[Word], depth: int) -> None:
     """Take ``eval`` and ``trap``, whose words are a text."""
-    command.neutral = True
     given = words[1:] if folded == "eval" else words[1:2]
     if any(word.text is None for word in given):
         reader.note(f"the text of {folded} is not known before it runs")
     text = " ".join(word.likely or "" for word in given)
+    command.neutral = bool(text.strip(" -")) or not command.void
     if text.strip(" -"):
         reader.text(text, depth + 1, command)

@@ -104,7 +104,7 @@ STARTERS: dict[str, Starter] = {
                         " shell user system wait", "E H M p u gid nice property setenv slice uid unit working-directory"
                         " description", neutral=False),
     "taskset": _row("a c cpu-list all-tasks", skip=1),
-    "time": _row("a p q v append portability quiet verbose", "f o format output", assigns=True),
+    "time": _row("p q v portability quiet verbose", "f format", assigns=True),
     "timeout": _row("f p v foreground preserve-status verbose", "k s kill-after signal", skip=1),
     "torsocks": _row("i d q", "a u p P", neutral=False),
     "toybox": _row(),
@@ -116,7 +116,7 @@ STARTERS: dict[str, Starter] = {
     "xargs": _row("0 o p r t x null open-tty interactive no-run-if-empty verbose exit show-limits",
                   "a d E I L n P s arg-file delimiter max-args max-chars max-lines max-procs process-slot-var replace",
                   appends=True, optional="e i l"),
-    "xvfb-run": _row("a l auto-servernum listen-tcp", "e f n p s w auth-file error-file server-num server-args wait"),
+    "xvfb-run": _row("a l auto-servernum listen-tcp", "n p s w server-num server-args wait"),
 }  # fmt: skip
 
 _QUIET = "q quiet v verbose isolated no-sync no-project frozen offline no-cache y yes s silent"
@@ -177,6 +177,9 @@ CODE_BUILTINS = names(
     "[ declare export getopts let local mapfile printf read readarray readonly test typeset unset wait"
 )
 """Commands of the shell that evaluate their words as arithmetic, in which ``a[$(…)]`` runs a command."""
+
+SETTING_BUILTINS = names("declare export getopts let local mapfile printf read readarray readonly set typeset wait")
+"""Commands of the shell that set variables by their words."""
 
 HARMLESS = re.compile(
     r"LANG|LANGUAGE|LC_[A-Z]+|TZ|TERM|COLUMNS|LINES|CI|NO_COLOR|FORCE_COLOR|CLICOLOR|CLICOLOR_FORCE|DEBUG|VERBOSE"

@@ -42,6 +42,8 @@ def starter(
             command.void = command.void or f"it sets {found[1][:40]}"
         position += 1
     inner = list(words[position:])
+    if not inner and not texts:
+        command.neutral = row.neutral and not command.void
     if not inner or (texts and folded in ("flock", "npx")):
         return
     if folded == "xargs":

@@ -8,12 +8,12 @@ blank, a here-document that may end elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from headway.policy.exec.accounting import account, below, gaps
 from headway.policy.exec.command import Unfit
 from headway.policy.exec.words import UNKNOWN, Pieces, Word, ansi_c, in_double_quotes, joined, literal, names, unquoted
 
@@ -35,9 +35,6 @@ _WORDS = names(
     " extglob_pattern regex variable_name special_variable_name file_descriptor test_operator"
 )
 _PLAIN = names("word number extglob_pattern regex variable_name special_variable_name test_operator")
-_ATOMS = names("string raw_string ansi_c_string heredoc_body comment heredoc_start heredoc_end")
-_SUBSTITUTIONS = names("command_substitution process_substitution")
-_DOLLARS = names("simple_expansion translated_string")
 _OPERATORS = names("&& || ; | & ( ) < > <= >= =~ ;; |&")
 _EXPANSION = re.compile(r"\$\{[#!]?(\w+|[@*#?$!-])(\[[@*\w]+\])?([:%#/^,+=?~-][^'\"\\{}]*)?\}", re.DOTALL)
 _NOWHERE = re.compile(r"/dev/(null|stdout|stderr|tty|fd/\d+)")
@@ -59,14 +56,17 @@ class Simple:
 class Syntax:
     """The simple commands of a text in order, the texts in it that are to be read by themselves, and what is unclear.
 
-    ``loose`` are assignments that stand alone. ``other`` is the text as a shell without ``&>`` takes it, if it has one.
+    ``functions`` are those that certainly exist from a command on, by its number. ``loose`` are assignments that stand
+    alone, ``names`` variables that are set otherwise. ``other`` is the text as a shell without ``&>`` takes it, if it
+    has one.
     """
 
     commands: list[Simple] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
     loose: list[tuple[str, Word]] = field(default_factory=list)
-    functions: set[str] = field(default_factory=set)
+    functions: dict[str, int] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
     other: str | None = None
 
@@ -87,7 +87,8 @@ def parse(text: str) -> Syntax:
     if root.has_error:
         walk.note("it is not a shell command that can be parsed")
     walk.statement(root, 0)
-    walk.account(root)
+    account(root, data, walk.note)
+    gaps(root, data, walk.note)
     found = walk.found
     if walk.ampersands:
         pieces, last = [], 0
@@ -315,7 +316,7 @@ class _Walk:
             self.note("a here-document that may end elsewhere")
         if mark == word and body is not None:
             inner = self.source(body)
-            nodes = sum(1 for found in _below(body) if found.type in ("command_substitution", "arithmetic_expansion"))
+            nodes = sum(1 for found in below(body) if found.type in ("command_substitution", "arithmetic_expansion"))
             if "\\" in inner or "`" in inner or inner.count("$(") != nodes:
                 self.note("a here-document with expansions that are not clear")
 
@@ -338,7 +339,7 @@ class _Walk:
         if bracket == "((":
             self.note("((…)) is arithmetic to one shell and a command to another")
         simple = Simple([literal(bracket)])
-        for child in _below(node, _WORDS):
+        for child in below(node, _WORDS):
             if child.type in _WORDS:
                 simple.words.append(self.word(child, depth))
             elif not child.is_named and child.type in _OPERATORS:
@@ -349,6 +350,7 @@ class _Walk:
         for child in node.named_children:
             if child.type == "variable_name":
                 self.values[self.source(child)] = None
+                self.found.names.append(self.source(child))
             elif child.type in _WORDS:
                 self.word(child, depth)
             else:
@@ -371,11 +373,12 @@ class _Walk:
 
     def function(self, node: Node, depth: int) -> None:
         name = node.child_by_field_name("name")
-        if name is not None:
-            self.found.functions.add(self.source(name))
         for child in node.named_children:
             if child != name:
                 self.statement(child, depth + 1)
+        after = node.next_sibling
+        if name is not None and depth == 1 and (after is None or after.type in (";", "\n") or after.is_named):
+            self.found.functions.setdefault(self.source(name), len(self.found.commands))
 
     def assignment(self, node: Node, depth: int, *, keep: bool = False) -> tuple[str, Word]:
         named = node.named_children
@@ -510,6 +513,8 @@ class _Walk:
                 self.note("an expansion that is not clear")
             self.inside(node, depth)
         name = source.strip("${}")
+        if node.type == "expansion" and (sets := re.match(r"\$\{(\w+):?=", source)) is not None:
+            self.found.names.append(sets[1])
         guess = self.values.get(name) if re.fullmatch(r"\w+", name) else None
         return (None,), not quoted or "@" in source, guess
 
@@ -527,50 +532,11 @@ class _Walk:
 
     def inside(self, node: Node, depth: int) -> None:
         """Take the substitutions in a node of which nothing else matters."""
-        for child in _below(node, frozenset(("command_substitution", "process_substitution", "string"))):
+        for child in below(node, frozenset(("command_substitution", "process_substitution", "string"))):
             if child.type == "string":
                 self.string(child, depth + 1)
             elif child.type in ("command_substitution", "process_substitution"):
                 self.substitution(child, depth + 1)
-
-    # -- accounting --------------------------------------------------------------------------------------------------
-
-    def account(self, root: Node) -> None:
-        """Note anything between the leaves of the tree that is no blank: a shell may take it otherwise."""
-        position = root.start_byte if root.parent is not None else 0
-        for leaf in _below(root, _ATOMS):
-            if leaf.type in _ATOMS:
-                for inner in _below(leaf, _SUBSTITUTIONS):
-                    if inner.type in _SUBSTITUTIONS:
-                        self.account(inner)
-            elif leaf.child_count:
-                continue
-            if leaf.is_missing:
-                self.note("it is not a shell command that can be parsed")
-            if leaf.type == "$" and (leaf.parent is None or leaf.parent.type not in _DOLLARS):
-                self.note("a $ that begins nothing")
-            self._gap(self.data[position : leaf.start_byte].decode(errors="replace"))
-            position = max(position, leaf.end_byte)
-        end = root.end_byte if root.parent is not None else len(self.data)
-        self._gap(self.data[position:end].decode(errors="replace"))
-
-    def _gap(self, gap: str) -> None:
-        if gap.strip(" \t\n") and gap.replace("\\\n", "").strip(" \t\n"):
-            self.note("a part of it is not understood")
-        elif "\\\n" in gap and "\n" in gap.replace("\\\n", ""):
-            self.note("a line that ends and continues")
-        elif "\\\n" in gap and not gap.replace("\\\n", ""):
-            self.note("a line that continues in the middle of a word")
-
-
-def _below(node: Node, whole: frozenset[str] = frozenset()) -> Iterator[Node]:
-    """Yield the nodes below ``node`` in order, without those below one of the kinds ``whole``."""
-    stack = list(reversed(node.children))
-    while stack:
-        found = stack.pop()
-        yield found
-        if found.type not in whole:
-            stack.extend(reversed(found.children))
 
 
 def _braces(node: Node, walk: _Walk) -> bool:

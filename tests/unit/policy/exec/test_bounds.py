@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+
 import pytest
 
 from headway.policy.exec import ExecCall, Verdict
@@ -106,3 +109,16 @@ def test_arguments_that_are_no_json_are_denied_not_asked_about() -> None:
     call = ExecCall("shell", {"command": "x", "n": float("nan")}, command="x")
     found = POLICY.decide(call, "on_request")
     assert (found.verdict, found.reason) == (Verdict.DENY, "the arguments of a call are not JSON")
+
+
+def test_who_asks_from_deep_in_calls_is_refused_not_failed() -> None:
+    nested = 'echo "$(' * 40 + "ls" + ')"' * 40
+
+    def deep(levels: int) -> Verdict:
+        if levels:
+            return deep(levels - 1)
+        read.cache_clear()
+        return POLICY.decide(ExecCall("shell", {"command": nested}, command=nested), "on_request").verdict
+
+    depth = len(inspect.stack())
+    assert deep(sys.getrecursionlimit() - depth - 150) is Verdict.DENY
