@@ -22,7 +22,7 @@ LOCK_OUT ?= $(VENV)/requirements.lock
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --quiet
 
-.PHONY: help setup run test crash mutants fmt check lint types bench bench-peers docs lock lock-compile build clean
+.PHONY: help setup run node test crash mutants fmt check lint types bench bench-peers docs lock lock-compile build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,13 @@ $(STAMP): requirements.lock pyproject.toml
 
 run: $(STAMP) ## the console on a demo: headway up --demo
 	$(BIN)/headway up --demo
+
+node: ## the MCP servers in Node that tests connect to, where npm is; without them those tests are skipped
+	@command -v npm >/dev/null || { echo 'node: there is no npm: tests of servers in Node will be skipped' >&2; exit 0; }; \
+		cmp -s tests/node/package-lock.json tests/node/node_modules/.installed && exit 0; \
+		npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --loglevel error \
+			&& cp tests/node/package-lock.json tests/node/node_modules/.installed \
+			|| echo 'node: npm could not install tests/node: those tests will be skipped' >&2
 
 # More workers than cores: many tests wait for a process or a terminal. A file's tests stay together, and the longest
 # files begin (tests/conftest.py has their order, which xdist would change).
@@ -114,5 +121,5 @@ build: $(STAMP) ## sdist and wheel into dist/
 	$(BIN)/python -m hatchling build -t sdist -t wheel
 
 clean: ## remove .venv, builds and caches
-	rm -rf $(VENV) $(DOCS) .venv-peers dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis snapshot_report.html
+	rm -rf $(VENV) $(DOCS) .venv-peers tests/node/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis snapshot_report.html
 	find core bridge console tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

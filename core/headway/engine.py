@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from headway._version import __version__
-from headway.arguments import expect, expect_many, expect_one_of, nearest, path_of, plain, plain_or_empty
+from headway.arguments import expect, expect_one_of, nearest, path_of, plain, plain_or_empty
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.elicitation.desk import desk_of
 from headway.errors import Conflict, InvalidInput, NotFound, StoreError, one_line
@@ -46,13 +45,12 @@ from headway.plan.parse import MAX_BYTES, as_proposal
 from headway.plan.verify import VerifyReport, verify
 from headway.policy.gates import Gates
 from headway.project import Project, claim, project_at
-from headway.provision import provision, sandbox_of, tools_of, vault_of
+from headway.provision import provision, sandbox_of, secrets_of, start_mcp, tools_of
 from headway.reload import ConfigFile, budget_of
 from headway.runtime import Runtime
 from headway.state import StateStore
 from headway.store import HomeLock, Store, StoreLog, StoreReader, store_of
 from headway.tools.code_files import CodeFiles
-from headway.tools.decorator import entry_of
 from headway.tools.recorded import record_tools
 from headway.tools.registry import ToolEntry, ToolRegistry
 from headway.tools.sandbox import Sandbox
@@ -64,8 +62,8 @@ if TYPE_CHECKING:
     from headway.home import Home
     from headway.jobs.job import LiveJob
     from headway.secrets.vault import Vault
-
-_log = logging.getLogger("headway.engine")
+    from headway.tools.mcp.report import McpServerStatus, McpStartup
+    from headway.tools.mcp.servers import McpServers
 
 MAX_JOBS = 32
 """The number of jobs that run side by side; those beyond stay queued."""
@@ -89,6 +87,7 @@ class Engine(Face):
         self.history = History(self._store)
         self._lock = lock
         self._resources = contextlib.AsyncExitStack()
+        self._mcp: McpServers | None = None
         self._untold: dict[asyncio.Future[None], LiveJob] = {}
         self._closing: asyncio.Task[None] | None = None
         limits = {tool: (limit.max_calls, limit.interval_secs) for tool, limit in config.rate_limits.items()}
@@ -142,9 +141,7 @@ class Engine(Face):
         code = CodeFiles(config.code, config.tools.path if config.code else ())
         sandbox = sandbox_of(config, control)
         sandbox.check()
-        registry = tools_of(config, control)
-        for tool in expect_many(tools, "tools"):
-            registry.register(tool if isinstance(tool, ToolEntry) else entry_of(tool))
+        registry = tools_of(config, control, tools)
         gates = Gates()
         files = PolicyFiles(gates.policies, config.project, config.start)
         async with contextlib.AsyncExitStack() as opened:
@@ -154,13 +151,14 @@ class Engine(Face):
             opened.push_async_callback(log.close)
             reader = await StoreReader.open(home.db)
             opened.push_async_callback(reader.close)
-            env = _environment(config, log, registry, gates, sandbox, await _secrets(config))
+            env = _environment(config, log, registry, gates, sandbox, await secrets_of(config))
             env.code = code
             opened.callback(env.threads.close)
             opened.push_async_callback(registry.aclose)
             powers = Powers(env, budget=budget_of(config), room=Room(MAX_JOBS), compat=config.runtime.compat)
             engine = cls(home, config, lock, reader, powers)
             provision(engine, config, opened)
+            engine._mcp = await start_mcp(engine, config, opened)  # jobs that resume may have their tools to call
             await _record(home, config, registry)
             await engine._start((on_restart or config.runtime.on_restart) == "resume")
             files.follow(log)
@@ -247,6 +245,16 @@ class Engine(Face):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def mcp_startup(self) -> McpStartup:
+        """Return what became of the start of the MCP servers of ``headway.toml``; each is in one of its lists."""
+        assert self._mcp is not None
+        return await self._mcp.start()
+
+    def mcp_servers(self) -> list[McpServerStatus]:
+        """Return how the MCP servers of ``headway.toml`` are now, sorted by name."""
+        assert self._mcp is not None
+        return self._mcp.reports()
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 
@@ -586,15 +594,6 @@ def _environment(
         gates=gates,
         vault=vault,
     )
-
-
-async def _secrets(config: Config) -> Vault:
-    """Return the secrets that are declared, all of them read: the log must not hold one from the first event on."""
-    vault = vault_of(config)
-    if vault.names:
-        for problem in await asyncio.to_thread(vault.learn):
-            _log.warning("%s", problem)
-    return vault
 
 
 __all__ = ["Checkpoint", "Engine", "NotFound", "Snapshot"]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from headway.arguments import expect_many
 from headway.errors import HeadwayError, InvalidConfig
 from headway.reload import approval_of, capabilities_of
 from headway.secrets.reference import SCHEME
 from headway.tools.loader import admit_modules, load_name
 from headway.trust.names import GIT
 from headway.trust.ownership import check_path
+
+_log = logging.getLogger("headway.mcp")
 
 if TYPE_CHECKING:
     from headway.config import Config
@@ -23,26 +29,33 @@ if TYPE_CHECKING:
     from headway.learning.memory import Memgine
     from headway.secrets.redactor import Redactor
     from headway.secrets.vault import Vault
-    from headway.tools.registry import ToolRegistry
+    from headway.tools.mcp.servers import McpServers
+    from headway.tools.mcp.settings import McpServer
+    from headway.tools.registry import ToolEntry, ToolRegistry
     from headway.tools.sandbox import Sandbox
     from headway.trust.control import ControlFiles
 
 
-def tools_of(config: Config, control: ControlFiles) -> ToolRegistry:
-    """Return the agent basics, which keep away from ``control``, and the tools of ``[tools] python``.
+def tools_of(
+    config: Config, control: ControlFiles, tools: Iterable[Callable[..., Any] | ToolEntry] = ()
+) -> ToolRegistry:
+    """Return the agent basics, which keep away from ``control``, the tools of ``[tools] python``, and ``tools``.
 
     Raises :class:`InvalidConfig` for a file that does not load, :class:`headway.errors.NotTrusted` before any is run if
     the project is not trusted.
     """
     from headway.tools.basics import register_agent_basics
+    from headway.tools.decorator import entry_of
     from headway.tools.files.workspace import Workspace
     from headway.tools.loader import load_tool_files
-    from headway.tools.registry import ToolRegistry
+    from headway.tools.registry import ToolEntry, ToolRegistry
 
     config.require_trust()
     registry = ToolRegistry()
     register_agent_basics(registry, Workspace(config.workspace, control))
     load_tool_files(config.tools.python, registry, config.tools.path if config.tools.python else ())
+    for tool in expect_many(tools, "tools"):
+        registry.register(tool if isinstance(tool, ToolEntry) else entry_of(tool))
     return registry
 
 
@@ -97,6 +110,87 @@ def door_of(config: Config, redactor: Redactor | None = None) -> Door:
     return Door(Rules(tuple(egress.allow), only), proxy=egress.proxy, redactor=redactor)
 
 
+def mcp_servers_of(config: Config) -> list[McpServer]:
+    """Return the MCP servers of ``[mcp]``, as their settings are. Nothing is started.
+
+    Raises :class:`InvalidConfig` in one line for one that cannot be, :class:`headway.errors.NotTrusted` if the project
+    is not trusted.
+    """
+    from headway.tools.mcp.settings import McpServer
+
+    config.require_trust()
+    found: list[McpServer] = []
+    for name, one in config.mcp.servers.items():
+        try:
+            found.append(
+                McpServer(
+                    name=name,
+                    command=[one.command, *one.args],
+                    env=one.env,
+                    cwd=one.cwd or config.project,
+                    readable=[*one.readable, *one.files],
+                    network=one.network,
+                    writes_files=one.writes_files,
+                    enabled=one.enabled,
+                    allow=one.allow,
+                    deny=one.deny,
+                    permission=one.permission,
+                    startup_secs=one.startup_secs,
+                    call_secs=one.call_secs,
+                    max_message_bytes=one.max_message_bytes,
+                )
+            )
+        except HeadwayError as error:
+            raise InvalidConfig(f"mcp.servers.{name}: {error.message}") from None
+    return found
+
+
+async def start_mcp(face: Face, config: Config, opened: AsyncExitStack) -> McpServers:
+    """Start the MCP servers of ``config``, if any, and register their tools on ``face``; ``opened`` ends them.
+
+    Each change of one is an event, and the end of the start another. Nothing is raised for a server that fails.
+    """
+    from headway.events import kinds
+    from headway.events.event import Event
+    from headway.tools.mcp.report import McpServerStatus, McpStartup
+    from headway.tools.mcp.servers import McpServers
+
+    env = face._powers.env
+    settled: set[str] = set()
+
+    def changed(status: McpServerStatus) -> None:
+        kind = kinds.MCP_SERVER_CHANGED if status.name in settled else kinds.MCP_STARTUP_UPDATE
+        if status.status != "starting":
+            settled.add(status.name)
+        data: dict[str, object] = {"server": status.name, "status": status.status}
+        if status.status == "ready":
+            data["tools"] = status.tools
+        if status.error:
+            data["error"] = status.error
+        if status.status in ("failed", "lost"):
+            _log.warning("MCP server '%s' %s", status.name, status.error)
+        for problem in status.problems if status.status == "ready" else ():
+            _log.warning("MCP server '%s': %s", status.name, problem)
+        env.log.append(Event(kind, data))
+
+    def complete(startup: McpStartup) -> None:
+        if config.mcp.servers:
+            env.log.append(Event(kinds.MCP_STARTUP_COMPLETE, startup.data()))
+
+    servers = McpServers(
+        mcp_servers_of(config),
+        env.registry,
+        sandbox=env.sandbox,
+        clock=env.clock,
+        resolve=env.vault.own,
+        on_update=changed,
+        on_complete=complete,
+    )
+    opened.push_async_callback(servers.aclose)
+    await servers.start()
+    return servers
+
+
 def vault_of(config: Config) -> Vault:
     """Return the secrets that ``config`` declares; nothing is read."""
     from headway.secrets.sources import EnvironmentSource, FileSource, KeyringSource, Source
@@ -113,6 +207,15 @@ def vault_of(config: Config) -> Vault:
             service, _, user = (section.keyring or "").partition(":")
             source = KeyringSource(service, user)
         vault.declare(name, source, tools=section.tools, remote=section.remote)
+    return vault
+
+
+async def secrets_of(config: Config) -> Vault:
+    """Return the secrets that are declared, all of them read: the log must not hold one from the first event on."""
+    vault = vault_of(config)
+    if vault.names:
+        for problem in await asyncio.to_thread(vault.learn):
+            _log.warning("%s", problem)
     return vault
 
 

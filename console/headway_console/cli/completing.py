@@ -1,4 +1,4 @@
-"""Completion of names that are not in the command line's own tables: jobs, checkpoints, workflows, recordings.
+"""Completion of names that are not in the command line's own tables: jobs, workflows, MCP servers and the like.
 
 Only looks: the store is read, nothing is asked, started or loaded. What goes wrong or takes long completes nothing.
 """
@@ -47,6 +47,15 @@ def checkpoint_ids(ctx: click.Context, parameter: click.Parameter, incomplete: s
 def workflows(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the names of the workflows of headway.toml."""
     return _items(incomplete, _workflows(ctx))
+
+
+def mcp_servers(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the names of the MCP servers of headway.toml."""
+    try:
+        servers = _place(ctx).config().mcp.servers
+    except Exception:  # noqa: BLE001 - a completion never fails, whatever is wrong with what it reads
+        return []
+    return _items(incomplete, [(name, server.shown) for name, server in servers.items()])
 
 
 def plans(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

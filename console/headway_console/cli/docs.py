@@ -133,17 +133,31 @@ def config_page() -> str:
     parts = [CONFIG_HEAD, EXAMPLE]
     for section, node in schema["properties"].items():
         free = node.get("type") == "object"
-        table = _table(schema, node["additionalProperties"] if free else node)
         name = f"{section}.NAME" if free else section
-        parts.append(f"\n## [{name}]\n\n{table['description']}\n\n")
-        parts.append("| key | type | default | variable | meaning |\n|---|---|---|---|---|\n")
-        required = table.get("required", [])
-        for key, leaf in table["properties"].items():
-            default = "required" if key in required else _default(leaf)
-            variable = "" if free else f"`HEADWAY_{section}_{key}`".upper()
-            meaning = leaf["description"]
-            parts.append(f"| `{key}` | {_type(leaf)} | {default} | {variable} | {meaning} |\n")
+        parts.append(_section(schema, name, node["additionalProperties"] if free else node, free=free))
     return "".join(parts)
+
+
+def _section(schema: dict[str, Any], name: str, node: dict[str, Any], *, free: bool) -> str:
+    """Return a table of the file, and the tables of free names in it; those have no variables."""
+    table = _table(schema, node)
+    rows, inner = [], []
+    required = table.get("required", [])
+    for key, leaf in table["properties"].items():
+        if _is_tables(leaf):
+            inner.append(_section(schema, f"{name}.{key}.NAME", leaf["additionalProperties"], free=True))
+            continue
+        default = "required" if key in required else _default(leaf)
+        variable = "" if free else f"`HEADWAY_{name}_{key}`".upper()
+        rows.append(f"| `{key}` | {_type(leaf)} | {default} | {variable} | {leaf['description']} |\n")
+    head = "| key | type | default | variable | meaning |\n|---|---|---|---|---|\n" if rows else ""
+    own = f"\n## [{name}]\n\n{table['description']}\n\n{head}{''.join(rows)}" if rows else ""
+    return own + "".join(inner)
+
+
+def _is_tables(leaf: dict[str, Any]) -> bool:
+    """Return whether a setting is tables of free names."""
+    return leaf.get("type") == "object" and "$ref" in leaf.get("additionalProperties", {})
 
 
 def _table(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

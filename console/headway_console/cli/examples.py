@@ -59,6 +59,9 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("config", "check"): ("headway config check", "headway config check --all --json"),
     ("config", "path"): ("headway config path",),
     ("config", "schema"): ("headway config schema > headway.schema.json",),
+    ("mcp",): ("headway mcp ls", "headway mcp test"),
+    ("mcp", "ls"): ("headway mcp ls --json",),
+    ("mcp", "test"): ("headway mcp test", "headway mcp test notes --json"),
     ("policies",): ("headway policies explain -- git push --force", "headway policies ls"),
     ("policies", "explain"): (
         "headway policies explain -- git push --force",

@@ -16,7 +16,7 @@ from headway_console.cli.options import place_options
 SECTIONS = {
     "Begin": [
         Entry("init", "Write a headway.toml, a tool and a first plan."),
-        Entry("trust", "Let the code of a project be loaded, and be open what it opens to the outside."),
+        Entry("trust", "Let the code of a project be loaded."),
         Entry("up", "Start or find the daemon and open the console on it."),
         Entry("doctor", "Look whether all is well here: versions, terminal, project, home, daemon, sandbox."),
         Entry("completion", "Print the completion script of a shell."),
@@ -41,6 +41,7 @@ SECTIONS = {
     "Recordings, configuration, store": [
         Entry("replay", "Play a recording."),
         Entry("recordings", "List and check recordings."),
+        Entry("mcp", "List and try the MCP servers of headway.toml."),
         Entry("config", "Say what is configured, and where."),
         Entry("models", "List models and say which one a name means."),
         Entry("store", "Look after the event store."),

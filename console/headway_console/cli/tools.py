@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.home import Home
+    from headway.secrets.vault import Vault
+    from headway.tools.mcp.report import McpStartup
     from headway.tools.registry import ToolRegistry
 
 
@@ -48,3 +51,32 @@ def known_tools(config: Config, registry: ToolRegistry, home: Home) -> list[str]
                 registry.register(entry)
                 found.append(entry.name)
     return found
+
+
+def load_mcp(config: Config, tools: Iterable[str], registry: ToolRegistry, vault: Vault) -> McpStartup | None:
+    """Register what those MCP servers list whose tools are among ``tools``; return what became of their start.
+
+    They are started for it, and ended. None if there are none, or the project is not trusted: nobody is asked.
+    """
+    from headway.tools.mcp.names import server_of
+    from headway_console.cli import loop
+    from headway_console.cli.trusting import trusted_part
+
+    started = trusted_part(config).mcp.started
+    named = {server for tool in tools if (server := server_of(tool)) is not None}
+    chosen = {name: server for name, server in started.items() if name in named}
+    if not chosen:
+        return None
+    return loop.run(
+        _listed(config.model_copy(update={"mcp": config.mcp.model_copy(update={"servers": chosen})}), registry, vault)
+    )
+
+
+async def _listed(config: Config, registry: ToolRegistry, vault: Vault) -> McpStartup:
+    from headway.config import control_files
+    from headway.provision import mcp_servers_of, sandbox_of
+    from headway.tools.mcp.servers import McpServers
+
+    sandbox = sandbox_of(config, control_files(config))
+    async with McpServers(mcp_servers_of(config), registry, sandbox=sandbox, resolve=vault.own) as servers:
+        return await servers.start()

@@ -49,8 +49,10 @@ def say_code(config: Config) -> None:
     for path in config.code:
         note(f"  {path}")
     values = {value.key: value.value for value in config.values()}
+    servers = {f"mcp.servers.{name}": server.shown for name, server in config.mcp.servers.items()}
     for key in config.opens:
-        note(f"{config.project} opens more than its folder: {key} = {one_line(str(values[key]), 300)}")
+        what = servers[key] if key in servers else values[key]
+        note(f"{config.project} opens more than its folder: {key} = {one_line(str(what), 300)}")
 
 
 def trusts(config: Config) -> bool:

@@ -33,6 +33,9 @@ HIDDEN = "secrets."
 WHOLE = ("tools.path", "learning.trajectories")
 """Settings that name folders, which are closed with all that they hold, whether they exist or not."""
 
+MCP = "mcp.servers."
+"""The beginning of settings of MCP servers: ``cwd`` is a folder that tools may write to, ``files`` are closed whole."""
+
 
 def control_files(config: Config, home: Home | None = None) -> ControlFiles:
     """Return what no plan may touch under ``config``; the home in which it is used is hidden too.
@@ -47,7 +50,13 @@ def control_files(config: Config, home: Home | None = None) -> ControlFiles:
         files += [one.project / FILE_NAME, *([one.file] if one.file is not None else [])]
         folders += [one.project / POLICIES, one.project / GIT]
         for key, path in named_paths(one):
-            (secret if key.startswith(HIDDEN) else folders if key in WHOLE else files).append(path)
+            if not (key.startswith(MCP) and key.endswith(".cwd")):
+                whole = key in WHOLE or (key.startswith(MCP) and key.endswith(".files"))
+                (secret if key.startswith(HIDDEN) else folders if whole else files).append(path)
+        for server in one.mcp.servers.values():
+            programs, packages = server.programs(one.project)
+            files += programs
+            folders += packages
     homes = () if home is None else (home.path, *(() if home.socket.parent == home.path else (home.socket.parent,)))
     return ControlFiles(files, folders, [*homes, *secret])
 

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from headway.addresses import is_loopback
+from headway.config.mcp import McpConfig, hidden
 from headway.config.section import FilePath, Name, PythonName, Section
 from headway.config.services import EgressConfig, ModelsConfig, ProviderConfig, provider_name
 from headway.config.source import DEFAULT, Source, Value
@@ -296,6 +297,7 @@ class Config(Section):
     secrets: dict[SecretName, SecretConfig] = Field(
         default={}, description="Secrets that plans may name, by name: see secrets.md."
     )
+    mcp: McpConfig = Field(default_factory=McpConfig, description="Tools of MCP servers.")
     workflows: dict[Name, WorkflowConfig] = Field(default={}, description="Plans that may be started by name.")
     a2a: A2AConfig = Field(default_factory=A2AConfig, description="The A2A endpoint.")
     operator: OperatorConfig = Field(default_factory=OperatorConfig, description="The operator API.")
@@ -391,8 +393,8 @@ class Config(Section):
         """The settings of the file that are no code and open more than its folder: they need the same trust.
 
         A workspace, a memory or trajectories outside of it, an environment variable that is sent to a model's address,
-        a provider of models that gets a key, an A2A endpoint for other machines or for everybody, private addresses and
-        a proxy.
+        a provider of models that gets a key, an A2A endpoint for other machines or for everybody, private addresses, a
+        proxy, and MCP servers.
         """
         found = [key for key in ("tools.workspace", "learning.memory", "learning.trajectories") if self._leaves(key)]
         sent = [self.source(key).kind for key in ("inference.url", "inference.api_key_env")]
@@ -405,6 +407,7 @@ class Config(Section):
         found += [f"providers.{name}" for name, one in self.providers.items() if one.api_key or one.api_key_env]
         given = {"egress.allow": bool(self.egress.allow), "egress.proxy": self.egress.proxy is not None}
         found += [key for key, there in given.items() if there and self.source(key).kind == "file"]
+        found += [f"mcp.servers.{name}" for name in self.mcp.started]
         return found
 
     def _leaves(self, key: str) -> bool:
@@ -449,7 +452,7 @@ class Config(Section):
             if key.startswith("providers."):
                 left_out["models"] = {"default": None, "failover": [], "aliases": {}}
                 continue
-            section, _, name = key.partition(".")
+            section, name, *_ = key.split(".")
             default = type(getattr(self, section)).model_fields[name].get_default(call_default_factory=True)
             left_out.setdefault(section, {})[name] = default
         update = {section: getattr(self, section).model_copy(update=values) for section, values in left_out.items()}
@@ -472,12 +475,13 @@ class Config(Section):
         return DEFAULT
 
     def values(self) -> Iterator[Value]:
-        """Yield every leaf as (dotted key, JSON value, source), in the order of the sections."""
+        """Yield every leaf as (dotted key, JSON value, source), in the order of the sections; no secret is in it."""
         for section, content in self.model_dump(mode="json").items():
             for key, value in content.items():
                 if isinstance(value, dict):
                     for name, leaf in value.items():
-                        yield self._value(f"{section}.{key}.{name}", leaf)
+                        shown = hidden(leaf) if section == "mcp" else leaf
+                        yield self._value(f"{section}.{key}.{name}", shown)
                 else:
                     yield self._value(f"{section}.{key}", value)
 

@@ -105,6 +105,9 @@ State, checkpoints, operators, the store::
     config_reloaded        changed: [keys in force now], restart: [keys that wait for a restart]
     config_refused         error                             a headway.toml that was not taken; the one in force stays
     tools_changed          files: [names]                    code that is not what was loaded: new jobs are refused
+    mcp_startup_update     server, status: "starting" | "ready" | "failed" | "cancelled", tools?: [names], error?
+    mcp_startup_complete   ready: [servers], failed: [{server_name, error}], cancelled: [servers]
+    mcp_server_changed     server, status: "lost" | "ready" | "failed", tools?, error?     after the start
     store_pruned           jobs: [ids], events (count), reason
     recorder_gap           dropped (count)
 
@@ -183,6 +186,9 @@ POLICIES_REFUSED = "policies_refused"
 CONFIG_RELOADED = "config_reloaded"
 CONFIG_REFUSED = "config_refused"
 TOOLS_CHANGED = "tools_changed"
+MCP_STARTUP_UPDATE = "mcp_startup_update"
+MCP_STARTUP_COMPLETE = "mcp_startup_complete"
+MCP_SERVER_CHANGED = "mcp_server_changed"
 STORE_PRUNED = "store_pruned"
 RECORDER_GAP = "recorder_gap"
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from headway.tools.inference import inference_tools
     from headway.tools.loader import load_tool_files
     from headway.tools.longrun import LongRunning, Poll, long_running
+    from headway.tools.mcp.report import McpServerStatus, McpStartup
+    from headway.tools.mcp.servers import McpServers
+    from headway.tools.mcp.settings import McpServer
     from headway.tools.process.shell import register_shell, shell_tool
     from headway.tools.process.subprocess import Restart, SubprocessTool
     from headway.tools.registry import ToolEntry, ToolRegistry
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 _HOME = {
     "ContextualExecutor": "executor",
     "LongRunning": "longrun",
+    "McpServer": "mcp.settings",
+    "McpServerStatus": "mcp.report",
+    "McpServers": "mcp.servers",
+    "McpStartup": "mcp.report",
     "Poll": "longrun",
     "Restart": "process.subprocess",
     "Sandbox": "sandbox",
@@ -52,6 +59,10 @@ _HOME = {
 __all__ = [
     "ContextualExecutor",
     "LongRunning",
+    "McpServer",
+    "McpServerStatus",
+    "McpServers",
+    "McpStartup",
     "Poll",
     "Restart",
     "Sandbox",

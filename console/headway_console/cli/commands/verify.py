@@ -23,9 +23,10 @@ def command(place: Place, plan: str, as_json: bool) -> int:
     """Check a plan without running it.
 
     PLAN is a JSON file, - for stdin, or the name of a workflow of headway.toml. The state is taken to be empty; tools
-    are the built-in ones and, if the project is trusted, those of headway.toml; if it is not, those that the home knows
-    of its last run, by their schemas. What is left out is told, nobody is asked. Policies are asked when a plan runs;
-    that their files can be read is checked now. Exit code 2 if the plan is not valid.
+    are the built-in ones and, if the project is trusted, those of headway.toml, for which the MCP servers that the plan
+    needs are started; if it is not, those that the home knows of its last run, by their schemas. What is left out is
+    told, nobody is asked. Policies are asked when a plan runs; that their files can be read is checked now. Exit code 2
+    if the plan is not valid.
     """
     import msgspec
 
@@ -34,7 +35,7 @@ def command(place: Place, plan: str, as_json: bool) -> int:
     from headway_console.cli.output import note, say, write_json
     from headway_console.cli.plans import folder_of, read_text
     from headway_console.cli.policies import check_policies
-    from headway_console.cli.tools import known_tools, load_tools
+    from headway_console.cli.tools import known_tools, load_mcp, load_tools
     from headway_console.cli.trusting import left_out
     from headway_console.text import count
 
@@ -46,6 +47,9 @@ def command(place: Place, plan: str, as_json: bool) -> int:
     secrets.learn(immediate=True)
     tools = load_tools(config)
     known = known_tools(config, tools, place.home_to_look())
+    startup = load_mcp(config, [action.tool for action in proposal.actions if action.tool], tools, secrets)
+    for failure in startup.failed if startup is not None else ():
+        note(f"MCP server '{failure.server_name}' {failure.error}: its tools are not known here")
     report = _without_grant(verify(proposal, tools=tools, secrets=secrets)).shortened()
     missing = left_out(config)
     if as_json:

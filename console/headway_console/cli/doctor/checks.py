@@ -32,6 +32,7 @@ async def examine(place: Place) -> list[Finding]:
     if config is not None:
         found = config
         findings += [*_safely("trust", lambda: _trust(found)), *_safely("sandbox", lambda: _sandbox(found, home))]
+        findings += _safely("mcp", lambda: _mcp(found))
     findings += _safely("home", lambda: _home(home))
     findings += _safely("store", lambda: _store(home))
     findings += _safely("disk", lambda: disk(home.path))
@@ -75,6 +76,18 @@ def _sandbox(config: Config, home: Home) -> Iterator[Finding]:
         yield Finding(status, "sandbox", f"{said}; {state.unfiltered}" if state.unfiltered else said)
     else:
         yield Finding("fail" if state.mode == "require" else "warn", "sandbox", f"{state.mode}: {state.reason}")
+
+
+def _mcp(config: Config) -> Iterator[Finding]:
+    import shutil
+
+    for name, server in config.mcp.started.items():
+        program = server.command
+        folder = server.cwd or config.project
+        if shutil.which(str(folder / program) if "/" in program else program) is None:
+            yield Finding("warn", f"mcp {name}", f"there is no program {one_line(program, 200)}", "install it")
+        else:
+            yield Finding("ok", f"mcp {name}", f"{one_line(server.shown, 200)} (headway mcp test starts it)")
 
 
 def _home(home: Home) -> Iterator[Finding]:

@@ -1,0 +1,108 @@
+"""``[mcp]``: the MCP servers whose tools plans may call."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from headway.config.section import FilePath, Name, Section
+from headway.secrets.reference import SCHEME
+
+_NAME = re.compile(r"[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*")
+_LONGEST_NAME = 64
+_NODE_CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts")
+_CODE = (".py", ".pyz", ".sh", ".rb", ".pl", ".php", ".lua", ".jar", ".wasm", *_NODE_CODE)
+_IN_FOLDER = ("__main__.py", "index.js", "index.mjs", "package.json")
+_NODE = frozenset({"node", "nodejs", "npx", "npm", "bun", "bunx", "deno", "tsx"})
+
+
+def is_server_name(name: str) -> bool:
+    """Return whether a server can have that name: letters, digits, '-' and single '_', at most 64 characters.
+
+    ``mcp__server__tool`` is taken apart at its first double underscores.
+    """
+    return len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None
+
+
+def _server_name(name: str) -> str:
+    if not is_server_name(name):
+        raise ValueError("the name of an MCP server has letters, digits, '-' and single '_' only, at most 64")
+    return name
+
+
+ServerName = Annotated[Name, AfterValidator(_server_name)]
+
+
+class McpServerConfig(Section):
+    """An MCP server whose tools plans may call: a program that is spoken to over stdin and stdout."""
+
+    command: str = Field(min_length=1, description="The program.")
+    args: list[str] = Field(default=[], description="Its arguments.")
+    env: dict[Name, str] = Field(
+        default={}, description='Variables of its environment; a value may be "secret://NAME".'
+    )
+    cwd: FilePath | None = Field(
+        default=None, description="The folder that it works in; none: the folder of this file."
+    )
+    files: list[FilePath] = Field(
+        default=[], description="Files and folders of code that it loads besides what `command` and `args` name."
+    )
+    readable: list[FilePath] = Field(
+        default=[], description="Files and folders that it may read besides the system's and the workspace."
+    )
+    network: bool = Field(default=False, description="Whether the program reaches the network.")
+    writes_files: bool = Field(default=False, description="Whether the program may change the workspace.")
+    enabled: bool = Field(default=True, description="Whether it is started.")
+    allow: list[Name] = Field(default=[], description="Its tools that plans may call, by name or `get_*`; none: all.")
+    deny: list[Name] = Field(default=[], description="Its tools that no plan may call, by name or `get_*`.")
+    permission: Literal["allow", "ask", "deny"] = Field(default="allow", description="The permission of its tools.")
+    startup_secs: float = Field(default=15.0, gt=0, le=600, description="Seconds in which it must be ready.")
+    call_secs: float = Field(default=60.0, gt=0, le=86_400, description="Seconds in which a call must be answered.")
+    max_message_bytes: int = Field(
+        default=4_194_304, ge=1024, le=67_108_864, description="Bytes of the longest message that it may send."
+    )
+
+    @property
+    def shown(self) -> str:
+        """The command line, for people: never a value of ``env``."""
+        return " ".join((self.command, *self.args))
+
+    def programs(self, folder: Path) -> tuple[list[Path], list[Path]]:
+        """Return the files, and the folders, of code that the program is made of, existing or not.
+
+        Those are the program and the script that ``command`` and ``args`` name, what else they name that looks like
+        code, and where node looks for packages. ``folder`` is that of ``headway.toml``.
+        """
+        cwd = self.cwd or folder
+        named = [self.command] if "/" in self.command else []
+        words = [word for word in self.args if not word.startswith("-")]
+        named += words[:1]
+        named += [word.rpartition("=")[2] for word in self.args if word.rpartition("=")[2].endswith(_CODE)]
+        files: list[Path] = []
+        for word in dict.fromkeys(word for word in named if word and "\0" not in word):
+            path = cwd / word
+            files += [path / name for name in _IN_FOLDER] if path.is_dir() else [path]
+        if Path(self.command).name in _NODE or any(file.suffix in _NODE_CODE for file in files):
+            places = dict.fromkeys([cwd, *(file.parent for file in files)])
+            return [*files, *(place / "package.json" for place in places)], [p / "node_modules" for p in places]
+        return files, []
+
+
+def hidden(server: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a server as people may see them: of its variables the names, and references to secrets."""
+    env = {key: value if value.startswith(SCHEME) else "[redacted]" for key, value in server["env"].items()}
+    return server | {"env": env}
+
+
+class McpConfig(Section):
+    """Tools of MCP servers: see mcp.md."""
+
+    servers: dict[ServerName, McpServerConfig] = Field(default={}, description="MCP servers, by name.")
+
+    @property
+    def started(self) -> dict[str, McpServerConfig]:
+        """The servers that are switched on, by name."""
+        return {name: server for name, server in self.servers.items() if server.enabled}
