@@ -202,6 +202,13 @@ class Externals:
         await self._log.flush()
         return "queued"
 
+    def due_now(self, job_id: str) -> None:
+        """Let a job that waits for its retry be claimed immediately; :class:`Conflict` for one that does not."""
+        job = self._jobs[job_id]
+        if job.status is not JobStatus.QUEUED or job.due_ms is None or job.due_ms <= self._clock.time_ms():
+            raise Conflict(f"job '{job_id}' does not wait for a retry")
+        job.due_ms = None
+
     def close(self) -> None:
         """Stop all timers: the log is about to close, and the next process goes by it."""
         for job in self._jobs.values():

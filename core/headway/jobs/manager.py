@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headway.arguments import expect, expect_call, plain, plain_or_empty
+from headway.arguments import expect, expect_call, expect_one_of, plain, plain_or_empty
 from headway.errors import Conflict, InvalidInput, NotFound
 from headway.events.event import Event
 from headway.events.views import EXTERNAL, JobRow
 from headway.jobs.admission import JobSpec
 from headway.jobs.admission import plain as recorded
+from headway.jobs.bulk import BulkReport, bulk
+from headway.jobs.checkpoints import fork
+from headway.jobs.recovery import submission_of
 from headway.jobs.scope import PRIVATE
 from headway.jobs.submission import MAX_ID, MAX_TEXT, Proposal, Submission
 from headway.jobs.terms import GRACE_S, MAX_RETRIES, Terms
+from headway.jobs.transitions import JobStatus
 from headway.jsonvalue import encode_plain, to_json
 from headway.numbers import number_between, positive_seconds, whole_number
 from headway.plan.builder import Plan
@@ -278,6 +282,62 @@ class JobManager:
         _check(job_id, "", by)
         return await self._supervisor.resume(job_id, by)
 
+    async def kill_job(self, job_id: str, reason: str = "killed by operator", by: str = "") -> str:
+        """Cancel a job and cut off what is in flight; answers as :meth:`cancel_job`."""
+        _check(job_id, reason, by)
+        return await self._supervisor.cancel(job_id, reason, by, kill=True)
+
+    async def retry_job(self, job_id: str, by: str = "") -> str:
+        """Have a job that waits for its retry run now, and return its id; or run the plan of one that failed, or was
+        cancelled, anew, as another job, whose id is returned.
+
+        Raises :class:`Conflict` for any other job, and for an external one that has ended: enqueue it again.
+        """
+        _check(job_id, "", by)
+        row = await self._supervisor.store.job(job_id)
+        if not row.finished:
+            await self._supervisor.retry_now(job_id)
+            return job_id
+        if row.status == JobStatus.COMPLETED:
+            raise Conflict(f"job {job_id} is completed: there is nothing to try again")
+        if row.external:
+            raise Conflict(f"job {job_id} was done elsewhere: enqueue it again")
+        again = await submission_of(self._supervisor.store, row, by)
+        return (await self._supervisor.submit(self._powers, again)).jobs[0].job_id
+
+    async def fork_from_failure(self, job_id: str, by: str = "") -> str:
+        """Continue a job that failed, or was cancelled, from the last level that it finished; return the new job's id.
+
+        Raises :class:`Conflict` for a job of another status, or one without a finished level.
+        """
+        _check(job_id, "", by)
+        row = await self._supervisor.store.job(job_id)
+        if row.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
+            raise Conflict(f"job {job_id} is {row.status}: only a job that failed or was cancelled is forked so")
+        history = self._supervisor.history
+        last = next((info for info in reversed(await history.checkpoints(job_id, None))), None)
+        if last is None:
+            raise Conflict(f"job {job_id} finished no level: retry it")
+        self._supervisor.ready()
+        checkpoint = await history.fork_point(last.checkpoint_id)
+        course = await self._supervisor.carry_through(fork(self._supervisor, self._powers, checkpoint, by))
+        return course.jobs[0].job_id
+
+    async def bulk(
+        self, action: str, where: str, *, dry_run: bool = True, reason: str | None = None, by: str = ""
+    ) -> BulkReport:
+        """Ask ``action`` (cancel, kill, pause, resume, retry, fork) of all jobs that the filter ``where`` means.
+
+        With ``dry_run`` nothing is done: the report lists the jobs. Else it has a verdict for each; one that refuses
+        keeps no other from being asked. See :mod:`headway.jobs.filter`. Raises :class:`InvalidInput` for a filter that
+        cannot be understood, :class:`Overloaded`.
+        """
+        why = plain_or_empty(reason, "a reason", MAX_TEXT) if reason is not None else f"{action} by filter"
+        plain_or_empty(by, "who asks", MAX_TEXT)
+        now_ms = self._supervisor.log.clock.time_ms()
+        store = self._supervisor.store
+        return await bulk(self, store, action, where, dry_run=dry_run, reason=why, by=by, now_ms=now_ms)
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     async def job_history(self, job_id: str, after: int = 0, limit: int = PAGE) -> JobHistory:
@@ -292,9 +352,6 @@ class JobManager:
 
     async def app_status(self, status: str | None = None, *, before: int | None = None, limit: int = PAGE) -> AppStatus:
         """Return a page of the jobs, newest first, as of one seq. ``before`` is the ``next_before`` of another page."""
-        from headway.arguments import expect_one_of
-        from headway.jobs.transitions import JobStatus
-
         if status is not None:
             expect_one_of(status, tuple(JobStatus), "a status")
         if before is not None:

@@ -16,18 +16,22 @@ from headway.execution.resumption import RESTART, RESUME
 from headway.jobs.closing import WHY, closing_events
 from headway.jobs.course import Course
 from headway.jobs.retry import requeued
-from headway.jobs.revival import Cancelled, CannotGoOn, Revived, revive
+from headway.jobs.revival import Cancelled, CannotGoOn, Revived, revive, spec_of
 from headway.jobs.submission import Submission
 from headway.jobs.terms import terms_of
 from headway.jobs.transitions import JobStatus
 from headway.limits.budget import CostBudget
+from headway.plan.format import ActionProposal, new_id
+from headway.plan.parse import recorded_proposal
 from headway.plan.results import ProposalResult
+from headway.secrets.reference import held, names_held
 from headway.store import Reader, store_of
 
 if TYPE_CHECKING:
     from headway.events.log import EventLog
     from headway.events.views import JobRow
     from headway.execution.environment import Environment
+    from headway.jobs.admission import JobSpec
     from headway.jobs.job import LiveJob
     from headway.jobs.powers import Powers
     from headway.jobs.supervisor import Supervisor
@@ -46,6 +50,42 @@ async def close(log: EventLog, job_id: str, why: str = WHY) -> ProposalResult:
     store = store_of(log)
     await log.write(*closing_events(await store.run_view(job_id), why))
     return (await store.run_view(job_id, resolve=True)).result()
+
+
+async def submission_of(store: Reader, row: JobRow, by: str = "") -> Submission:
+    """Return a submission of the plan of a job of the log, to be run anew, with the same rights, as another job.
+
+    Raises :class:`Conflict` for a plan that was refused or held a Secret in memory.
+    """
+    created = await store.events(job_id=row.job_id, kinds=[kinds.JOB_CREATED], limit=1, resolve=True)
+    if not created or not created[0].data.get("graph"):
+        raise Conflict(f"job '{row.job_id}' was refused at admission: there is nothing to try again")
+    data, spec = created[0].data, spec_of(row, created[0])
+    proposal = recorded_proposal(data["proposal"])
+    if any(held(name) is None for name in names_held(proposal)):
+        raise Conflict(f"the plan of job '{row.job_id}' was given a Secret in memory, which ended with its process")
+    origin = {**spec.origin, "retry_of": row.job_id, **({"retried_by": by} if by else {})}
+    terms = msgspec.structs.replace(spec.terms, key="")
+    again = msgspec.structs.replace(spec, origin=origin, terms=terms)
+    return _submitted(again, msgspec.structs.replace(proposal, id=new_id()))
+
+
+def _submitted(spec: JobSpec, proposal: ActionProposal) -> Submission:
+    """Return the submission that a job of the log was, with its rights."""
+    return Submission(
+        proposal,
+        context_id=spec.context_id,
+        title=spec.title,
+        source=spec.source,
+        principal=spec.principal,
+        tenant=spec.tenant,
+        reach=spec.reach,
+        origin=spec.origin,
+        session=spec.session,
+        budget=CostBudget(**spec.budget) if spec.budget is not None else None,
+        remote=spec.remote,
+        terms=spec.terms,
+    )
 
 
 async def recover(
@@ -110,20 +150,7 @@ def course_of(supervisor: Supervisor, powers: Powers, found: Revived, row: JobRo
     Launching it is the caller's. One that was paused, or was about to be, is paused; one that ran is queued again.
     """
     spec = found.spec
-    submission = Submission(
-        found.plan.proposal,
-        context_id=spec.context_id,
-        title=spec.title,
-        source=spec.source,
-        principal=spec.principal,
-        tenant=spec.tenant,
-        reach=spec.reach,
-        origin=spec.origin,
-        session=spec.session,
-        budget=CostBudget(**spec.budget) if spec.budget is not None else None,
-        remote=spec.remote,
-        terms=spec.terms,
-    )
+    submission = _submitted(spec, found.plan.proposal)
     scope = supervisor.scope(spec.scope)
     course = Course(supervisor, powers, submission, scope, CancellationToken(), job_id=spec.job_id, resumes=True)
     job = course.jobs[0]

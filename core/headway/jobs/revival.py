@@ -79,7 +79,7 @@ async def revive(
     created = await _first(store, row.job_id, kinds.JOB_CREATED)
     if created is None or not created.data.get("graph"):
         raise CannotGoOn(f"{WHY}, and it has no graph to go on by")
-    data, spec = created.data, _spec(row, created)
+    data, spec = created.data, spec_of(row, created)
     plan = plan_from_graph(recorded_proposal(data["proposal"]), data["graph"])
     if any(held(name) is None for name in names_held(plan.proposal)):
         raise CannotGoOn(f"{WHY}, and its plan was given a Secret in memory, which ended with that process")
@@ -111,7 +111,7 @@ async def revive(
     return Revived(spec, plan, (), spent, past, added)
 
 
-def _spec(row: JobRow, created: Event) -> JobSpec:
+def spec_of(row: JobRow, created: Event) -> JobSpec:
     """Return what the log keeps of a job beside its plan."""
     data = created.data
     return JobSpec(

@@ -388,6 +388,17 @@ class Supervisor:
         await self.log.flush()
         return "queued"
 
+    async def retry_now(self, job_id: str) -> None:
+        """Let a job that waits for its retry run as soon as there is a place; :class:`Conflict` for any other."""
+        if job_id in self.externals:
+            self.externals.due_now(job_id)
+            return
+        job = self._jobs.get(job_id)
+        if job is None or job.due_ms is None or job.paused:
+            raise Conflict(f"job '{job_id}' does not wait for a retry")
+        job.due_ms = None
+        job.tell()
+
     async def _steered(self, job_id: str, operation: Operation) -> LiveJob:
         """Return a live job of which ``operation`` may be asked now."""
         job = self._jobs.get(job_id)
