@@ -1,4 +1,4 @@
-"""Completion of names that are not in the command line's own tables: jobs, workflows, MCP servers and the like.
+"""Completion of names that the command line's own tables do not have: jobs, questions, servers, recordings and others.
 
 Only looks: the store is read, nothing is asked, started or loaded. What goes wrong or takes long completes nothing.
 """
@@ -28,6 +28,15 @@ def job_ids(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> 
     async def read(reader: Reader) -> list[tuple[str, str]]:
         rows = await reader.jobs(limit=NEWEST)
         return [(row.job_id, f"{row.status}: {row.title}") for row in rows]
+
+    return _items(incomplete, _ask(ctx, read))
+
+
+def question_ids(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the ids of open questions, the most blocking first."""
+
+    async def read(reader: Reader) -> list[tuple[str, str]]:
+        return [(question.id, question.prompt) for question in (await reader.inbox_view()).waiting()[:NEWEST]]
 
     return _items(incomplete, _ask(ctx, read))
 

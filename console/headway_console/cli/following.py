@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING
 
 import click
 
 from headway.errors import Unavailable
 from headway_console.cli import exits
+from headway_console.cli.answering import Answering
 from headway_console.cli.output import note, say, write_json
 from headway_console.cli.progress import Plain, ProgressLine, Silent
 
@@ -34,23 +35,30 @@ MAX_PRINTED = 1000
 """The most lines of one event that are shown; the log has all."""
 
 
-async def follow(runner: Runner, row: JobRow, reporter: Reporter) -> int:
-    """Show the job until it ends; return the exit code."""
+async def follow(runner: Runner, row: JobRow, reporter: Reporter, *, interactive: bool = False) -> int:
+    """Show the job until it ends; return the exit code. ``interactive``: its questions are answered at the prompt."""
     from headway.events import kinds
     from headway.events.fold import fold
     from headway.events.views import JobRow, RunView
 
     run = RunView(job=JobRow(job_id=row.job_id))
     batches = runner.batches(row)
-    async with aclosing(batches):
+    answering = Answering(runner, interactive=interactive)
+    async with aclosing(batches), AsyncExitStack() as stack:
+        stack.callback(answering.close)
         async for batch in batches:
             for event in batch:
                 run = fold(run, event)
+                if event.kind in kinds.ELICITATION:
+                    reporter.pause()
+                    answering.event(event)
                 if event.kind == kinds.ACTION_PRINT and not reporter.prints:
                     reporter.pause()
                     print_lines(event)
                 reporter.event(event, run)
-            reporter.batch(run)
+            answering.batch()
+            if not answering.open:
+                reporter.batch(run)
             if run.job.finished:
                 break
     if not run.job.finished:
@@ -80,12 +88,13 @@ async def run_job(
         with Interrupts(runner) as interrupts:
             row = await starting
             interrupts.watch(row.job_id)
-            code = await follow(runner, row, reporter)
+            interactive = not (plain or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
+            code = await follow(runner, row, reporter, interactive=interactive)
             while code == exits.FAILED and (replan := await runner.successor(row.job_id)) is not None:
                 note(f"job {row.job_id} aborted and is replanned: job {replan}")
                 interrupts.watch(replan)
                 row = await runner.row(replan)
-                code = await follow(runner, row, reporter)
+                code = await follow(runner, row, reporter, interactive=interactive)
     finally:
         reporter.close()
     if not plain:

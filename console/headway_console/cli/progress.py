@@ -100,6 +100,7 @@ class ProgressLine:
 
     def pause(self) -> None:
         """Clear the line."""
+        self._stop_timer()
         self._write("\r\x1b[K")
 
     def batch(self, run: RunView) -> None:

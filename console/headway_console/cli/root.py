@@ -25,6 +25,7 @@ SECTIONS = {
         Entry("run", "Run a plan and wait for its end."),
         Entry("verify", "Check a plan without running it."),
         Entry("jobs", "List, show, cancel and kill jobs."),
+        Entry("inbox", "List what waits for a person, and answer it."),
         Entry("checkpoints", "List, save, compare, restore and fork checkpoints."),
         Entry("events", "Print the event log."),
     ],

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headway.clock import SYSTEM_CLOCK
 from headway.errors import HomeLocked, NoAnswer, StoreError, Unavailable
@@ -69,6 +69,9 @@ class Runner(Protocol):
 
     async def kill(self, job_id: str, reason: str) -> str:
         """Stop hard."""
+
+    async def answer(self, elicitation_id: str, choice: str, value: Any = None) -> None:
+        """Answer a question of the job."""
 
     def holds_interrupts(self) -> bool:
         """Take Ctrl-C from here on if it would end more than the job that was followed; return whether it does."""
@@ -144,6 +147,10 @@ class LocalRunner:
     async def kill(self, job_id: str, reason: str) -> str:
         """Stop hard."""
         return await self.engine.kill(job_id, reason, by=SOURCE)
+
+    async def answer(self, elicitation_id: str, choice: str, value: Any = None) -> None:
+        """Answer a question of the job."""
+        await self.engine.elicitations.answer(elicitation_id, choice, value, by=SOURCE)
 
     def holds_interrupts(self) -> bool:
         """Take Ctrl-C from here on if others have jobs in this process."""
@@ -252,6 +259,10 @@ class RemoteRunner:
     async def kill(self, job_id: str, reason: str) -> str:
         """Stop hard."""
         return await self.client.kill(job_id, reason)
+
+    async def answer(self, elicitation_id: str, choice: str, value: Any = None) -> None:
+        """Answer a question of the job."""
+        await self.client.answer(elicitation_id, choice, value)
 
     def holds_interrupts(self) -> bool:
         """Leave Ctrl-C as it is: nothing runs here."""

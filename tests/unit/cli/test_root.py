@@ -89,8 +89,20 @@ def test_the_list_says_what_each_command_says_of_itself() -> None:
 
 def test_the_list_is_what_there_is() -> None:
     assert [path[0] for path in COMMANDS if len(path) == 1] == [
-        *("init", "trust", "up", "doctor", "completion", "run", "verify", "jobs", "checkpoints", "events"),
-        *("serve", "status", "stop", "restart", "projects", "send", "token", "console", "replay", "recordings"),
+        *("init", "trust", "up", "doctor", "completion", "run", "verify", "jobs", "inbox", "checkpoints"),
+        *(
+            "events",
+            "serve",
+            "status",
+            "stop",
+            "restart",
+            "projects",
+            "send",
+            "token",
+            "console",
+            "replay",
+            "recordings",
+        ),
         *("mcp", "config", "models", "store", "policies"),
     ]
 
