@@ -93,6 +93,7 @@ class PolicyEngine:
 
         With ``pinned``, the file policies of the job's start, one must have been there then too.
         """
+        refuse_malformed(call)
         sets = [self._files.rules if self._files is not None else ()]
         if pinned and pinned != self.sources:
             sets.append(self._pinned(pinned))

@@ -13,6 +13,7 @@ from headway.limits import RateLimiter
 from headway.limits.bucket import TokenBucket
 from headway.plan.results import ActionResult, ActionStatus
 from headway.policy import CapabilitySet, PolicyCall, PolicyEngine
+from headway.policy.exec import ExecCall
 from headway.testing import FakeDispatcher, ScriptedProvider, VirtualClock
 from headway.tools.files.workspace import Workspace
 from tests.unit.bad_input.kit import Made, New, build
@@ -343,13 +344,18 @@ CALLS: dict[str, dict[str, Any]] = {
     "PolicyCall": CALL.fields,
     "PolicyEngine": {},
     "PolicyEngine.approval": {"call": CALL, "reasons": []},
+    "PolicyEngine.approves": {"call": CALL},
     "PolicyEngine.ask_tool": {"name": "n", "tool": "t", "session": SESSION},
     "PolicyEngine.asks": {},
     "PolicyEngine.check": {"call": CALL},
     "PolicyEngine.close_session": {"session": SESSION},
+    "PolicyEngine.decide": {
+        "call": Made(ExecCall, tool="t", parameters={"command": "ls"}, command="ls", cwd="/w", workspace="/w")
+    },
     "PolicyEngine.deny_tool": {"name": "n", "tool": "t", "session": SESSION},
     "PolicyEngine.deny_tool_param": {"name": "n", "tool": "t", "key": "k", "pattern": "p", "session": SESSION},
     "PolicyEngine.is_open": {"session": SESSION},
+    "PolicyEngine.judges_commands": {},
     "PolicyEngine.names": {"session": SESSION},
     "PolicyEngine.open_session": {},
     "PolicyEngine.register": {"name": "n", "policy": New(lambda _: lambda call: None), "session": SESSION},

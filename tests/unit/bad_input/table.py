@@ -107,6 +107,9 @@ UNTRIED: dict[str, str] = {
     "ToolContext.cancel": "a view of the runtime's token",
     "ToolContext.sandbox": "the runtime's",
     "PolicyEngine.approval.pinned": "policies that the runtime has read from the log",
+    "PolicyEngine.approves.pinned": "policies that the runtime has read from the log",
+    "PolicyEngine.decide.pinned": "policies that the runtime has read from the log",
+    "PolicyEngine.judges_commands.pinned": "policies that the runtime has read from the log",
     "PolicyEngine.asks.pinned": "policies that the runtime has read from the log",
     "PolicyEngine.check.pinned": "policies that the runtime has read from the log",
 }

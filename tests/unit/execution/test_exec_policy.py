@@ -160,6 +160,22 @@ async def test_rules_of_files_come_and_go_with_the_files(tmp_path: Path) -> None
     assert policies.idle
 
 
+async def test_rules_that_held_when_the_job_began_count_too() -> None:
+    from headway.policy import PolicyEngine
+    from headway.policy.exec import ExecCall
+
+    policies = PolicyEngine()
+    pinned = (("a.toml", '[[exec]]\naction = "deny"\ncommand = "make"\n'),)
+    asked = ExecCall("sh", {"command": "make x"}, command="make x")
+    assert not policies.judges_commands()
+    assert policies.judges_commands(pinned)
+    assert not policies.judges_commands((("a.toml", 'deny_tool = ["x"]\n'),))
+    assert policies.decide(asked, pinned).reason == "rule a.toml:1 denies 'make'"
+    policies.exec.add(ExecRule("allow", command="make"))
+    assert policies.decide(asked).verdict == "allow"
+    assert policies.decide(asked, pinned).verdict == "deny"
+
+
 async def test_a_path_and_a_tool_are_judged_for_tools_that_start_nothing_too(tmp_path: Path) -> None:
     rules = (ExecRule("deny", path="secrets"), ExecRule("deny", tool="fail"))
     rig = Rig(*rules, workspace=tmp_path)

@@ -98,7 +98,7 @@ def _tell(decision: Decision, reading: Reading | None) -> None:
 
     say(f"{decision.verdict.value}: {decision.reason}")
     if decision.needs_sandbox:
-        again = ", and is asked for to be repeated outside if it fails there" if decision.repeats_outside else ""
+        again = "; outside of it only once somebody was asked" if decision.repeats_outside else ""
         say(f"  it runs in the sandbox{again}")
     if reading is not None:
         for found in reading.commands:

@@ -22,7 +22,7 @@ class AskForApproval(StrEnum):
 
     ================  =================================================================================
     unless_trusted    asked for; rules of the layer ``builtin`` allow programs that only read
-    on_failure        runs in the sandbox, and is asked for to be repeated outside; without one, asked for
+    on_failure        runs in the sandbox, and is asked for if it is to be repeated outside; without one, asked for
     on_request        asked for; the layer ``builtin`` allows nothing
     reject            as on_request, but some questions are answered with no (:class:`Reject`); bare, all are
     never             runs in the sandbox; without one, denied. Nobody is asked: what would be asked is denied

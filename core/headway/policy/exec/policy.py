@@ -17,11 +17,12 @@ import posixpath
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import NoneType
 from typing import Any, NamedTuple
 
 import msgspec
 
-from headway.arguments import expect, expect_one_of
+from headway.arguments import expect, expect_one_of, shown_value
 from headway.errors import InvalidInput, one_line
 from headway.policy.exec import builtin
 from headway.policy.exec.approvals import SessionApprovals, binding_of
@@ -77,9 +78,30 @@ class ExecCall(msgspec.Struct, frozen=True):
     scope: str | None = None
     tier: Tier = Tier.FULL_ACCESS
 
+    def __post_init__(self) -> None:
+        for name, kinds in _KINDS.items():
+            if not isinstance(value := getattr(self, name), kinds):
+                raise InvalidInput(f"the {name} of a call cannot be {shown_value(value)}")
+        if type(self.command) is tuple and not all(isinstance(word, str) for word in self.command):
+            raise InvalidInput("the command of a call is a text, or words")
+
     def __repr__(self) -> str:
         # Without the values: a repr ends in logs.
         return f"ExecCall({self.tool!r})"
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "tool": str,
+    "parameters": Mapping,
+    "command": (str, tuple, NoneType),
+    "starts": bool,
+    "cwd": str,
+    "workspace": str,
+    "sandboxed": bool,
+    "principal": (str, NoneType),
+    "scope": (str, NoneType),
+    "tier": Tier,
+}
 
 
 class _Found(NamedTuple):
