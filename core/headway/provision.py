@@ -125,12 +125,14 @@ def mcp_servers_of(config: Config) -> list[McpServer]:
             found.append(
                 McpServer(
                     name=name,
-                    command=[one.command, *one.args],
+                    command=[one.command, *one.args] if one.command is not None else [],
                     env=one.env,
                     cwd=one.cwd or config.project,
                     readable=[*one.readable, *one.files],
                     network=one.network,
                     writes_files=one.writes_files,
+                    url=one.url,
+                    headers=one.headers,
                     enabled=one.enabled,
                     allow=one.allow,
                     deny=one.deny,
@@ -145,6 +147,23 @@ def mcp_servers_of(config: Config) -> list[McpServer]:
     return found
 
 
+def mcp_of(config: Config, registry: ToolRegistry, sandbox: Sandbox, vault: Vault, **options: Any) -> McpServers:
+    """Return the MCP servers of ``config``, whose tools go into ``registry``; none is started.
+
+    ``options`` are others of :class:`headway.tools.McpServers`. Raises as :func:`mcp_servers_of` does.
+    """
+    from headway.tools.mcp.servers import McpServers
+
+    return McpServers(
+        mcp_servers_of(config),
+        registry,
+        sandbox=sandbox,
+        door=door_of(config, vault.redactor),
+        resolve=vault.own,
+        **options,
+    )
+
+
 async def start_mcp(face: Face, config: Config, opened: AsyncExitStack) -> McpServers:
     """Start the MCP servers of ``config``, if any, and register their tools on ``face``; ``opened`` ends them.
 
@@ -153,7 +172,6 @@ async def start_mcp(face: Face, config: Config, opened: AsyncExitStack) -> McpSe
     from headway.events import kinds
     from headway.events.event import Event
     from headway.tools.mcp.report import McpServerStatus, McpStartup
-    from headway.tools.mcp.servers import McpServers
 
     env = face._powers.env
     settled: set[str] = set()
@@ -177,14 +195,8 @@ async def start_mcp(face: Face, config: Config, opened: AsyncExitStack) -> McpSe
         if config.mcp.servers:
             env.log.append(Event(kinds.MCP_STARTUP_COMPLETE, startup.data()))
 
-    servers = McpServers(
-        mcp_servers_of(config),
-        env.registry,
-        sandbox=env.sandbox,
-        clock=env.clock,
-        resolve=env.vault.own,
-        on_update=changed,
-        on_complete=complete,
+    servers = mcp_of(
+        config, env.registry, env.sandbox, env.vault, clock=env.clock, on_update=changed, on_complete=complete
     )
     opened.push_async_callback(servers.aclose)
     await servers.start()

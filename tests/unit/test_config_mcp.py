@@ -20,7 +20,7 @@ def written(folder: Path, text: str) -> Path:
     ("text", "said"),
     [
         ('[mcp.servers.a__b]\ncommand = "x"\n', "the name of an MCP server has letters"),
-        ("[mcp.servers.a]\nargs = []\n", "mcp.servers.a.command"),
+        ("[mcp.servers.a]\nargs = []\n", "mcp.servers.a must have exactly one of command and url"),
         ('[mcp.servers.a]\ncommand = "x"\nargz = []\n', "did you mean mcp.servers.a.args"),
         ('[mcp.servers.a]\ncommand = "x"\nstartup_secs = 0\n', "mcp.servers.a.startup_secs"),
         ('[mcp.servers.a]\ncommand = "x"\npermission = "maybe"\n', "mcp.servers.a.permission"),

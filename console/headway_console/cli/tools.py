@@ -74,9 +74,8 @@ def load_mcp(config: Config, tools: Iterable[str], registry: ToolRegistry, vault
 
 async def _listed(config: Config, registry: ToolRegistry, vault: Vault) -> McpStartup:
     from headway.config import control_files
-    from headway.provision import mcp_servers_of, sandbox_of
-    from headway.tools.mcp.servers import McpServers
+    from headway.provision import mcp_of, sandbox_of
 
     sandbox = sandbox_of(config, control_files(config))
-    async with McpServers(mcp_servers_of(config), registry, sandbox=sandbox, resolve=vault.own) as servers:
+    async with mcp_of(config, registry, sandbox, vault) as servers:
         return await servers.start()

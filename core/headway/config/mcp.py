@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from headway.config.section import FilePath, Name, Section
 from headway.secrets.reference import SCHEME
@@ -37,9 +37,9 @@ ServerName = Annotated[Name, AfterValidator(_server_name)]
 
 
 class McpServerConfig(Section):
-    """An MCP server whose tools plans may call: a program that is spoken to over stdin and stdout."""
+    """An MCP server whose tools plans may call: a program (`command`) or an address (`url`)."""
 
-    command: str = Field(min_length=1, description="The program.")
+    command: str | None = Field(default=None, min_length=1, description="The program; spoken to over stdin and stdout.")
     args: list[str] = Field(default=[], description="Its arguments.")
     env: dict[Name, str] = Field(
         default={}, description='Variables of its environment; a value may be "secret://NAME".'
@@ -55,6 +55,10 @@ class McpServerConfig(Section):
     )
     network: bool = Field(default=False, description="Whether the program reaches the network.")
     writes_files: bool = Field(default=False, description="Whether the program may change the workspace.")
+    url: str | None = Field(default=None, min_length=1, description="The address of a server that speaks HTTP.")
+    headers: dict[Name, str] = Field(
+        default={}, description='Headers of each request to `url`; a value may be "secret://NAME".'
+    )
     enabled: bool = Field(default=True, description="Whether it is started.")
     allow: list[Name] = Field(default=[], description="Its tools that plans may call, by name or `get_*`; none: all.")
     deny: list[Name] = Field(default=[], description="Its tools that no plan may call, by name or `get_*`.")
@@ -65,10 +69,16 @@ class McpServerConfig(Section):
         default=4_194_304, ge=1024, le=67_108_864, description="Bytes of the longest message that it may send."
     )
 
+    @model_validator(mode="after")
+    def _one_way(self) -> McpServerConfig:  # noqa: N804 - it is called with the model in this mode
+        if (self.command is None) == (self.url is None):
+            raise ValueError("must have exactly one of command and url")
+        return self
+
     @property
     def shown(self) -> str:
-        """The command line, for people: never a value of ``env``."""
-        return " ".join((self.command, *self.args))
+        """The command line or the url, for people: never a value of ``env`` or ``headers``."""
+        return self.url or " ".join((self.command or "", *self.args))
 
     def programs(self, folder: Path) -> tuple[list[Path], list[Path]]:
         """Return the files, and the folders, of code that the program is made of, existing or not.
@@ -77,6 +87,8 @@ class McpServerConfig(Section):
         code, and where node looks for packages. ``folder`` is that of ``headway.toml``.
         """
         cwd = self.cwd or folder
+        if self.command is None:
+            return [], []
         named = [self.command] if "/" in self.command else []
         words = [word for word in self.args if not word.startswith("-")]
         named += words[:1]
@@ -92,9 +104,12 @@ class McpServerConfig(Section):
 
 
 def hidden(server: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a server as people may see them: of its variables the names, and references to secrets."""
-    env = {key: value if value.startswith(SCHEME) else "[redacted]" for key, value in server["env"].items()}
-    return server | {"env": env}
+    """Return the settings of a server as people may see them: of variables and headers the names, and references."""
+
+    def names(values: dict[str, str]) -> dict[str, str]:
+        return {key: value if value.startswith(SCHEME) else "[redacted]" for key, value in values.items()}
+
+    return server | {"env": names(server["env"]), "headers": names(server["headers"])}
 
 
 class McpConfig(Section):

@@ -34,7 +34,8 @@ def ls(place: Place, as_json: bool) -> None:
             [
                 {
                     "name": name,
-                    "command": [server.command, *server.args],
+                    "command": [server.command, *server.args] if server.command is not None else None,
+                    "url": server.url,
                     "enabled": server.enabled,
                     "network": server.network,
                     "writes_files": server.writes_files,
@@ -49,7 +50,7 @@ def ls(place: Place, as_json: bool) -> None:
         say("no MCP servers: [mcp.servers.NAME] of headway.toml names one")
     else:
         rows = [(name, "on" if one.enabled else "off", one.shown) for name, one in servers.items()]
-        table(("SERVER", "IS", "COMMAND"), rows)
+        table(("SERVER", "IS", "TARGET"), rows)
 
 
 @command.command("test")
@@ -98,13 +99,12 @@ async def _tried(place: Place, config: Config) -> list[McpServerStatus]:
     import asyncio
 
     from headway.config import control_files
-    from headway.provision import mcp_servers_of, sandbox_of, vault_of
-    from headway.tools.mcp.servers import McpServers
+    from headway.provision import mcp_of, sandbox_of, vault_of
     from headway.tools.registry import ToolRegistry
 
     vault = vault_of(config)
     await asyncio.to_thread(vault.learn)
     sandbox = sandbox_of(config, control_files(config, place.home_to_look()))
-    async with McpServers(mcp_servers_of(config), ToolRegistry(), sandbox=sandbox, resolve=vault.own) as servers:
+    async with mcp_of(config, ToolRegistry(), sandbox, vault) as servers:
         await servers.start()
         return servers.reports()

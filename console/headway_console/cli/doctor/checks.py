@@ -84,7 +84,9 @@ def _mcp(config: Config) -> Iterator[Finding]:
     for name, server in config.mcp.started.items():
         program = server.command
         folder = server.cwd or config.project
-        if shutil.which(str(folder / program) if "/" in program else program) is None:
+        if program is None:
+            yield Finding("ok", f"mcp {name}", f"at {one_line(server.shown, 200)}")
+        elif shutil.which(str(folder / program) if "/" in program else program) is None:
             yield Finding("warn", f"mcp {name}", f"there is no program {one_line(program, 200)}", "install it")
         else:
             yield Finding("ok", f"mcp {name}", f"{one_line(server.shown, 200)} (headway mcp test starts it)")

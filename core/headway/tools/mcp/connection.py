@@ -27,7 +27,7 @@ from headway.tools.mcp.results import output_of
 if TYPE_CHECKING:
     from mcp.types import CallToolResult, Tool
 
-    from headway.clock import Clock
+    from headway.clock import Clock, TimerHandle
 
 T = TypeVar("T")
 
@@ -74,6 +74,7 @@ class Connection:
         self._client: Client | None = None
         self._settled = False
         self._calls: dict[ToolContext, None] = {}
+        self._questions = 0
         self._task: asyncio.Task[None] | None = None
 
     async def open(self, seconds: float) -> Listing:
@@ -138,7 +139,7 @@ class Connection:
 
         self._calls[context] = None
         try:
-            result = await within(self._clock, seconds, ask())
+            result = await within(self._clock, seconds, ask(), held=lambda: self._questions > 0)
         except TimeoutError:
             raise ToolError(f"MCP server '{self.name}' did not answer within {seconds:g} s") from None
         finally:
@@ -246,21 +247,33 @@ class Connection:
             getattr(params, "url", None),
             call,
         )
+        self._questions += 1
         try:
             answer = await self._elicit(question)
         except Exception:  # noqa: BLE001 - whoever answers failed: the server is not told how
             answer = McpAnswer("decline")
+        finally:
+            self._questions -= 1
         content = answer.content if answer.action == "accept" else None
         return ElicitResult(action=answer.action, content=content)
 
 
-async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """Return what ``work`` does; cancel it and raise :class:`TimeoutError` after so many seconds of ``clock``."""
+async def within(
+    clock: Clock, seconds: float, work: Coroutine[Any, Any, T], held: Callable[[], bool] = lambda: False
+) -> T:
+    """Return what ``work`` does; cancel it and raise :class:`TimeoutError` after so many seconds of ``clock``.
+
+    While ``held()`` the time begins anew.
+    """
     task = asyncio.ensure_future(work)
     expired = False
+    timer: TimerHandle | None = None
 
     def expire() -> None:
-        nonlocal expired
+        nonlocal expired, timer
+        if held():
+            timer = clock.call_later(seconds, expire)
+            return
         expired = True
         task.cancel()
 
@@ -273,7 +286,8 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
         task.cancel()
         raise
     finally:
-        timer.cancel()
+        if timer is not None:
+            timer.cancel()
 
 
 async def _wait(ready: asyncio.Future[T]) -> T:

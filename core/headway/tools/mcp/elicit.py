@@ -1,6 +1,6 @@
 """The port to whoever answers what an MCP server asks in the middle of a call.
 
-The tools know of no inbox: who has one hands in an :data:`Elicitor`. Without one every question is declined.
+By default it is a question of the call itself, as if the tool had asked: see :meth:`ToolContext.ask`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from headway.errors import HeadwayError, one_line
 from headway.tools.context import ToolContext
 
 
@@ -41,6 +42,20 @@ Elicitor = Callable[[McpQuestion], Awaitable[McpAnswer]]
 """Answers a question; whatever it raises declines."""
 
 
-async def decline(question: McpQuestion) -> McpAnswer:
-    """Decline: nobody is there to ask."""
-    return McpAnswer("decline")
+async def ask_person(question: McpQuestion) -> McpAnswer:
+    """Ask the person whom the call's job asks; decline where nobody is there, or the question cannot be put.
+
+    What is asked for a secret is declined, too: it would be in the log.
+    """
+    call = question.context
+    if call is None:
+        return McpAnswer("decline")
+    said = f"MCP server '{question.server}' asks: {one_line(question.message)}"
+    try:
+        if question.url is not None:
+            await call.authorize(said, question.url)
+            return McpAnswer("accept")
+        answer = await call.ask(question.schema or {"type": "object"}, said)
+    except HeadwayError:
+        return McpAnswer("decline")
+    return McpAnswer("accept", answer) if isinstance(answer, dict) else McpAnswer("decline")

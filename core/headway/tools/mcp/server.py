@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from mcp.types import Tool
 
     from headway.clock import Clock
+    from headway.egress.door import Door
     from headway.tools.mcp.connection import Connection, Listing
+    from headway.tools.mcp.http import HttpLink
     from headway.tools.mcp.pipe import Pipe
     from headway.tools.sandbox import Sandbox
 
@@ -48,6 +50,7 @@ class Server:
         registry: ToolRegistry,
         *,
         sandbox: Sandbox | None,
+        door: Door | None,
         clock: Clock,
         resolve: Callable[[str], str],
         elicit: Elicitor,
@@ -60,6 +63,7 @@ class Server:
         self.error = ""
         self._registry = registry
         self._sandbox = sandbox
+        self._door = door
         self._clock = clock
         self._resolve = resolve
         self._elicit = elicit
@@ -141,18 +145,23 @@ class Server:
         return None
 
     def _prepared(self) -> dict[str, str]:
-        """Return the variables of the server's environment; import meanwhile what speaks to it."""
+        """Return the variables, or headers, with their secrets; import meanwhile what speaks to the server."""
         import headway.tools.mcp.connection
-        import headway.tools.mcp.pipe  # noqa: F401 - later imports of both are quick
 
-        return self._values(self.settings.env)
+        if self.settings.url is None:
+            import headway.tools.mcp.pipe
 
-    def _made(self, env: dict[str, str]) -> Connection:
+            return self._values(self.settings.env)
+        import headway.tools.mcp.http  # noqa: F401 - likewise
+
+        return self._values(self.settings.headers)
+
+    def _made(self, values: dict[str, str]) -> Connection:
         from headway.tools.mcp.connection import Connection  # with it the SDK
 
         made = Connection(
             self.name,
-            partial(self._transport, env),
+            partial(self._transport, values),
             self._clock,
             elicit=self._elicit,
             on_lost=lambda reason: self._lost(made, reason),
@@ -160,11 +169,16 @@ class Server:
         )
         return made
 
-    def _transport(self, env: dict[str, str], on_end: Callable[[str], object]) -> Pipe:
+    def _transport(self, values: dict[str, str], on_end: Callable[[str], object]) -> Pipe | HttpLink:
+        if self.settings.url is not None:
+            from headway.egress.door import Door
+            from headway.tools.mcp.http import HttpLink
+
+            return HttpLink(self.settings, values, self._door if self._door is not None else Door(), on_end)
         from headway.tools.mcp.pipe import Pipe
         from headway.tools.process.command import environment
 
-        self._pipe = Pipe(self.settings, environment() | ENVIRONMENT | env, self._sandbox, self._clock, on_end)
+        self._pipe = Pipe(self.settings, environment() | ENVIRONMENT | values, self._sandbox, self._clock, on_end)
         return self._pipe
 
     def _values(self, given: Mapping[str, str]) -> dict[str, str]:

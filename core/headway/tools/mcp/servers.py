@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Self
 from headway.arguments import expect, expect_many
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of
 from headway.errors import InvalidInput, NotFound, SecretUnavailable, one_line
-from headway.tools.mcp.elicit import Elicitor, decline
+from headway.tools.mcp.elicit import Elicitor, ask_person
 from headway.tools.mcp.report import McpFailure, McpServerStatus, McpStartup
 from headway.tools.mcp.server import Server
 from headway.tools.mcp.settings import Filter, McpServer
 from headway.tools.registry import ToolRegistry
 
 if TYPE_CHECKING:
+    from headway.egress.door import Door
     from headway.tools.sandbox import Sandbox
 
 Told = Callable[[McpServerStatus], object]
@@ -25,9 +26,10 @@ Told = Callable[[McpServerStatus], object]
 class McpServers:
     """The tools of ``servers``, in ``registry`` as ``mcp__server__tool`` once :meth:`start` has returned.
 
-    Programs run in ``sandbox``; None: without one. ``resolve`` gives the value of a secret by its name. ``elicit``
-    answers what a server asks in the middle of a call. ``on_update`` is told of each server's new status, and
-    ``on_complete`` once of the end of the start.
+    Programs run in ``sandbox``; None: without one. Requests to addresses go through ``door``; None: one with the usual
+    rules. ``resolve`` gives the value of a secret by its name. ``elicit`` answers what a server asks in the middle of a
+    call, by default the person whom the call's job asks, if there is one. ``on_update`` is told of each server's new
+    status, and ``on_complete`` once of the end of the start.
 
     Raises ``InvalidInput`` for two servers of one name.
     """
@@ -38,9 +40,10 @@ class McpServers:
         registry: ToolRegistry,
         *,
         sandbox: Sandbox | None = None,
+        door: Door | None = None,
         clock: Clock = SYSTEM_CLOCK,
         resolve: Callable[[str], str] | None = None,
-        elicit: Elicitor = decline,
+        elicit: Elicitor = ask_person,
         on_update: Told = lambda status: None,
         on_complete: Callable[[McpStartup], object] = lambda startup: None,
     ) -> None:
@@ -56,6 +59,7 @@ class McpServers:
                 settings,
                 registry,
                 sandbox=sandbox,
+                door=door,
                 clock=clock_of(clock),
                 resolve=resolve if resolve is not None else _no_secret,
                 elicit=elicit,

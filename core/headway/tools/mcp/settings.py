@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
+from urllib.parse import urlsplit
 
-from headway.arguments import expect, expect_many, expect_one_of
+from headway.arguments import expect, expect_many, expect_one_of, plain
 from headway.config.mcp import is_server_name
 from headway.errors import InvalidInput, one_line
 from headway.numbers import positive_seconds, whole_number
@@ -41,11 +42,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McpServer:
-    """An MCP server: a program that is spoken to over stdin and stdout. ``command`` is a list of words.
+    """An MCP server: a program that is spoken to over stdin and stdout, or an address that speaks streamable HTTP.
+
+    It has either a ``command``, a list of words, or a ``url``, each request to which carries ``headers``.
 
     The program gets PATH, LANG, a HOME of its own and ``env``, works in ``cwd`` and runs in the sandbox of programs:
     it reaches the network only with ``network``, changes the workspace only with ``writes_files``, and sees of the
-    machine what ``readable`` adds. A value of ``env`` may be ``secret://NAME``.
+    machine what ``readable`` adds. A value of ``env`` or ``headers`` may be
+    ``secret://NAME``.
 
     ``allow`` and ``deny`` choose its tools by name or pattern, when they are listed and again when one is called.
     ``permission`` is that of each of its tools. ``startup_secs`` bounds a connection's start, ``call_secs`` one call,
@@ -55,12 +59,14 @@ class McpServer:
     """
 
     name: str
-    command: Sequence[str]
+    command: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: Path | None = None
     readable: Sequence[Path] = ()
     network: bool = False
     writes_files: bool = False
+    url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     enabled: bool = True
     allow: Sequence[str] = ()
     deny: Sequence[str] = ()
@@ -77,8 +83,14 @@ class McpServer:
                 f"an MCP server cannot be called '{one_line(self.name, 80)}': letters, digits, '-' and single '_' only"
             )
         what = f"MCP server '{self.name}'"
-        words_of(self.command, f"the command of {what}")
-        texts_of(_pairs(self.env, f"the env of {what}"), f"the env of {what}")
+        if self.url is None:
+            words_of(self.command, f"the command of {what}")
+        elif self.command:
+            raise InvalidInput(f"{what} has either a command or a url")
+        else:
+            _url(self.url, f"the url of {what}")
+        for given, where in ((self.env, "env"), (self.headers, "headers")):
+            texts_of(_pairs(given, f"the {where} of {what}"), f"the {where} of {what}")
         self.filter  # noqa: B018 - refuses lists that are none
         expect_one_of(self.permission, get_args(Permission), f"the permission of {what}")
         positive_seconds(self.startup_secs, f"startup_secs of {what}")
@@ -95,8 +107,18 @@ class McpServer:
 
     @property
     def shown(self) -> str:
-        """The command line, for people: never a value of ``env``."""
-        return one_line(" ".join(self.command), 200)
+        """The command line or the url, for people: never a value of ``env`` or ``headers``."""
+        return one_line(self.url or " ".join(self.command), 200)
+
+
+def _url(url: str, what: str) -> None:
+    try:
+        parts = urlsplit(plain(url, what))
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        sound = False
+    if not sound:
+        raise InvalidInput(f"{what} must begin with http:// or https://, and hold no password")
 
 
 def _texts(values: Iterable[str], what: str) -> list[str]:
