@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headway.learning.memory import Memgine
     from headway.secrets.redactor import Redactor
     from headway.secrets.vault import Vault
+    from headway.tools.mcp.elicit import Elicitor
     from headway.tools.mcp.servers import McpServers
     from headway.tools.mcp.settings import McpServer
     from headway.tools.registry import ToolEntry, ToolRegistry
@@ -164,6 +165,18 @@ def mcp_of(config: Config, registry: ToolRegistry, sandbox: Sandbox, vault: Vaul
     )
 
 
+def elicitor_of(face: Face) -> Elicitor:
+    """Return who answers MCP servers: the person whom the call's job asks, unless the mode of asking rejects that."""
+    from headway.tools.mcp.elicit import McpAnswer, McpQuestion, ask_person
+
+    async def elicit(question: McpQuestion) -> McpAnswer:
+        if face.policies.exec.refuses("mcp_elicitations"):
+            return McpAnswer("decline")
+        return await ask_person(question)
+
+    return elicit
+
+
 async def start_mcp(face: Face, config: Config, opened: AsyncExitStack) -> McpServers:
     """Start the MCP servers of ``config``, if any, and register their tools on ``face``; ``opened`` ends them.
 
@@ -196,7 +209,14 @@ async def start_mcp(face: Face, config: Config, opened: AsyncExitStack) -> McpSe
             env.log.append(Event(kinds.MCP_STARTUP_COMPLETE, startup.data()))
 
     servers = mcp_of(
-        config, env.registry, env.sandbox, env.vault, clock=env.clock, on_update=changed, on_complete=complete
+        config,
+        env.registry,
+        env.sandbox,
+        env.vault,
+        clock=env.clock,
+        elicit=elicitor_of(face),
+        on_update=changed,
+        on_complete=complete,
     )
     opened.push_async_callback(servers.aclose)
     await servers.start()

@@ -18,7 +18,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -175,6 +175,11 @@ class ExecPolicy:
         """Set the mode: see :func:`~headway.policy.exec.asking.approval_of`; None for that of no setting."""
         self.approval = None if approval is None else approval_of(approval)
         self._settle()
+
+    def refuses(self, question: Question) -> bool:
+        """Return whether the mode answers such a question with no, so that nobody is asked it."""
+        expect_one_of(question, get_args(Question), "a question")
+        return self.approval is not None and self.approval.refuses(question)
 
     def decide(
         self,

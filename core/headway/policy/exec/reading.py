@@ -21,12 +21,12 @@ MAX_COMMAND = 16 * 1024
 MAX_OPENERS = 300
 """The most brackets, backticks and ``<`` in one text: their number bounds how long the grammar takes."""
 
+_SHORT = 1024  # readings of commands up to this length are kept for the next who asks
 _MAX_DEPTH = 12
 _MAX_TEXTS = 40
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]")
 
 
-@lru_cache(maxsize=256)
 def read(text: str) -> Reading:
     """Return what ``text`` runs. The reading is shared: it must not be changed.
 
@@ -38,12 +38,19 @@ def read(text: str) -> Reading:
         raise Unfit("the command is empty")
     if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
         raise Unfit("the command has a NUL or half a surrogate pair")
-    reader = Reader()
     try:
-        reader.text(text, 0)
+        return _kept(text) if len(text) <= _SHORT else _read(text)
     except RecursionError:  # whoever asks is deep in calls already
         raise Unfit("too much is nested in the command") from None
+
+
+def _read(text: str) -> Reading:
+    reader = Reader()
+    reader.text(text, 0)
     return reader.found
+
+
+_kept = lru_cache(maxsize=128)(_read)
 
 
 def read_words(words: tuple[str, ...]) -> Reading:

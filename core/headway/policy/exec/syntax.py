@@ -18,7 +18,7 @@ from headway.policy.exec.command import Unfit
 from headway.policy.exec.words import UNKNOWN, Pieces, Word, ansi_c, in_double_quotes, joined, literal, names, unquoted
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Language, Node
 
 MAX_COMMANDS = 1000
 """The most commands in one text."""
@@ -72,17 +72,19 @@ class Syntax:
 
 
 @cache
-def _parser() -> Parser:
+def _language() -> Language:
     import tree_sitter_bash
-    from tree_sitter import Language, Parser
+    from tree_sitter import Language
 
-    return Parser(Language(tree_sitter_bash.language()))
+    return Language(tree_sitter_bash.language())
 
 
 def parse(text: str) -> Syntax:
     """Return the syntax of ``text``, which must have passed the bounds of :mod:`.reading`."""
+    from tree_sitter import Parser
+
     data = text.encode()
-    root = _parser().parse(data).root_node
+    root = Parser(_language()).parse(data).root_node  # one of its own: several threads may ask
     walk = _Walk(data)
     if root.has_error:
         walk.note("it is not a shell command that can be parsed")

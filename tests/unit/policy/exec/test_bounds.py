@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from headway.policy.exec import ExecCall, Verdict
-from headway.policy.exec.reading import MAX_COMMAND, MAX_OPENERS, Unfit, read
+from headway.policy.exec.reading import MAX_COMMAND, MAX_OPENERS, Unfit, _kept, read
 from tests.unit.policy.exec.corpus import policy
 
 POLICY = policy()
@@ -87,13 +87,13 @@ def test_the_grammar_is_asked_only_within_bounds(monkeypatch: pytest.MonkeyPatch
         return parse(text)
 
     monkeypatch.setattr(reading, "parse", counting)
-    read.cache_clear()
+    _kept.cache_clear()
     for command in DEEP.values():
         seen.clear()
         read(command)
         assert sum(map(len, seen)) <= 4 * MAX_COMMAND
         assert all(sum(map(text.count, "([{`<")) <= MAX_OPENERS for text in seen)
-    read.cache_clear()
+    _kept.cache_clear()
 
 
 def test_words_of_a_program_are_bounded_too() -> None:
@@ -117,7 +117,7 @@ def test_who_asks_from_deep_in_calls_is_refused_not_failed() -> None:
     def deep(levels: int) -> Verdict:
         if levels:
             return deep(levels - 1)
-        read.cache_clear()
+        _kept.cache_clear()
         return POLICY.decide(ExecCall("shell", {"command": nested}, command=nested), "on_request").verdict
 
     depth = len(inspect.stack())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from headway import InvalidInput
 from headway.policy.exec import (
     Action,
     Amendment,
@@ -415,6 +416,18 @@ def test_the_mode_that_was_set_is_that_of_calls_without_one() -> None:
     made.ask_for(AskForApproval.ON_REQUEST)
     assert made.decide(call("strange", sandboxed=True)).verdict is Verdict.ASK
     assert made.decide(call("strange", sandboxed=True), "never").verdict is Verdict.ALLOW
+
+
+def test_a_policy_says_which_questions_nobody_is_asked() -> None:
+    made = ExecPolicy()
+    assert not made.refuses("mcp_elicitations")
+    made.ask_for(Reject(mcp_elicitations=True))
+    assert made.refuses("mcp_elicitations")
+    assert not made.refuses("rules")
+    made.ask_for("never")
+    assert made.refuses("rules")
+    with pytest.raises(InvalidInput, match="a question is one of sandbox_approval, rules, mcp_elicitations"):
+        made.refuses("x")  # type: ignore[arg-type]
 
 
 def test_pinned_rules_count_beside_the_present_ones() -> None:
