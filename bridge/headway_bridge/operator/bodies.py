@@ -52,6 +52,15 @@ class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):
     reason: str | None = None
 
 
+class BulkBody(msgspec.Struct, forbid_unknown_fields=True):
+    """One thing to ask of all jobs that the filter ``where`` means. Nothing is done unless ``dry_run`` is false."""
+
+    action: str
+    where: str
+    dry_run: bool = True
+    reason: str | None = None
+
+
 class CheckpointBody(msgspec.Struct, forbid_unknown_fields=True):
     """Whose state to save: a job's scope, or a scope."""
 

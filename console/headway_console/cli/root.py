@@ -24,7 +24,7 @@ SECTIONS = {
     "Plans and runs": [
         Entry("run", "Run a plan and wait for its end."),
         Entry("verify", "Check a plan without running it."),
-        Entry("jobs", "List, show, cancel and kill jobs."),
+        Entry("jobs", "List, show and steer jobs: cancel, kill, pause, resume, retry, fork."),
         Entry("inbox", "List what waits for a person, and answer it."),
         Entry("checkpoints", "List, save, compare, restore and fork checkpoints."),
         Entry("events", "Print the event log."),

@@ -12,7 +12,7 @@ import msgspec
 
 from headway.client.follow import Follower
 from headway.client.transport import Transport
-from headway.client.wire import DaemonStatus, Inbox, JobAnswer, Successor, ToolInfo
+from headway.client.wire import BulkReport, DaemonStatus, Inbox, JobAnswer, JobHistory, Successor, ToolInfo
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, InvalidPlan, StoreError, Unavailable, one_line
 from headway.events.checkpoint import CheckpointInfo, StateDiff
@@ -32,7 +32,7 @@ PATIENCE_S = 15.0
 """Seconds that :meth:`OperatorClient.follow` tries to come back after the stream broke."""
 
 SLOW_S = 300.0
-"""Seconds for a command whose work depends on how much there is (prune)."""
+"""Seconds for a command whose work depends on how much there is (prune, bulk)."""
 
 
 class OperatorClient:
@@ -114,9 +114,13 @@ class OperatorClient:
         follower = Follower(self._transport, self._clock, after=after, job_id=job_id, patience=patience, on_lag=on_lag)
         return follower.batches()
 
-    async def jobs(self, status: str | None = None, limit: int = 100, before: int | None = None) -> list[JobRow]:
-        """Return jobs, newest first; ``before`` is the ``first_seq`` of the last one of the page before."""
-        query = {"status": status, "limit": limit, "before": before}
+    async def jobs(
+        self, status: str | None = None, limit: int = 100, before: int | None = None, where: str | None = None
+    ) -> list[JobRow]:
+        """Return jobs, newest first, that the filter ``where`` means; ``before`` is the ``first_seq`` of the last one
+        of the page before.
+        """
+        query = {"status": status, "limit": limit, "before": before, "where": where}
         return await self._ask("GET", "/jobs", list[JobRow], query=query)
 
     async def job(self, job_id: str, *, full: bool = False) -> RunView:
@@ -191,6 +195,34 @@ class OperatorClient:
         """Answer a question and return it: see :meth:`headway.elicitation.Elicitations.answer`."""
         body = {"choice": choice, "value": value, "reason": reason}
         return await self._ask("POST", f"/elicitations/{_segment(elicitation_id)}/answer", Elicitation, body=body)
+
+    async def pause(self, job_id: str, reason: str | None = None) -> str:
+        """Pause a job: ``paused``, or ``requested`` while calls are in flight."""
+        body = {"reason": reason} if reason is not None else {}
+        return (await self._ask("POST", f"/jobs/{_segment(job_id)}/pause", JobAnswer, body=body)).answer
+
+    async def resume(self, job_id: str) -> str:
+        """Queue a paused job again: ``queued``."""
+        return (await self._ask("POST", f"/jobs/{_segment(job_id)}/resume", JobAnswer)).answer
+
+    async def retry(self, job_id: str) -> JobRow:
+        """Run a job that waits for its retry now, or one that failed or was cancelled anew; return what runs."""
+        return await self._ask("POST", f"/jobs/{_segment(job_id)}/retry", JobRow)
+
+    async def fork_from_failure(self, job_id: str) -> JobRow:
+        """Continue a job that failed or was cancelled from the last level that it finished; return the new job."""
+        return await self._ask("POST", f"/jobs/{_segment(job_id)}/fork", JobRow)
+
+    async def history(self, job_id: str, after: int = 0, limit: int = 100) -> JobHistory:
+        """Return a page of a job's events with a seq over ``after``."""
+        return await self._ask(
+            "GET", f"/jobs/{_segment(job_id)}/history", JobHistory, query={"after": after, "limit": limit}
+        )
+
+    async def bulk(self, action: str, where: str, *, dry_run: bool = True, reason: str | None = None) -> BulkReport:
+        """Ask ``action`` of all jobs that the filter ``where`` means; with ``dry_run`` only look which those are."""
+        body = {"action": action, "where": where, "dry_run": dry_run, "reason": reason}
+        return await self._ask("POST", "/jobs/bulk", BulkReport, body=body, timeout=SLOW_S)
 
     async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> list[CheckpointInfo]:
         """Return the checkpoints of a job, of a scope, or all, oldest first."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from headway.events.event import Event
 from headway.events.views import Elicitation, FailedJob, JobRow
 from headway.tools.sandbox import SandboxState
 
@@ -50,10 +51,57 @@ class DaemonStatus(msgspec.Struct):
 
 
 class JobAnswer(msgspec.Struct):
-    """The answer to a cancel or a kill: forced, requested or already_finished, and the job as it then stood."""
+    """The answer to a command on a job, and the job as it then stood.
+
+    Of a cancel or a kill forced, requested or already_finished, of a pause paused or requested, of a resume queued.
+    """
 
     answer: str
     job: JobRow
+
+
+class BulkItem(msgspec.Struct, omit_defaults=True):
+    """The verdict on one job: what it answered, or "refused" with the reason; before anything is done, "matches".
+
+    ``into`` is the job that came of it, by a retry or a fork.
+    """
+
+    job_id: str
+    status: str
+    verdict: str
+    title: str = ""
+    message: str = ""
+    code: str = ""
+    into: str = ""
+
+
+class BulkReport(msgspec.Struct):
+    """The verdicts of a bulk operation, oldest job first. ``done`` is False for a look: then nothing was changed."""
+
+    action: str
+    where: str
+    done: bool
+    items: list[BulkItem] = []
+
+    @property
+    def refused(self) -> int:
+        """The number of jobs that refused."""
+        return sum(item.verdict == "refused" for item in self.items)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many jobs there are of each verdict."""
+        counts: dict[str, int] = {}
+        for item in self.items:
+            counts[item.verdict] = counts.get(item.verdict, 0) + 1
+        return counts
+
+
+class JobHistory(msgspec.Struct):
+    """A page of a job's history: its events in order, and ``next_after``, from which the next page goes on, if any."""
+
+    job: JobRow
+    events: list[Event]
+    next_after: int | None = None
 
 
 class Inbox(msgspec.Struct):

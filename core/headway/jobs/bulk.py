@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from headway.arguments import expect, expect_one_of
+from headway.client.wire import BulkItem, BulkReport
 from headway.errors import HeadwayError, Overloaded, describe, one_line
 from headway.events.views import JobRow
 from headway.jobs.filter import JobFilter, lines_of, parse_filter, waits_of
@@ -17,7 +18,7 @@ from headway.jobs.transitions import FINAL, JobStatus
 
 if TYPE_CHECKING:
     from headway.jobs.manager import JobManager
-    from headway.store import Store
+    from headway.store import Reader
 
 TOGETHER = 100
 """Jobs of which something is asked concurrently."""
@@ -42,42 +43,6 @@ class Action(msgspec.Struct, frozen=True):
     ask: Ask
 
 
-class BulkItem(msgspec.Struct, omit_defaults=True):
-    """The verdict on one job: what it answered, or "refused" with the reason; before anything is done, "matches".
-
-    ``into`` is the job that came of it, by a retry or a fork.
-    """
-
-    job_id: str
-    status: str
-    verdict: str
-    title: str = ""
-    message: str = ""
-    code: str = ""
-    into: str = ""
-
-
-class BulkReport(msgspec.Struct):
-    """The verdicts of a bulk operation, oldest job first. ``done`` is False for a look: then nothing was changed."""
-
-    action: str
-    where: str
-    done: bool
-    items: list[BulkItem] = []
-
-    @property
-    def refused(self) -> int:
-        """The number of jobs that refused."""
-        return sum(item.verdict == "refused" for item in self.items)
-
-    def counts(self) -> dict[str, int]:
-        """Return how many jobs there are of each verdict."""
-        counts: dict[str, int] = {}
-        for item in self.items:
-            counts[item.verdict] = counts.get(item.verdict, 0) + 1
-        return counts
-
-
 ACTIONS: Mapping[str, Action] = MappingProxyType(
     {
         "cancel": Action("cancel", UNFINISHED, lambda jobs, job_id, why, by: jobs.cancel_job(job_id, why, by)),
@@ -93,7 +58,7 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
 _MADE = frozenset({"retry", "fork"})
 
 
-async def matching(store: Store, where: JobFilter, statuses: frozenset[str], now_ms: int) -> list[JobRow]:
+async def matching(store: Reader, where: JobFilter, statuses: frozenset[str], now_ms: int) -> list[JobRow]:
     """Return the jobs of some statuses that a filter means, oldest first; :class:`Overloaded` if they are too many."""
     wanted = where.statuses & statuses
     lines = lines_of(await store.limits_view())
@@ -114,8 +79,24 @@ async def matching(store: Store, where: JobFilter, statuses: frozenset[str], now
     return sorted(chosen.values(), key=lambda row: row.first_seq)
 
 
+async def find(
+    store: Reader, where: JobFilter, now_ms: int, limit: int = 100, before: int | None = None
+) -> list[JobRow]:
+    """Return the newest jobs that a filter means; ``before`` is the ``first_seq`` of the last one seen."""
+    lines = lines_of(await store.limits_view())
+    status = next(iter(where.statuses)) if len(where.statuses) == 1 else None
+    found: list[JobRow] = []
+    while len(found) < limit:
+        page = await store.jobs(status, _PAGE, before)
+        found += [row for row in page if where.matches(row, now_ms, waits_of(row, lines))]
+        if len(page) < _PAGE:
+            break
+        before = page[-1].first_seq
+    return found[:limit]
+
+
 async def bulk(
-    manager: JobManager, store: Store, action: str, where: str, *, dry_run: bool, reason: str, by: str, now_ms: int
+    manager: JobManager, store: Reader, action: str, where: str, *, dry_run: bool, reason: str, by: str, now_ms: int
 ) -> BulkReport:
     """Ask ``action`` of all jobs that ``where`` means, or with ``dry_run`` only look which those are.
 

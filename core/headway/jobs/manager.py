@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headway.arguments import expect, expect_call, expect_one_of, plain, plain_or_empty
+from headway.client.wire import BulkReport, JobHistory
 from headway.errors import Conflict, InvalidInput, NotFound
-from headway.events.event import Event
 from headway.events.views import EXTERNAL, JobRow
 from headway.jobs.admission import JobSpec
 from headway.jobs.admission import plain as recorded
-from headway.jobs.bulk import BulkReport, bulk
+from headway.jobs.bulk import bulk
 from headway.jobs.checkpoints import fork
 from headway.jobs.recovery import submission_of
 from headway.jobs.scope import PRIVATE
@@ -51,14 +51,6 @@ MOST = 1000
 
 Workflow = Callable[[str], Awaitable[ActionProposal]]
 """Reads the plan of a workflow by its name; raises :class:`NotFound` for one that there is not."""
-
-
-class JobHistory(msgspec.Struct, frozen=True):
-    """A page of a job's history: its events in order, and ``next_after``, from which the next page goes on, if any."""
-
-    job: JobRow
-    events: list[Event]
-    next_after: int | None = None
 
 
 class AppStatus(msgspec.Struct, frozen=True):

@@ -31,7 +31,7 @@ def test_the_shell_of_the_environment(capsys: pytest.CaptureFixture[str], monkey
     ("words", "offered"),
     [
         ("headway ver", {"verify"}),
-        ("headway jobs ", {"ls", "show", "cancel", "kill"}),
+        ("headway jobs ", {"ls", "show", "cancel", "kill", "pause", "resume", "retry", "fork"}),
         ("headway jobs ls --status c", {"completed", "cancelled"}),
         ("headway run --pl", {"--plain"}),
     ],
