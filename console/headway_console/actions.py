@@ -7,6 +7,7 @@ does not exist. ``scope`` tells where an action's keys work:
 global      everywhere but in dialogs
 run         on a run: that of the selected row, else the one in sight
 dag         the DAG
+inbox       the inbox
 events      the event log (elsewhere it opens the log first)
 replay      while a recording plays
 list        the focused list or inspector
@@ -33,8 +34,8 @@ class Act(msgspec.Struct, frozen=True):
     """One action, on the target that its :class:`Context` has.
 
     ``keys`` are the default keys in Textual's names. ``run`` does it; ``when`` returns "" if that can be done, why not
-    if it cannot now, None where it does not belong (see :mod:`headway_console.conditions`). ``command`` is the row of
-    :data:`headway_console.commands.COMMANDS` that it leads to, if one: then it asks first, and is off in a recording;
+    if it cannot now, None where it does not belong (see :mod:`headway_console.conditions`). ``commands`` are the rows
+    of :data:`headway_console.commands.COMMANDS` that it leads to: then it asks first, and is off in a recording;
     ``danger`` says what that does: "changes" writes state, "stops" ends work. ``bar`` is the place in the key bar, 0
     for none; ``short`` is its text there.
     """
@@ -47,15 +48,15 @@ class Act(msgspec.Struct, frozen=True):
     scope: str = "global"
     when: Callable[[Context], str | None] = when.always
     danger: str = ""
-    command: str = ""
+    commands: tuple[str, ...] = ()
     short: str = ""
     bar: int = 0
 
 
-VIEWS: tuple[str, ...] = ("overview", "dag", "events", "limits", "budgets", "jobs")
-"""The views, in the order of their keys 1 to 6."""
+VIEWS: tuple[str, ...] = ("overview", "dag", "events", "limits", "budgets", "jobs", "inbox")
+"""The views, in the order of their keys 1 to 7."""
 
-VIEW_TITLES = dict(zip(VIEWS, ("Overview", "DAG", "Events", "Limits", "Budgets", "Jobs"), strict=True))
+VIEW_TITLES = dict(zip(VIEWS, ("Overview", "DAG", "Events", "Limits", "Budgets", "Jobs", "Inbox"), strict=True))
 
 
 def _show(view: str) -> Callable[[Context], None]:
@@ -82,6 +83,7 @@ ACTIONS: tuple[Act, ...] = (
     Act("show_limits", "Limits", "Token buckets: level, refill, who waits, the next grant.", ("4",), _show("limits")),
     Act("show_budgets", "Budgets", "What was spent and reserved of each budget.", ("5",), _show("budgets")),
     Act("show_jobs", "Jobs", "All jobs; enter pins one in sight.", ("6",), _show("jobs")),
+    Act("show_inbox", "Inbox", "All that waits for a person: questions, and jobs that failed.", ("7",), _show("inbox")),
     Act(
         "newest",
         "Newest run",
@@ -101,7 +103,7 @@ ACTIONS: tuple[Act, ...] = (
         scope="run",
         when=when.cancellable,
         danger="stops",
-        command="cancel",
+        commands=("cancel",),
         short="cancel",
         bar=2,
     ),
@@ -114,7 +116,7 @@ ACTIONS: tuple[Act, ...] = (
         scope="run",
         when=when.killable,
         danger="stops",
-        command="kill",
+        commands=("kill",),
     ),
     Act(
         "checkpoints",
@@ -225,6 +227,19 @@ ACTIONS: tuple[Act, ...] = (
         lambda c: c.main.dag.step_level(1),
         scope="dag",
         when=when.on_dag,
+    ),
+    Act(
+        "answer",
+        "Answer",
+        "Answer the selected question: allow, deny, give a value or top up.",
+        ("a",),
+        lambda c: c.console.steering.answer(c.main.inbox.question()),
+        scope="inbox",
+        when=when.on_question,
+        danger="changes",
+        commands=("allow", "session", "edit", "answer", "top_up", "deny", "abort"),
+        short="answer",
+        bar=2,
     ),
     Act(
         "copy",
@@ -394,7 +409,7 @@ ACTIONS: tuple[Act, ...] = (
         lambda c: c.layer.ask("fork"),
         scope="checkpoints",
         danger="changes",
-        command="fork",
+        commands=("fork",),
     ),
     Act(
         "restore",
@@ -404,7 +419,7 @@ ACTIONS: tuple[Act, ...] = (
         lambda c: c.layer.ask("restore"),
         scope="checkpoints",
         danger="changes",
-        command="restore",
+        commands=("restore",),
     ),
     Act(
         "save",
@@ -414,7 +429,7 @@ ACTIONS: tuple[Act, ...] = (
         lambda c: c.layer.ask("save"),
         scope="checkpoints",
         danger="changes",
-        command="save",
+        commands=("save",),
     ),
     Act("accept", "Accept", "Do what is chosen; of a filter: keep it.", ("enter",), _accept, scope="dialog"),
     Act(
@@ -441,6 +456,7 @@ SCOPES = {
     "global": "Everywhere",
     "run": "On a run",
     "dag": "DAG",
+    "inbox": "Inbox",
     "events": "Event log",
     "replay": "Replay",
     "list": "In lists",

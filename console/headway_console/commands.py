@@ -10,17 +10,18 @@ from __future__ import annotations
 import shlex
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 
 from headway.errors import Unavailable
 from headway_console.source import Commands
 from headway_console.target import Target
-from headway_console.text import clean, count
+from headway_console.text import clean, count, to_json
 
 
 class Command(msgspec.Struct, frozen=True):
-    """One command: a row of :data:`COMMANDS`, its target and, for some, a reason.
+    """One command: a row of :data:`COMMANDS`, its target and, for some, a reason or a value.
 
     ``token`` is new with each confirmation: a command is known by it, and sent once.
     """
@@ -28,6 +29,7 @@ class Command(msgspec.Struct, frozen=True):
     kind: str
     target: Target
     reason: str = ""
+    value: Any = None
     token: str = msgspec.field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -43,7 +45,18 @@ class Command(msgspec.Struct, frozen=True):
     @property
     def cli(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["headway", *(word.replace("{id}", self.target.id) for word in self.row.cli)])
+        words = ["headway"]
+        for word in self.row.cli:
+            if word == "{amounts}":
+                words += [part for name, more in self.amounts.items() for part in ("--top-up", f"{name}={more}")]
+            else:
+                words.append({"{id}": self.target.id, "{value}": to_json(self.value)}.get(word, word))
+        return shlex.join(words)
+
+    @property
+    def amounts(self) -> dict[str, Any]:
+        """The amounts of a top-up, by dimension."""
+        return self.value if isinstance(self.value, dict) else {}
 
     @property
     def audit(self) -> str:
@@ -67,7 +80,8 @@ class CommandRow(msgspec.Struct, frozen=True):
     """The words of one kind of command, and how it is carried out.
 
     ``what`` is its name in the audit; ``confirm`` and ``help`` are those of the answer that confirms it; ``tone`` its
-    colour; ``cli`` the words of the command line after ``headway``; ``makes``: the audit names what it made.
+    colour; ``cli`` the words of the command line after ``headway``; ``makes``: the audit names what it made; ``choice``
+    is that of an answer to a question.
     """
 
     what: str
@@ -79,6 +93,7 @@ class CommandRow(msgspec.Struct, frozen=True):
     carry_out: Callable[[Commands, Command], Awaitable[Receipt]]
     makes: bool = False
     reason: str = ""
+    choice: str = ""
 
 
 async def send(commands: Commands | None, command: Command, read_only: str) -> Receipt:
@@ -136,6 +151,28 @@ async def _save(commands: Commands, command: Command) -> Receipt:
     return Receipt(command, "saved", f"Saved {clean(saved.checkpoint_id)}.", saved.checkpoint_id)
 
 
+async def _answer(commands: Commands, command: Command) -> Receipt:
+    choice = command.row.choice
+    closed = await commands.answer(command.target.id, choice, command.value)
+    return Receipt(command, choice, f"Question {clean(closed.id)} is answered: {ANSWER_WORDS[choice]}.")
+
+
+ANSWER_WORDS = {
+    "allow": "allowed",
+    "session": "allowed for the session",
+    "edit": "allowed with other parameters",
+    "answer": "a value was given",
+    "top_up": "the budget was topped up",
+    "deny": "denied",
+    "abort": "denied, and the run is aborted",
+}
+
+
+def _answering(choice: str, confirm: str, text: str, tone: str, *flag: str) -> CommandRow:
+    cli = ("inbox", "answer", "{id}", *flag)
+    return CommandRow("answer", "Answer this question?", confirm, text, tone, cli, _answer, choice=choice)
+
+
 COMMANDS: dict[str, CommandRow] = {
     "cancel": CommandRow(
         "cancel",
@@ -185,5 +222,12 @@ COMMANDS: dict[str, CommandRow] = {
         _save,
         makes=True,
     ),
+    "allow": _answering("allow", "Allow it", "this time", "succeeded", "--allow"),
+    "session": _answering("session", "Allow for the session", "the same call, each time", "succeeded", "--session"),
+    "edit": _answering("edit", "Allow with changes", "with other parameters, as JSON", "waiting", "--edit", "{value}"),
+    "answer": _answering("answer", "Give a value", "as JSON", "succeeded", "--value", "{value}"),
+    "top_up": _answering("top_up", "Top up", 'as JSON: {"tool_calls": 10}', "waiting", "{amounts}"),
+    "deny": _answering("deny", "Deny it", "the action is refused", "failed", "--deny"),
+    "abort": _answering("abort", "Deny and abort", "the run ends too", "failed", "--abort"),
 }
 """Every kind of command, by its name. A new command is one row."""

@@ -22,6 +22,14 @@ def on_dag(context: Context) -> str | None:
     return "" if context.main.view == "dag" else None
 
 
+def on_question(context: Context) -> str | None:
+    """On an open question of the inbox, where somebody takes commands."""
+    main = context.main
+    if main.view != "inbox":
+        return None
+    return commanding(context) or ("" if main.inbox.question() is not None else "no question is selected")
+
+
 def in_log(context: Context) -> str | None:
     """Where an event log has the keys."""
     return "" if context.main.event_log is not None else None

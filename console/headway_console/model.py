@@ -14,7 +14,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.snapshot import Snapshot
-from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView
+from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView
 from headway_console.source import Item
 
 MAX_EVENTS = 200_000
@@ -80,6 +80,11 @@ class ConsoleModel:
     def budgets(self) -> BudgetView:
         """Every budget."""
         return self._views.budgets
+
+    @property
+    def inbox(self) -> InboxView:
+        """All that waits for a person."""
+        return self._views.inbox
 
     @property
     def views(self) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ import msgspec
 
 from headway.events.event import Event
 from headway.events.snapshot import Snapshot
-from headway.events.views import JobRow, RunView
+from headway.events.views import Elicitation, JobRow, RunView
 
 if TYPE_CHECKING:
     from headway_console.commands import Command, Receipt
@@ -150,6 +150,9 @@ class Commands(Protocol):
 
     async def fork(self, checkpoint_id: str) -> JobRow:
         """Start a new job in a new scope from there; the old run is not changed."""
+
+    async def answer(self, elicitation_id: str, choice: str, value: Any = None, reason: str = ...) -> Elicitation:
+        """Answer a question; the first answer counts, others raise ``Conflict``."""
 
 
 class ReplayControls(Protocol):

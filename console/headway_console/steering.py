@@ -10,18 +10,22 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from headway.errors import HeadwayError, describe
-from headway.events.views import JobRow, RunView
+import msgspec
+
+from headway.errors import HeadwayError, describe, one_line
+from headway.events.views import Elicitation, JobRow, RunView
+from headway.execution.asking import VALUED
 from headway.plan.results import ActionStatus
 from headway_console.clipboard import copied
 from headway_console.commands import COMMANDS, Command, Receipt
 from headway_console.glyphs import cancelling
 from headway_console.rerun import rerun, rerun_lines
-from headway_console.screens.dialog import Choice, ChoiceDialog, Question
+from headway_console.screens.dialog import Choice, ChoiceDialog, PromptDialog, Question
 from headway_console.screens.restore import RestoreDialog, checkpoint_target, diff_lines
 from headway_console.source import Checkpoint
-from headway_console.target import Target, job_target
-from headway_console.text import ago, clean, count, duration, to_json
+from headway_console.target import Target, job_target, question_target
+from headway_console.text import ago, clean, count, cut, duration, to_json
+from headway_console.widgets.inbox_list import question_lines
 from headway_console.widgets.painted import Line
 from headway_console.widgets.panel import Subject
 
@@ -34,6 +38,18 @@ TYPED_FROM = 20
 DIFF_LINES = 10
 """The most lines of a diff that a dialog shows."""
 
+ANSWER_KEYS = {
+    "allow": "y",
+    "session": "s",
+    "edit": "e",
+    "answer": "v",
+    "top_up": "t",
+    "deny": "d",
+    "abort": "b",
+}
+"""The keys of the answers to a question."""
+
+_CLOSE = Choice("no", "n", "Close", "esc")
 _NAMED = 6
 
 
@@ -191,6 +207,55 @@ class Steering:
 
         return about
 
+    # -- questions -----------------------------------------------------------------------------------------------
+
+    def answer(self, question: Elicitation | None) -> None:
+        """Show a question with its possible answers, and send the one that is chosen."""
+        if question is None:
+            return
+        target, console = question_target(question), self._console
+        no = Choice("no", "n", "Leave it open", "esc")
+        rows = {name: COMMANDS[name] for name in question.choices if name in COMMANDS}
+        answers = [
+            Choice(name, ANSWER_KEYS[name], row.confirm, row.help, row.tone, guarded=True) for name, row in rows.items()
+        ]
+
+        def ask() -> Question:
+            lines: list[Line] = [[(target.name, "bold")], *question_lines(question, console.now_ms())]
+            if not self._open_still(question):
+                return Question("Answer", [*lines, [("It is closed meanwhile.", "succeeded")]], [_CLOSE])
+            return Question("Answer this question?", [*lines, *self._as_it_stood()], [no, *answers])
+
+        def decided(choice: str | None) -> None:
+            if choice not in rows or not self._open_still(question):
+                return
+            if choice in VALUED:
+                self._ask_for_value(choice, question)
+            else:
+                self.send(Command(choice, target))
+
+        console.show_dialog(ChoiceDialog(ask), decided)
+
+    def _open_still(self, question: Elicitation) -> bool:
+        return question.id in self._console.model.inbox.open.get(question.job_id, {})
+
+    def _ask_for_value(self, choice: str, question: Elicitation) -> None:
+        """Ask for the value of an answer as JSON, then whether to send it."""
+        target, console, row = question_target(question), self._console, COMMANDS[choice]
+
+        def typed(text: str | None) -> None:
+            if text is None:
+                return
+            try:
+                value = msgspec.json.decode(text.encode())
+            except (msgspec.DecodeError, UnicodeEncodeError) as error:
+                console.say(f"That is not JSON: {one_line(str(error), 200)}", severity="error")
+                return
+            told: list[Line] = [[(target.name, "bold")], [("with      ", "dim"), (clean(to_json(value)), "")]]
+            self._confirm(Command(choice, target, value=value), lambda: (told, self._open_still(question)))
+
+        console.show_dialog(PromptDialog(f"{row.confirm}: {cut(target.name, 60)}", row.help), typed)
+
     # -- asking and sending --------------------------------------------------------------------------------------
 
     def _confirm(
@@ -215,7 +280,7 @@ class Steering:
         def ask() -> Question:
             lines, sensible = about()
             if not sensible:
-                return Question(command.question, lines, [Choice("no", "n", "Close", "esc")])
+                return Question(command.question, lines, [_CLOSE])
             return Question(command.question, [*lines, *self._as_it_stood(), same], [no, yes])
 
         def decided(answer: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from headway.events.views import JobRow
+from headway.events.views import Elicitation, JobRow
 from headway_console.text import clean
 
 KINDS = {
@@ -15,6 +15,7 @@ KINDS = {
     "bucket": "bucket",
     "budget": "budget",
     "checkpoint": "checkpoint",
+    "question": "question",
 }
 """The kinds of targets, and the word for each."""
 
@@ -53,3 +54,8 @@ class Target(msgspec.Struct, frozen=True):
 def job_target(job: JobRow) -> Target:
     """Return a job as a target."""
     return Target("job", job.job_id, job.job_id, job.title or job.source)
+
+
+def question_target(question: Elicitation) -> Target:
+    """Return an open question as a target."""
+    return Target("question", question.id, question.job_id, question.prompt)

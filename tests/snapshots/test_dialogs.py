@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from headway.events import kinds
 from headway.events.checkpoint import CheckpointInfo
+from headway.events.event import Event
 from headway_console.app import HeadwayConsole
 from tests.snapshots.test_console import SIZES, Compare
 from tests.unit.console.app.fakes import FakeCommands, FakeSource, console_on, press_keys, recorded
@@ -29,13 +31,33 @@ DIALOGS = {
     "leave": "q",
     "palette": ":can",
     "copy": "c",
+    "inbox": "7",
+    "answer": "7a",
 }
 """The keys that lead to each."""
 
 
-def live(*, quiet_s: float = 0) -> HeadwayConsole:
-    """A console on a run that is half-way."""
-    source = FakeSource(recorded("good-run")[:HALF], commands=FakeCommands(points=POINTS))
+ASKED = {
+    "id": f"{JOB}.1",
+    "kind": "approval",
+    "prompt": "tool 'deploy' asks for permission",
+    "tool": "deploy",
+    "parameters": {"environment": "production", "version": "1.4.2"},
+    "choices": ["allow", "session", "edit", "deny", "abort"],
+    "blocking": 2,
+    "default": "deny",
+    "expires_ms": 1_767_258_000_000 + 3_600_000,
+}
+"""A question that the run asks."""
+
+
+def live(*, quiet_s: float = 0, asking: bool = False) -> HeadwayConsole:
+    """A console on a run that is half-way; ``asking``: it waits for a person, too."""
+    events = recorded("good-run")[:HALF]
+    if asking:
+        last = events[-1]
+        events.append(Event(kinds.ELICITATION_REQUESTED, ASKED, seq=last.seq + 1, ts=last.ts, job_id=JOB, action_id="ship"))
+    source = FakeSource(events, commands=FakeCommands(points=POINTS))
     return console_on(source, quiet_s=quiet_s)
 
 
@@ -54,7 +76,7 @@ def test_a_dialog(snap_compare: Compare, keys: str, size: tuple[int, int]) -> No
         app.paint_now()
         await pilot.pause()
 
-    assert snap_compare(live(), run_before=before, terminal_size=size)
+    assert snap_compare(live(asking="7" in keys), run_before=before, terminal_size=size)
 
 
 def test_an_answer_shows_no_key_before_it_counts(snap_compare: Compare) -> None:

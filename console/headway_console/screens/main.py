@@ -1,4 +1,4 @@
-"""The main screen: bars, the six views, the inspector, and what the keys do to them."""
+"""The main screen: bars, the seven views, the inspector, and what the keys do to them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from headway_console.widgets.budgets_list import BudgetsList
 from headway_console.widgets.dag_list import DagList, LevelList
 from headway_console.widgets.event_log import EventLog
 from headway_console.widgets.filter_bar import FilterBar
+from headway_console.widgets.inbox_list import InboxList
 from headway_console.widgets.inspector import Inspector
 from headway_console.widgets.jobs_list import JobsList
 from headway_console.widgets.key_bar import KeyBar
@@ -39,7 +40,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     """
 
     mode = "list"
-    scopes = ("list", "dag", "events", "run", "replay", "global")
+    scopes = ("list", "dag", "inbox", "events", "run", "replay", "global")
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual's, an instance variable there
         (0, "-narrow"),
         (80, "-normal"),
@@ -90,27 +91,30 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.dag: DagList = DagList(model, id="dag")
         self.events = EventLog(model, id="events")
         self.jobs = JobsList(model, id="jobs")
+        self.inbox: InboxList = InboxList(model, id="inbox")
         self._panels: dict[str, Panel] = {
             "dag": self.dag,
             "events": self.events,
             "limits": LimitsList(model, id="limits"),
             "budgets": BudgetsList(model, id="budgets"),
             "jobs": self.jobs,
+            "inbox": self.inbox,
         }
         self.side = EventLog(model, id="side")
         self.inspector = Inspector(id="inspector")
-        self.tabs = TabBar(id="tabs")
+        self.tabs = TabBar(model, id="tabs")
         self.filter_bar = FilterBar(self._apply_filter, self._close_filter, id="filter")
         self._inspecting = False
         self.bars = (
             TitleBar(console, id="title"),
             StatusLine(console, lambda: self.panel, id="status"),
             KeyBar(self._shown_in_bar, id="keys"),
+            self.tabs,
         )
 
     def compose(self) -> ComposeResult:
         """Everything there is, top to bottom."""
-        title, status, keys = self.bars
+        title, status, keys, _ = self.bars
         yield title
         yield self.tabs
         with Container(id="body"):

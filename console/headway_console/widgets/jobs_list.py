@@ -97,7 +97,9 @@ class JobsList(Panel):
         title = job.title or job.source
         if job.forked_from:
             title += f" (fork of {job.forked_from})"
-        if job.outcome and wide:
+        if job.waiting_for and wide:
+            title += f" [waits for {job.waiting_for}]"
+        elif job.outcome and wide:
             title += f" [{job.outcome}]"
         line += [(fit(clean(title), max(0, width - used), shapes.more), "")]
         return line + tail

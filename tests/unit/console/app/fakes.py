@@ -14,7 +14,7 @@ from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.recording import Recording
-from headway.events.views import JobRow, RunView
+from headway.events.views import Elicitation, JobRow, RunView
 from headway_console.app import HeadwayConsole
 from headway_console.commands import Command, Receipt, send
 from headway_console.resources import recordings
@@ -27,13 +27,25 @@ def recorded(name: str) -> list[Event]:
     return list(Recording(recordings() / f"{name}.jsonl"))
 
 
+JOB = "900d00000001"
+"""The job of the recording of a good run."""
+
+
+def points() -> list[CheckpointInfo]:
+    """The ends of two levels of it, as checkpoints."""
+    return [
+        CheckpointInfo(f"{JOB}@L{level}", "level", "runtime", 40 + level, 1_767_258_001_000, JOB, level, keys=2)
+        for level in range(2)
+    ]
+
+
 @dataclass
 class FakeCommands:
     """Remembers what was asked; raises ``error`` if there is one."""
 
     calls: list[tuple[str, Any]] = field(default_factory=list)
     error: HeadwayError | None = None
-    answer: str = "requested"
+    says: str = "requested"
     points: list[CheckpointInfo] = field(default_factory=list)
 
     def _note(self, name: str, value: Any) -> None:
@@ -43,11 +55,11 @@ class FakeCommands:
 
     async def cancel(self, job_id: str, reason: str = "") -> str:
         self._note("cancel", job_id)
-        return self.answer
+        return self.says
 
     async def kill(self, job_id: str, reason: str = "") -> str:
         self._note("kill", job_id)
-        return self.answer
+        return self.says
 
     async def checkpoints(self, job_id: str | None = None, scope: str | None = None) -> Sequence[CheckpointInfo]:
         self._note("checkpoints", job_id)
@@ -72,6 +84,10 @@ class FakeCommands:
     async def fork(self, checkpoint_id: str) -> JobRow:
         self._note("fork", checkpoint_id)
         return JobRow(job_id="f00000000001")
+
+    async def answer(self, elicitation_id: str, choice: str, value: Any = None, reason: str = "") -> Elicitation:
+        self._note("answer", (elicitation_id, choice, value))
+        return Elicitation(elicitation_id, state="answered", choice=choice, value=value)
 
 
 class FakeSource:

@@ -8,6 +8,8 @@ import pytest
 
 from headway.errors import Conflict, HeadwayError, Unavailable
 from headway.events.log import EventLog
+from headway.events.views import Elicitation
+from headway_console.cli.commands.inbox import _meant
 from headway_console.cli.root import cli
 from headway_console.commands import COMMANDS, Command, Receipt, send
 from headway_console.resources import recordings
@@ -19,16 +21,26 @@ pytestmark = pytest.mark.anyio
 
 JOB = Target("job", "900d00000001", "900d00000001", "Yearly report")
 POINT = Target("checkpoint", "900d00000001@L2", "900d00000001", "after level 2")
-TARGETS = {"cancel": JOB, "kill": JOB, "save": JOB, "fork": POINT, "restore": POINT}
+QUESTION = Target("question", "900d00000001.1", "900d00000001", "May 'deploy' run?")
+ANSWERS = {
+    "allow": None,
+    "session": None,
+    "deny": None,
+    "abort": None,
+    "edit": {},
+    "answer": 3,
+    "top_up": {"tokens": 1},
+}
+TARGETS = {"cancel": JOB, "kill": JOB, "save": JOB, "fork": POINT, "restore": POINT} | dict.fromkeys(ANSWERS, QUESTION)
 
 
 @pytest.mark.parametrize("kind", sorted(COMMANDS))
 async def test_each_is_carried_out_with_a_receipt(kind: str) -> None:
     receiver = FakeCommands()
-    command = Command(kind, TARGETS[kind])
+    command = Command(kind, TARGETS[kind], value=ANSWERS.get(kind))
     receipt = await send(receiver, command, "")
-    [(name, value)] = receiver.calls
-    assert (name, value) == (kind, TARGETS[kind].id)
+    answered = ("answer", (QUESTION.id, kind, ANSWERS.get(kind)))
+    assert receiver.calls == [answered if kind in ANSWERS else (kind, TARGETS[kind].id)]
     assert receipt.command is command
     assert receipt.text.endswith(".")
     assert (receipt.made or TARGETS[kind].id) in receipt.text
@@ -37,7 +49,7 @@ async def test_each_is_carried_out_with_a_receipt(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(COMMANDS))
 def test_the_command_line_knows_the_line_that_does_the_same(kind: str) -> None:
-    words = shlex.split(Command(kind, TARGETS[kind]).cli)
+    words = shlex.split(Command(kind, TARGETS[kind], value=ANSWERS.get(kind)).cli)
     assert words.pop(0) == "headway"
     group: click.Command = cli
     while isinstance(group, click.Group):
@@ -48,6 +60,11 @@ def test_the_command_line_knows_the_line_that_does_the_same(kind: str) -> None:
     context = group.make_context(group.name, words)
     assert TARGETS[kind].id in context.params.values()
     assert context.params.get("now", False) is (kind == "kill")
+    if kind in ANSWERS:
+        text = context.params["value"] or context.params["edit"] or ""
+        question = Elicitation(QUESTION.id)
+        assert _meant(kind, text, context.params["amounts"], question) == ANSWERS[kind]
+        assert context.params["choice"] in (kind, None)
 
 
 def test_a_line_with_an_odd_id_is_quoted() -> None:
@@ -68,7 +85,7 @@ def test_each_confirmation_is_a_command_of_its_own() -> None:
 
 @pytest.mark.parametrize("answer", ["forced", "requested", "already_finished", "something\x1b new"])
 async def test_a_receipt_says_what_the_daemon_answered(answer: str) -> None:
-    texts = {(await send(FakeCommands(answer=answer), Command(kind, JOB), "")).text for kind in ("cancel", "kill")}
+    texts = {(await send(FakeCommands(says=answer), Command(kind, JOB), "")).text for kind in ("cancel", "kill")}
     assert all(text.isprintable() and JOB.id in text for text in texts)
     assert len(texts) == (1 if answer.startswith("something") else 2)
 
@@ -86,7 +103,7 @@ async def test_a_recording_refuses_every_command(tmp_path: Path) -> None:
 
 
 async def test_a_log_in_this_process_sends_to_whoever_takes_commands() -> None:
-    receiver = FakeCommands(answer="forced")
+    receiver = FakeCommands(says="forced")
     source = MemorySource(EventLog(), commands=receiver)
     receipt: Receipt = await source.send(Command("cancel", JOB))
     assert receipt.answer == "forced"

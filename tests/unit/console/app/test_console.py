@@ -1,6 +1,5 @@
 """The console, driven by keys over a source that the tests steer."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,9 +7,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from headway.errors import Conflict, Unavailable
+from headway.errors import Unavailable
 from headway.events import kinds
-from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
 from headway.events.fold import fold_all
 from headway.events.snapshot import Snapshot
@@ -19,15 +17,23 @@ from headway_console.app import HeadwayConsole, QuitChoice
 from headway_console.screens.dialog import ChoiceDialog
 from headway_console.screens.help import HelpScreen
 from headway_console.screens.main import MainScreen
-from headway_console.screens.restore import CheckpointList, RestoreDialog
 from headway_console.source import Link
 from tests.sizes import few
-from tests.unit.console.app.fakes import FakeCommands, FakeSource, console_on, painted, press_keys, recorded, run_of
+from tests.unit.console.app.fakes import (
+    JOB,
+    FakeCommands,
+    FakeSource,
+    console_on,
+    painted,
+    points,
+    press_keys,
+    recorded,
+    run_of,
+)
 
 pytestmark = pytest.mark.anyio
 
 GOOD = recorded("good-run")
-JOB = "900d00000001"
 HALF = next(
     i for i, e in enumerate(GOOD, 1) if (e.kind, e.action_id, e.attempt) == ("action_executing", "parse-apr", 2)
 )
@@ -99,6 +105,7 @@ async def test_the_overview_shows_levels_limits_budgets_and_events() -> None:
         ("4", "limits", "1.0/1"),
         ("5", "budgets", f"{SPENT.spent['tool_calls']} + {SPENT.reserved['tool_calls']} of 26"),
         ("6", "jobs", "900d00000001"),
+        ("7", "inbox", "Nothing waits for you."),
     ],
 )
 @pytest.mark.parametrize("size", few([(80, 24), (120, 40), (200, 60), (60, 16)]))
@@ -113,7 +120,23 @@ async def test_each_digit_shows_its_view(key: str, view: str, words: str, size: 
 @pytest.mark.parametrize("size", few([(1, 1), (20, 5), (30, 8), (400, 100)]))
 async def test_no_size_breaks_it(size: tuple[int, int]) -> None:
     async with console(GOOD, size=size) as (app, pilot, _):
-        for key in ("1", "2", "enter", "escape", "3", "e", "4", "5", "6", "question_mark", "escape", "z", "G", "k"):
+        for key in (
+            "1",
+            "2",
+            "enter",
+            "escape",
+            "3",
+            "e",
+            "4",
+            "5",
+            "6",
+            "7",
+            "question_mark",
+            "escape",
+            "z",
+            "G",
+            "k",
+        ):
             await press(app, pilot, key)
         await pilot.resize_terminal(80, 24)
         await pilot.resize_terminal(*size)
@@ -277,7 +300,7 @@ async def test_cancel_asks_names_what_stops_and_then_does_it() -> None:
 
 
 async def test_kill_is_a_second_key_and_its_default_is_no() -> None:
-    commands = FakeCommands(answer="forced")
+    commands = FakeCommands(says="forced")
     async with console(GOOD[:HALF], commands=commands) as (app, pilot, _):
         await press(app, pilot, "X", "enter")
         assert commands.calls == []
@@ -317,110 +340,6 @@ async def test_an_ended_run_cannot_be_cancelled_and_says_so() -> None:
         await press(app, pilot, "x")
         assert isinstance(app.screen, MainScreen)
         assert f"run {JOB} has ended: completed" in toasts(app)
-
-
-def points() -> list[CheckpointInfo]:
-    return [
-        CheckpointInfo(f"{JOB}@L{level}", "level", "runtime", 40 + level, 1_767_258_001_000, JOB, level, keys=2)
-        for level in range(2)
-    ]
-
-
-async def test_restore_shows_the_list_and_the_diff_then_asks_whether_to_fork() -> None:
-    commands = FakeCommands(points=points())
-    async with console(GOOD, commands=commands) as (app, pilot, _):
-        text = await press(app, pilot, "R")
-        assert isinstance(app.screen, RestoreDialog)
-        await settled(app, pilot, lambda: ("diff", f"{JOB}@L1") in commands.calls)
-        text = painted(app)
-        for words in ("after level 0", "after level 1", "+ back = [1]", "~ report", "- gone"):
-            assert words in text
-        await press(app, pilot, "j")
-        await settled(app, pilot, lambda: ("diff", f"{JOB}@L0") in commands.calls)
-        text = await press(app, pilot, "enter")
-        assert isinstance(app.screen, ChoiceDialog)
-        assert f"after level 0 ({JOB}@L0)" in text
-        assert "fork" not in [name for name, _ in commands.calls]
-        await press(app, pilot, "y")
-        assert commands.calls[-1] == ("fork", f"{JOB}@L0")
-        assert "Forked" in toasts(app)
-        assert isinstance(app.screen, MainScreen)
-
-
-async def test_checkpoints_that_are_read_after_their_dialog_was_closed_are_dropped() -> None:
-    commands = FakeCommands(points=points())
-    async with console(GOOD, commands=commands) as (app, pilot, _):
-        await press(app, pilot, "R")
-        dialog = app.screen
-        assert isinstance(dialog, RestoreDialog)
-        await settled(app, pilot, lambda: ("diff", f"{JOB}@L1") in commands.calls)
-        await press(app, pilot, "escape")
-        await settled(app, pilot, lambda: not dialog.is_attached)
-        asked = len(commands.calls)
-        await dialog._load()
-        dialog.reload()
-        await pilot.pause()
-        assert [name for name, _ in commands.calls[asked:]] == ["checkpoints"]
-
-
-async def test_restoring_in_place_shows_what_it_overwrites_and_asks() -> None:
-    commands = FakeCommands(points=points())
-    async with console(GOOD, commands=commands) as (app, pilot, _):
-        await press(app, pilot, "R")
-        await settled(app, pilot, lambda: ("diff", f"{JOB}@L1") in commands.calls)
-        text = await press(app, pilot, "r")
-        for words in (f"after level 1 ({JOB}@L1)", "overwrites the state of runtime", "- gone", "+ back = [1]"):
-            assert words in text
-        await press(app, pilot, "r", "r", "enter")
-        assert "restore" not in [name for name, _ in commands.calls]
-        await press(app, pilot, "r", "y")
-        assert commands.calls[-1] == ("restore", f"{JOB}@L1")
-        assert "1 key changed" in toasts(app)
-
-
-async def test_a_checkpoint_can_be_saved_from_the_list_and_a_conflict_is_told() -> None:
-    commands = FakeCommands(points=points())
-    async with console(GOOD, commands=commands) as (app, pilot, _):
-        await press(app, pilot, "R", "s", "enter")
-        assert ("save", JOB) not in commands.calls
-        await press(app, pilot, "s", "y")
-        await settled(app, pilot, lambda: "ckpt_0123456789ab" in painted(app))
-        assert "Saved ckpt_0123456789ab." in toasts(app)
-        commands.error = Conflict("a job runs in that scope")
-        await press(app, pilot, "r", "y")
-        assert "a job runs in that scope" in toasts(app)
-
-
-async def test_the_cursor_stays_on_its_checkpoint_when_one_is_saved() -> None:
-    commands = FakeCommands(points=points())
-    async with console(GOOD, commands=commands) as (app, pilot, _):
-        await press(app, pilot, "R")
-        await settled(app, pilot, lambda: len(app.screen.query_one(CheckpointList).checkpoints) == 2)
-        await press(app, pilot, "j", "s", "y")
-        await settled(app, pilot, lambda: len(app.screen.query_one(CheckpointList).checkpoints) == 3)
-        await press(app, pilot, "f", "y")
-        assert commands.calls[-1] == ("fork", f"{JOB}@L0")
-
-
-async def test_the_diff_that_is_shown_is_that_of_the_checkpoint_that_would_be_forked() -> None:
-    class Slow(FakeCommands):
-        """Answers for the newest checkpoint last."""
-
-        async def diff(self, checkpoint_id: str) -> StateDiff:
-            if checkpoint_id.endswith("@L1"):
-                await late.wait()
-                return StateDiff(checkpoint_id, "job:x", {"newest": 1}, {}, {})
-            return StateDiff(checkpoint_id, "job:x", {"older": 1}, {}, {})
-
-    late = asyncio.Event()
-    async with console(GOOD, commands=Slow(points=points())) as (app, pilot, _):
-        await press(app, pilot, "R")
-        await press(app, pilot, "j")
-        await settled(app, pilot, lambda: "older" in painted(app))
-        late.set()
-        text = await press(app, pilot, "p")  # a key that does nothing here
-        assert "+ older" in text
-        assert "+ newest" not in text
 
 
 async def test_copy_offers_id_json_and_command() -> None:
