@@ -110,7 +110,8 @@ class Reader:
         unsets = any(simple.words and simple.words[0].likely == "unset" for simple in found.commands)
         for number, simple in enumerate(found.commands):
             for name, value in simple.assigns:
-                self.variable(name, value)
+                if name != "IFS" or not _reads(simple):
+                    self.variable(name, value)
             if simple.words:
                 made = self.command(simple.words, simple, depth, outer)
                 begins = found.functions.get(simple.words[0].text or "")
@@ -221,9 +222,16 @@ def _void(simple: Simple) -> str:
     if simple.writes:
         return "it writes a file"
     for name, _ in simple.assigns:
+        if name == "IFS" and _reads(simple):
+            continue
         if not starters.HARMLESS.fullmatch(name) and (not simple.exports or _exports(simple.words)):
             return f"it sets {name[:40]}"
     return ""
+
+
+def _reads(simple: Simple) -> bool:
+    """Return whether it is ``IFS=… read``, which sets that for itself only."""
+    return bool(simple.words) and simple.words[0].text == "read" and not simple.exports
 
 
 def _exports(words: list[Word]) -> bool:

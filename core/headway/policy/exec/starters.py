@@ -164,17 +164,17 @@ INLINE: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tup
 AWK = re.compile(r"[gmnot]?awk|original-awk|busybox-awk")
 LOADER = re.compile(r"ld-(linux|musl)[\w.-]*\.so[\w.]*|ld\.so|ld[0-9.-]*\.so(\.\d+)?")
 
-RESERVED = names("! { } [[ ]] case coproc do done elif else esac fi for function if in select then until while")
+RESERVED = names("! { } case coproc do done elif else esac fi for function if in select then until while")
 """Words of the shell's grammar: where one seems to be a program, the grammar was read otherwise than by a shell."""
 
 LOCAL_BUILTINS = names(
-    ": [ break cd continue dirs echo exit export false getopts local logout popd printf pushd pwd read"
+    ": [ [[ break cd continue dirs echo exit export false getopts local logout popd printf pushd pwd read"
     " readonly return set shift sleep test times true type typeset declare umask unset wait"
 )
 """Commands of the shell that start no program and write no file: they need no rule where others are allowed."""
 
 CODE_BUILTINS = names(
-    "[ declare export getopts let local mapfile printf read readarray readonly test typeset unset wait"
+    "[ [[ declare export getopts let local mapfile printf read readarray readonly test typeset unset wait"
 )
 """Commands of the shell that evaluate their words as arithmetic, in which ``a[$(…)]`` runs a command."""
 
