@@ -13,7 +13,7 @@ from headway.plan.graph import Graph, Node, reads
 from headway.plan.verify import Issue
 from headway.policy.call import PolicyCall
 from headway.policy.engine import PolicyEngine
-from headway.policy.risk import Tier
+from headway.policy.risk import Tier, classify
 from headway.policy.values import shown
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ class Gates:
                 workspace=folder,
                 sandboxed=confines and entry is not None and entry.command is not None,
                 principal=principal,
+                tier=classify(entry, PolicyCall("", ActionType.TOOL_CALL.value, tool)),
             ),
             pinned,
         )

@@ -84,20 +84,26 @@ async def test_an_approved_call_runs_once_and_one_with_other_arguments_asks_agai
     asked: list[Any] = []
 
     async def decide(question: Elicitation) -> Answer:
-        asked.append((question.prompt, question.parameters))
+        asked.append((question.prompt, question.parameters, question.detail))
         return Answer("session" if "y" in str(question.parameters) else "allow")
 
     rig = Rig(*RULES, on_elicitation=decide)
     await rig.run("curl x")
     await rig.run("curl x")
     assert len(asked) == 2
-    assert asked[0] == ("exec policy: rule downloads asks for 'curl'", {"command": "curl x"})
+    assert asked[0] == (
+        "exec policy: rule downloads asks for 'curl'",
+        {"command": "curl x"},
+        {"exec": {"tier": "full_access", "rule": "downloads", "question": "rules", "amendments": []}},
+    )
     await rig.run("curl y")
     await rig.run("curl y")
     assert len(asked) == 3
     await rig.run("curl z")
     assert len(asked) == 4
     assert rig.ran == ["curl x", "curl x", "curl y", "curl y", "curl z"]
+    await rig.run("cargo test")
+    assert asked[-1][2]["exec"]["amendments"] == [{"tool": "sh", "command": "cargo test"}]
 
 
 async def test_an_edit_is_judged_again_and_no_answer_lifts_a_denial() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headway.execution.pending import PendingAction
     from headway.execution.run import Run
     from headway.execution.stages.stage import Flow
+    from headway.policy.exec.decision import Decision
 
 _OF_COMPENSATION = (ALLOW, DENY)
 _OF_STATE = tuple(choice for choice in CHOICES[APPROVAL] if choice != EDIT)
@@ -47,6 +48,7 @@ class ApprovalStage(Stage):
     def enter(self, action: PendingAction, flow: Flow) -> bool:
         """Refuse what is denied; park what waits for an answer."""
         run, env = self.run, self.env
+        decision = decision_on(action, run)
         reasons = env.gates.approval(
             action.node,
             action.parameters,
@@ -57,7 +59,7 @@ class ApprovalStage(Stage):
             now=env.clock.now(),
             tool=action.tool if action.compensates else None,
             pinned=run.pinned,
-            decision=decision_on(action, run),
+            decision=decision,
         )
         if not reasons:
             return True
@@ -66,7 +68,8 @@ class ApprovalStage(Stage):
             return True
         if not env.asking.attended:
             raise Refused(f"{'; '.join(reasons)}, and nobody is there to answer", ErrorCode.APPROVAL_DENIED)
-        found = env.asking.ask(self._question(action, digest, reasons), partial(self._answered, action, flow))
+        question = self._question(action, digest, reasons, decision)
+        found = env.asking.ask(question, partial(self._answered, action, flow))
         if not isinstance(found, Answer):
             flow.park(action, self.name, found)
             return False
@@ -78,7 +81,7 @@ class ApprovalStage(Stage):
         self._take(action, digest, found)
         return True
 
-    def _question(self, action: PendingAction, digest: str, reasons: list[str]) -> Question:
+    def _question(self, action: PendingAction, digest: str, reasons: list[str], decision: Decision | None) -> Question:
         run, entry = self.run, action.entry
         choices = CHOICES[APPROVAL]
         if action.compensates:
@@ -99,6 +102,7 @@ class ApprovalStage(Stage):
             scope=run.scope,
             principal=run.principal,
             blocking=run.blocked_by(action.node.level),
+            detail={"exec": decision.detail()} if decision is not None and decision.verdict == "ask" else {},
             problems=partial(_problems, action) if entry is not None else None,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -53,3 +54,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     amendments: tuple[Amendment, ...] = ()
     tier: Tier = Tier.FULL_ACCESS
     binding: str = ""
+
+    def detail(self) -> dict[str, Any]:
+        """Return what a question tells beside its reason, as JSON: tier, rule, kind, and the rules to offer."""
+        offers = [{"tool": offer.tool, "command": offer.command} for offer in self.amendments]
+        return {"tier": self.tier.value, "rule": self.rule, "question": self.question, "amendments": offers}
