@@ -257,3 +257,43 @@ async def test_a_budget_that_waits_outlives_its_process(tmp_path: Path, answered
         assert sorted(calls) == ["b", "beside", "c"], "nothing that had finished ran again"
     finally:
         await rig.engine.close(grace=0)
+
+
+async def test_a_daemon_that_ends_leaves_what_waits_for_a_person_to_the_next(tmp_path: Path) -> None:
+    rig = await Rig(calls := []).open(tmp_path)
+    job_id = await rig.submit()
+    question = await rig.question()
+    assert rig.engine.busy == 0, "a restart need not wait for it"
+    await rig.engine.idle()
+    await rig.engine.close()
+    rig = await Rig(calls).open(tmp_path)
+    try:
+        assert (await rig.question()).id == question.id
+        await rig.engine.elicitations.answer(question.id, "allow")
+        assert (await rig.engine.wait(job_id, 60)).job.status == "completed"
+        assert calls == ["first", "beside", "deploy x", "last"]
+        events = await rig.engine.log.read(kinds=kinds.ELICITATION)
+        assert [event.kind for event in events] == ["elicitation_requested", "elicitation_answered"]
+    finally:
+        await rig.engine.close(grace=0)
+
+
+async def test_a_job_that_waits_leaves_its_place_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headway.engine.MAX_JOBS", 1)
+    rig = await Rig(calls := []).open(tmp_path)
+    try:
+        waiting = [await rig.submit() for _ in range(3)]
+        subscription = rig.engine.subscribe()
+        async for _ in subscription:
+            if len((await rig.engine.elicitations.inbox()).open) == 3:
+                break
+        subscription.close()
+        other = (await rig.engine.submit(Submission({"actions": [call("o", "step", parameters={"name": "o"})]}))).job_id
+        assert (await rig.engine.wait(other, 60)).job.status == "completed"
+        for question in (await rig.engine.elicitations.inbox()).waiting():
+            await rig.engine.elicitations.answer(question.id, "allow")
+        for job_id in waiting:
+            assert (await rig.engine.wait(job_id, 60)).job.status == "completed"
+        assert calls.count("deploy x") == 3
+    finally:
+        await rig.engine.close(grace=0)

@@ -107,6 +107,16 @@ class AskPort(Protocol):
         """
 
 
+class Seat(Protocol):
+    """The place of a run among those that run side by side: it is left while the run only waits for people."""
+
+    def leave(self) -> None:
+        """Let somebody else have it."""
+
+    async def take(self) -> None:
+        """Wait for it; once the run is cancelled it needs none."""
+
+
 class Nobody:
     """The port where nobody answers."""
 

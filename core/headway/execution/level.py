@@ -15,6 +15,7 @@ from headway.errors import StoreError
 from headway.events import kinds
 from headway.events.event import Event
 from headway.execution import stop as stops
+from headway.execution.asking import APPROVAL, BUDGET
 from headway.execution.attempt import Attempts
 from headway.execution.pending import PendingAction, State, Wait
 from headway.execution.resumption import Tried
@@ -29,6 +30,10 @@ from headway.plan.results import ActionStatus, ErrorCode
 
 if TYPE_CHECKING:
     from headway.execution.run import Run
+
+
+_FOR_PEOPLE = frozenset({APPROVAL, BUDGET})
+"""What actions are parked on while a person is asked; beside a call that asks, a budget's line is such a wait too."""
 
 
 class Level:
@@ -90,11 +95,23 @@ class Level:
     async def _sleep(self) -> None:
         if self.attempts.ended or (self.ready and self._free() > 0):
             return
+        seat = self.run_.seat if self.waits_for_people() else None
         self.waker = waker = asyncio.get_running_loop().create_future()
+        if seat is not None:
+            seat.leave()
         try:
             await waker
         finally:
             self.waker = None
+        if seat is not None:
+            await seat.take()
+
+    def waits_for_people(self) -> bool:
+        """Return True if nothing of the level can proceed before a person answers."""
+        attempts = self.attempts
+        if not (self.parked or attempts.asking) or attempts.ended or self.ready or self.queue:
+            return False
+        return len(attempts.in_flight) == attempts.asking and all(a.parked_on in _FOR_PEOPLE for a in self.parked)
 
     def stop_requested(self, kill: bool) -> None:
         """The token was pulled."""

@@ -35,6 +35,7 @@ from headway.plan.results import ROLLED_BACK, ActionResult, ActionStatus, CostSu
 from headway.state import StateStore
 
 if TYPE_CHECKING:
+    from headway.execution.asking import Seat
     from headway.policy.pinned import Sources
     from headway.tools.registry import ToolEntry
 
@@ -101,6 +102,7 @@ class Run:
         self.busy = 0  # actions answered since the loop last had a turn
         self.tried: dict[int, Tried] = dict(past.tried) if past is not None else {}  # before this run, and not settled
         self.undoing: frozenset[int] = past.undoing if past is not None else frozenset()  # when a restart came
+        self.seat: Seat | None = None
         self.edited: dict[int, dict[str, Any]] = dict(past.edited) if past is not None else {}  # parameters by people
         self.refused: StoreError | None = None  # what the log said to an event: none came after it
         self._kill_logged = past is not None and past.kill_reason is not None
@@ -340,6 +342,17 @@ class Run:
     def _result(self, status: str, outcome: str | None, error: str | None) -> ProposalResult:
         results = [result.apart() for result in self.results if result is not None]
         return ProposalResult(self.plan.proposal.id, self.job_id, status, results, self.cost, outcome, error)
+
+    # -- waiting for people --------------------------------------------------------------------------------------
+
+    @property
+    def waits_for_people(self) -> bool:
+        """True while nothing of the run can proceed before a person answers."""
+        return self._level is not None and not self.sealed and not self.stopping and self._level.waits_for_people()
+
+    def leave_waiting(self) -> None:
+        """End here without an end of the job, whose questions stay open; the task of the run is cancelled next."""
+        self.sealed, self.aside = True, "waiting"
 
     # -- pausing -------------------------------------------------------------------------------------------------
 

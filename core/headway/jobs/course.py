@@ -327,6 +327,21 @@ class Course:
             job.attempt += 1
             job.due_ms = self.env.clock.time_ms() + round(delay_s(job.attempt) * 1000)
 
+    @property
+    def waiting(self) -> bool:
+        """True while the course only waits for people: it has no place, and may stay so for long."""
+        run = self.jobs[-1].run
+        return run is not None and run.waits_for_people
+
+    def leave(self) -> None:
+        """Leave the place of its run, which only waits for people."""
+        self._place.leave()
+        self.supervisor.changed()
+
+    async def take(self) -> None:
+        """Wait for the place again."""
+        await self._place.take()
+
     def _run_of(self, job: LiveJob) -> Run:
         assert job.plan is not None
         budget, spec = self.submission.budget or self.powers.budget, job.spec
@@ -346,6 +361,7 @@ class Course:
             scope=self.scope.name,
         )
         run.on_aside = self._aside
+        run.seat = self
         if self.terms.max_retries:
             run.again = self._again
         return run

@@ -444,14 +444,14 @@ class Supervisor:
         courses = [
             c
             for c in self._courses
-            if c.replanning or not all(job.done.is_set() or job.paused for job in c.jobs)  # a paused one may stay so
+            if c.replanning or not (c.waiting or all(job.done.is_set() or job.paused for job in c.jobs))  # may stay so
         ]
         return len(courses) or len(self._begun)
 
     async def idle(self) -> None:
         """Wait until nothing runs, waits or is on its way, but for what is paused. What comes meanwhile counts too."""
         while True:
-            first = next((course for course in self._courses if not course.jobs[-1].paused), None)
+            first = next((c for c in self._courses if not (c.jobs[-1].paused or c.waiting)), None)
             if self._begun:
                 await asyncio.wait(self._begun)
             elif first is None:
@@ -471,8 +471,14 @@ class Supervisor:
         chosen = [c for c in (self._courses if courses is None else courses) if not c.task.get_loop().is_closed()]
         if courses is None:  # what waits to be resumed, or for its retry, does so again in the next process
             self.externals.close()
-            aside = [course for course in chosen if course.jobs[-1].is_aside()]
-            chosen = [course for course in chosen if not course.jobs[-1].is_aside()]
+            for course in chosen:
+                run = course.jobs[-1].run
+                if run is not None and course.waiting and not run.calling:  # and what waits for a person
+                    run.leave_waiting()
+                    aside.append(course)
+                elif course.jobs[-1].is_aside():
+                    aside.append(course)
+            chosen = [course for course in chosen if course not in aside]
         jobs = [job for course in chosen for job in course.jobs]
         for course in chosen:
             course.token.cancel(reason)
