@@ -12,13 +12,13 @@ import msgspec
 
 from headway.client.follow import Follower
 from headway.client.transport import Transport
-from headway.client.wire import BulkReport, DaemonStatus, Inbox, JobAnswer, JobHistory, Successor, ToolInfo
+from headway.client.wire import BulkReport, DaemonStatus, JobAnswer, JobHistory, Successor, ToolInfo
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, InvalidPlan, StoreError, Unavailable, one_line
 from headway.events.checkpoint import CheckpointInfo, StateDiff
 from headway.events.event import Event
 from headway.events.snapshot import Snapshot
-from headway.events.views import Elicitation, JobRow, RunView
+from headway.events.views import Elicitation, InboxPage, JobRow, RunView
 from headway.home import Home, check_private
 from headway.plan.format import ActionProposal
 from headway.plan.parse import MAX_BYTES, PlanLike, as_proposal
@@ -183,9 +183,9 @@ class OperatorClient:
         body = {"reason": reason} if reason is not None else {}
         return (await self._ask("POST", f"/jobs/{_segment(job_id)}/kill", JobAnswer, body=body)).answer
 
-    async def inbox(self, limit: int = 100, offset: int = 0) -> Inbox:
+    async def inbox(self, limit: int = 100, offset: int = 0) -> InboxPage:
         """Return a page of the questions that wait for a person, the most blocking first, and the jobs that failed."""
-        return await self._ask("GET", "/elicitations", Inbox, query={"limit": limit, "offset": offset})
+        return await self._ask("GET", "/elicitations", InboxPage, query={"limit": limit, "offset": offset})
 
     async def elicitation(self, elicitation_id: str) -> Elicitation:
         """Return a question, whole, open or closed."""

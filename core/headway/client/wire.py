@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from headway.events.event import Event
-from headway.events.views import Elicitation, FailedJob, JobRow
+from headway.events.views import JobRow
 from headway.tools.sandbox import SandboxState
 
 API_PREFIX = "/operator/v1"
@@ -102,18 +102,6 @@ class JobHistory(msgspec.Struct):
     job: JobRow
     events: list[Event]
     next_after: int | None = None
-
-
-class Inbox(msgspec.Struct):
-    """A page of what waits for a person: ``waiting`` questions, the most blocking first, of ``total``; failed jobs.
-
-    ``seq`` is that of the last event that counted.
-    """
-
-    waiting: list[Elicitation] = []
-    total: int = 0
-    failed: list[FailedJob] = []
-    seq: int = 0
 
 
 class Successor(msgspec.Struct, omit_defaults=True):

@@ -207,7 +207,9 @@ class Desk:
         question = await record.find(store_of(self.log), elicitation_id)
         if question.state != "open":
             raise record.closed_already(question)
-        if elicitation_id in self._open or elicitation_id in self._settling:
+        if elicitation_id in self._open:  # its job has resumed meanwhile, and asks again
+            return await self.answer(elicitation_id, choice, value, reason=reason, by=by, peer=peer)
+        if elicitation_id in self._settling:
             raise Conflict(f"question '{elicitation_id}' is being answered")
         made = check_answer(question, choice, value, reason, self.log.redactor)
         answer = Answer(choice, made, reason, by)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.arguments import expect_call, plain, plain_or_empty
-from headway.numbers import number_between
+from headway.numbers import number_between, whole_number
 
 if TYPE_CHECKING:
     from headway.elicitation.desk import Callback, Desk, Waiting
-    from headway.events.views import Elicitation, InboxView
+    from headway.events.views import Elicitation, InboxPage, InboxView
     from headway.execution.asking import Answer, Question
     from headway.execution.environment import Environment
 
@@ -69,6 +69,14 @@ class Elicitations:
         from headway.store import store_of
 
         return await store_of(self._env.log).inbox_view()
+
+    async def page(self, limit: int = 100, offset: int = 0) -> InboxPage:
+        """Return a page of :meth:`inbox`: up to ``limit`` questions, the most blocking first, from ``offset`` on."""
+        from headway.store import store_of
+
+        return await store_of(self._env.log).inbox_page(
+            whole_number(limit, "limit", 0), whole_number(offset, "offset", 0)
+        )
 
     async def get(self, elicitation_id: str) -> Elicitation:
         """Return a question, open or closed; :class:`headway.errors.NotFound` if there is none of that id."""

@@ -309,6 +309,18 @@ class FailedJob(msgspec.Struct):
     at_ms: int = 0
 
 
+class InboxPage(msgspec.Struct):
+    """A page of what waits for a person: ``waiting`` questions, the most blocking first, of ``total``; failed jobs.
+
+    Failed jobs are the newest first. ``seq`` is that of the last event that counted.
+    """
+
+    waiting: list[Elicitation] = []
+    total: int = 0
+    failed: list[FailedJob] = []
+    seq: int = 0
+
+
 class InboxView(msgspec.Struct):
     """All that waits for a person, over all jobs.
 
@@ -327,6 +339,12 @@ class InboxView(msgspec.Struct):
         """Return the open questions, the most blocking first, of those the oldest."""
         found = [question for questions in self.open.values() for question in questions.values()]
         return sorted(found, key=lambda question: (-question.blocking, question.asked_ms, question.seq))
+
+    def page(self, limit: int, offset: int = 0) -> InboxPage:
+        """Return up to ``limit`` open questions from number ``offset`` on, and as many failed jobs."""
+        waiting = self.waiting()
+        failed = list(reversed(self.failed.values()))[:limit]
+        return InboxPage(waiting[offset : offset + limit], len(waiting), failed, self.last_seq)
 
     def find(self, elicitation_id: str) -> Elicitation | None:
         """Return the question of that id if it is open or was closed of late."""

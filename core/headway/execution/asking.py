@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headway.execution.pending import Wait
+    from headway.plan.graph import Graph
 
 APPROVAL, INPUT, AUTH, BUDGET = "approval", "input", "auth", "budget"
 KINDS = (APPROVAL, INPUT, AUTH, BUDGET)
@@ -132,6 +133,11 @@ class Answered:
 
     def cancel(self) -> None:
         """Do nothing: there is nothing to give up."""
+
+
+def blocked_by(plan: Graph, level: int) -> int:
+    """Return how many actions cannot start before those of ``level`` are settled."""
+    return sum(map(len, plan.levels[level + 1 :]))
 
 
 def digest_of(tool: str, parameters: Mapping[str, Any], folder: Path | None) -> str:

@@ -343,16 +343,10 @@ class Run:
         results = [result.apart() for result in self.results if result is not None]
         return ProposalResult(self.plan.proposal.id, self.job_id, status, results, self.cost, outcome, error)
 
-    # -- waiting for people --------------------------------------------------------------------------------------
-
     @property
     def waits_for_people(self) -> bool:
         """True while nothing of the run can proceed before a person answers."""
         return self._level is not None and not self.sealed and not self.stopping and self._level.waits_for_people()
-
-    def leave_waiting(self) -> None:
-        """End here without an end of the job, whose questions stay open; the task of the run is cancelled next."""
-        self.sealed, self.aside = True, "waiting"
 
     # -- pausing -------------------------------------------------------------------------------------------------
 
@@ -590,10 +584,6 @@ class Run:
         """Return what puts the values of secrets into the parameters of one call of a tool that takes some."""
         assert entry.marks is not None
         return partial(self.env.vault.put, entry.marks, tool=entry.name, remote=self.remote)
-
-    def blocked_by(self, level: int) -> int:
-        """Return how many actions cannot start before those of ``level`` are settled."""
-        return sum(map(len, self.plan.levels[level + 1 :]))
 
     def needs_met(self, needs: Iterable[int]) -> str | None:
         """Return the id of a needed action that did not succeed, or None."""

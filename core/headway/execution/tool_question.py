@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headway.errors import NotAnswered, TerminalToolError
-from headway.execution.asking import ABORT, ANSWER, AUTH, CHOICES, DENY, Answer, Question
+from headway.execution.asking import ABORT, ANSWER, AUTH, CHOICES, DENY, Answer, Question, blocked_by
 
 if TYPE_CHECKING:
     from headway.dispatch.asking import Answered, Wait
@@ -84,7 +84,7 @@ def _question(run: Run, action: PendingAction, request: AskRequest) -> Question:
         schema=request.schema,
         scope=run.scope,
         principal=run.principal,
-        blocking=run.blocked_by(node.level),
+        blocking=blocked_by(run.plan, node.level),
         default=ANSWER if request.has_default else DENY,
         default_value=request.default,
         expires_s=request.expires_s,

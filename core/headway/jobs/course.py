@@ -333,6 +333,10 @@ class Course:
         run = self.jobs[-1].run
         return run is not None and run.waits_for_people
 
+    def leave_waiting(self, run: Run) -> None:
+        """End a run without an end of its job, whose questions stay open; the task is to be cancelled next."""
+        run.sealed, run.aside = True, "waiting"
+
     def leave(self) -> None:
         """Leave the place of its run, which only waits for people."""
         self._place.leave()

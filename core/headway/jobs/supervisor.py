@@ -474,7 +474,7 @@ class Supervisor:
             for course in chosen:
                 run = course.jobs[-1].run
                 if run is not None and course.waiting and not run.calling:  # and what waits for a person
-                    run.leave_waiting()
+                    course.leave_waiting(run)
                     aside.append(course)
                 elif course.jobs[-1].is_aside():
                     aside.append(course)

@@ -17,7 +17,7 @@ import msgspec
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.fold import clone, detach, fold_all
-from headway.events.views import JobRow, JobsView, RunView
+from headway.events.views import InboxView, JobRow, JobsView, RunView
 
 if TYPE_CHECKING:
     from headway.events.log import EventLog
@@ -30,6 +30,16 @@ STEP = 1000
 
 MOST = 200_000
 """All jobs together hold no more events than this there; the longest are let go of first."""
+
+
+def fold_tail(log: EventLog, view: InboxView) -> bool:
+    """Fold on ``view`` what ``log`` has got since; return False if that is not in memory any more."""
+    if view.last_seq < log._tail_after:
+        return False
+    if view.last_seq < log.last_seq:
+        fold_all(view, islice(log._tail, view.last_seq - log._tail_after, None))
+        view.last_seq = log.last_seq
+    return True
 
 
 class _Job:

@@ -23,7 +23,7 @@ from headway.events.fold import clone, fold_all
 from headway.events.fold.table import SCOPE_KINDS, STATE_KINDS, log_views
 from headway.events.log import EventLog, check_question
 from headway.events.snapshot import Snapshot
-from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView, StateView
+from headway.events.views import BudgetView, InboxPage, InboxView, JobRow, JobsView, LimitsView, RunView, StateView
 from headway.jsonvalue import copy_json
 from headway.numbers import number_between
 from headway.store.checkpoints import checkpoint_saved, decode_checkpoint
@@ -177,6 +177,12 @@ class MemoryStore(LogWriting["EventLog"]):
         self._catch_up()
         view: InboxView = clone(self._views["inbox"])
         return view
+
+    async def inbox_page(self, limit: int, offset: int = 0) -> InboxPage:
+        """Return a page of what waits for a person."""
+        self._catch_up()
+        view: InboxView = self._views["inbox"]
+        return clone(view.page(limit, offset))
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run as it is, or as it was at seq ``upto``; :class:`NotFound` if there was no such job."""

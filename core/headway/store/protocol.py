@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headway.events.log import EventLog
     from headway.events.snapshot import Snapshot
     from headway.events.subscription import Subscription
-    from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView
+    from headway.events.views import BudgetView, InboxPage, InboxView, JobRow, JobsView, LimitsView, RunView
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -213,6 +213,9 @@ class Store(Reader, Protocol):
 
     def subscribe(self, after: int = 0, *, job_id: str | None = None) -> Subscription:
         """Follow the log from just after seq ``after``: replay, then live, no gap, no duplicate."""
+
+    async def inbox_page(self, limit: int, offset: int = 0) -> InboxPage:
+        """Return a page of what waits for a person, as far as it is committed."""
 
     def live_run(self, job_id: str) -> RunView | None:
         """Return a run as far as it is committed, without waiting; None if its events are not held in memory."""

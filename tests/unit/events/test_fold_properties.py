@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import clone, fold, fold_all
-from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
+from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView, StateView
 from headway.testing import event_stream
 from headway.testing.streams import _Run
 
@@ -21,6 +21,7 @@ VIEWS: dict[str, Callable[[], Any]] = {
     "jobs": JobsView,
     "limits": LimitsView,
     "budget": BudgetView,
+    "inbox": InboxView,
     "state": lambda: StateView("ctx0"),
     "fork's state": lambda: StateView("job:job002"),
 }

@@ -20,7 +20,7 @@ from headway.events.fold import fold_all
 from headway.events.fold.table import SCOPE_KINDS
 from headway.events.log import EventLog
 from headway.events.snapshot import Snapshot
-from headway.events.views import BudgetView, JobRow, JobsView, LimitsView, RunView, StateView
+from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView, StateView
 from headway.home import Home
 from headway.store import Claim, Store, StoreLog, open_reader, store_of
 from headway.testing import VirtualClock, event_stream
@@ -195,6 +195,10 @@ async def _equal_to_fold(store: Store, events: list[Event], rng: random.Random) 
     assert (await store.jobs_view()).jobs == jobs
     assert await store.limits_view() == fold_all(LimitsView(), _copy(events))
     assert await store.budget_view() == fold_all(BudgetView(), _copy(events))
+    inbox = fold_all(InboxView(), _copy(events))
+    assert await store.inbox_view() == inbox
+    offset = rng.randint(0, 5)
+    assert await store.inbox_page(3, offset) == inbox.page(3, offset)
     assert await store.jobs() == list(reversed(jobs.values()))
     assert await store.unfinished() == [row for row in jobs.values() if not row.finished]
     assert (
@@ -480,3 +484,22 @@ async def test_a_bounded_log_says_the_same_whenever_it_was_asked(asked: int) -> 
         assert await store.scope_state(scope) == await store_of(kept).scope_state(scope)
     for job_id in held:
         assert await store.run_view(job_id) == await store_of(kept).run_view(job_id)
+
+
+async def test_a_page_of_the_inbox_is_that_of_the_view(made: Made) -> None:
+    rng, store = random.Random(5), made.store
+    for n in range(40):
+        name = f"j{n}.1"
+        about = {"id": name, "kind": "approval", "blocking": rng.randint(0, 3), "choices": ["allow"], "digest": str(n)}
+        batch = [created(f"j{n}"), Event(k.ELICITATION_REQUESTED, about | {"parameters": {"n": n}}, f"j{n}", "a")]
+        closing = rng.choice((k.ELICITATION_ANSWERED, k.ELICITATION_EXPIRED, k.ELICITATION_WITHDRAWN, ""))
+        if closing:
+            batch.append(Event(closing, {"id": name, "kind": "approval", "choice": "session"}, f"j{n}", "a"))
+        elif n % 5 == 0:
+            batch.append(Event(k.JOB_FAILED, {"error": "no luck", "cost": {}}, f"j{n}"))
+        await store.write(*batch)
+        whole = fold_all(InboxView(), await store.events(limit=1000))
+        page = await store.inbox_page(5, n % 3)
+        assert (await store.inbox_view(), page) == (whole, whole.page(5, n % 3))
+        for question in page.waiting:
+            question.parameters = question.prompt = None  # type: ignore[assignment]  # it is the caller's own

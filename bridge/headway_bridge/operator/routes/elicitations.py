@@ -6,8 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from headway.client.wire import Inbox
-from headway.events.views import Elicitation
+from headway.events.views import Elicitation, InboxPage
 from headway_bridge.operator.answers import answer
 from headway_bridge.operator.bodies import AnswerBody, read_body
 from headway_bridge.operator.context import Op, Who
@@ -16,17 +15,14 @@ from headway_bridge.operator.spec import documented
 router = APIRouter(prefix="/elicitations", tags=["elicitations"])
 
 
-@router.get("", **documented(Inbox))
+@router.get("", **documented(InboxPage))
 async def inbox(
     operator: Op,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
     """Return the questions that wait for a person, the most blocking first, and the jobs that failed, newest first."""
-    view = await operator.engine.elicitations.inbox()
-    waiting = view.waiting()
-    failed = list(reversed(view.failed.values()))
-    return answer(Inbox(waiting[offset : offset + limit], len(waiting), failed, view.last_seq))
+    return answer(await operator.engine.elicitations.page(limit, offset))
 
 
 @router.get("/{elicitation_id}", **documented(Elicitation, fails=(404,)))

@@ -19,6 +19,7 @@ from headway.execution.asking import (
     Answer,
     Answered,
     Question,
+    blocked_by,
     digest_of,
 )
 from headway.execution.stages.policy import decision_on
@@ -101,7 +102,7 @@ class ApprovalStage(Stage):
             digest=digest,
             scope=run.scope,
             principal=run.principal,
-            blocking=run.blocked_by(action.node.level),
+            blocking=blocked_by(run.plan, action.node.level),
             detail={"exec": decision.detail()} if decision is not None and decision.verdict == "ask" else {},
             problems=partial(_problems, action) if entry is not None else None,
         )

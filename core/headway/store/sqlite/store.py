@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headway.events.fold import clone
 from headway.events.kinds import JOB_CREATED
 from headway.jsonvalue import copy_json
-from headway.store.live import LiveJobs
+from headway.store.live import LiveJobs, fold_tail
 from headway.store.protocol import Claim, Statistics
 from headway.store.sqlite import claims
 from headway.store.sqlite.codec import has_references, is_reference
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from headway.events.checkpoint import Checkpoint, CheckpointInfo
     from headway.events.event import Event
     from headway.events.snapshot import Snapshot
-    from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView
+    from headway.events.views import BudgetView, InboxPage, InboxView, JobRow, JobsView, LimitsView, RunView
     from headway.store.sqlite.log import StoreLog
     from headway.store.sqlite.reader import StoreReader
 
@@ -35,6 +36,7 @@ class SqliteStore(LogWriting["StoreLog"]):
     def __init__(self, log: StoreLog) -> None:
         self.log = log
         self.live = LiveJobs(log, bounded=True)
+        self._inbox: InboxView | None = None  # kept and folded on, once somebody has asked
         log.on_shed = self.live.let_go
 
     async def _reader(self) -> StoreReader:
@@ -129,6 +131,13 @@ class SqliteStore(LogWriting["StoreLog"]):
     async def inbox_view(self) -> InboxView:
         """Return all that waits for a person."""
         return await (await self._reader()).inbox_view()
+
+    async def inbox_page(self, limit: int, offset: int = 0) -> InboxPage:
+        """Return a page of what waits for a person: of a view that is kept here and folded on."""
+        kept = self._inbox
+        if kept is None or not fold_tail(self.log, kept):
+            kept = self._inbox = await self.inbox_view()
+        return clone(kept.page(limit, offset))
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run: see :meth:`Reader.run_view`."""
