@@ -234,6 +234,7 @@ class Engine(Face):
     async def _close(self, reason: str, grace: float) -> None:
         async with self._resources:
             await self._supervisor.stop(reason, grace, self.clock)
+            await self._end_turns()
             untold = [told for told, job in self._untold.items() if job.done.is_set()]
             if untold:  # who waited for a job reads its end before the store closes
                 await asyncio.wait(untold)

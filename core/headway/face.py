@@ -46,6 +46,15 @@ if TYPE_CHECKING:
     from headway.policy.engine import PolicyEngine
     from headway.policy.risk import PermissionGrant, Tier
     from headway.secrets.vault import Vault
+    from headway.threads.prompts import Prompts
+    from headway.threads.requests import (
+        CliRuntimeOverrides,
+        PromptRequest,
+        PromptResponse,
+        ThreadRequest,
+        ThreadResponse,
+    )
+    from headway.threads.threads import Threads
     from headway.tools.process.subprocess import SubprocessTool
 
 
@@ -61,6 +70,7 @@ class Face(ABC):
         self._executor = ExecutorTools(None)
         self._inference: InferenceProvider | None = None
         self._models: ModelRegistry | None = None
+        self._prompts: Prompts | None = None
         self._tool_limits = ToolLimits(powers.env, limits)
 
     def _borrow(self, face: Face) -> None:
@@ -358,6 +368,47 @@ class Face(ABC):
 
         self._models = expect(registry, Registry, "models")
         return self
+
+    @property
+    def threads(self) -> Threads:
+        """The threads of this face's log: see :class:`headway.threads.Threads`."""
+        from headway.threads.threads import threads_of
+
+        return threads_of(self._powers.env.log)
+
+    @property
+    def prompts(self) -> Prompts:
+        """What has models answer in threads: see :class:`headway.threads.Prompts`."""
+        if self._prompts is None:
+            from headway.threads.prompts import Prompts as Made
+
+            self._prompts = Made(self.threads, lambda: self.models)
+        return self._prompts
+
+    async def _end_turns(self) -> None:
+        """Cancel the turns of threads that run, as this face closes."""
+        if self._prompts is not None:
+            await self._prompts.aclose()
+
+    async def handle_thread(self, request: ThreadRequest | dict[str, Any]) -> ThreadResponse:
+        """Answer a request about threads: see :meth:`headway.threads.Prompts.handle_thread`."""
+        return await self.prompts.handle_thread(request)
+
+    async def handle_prompt(
+        self, request: PromptRequest | dict[str, Any], overrides: CliRuntimeOverrides | None = None
+    ) -> PromptResponse:
+        """Have a model answer: see :meth:`headway.threads.Prompts.handle_prompt`."""
+        return await self.prompts.handle_prompt(request, overrides)
+
+    async def save_thread_checkpoint(self, thread_id: str, checkpoint_id: str, state: Any) -> int:
+        """Save a state under a name: see :meth:`headway.threads.Threads.save_checkpoint`."""
+        return await self.threads.save_checkpoint(thread_id, checkpoint_id, state)
+
+    async def load_thread_checkpoint(
+        self, thread_id: str, checkpoint_id: str | None = None, kind: type[Any] | None = None
+    ) -> Any:
+        """Return a state that was saved: see :meth:`headway.threads.Threads.load_checkpoint`."""
+        return await self.threads.load_checkpoint(thread_id, checkpoint_id, kind)
 
     def with_inference(self, provider: InferenceProvider) -> Self:
         """Register ``infer``, ``embed`` and ``classify`` as tools of ``provider``; return this face.

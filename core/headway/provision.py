@@ -159,7 +159,7 @@ def mcp_of(config: Config, registry: ToolRegistry, sandbox: Sandbox, vault: Vaul
         mcp_servers_of(config),
         registry,
         sandbox=sandbox,
-        door=door_of(config, vault.redactor),
+        door=door_of(config, vault.redactor) if config.mcp.servers else None,  # its client is loaded for who needs it
         resolve=vault.own,
         **options,
     )

@@ -214,6 +214,7 @@ class Runtime(Face):
             if not self._borrowed or course.scope is self._scope  # the other jobs of the powers' owner run on
         ]
         await supervisor.stop("the runtime is closed", CLOSE_GRACE_S, self._powers.env.clock, courses)
+        await self._end_turns()
         await self.aclose()
 
     # -- checkpoints -------------------------------------------------------------------------------------------------

@@ -53,6 +53,18 @@ def checkpoint_ids(ctx: click.Context, parameter: click.Parameter, incomplete: s
     return _items(incomplete, _ask(ctx, read))
 
 
+def thread_ids(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the ids of the newest threads."""
+
+    async def read(reader: Reader) -> list[tuple[str, str]]:
+        from headway.threads.reading import list_threads
+
+        rows, _ = list_threads(await reader.threads_view(), include_archived=True, limit=NEWEST)
+        return [(row.id, f"{row.status}: {row.name or row.preview}") for row in rows]
+
+    return _items(incomplete, _ask(ctx, read))
+
+
 def workflows(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the names of the workflows of headway.toml."""
     return _items(incomplete, _workflows(ctx))

@@ -27,6 +27,7 @@ SECTIONS = {
         Entry("jobs", "List, show and steer jobs: cancel, kill, pause, resume, retry, fork."),
         Entry("inbox", "List what waits for a person, and answer it."),
         Entry("checkpoints", "List, save, compare, restore and fork checkpoints."),
+        Entry("threads", "List threads and show what was said in them."),
         Entry("events", "Print the event log."),
     ],
     "Daemon and console": [

@@ -111,6 +111,21 @@ State, checkpoints, operators, the store::
     store_pruned           jobs: [ids], events (count), reason
     recorder_gap           dropped (count)
 
+Threads (no ``job_id``; ``thread`` is the thread's id)::
+
+    thread_created         source, name?, metadata, principal?, model?, provider?, cwd?, approval_policy?, sandbox?;
+                           of a fork forked_from, base (how many messages it has from there), preview
+    thread_changed         name?, model?, provider?, cwd?, approval_policy?, sandbox?
+    thread_turn_started    turn
+    thread_message         id, role, text, calls?, call_id?, name?, failed?, turn?
+    thread_turn_ended      turn, status: "completed" | "failed" | "cancelled" | "interrupted", error?, model?,
+                           input_tokens?, output_tokens?, cost?
+    thread_checkpoint      checkpoint (its name), version, state
+    thread_goal_set        goal (its id), objective, token_budget
+    thread_goal_progress   goal, tokens, seconds, continuation?, status?
+    thread_goal_cleared    goal
+    thread_archived, thread_unarchived, thread_deleted
+
 Learning, after a run (no ``job_id``: a job's last event is the one that ends it). In no view: the fold skips them::
 
     skill_distilled        skill, source: "success" | "failure", domain, scope, job_id, fallback? (why not by the model)
@@ -192,6 +207,19 @@ MCP_SERVER_CHANGED = "mcp_server_changed"
 STORE_PRUNED = "store_pruned"
 RECORDER_GAP = "recorder_gap"
 
+THREAD_CREATED = "thread_created"
+THREAD_CHANGED = "thread_changed"
+THREAD_TURN_STARTED = "thread_turn_started"
+THREAD_MESSAGE = "thread_message"
+THREAD_TURN_ENDED = "thread_turn_ended"
+THREAD_CHECKPOINT = "thread_checkpoint"
+THREAD_GOAL_SET = "thread_goal_set"
+THREAD_GOAL_PROGRESS = "thread_goal_progress"
+THREAD_GOAL_CLEARED = "thread_goal_cleared"
+THREAD_ARCHIVED = "thread_archived"
+THREAD_UNARCHIVED = "thread_unarchived"
+THREAD_DELETED = "thread_deleted"
+
 SKILL_DISTILLED = "skill_distilled"
 SKILL_EVOLVED = "skill_evolved"
 SKILL_DEPRECATED = "skill_deprecated"
@@ -210,6 +238,12 @@ CLOSED_ELICITATION = frozenset({ELICITATION_ANSWERED, ELICITATION_EXPIRED, ELICI
 
 ELICITATION = CLOSED_ELICITATION | {ELICITATION_REQUESTED}
 """The events of questions."""
+
+THREAD = frozenset(
+    {THREAD_CREATED, THREAD_CHANGED, THREAD_TURN_STARTED, THREAD_MESSAGE, THREAD_TURN_ENDED, THREAD_CHECKPOINT}
+    | {THREAD_GOAL_SET, THREAD_GOAL_PROGRESS, THREAD_GOAL_CLEARED, THREAD_ARCHIVED, THREAD_UNARCHIVED, THREAD_DELETED}
+)
+"""The kinds that tell of a thread: of no job."""
 
 LEARNING = frozenset(
     {SKILL_DISTILLED, SKILL_EVOLVED, SKILL_DEPRECATED, EVOLUTION_TRIGGERED, CONSOLIDATED, LEARNING_FAILED}

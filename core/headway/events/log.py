@@ -53,7 +53,7 @@ class EventLog:
     ``redactor`` takes the values of secrets out of events before they are kept; without any it costs nothing.
 
     ``store`` is the log's :class:`headway.store.Store` once :func:`headway.store.store_of` has made one,
-    ``supervisor`` runs the jobs that it records and ``desk`` keeps their open questions, if any.
+    ``supervisor`` runs the jobs that it records, ``desk`` keeps their open questions and ``threads`` its threads.
 
     For subclasses: ``_tail`` holds the newest committed events, ``_tail_after`` the seq just before its first;
     ``tail_limit`` bounds it (0 = it holds everything), ``last_seq`` is where an existing log continues.
@@ -79,6 +79,7 @@ class EventLog:
         self.store: Any = None
         self.supervisor: Any = None
         self.desk: Any = None
+        self.threads: Any = None
         self.on_shed: Callable[[int], None] | None = None
         self.redactor = Redactor()
         self._closed = False

@@ -11,7 +11,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.fold.table import VIEWS, log_views
-from headway.events.views import BudgetView, InboxView, JobsView, LimitsView, RunView
+from headway.events.views import BudgetView, InboxView, JobsView, LimitsView, RunView, ThreadsView
 
 FINISHED = 8
 """The number of finished runs that :meth:`Snapshot.fold` keeps whole, besides those that are not finished."""
@@ -65,6 +65,11 @@ class Snapshot:
     def inbox(self) -> InboxView:
         """All that waits for a person."""
         return cast(InboxView, self.views["inbox"])
+
+    @property
+    def threads(self) -> ThreadsView:
+        """Every thread."""
+        return cast(ThreadsView, self.views["threads"])
 
     @property
     def run(self) -> RunView | None:

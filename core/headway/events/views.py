@@ -359,6 +359,75 @@ def session_key(scope: str, principal: str | None, digest: str) -> str:
     return f"{digest}:{'' if principal is None else len(principal)}:{principal or ''}:{scope}"
 
 
+class Goal(msgspec.Struct):
+    """The goal of a thread: ``token_budget`` tokens may be used for it, None: as many as it takes.
+
+    ``status`` is active, paused, blocked, usage_limited, budget_limited or complete; it becomes budget_limited by
+    itself, and then no turn starts.
+    """
+
+    id: str = ""
+    objective: str = ""
+    status: str = "active"
+    token_budget: int | None = None
+    tokens_used: int = 0
+    time_used_s: int = 0
+    continuations: int = 0
+    set_ms: int = 0
+
+
+class ThreadRow(msgspec.Struct):
+    """A thread. ``status`` is idle, running, failed (its last turn did) or archived; ``turn`` is the one that runs.
+
+    ``messages`` counts all of its messages, ``base`` those of them that it has from ``forked_from``. ``checkpoints``
+    maps names to the seqs of their states. ``model`` to ``sandbox`` are what its turns go by, None as configured;
+    ``answered_by`` is the model that answered last. Usage is summed over the turns, ``cost`` in micro-dollars.
+    """
+
+    id: str
+    status: str = "idle"
+    name: str = ""
+    preview: str = ""
+    source: str = "api"
+    principal: str | None = None
+    metadata: dict[str, Any] = {}
+    model: str | None = None
+    provider: str | None = None
+    cwd: str | None = None
+    approval_policy: str | None = None
+    sandbox: str | None = None
+    forked_from: str | None = None
+    base: int = 0
+    messages: int = 0
+    turns: int = 0
+    turn: str | None = None
+    error: str = ""
+    answered_by: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: int = 0
+    goal: Goal | None = None
+    checkpoints: dict[str, int] = {}
+    before_archive: str | None = None
+    created_ms: int = 0
+    updated_ms: int = 0
+    first_seq: int = 0
+    last_seq: int = 0
+
+
+class ThreadsView(msgspec.Struct):
+    """Every thread, in the order of their making.
+
+    Of those that were deleted, whose messages forks may have yet, ``deleted`` has how many they inherited themselves,
+    ``lineage`` from whom.
+    """
+
+    threads: dict[str, ThreadRow] = {}
+    deleted: dict[str, int] = {}
+    lineage: dict[str, str] = {}
+    last_seq: int = 0
+
+
 class PendingChanges(msgspec.Struct):
     """The state changes of a succeeded action whose level has not finished. ``index`` is its place in the plan."""
 

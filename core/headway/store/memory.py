@@ -16,14 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headway.errors import InvalidInput, NotFound, one_line
+from headway.errors import InvalidInput, NotFound, StoreUnreadable, one_line
 from headway.events import kinds as k
 from headway.events.event import Event
 from headway.events.fold import clone, fold_all
 from headway.events.fold.table import SCOPE_KINDS, STATE_KINDS, log_views
 from headway.events.log import EventLog, check_question
 from headway.events.snapshot import Snapshot
-from headway.events.views import BudgetView, InboxPage, InboxView, JobRow, JobsView, LimitsView, RunView, StateView
+from headway.events.views import (
+    BudgetView,
+    InboxPage,
+    InboxView,
+    JobRow,
+    JobsView,
+    LimitsView,
+    RunView,
+    StateView,
+    ThreadsView,
+)
 from headway.jsonvalue import copy_json
 from headway.numbers import number_between
 from headway.store.checkpoints import checkpoint_saved, decode_checkpoint
@@ -52,6 +62,7 @@ class MemoryStore(LogWriting["EventLog"]):
         self._views: dict[str, Any] = {row.name: row.empty() for row in log_views()}
         self._scope_of: dict[str, str] = {}
         self._scopes: dict[str, list[Event]] = {}
+        self._threads: dict[tuple[str, str], tuple[list[Event], int]] = {}  # with how many were shed
         self._gone: set[str] = set()  # jobs whose beginning was shed and whose end was not
         self._bases: dict[str, StateView] = {}
         self._states: dict[str, tuple[StateView, int]] = {}  # with how many of the scope's events are folded
@@ -183,6 +194,20 @@ class MemoryStore(LogWriting["EventLog"]):
         self._catch_up()
         view: InboxView = self._views["inbox"]
         return clone(view.page(limit, offset))
+
+    async def threads_view(self) -> ThreadsView:
+        """Return every thread."""
+        self._catch_up()
+        view: ThreadsView = clone(self._views["threads"])
+        return view
+
+    async def thread_events(self, thread_id: str, kind: str, *, skip: int = 0, limit: int = 1000) -> list[Event]:
+        """Return messages or checkpoints of a thread: see :meth:`Reader.thread_events`."""
+        self._catch_up()
+        held, shed = self._threads.get((thread_id, kind), ([], 0))
+        if skip < shed and limit > 0:
+            raise StoreUnreadable(f"the log in memory has let go of the first {shed} events of thread '{thread_id}'")
+        return held[skip - shed : skip - shed + max(0, limit)]
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run as it is, or as it was at seq ``upto``; :class:`NotFound` if there was no such job."""
@@ -347,6 +372,9 @@ class MemoryStore(LogWriting["EventLog"]):
     def _file(self, events: Iterable[Event]) -> None:
         """Put the events that states depend on to those of their scope."""
         for event in events:
+            if event.kind in (k.THREAD_MESSAGE, k.THREAD_CHECKPOINT):
+                key = (str(event.data.get("thread")), event.kind)
+                self._threads.setdefault(key, ([], 0))[0].append(event)
             if event.kind not in STATE_KINDS:
                 continue
             scope = event.data.get("scope") if event.job_id is None else None
@@ -370,6 +398,10 @@ class MemoryStore(LogWriting["EventLog"]):
                 fold_all(view, unseen)
             view.last_seq = max(view.last_seq, upto)
         self._file(unseen)
+        for key, (held, shed) in list(self._threads.items()):
+            lost = bisect_right(held, upto, key=_seq)
+            if lost:
+                self._threads[key] = held[lost:], shed + lost
         for scope, events in list(self._scopes.items()):
             cut = bisect_right(events, upto, key=_seq)
             if not cut:

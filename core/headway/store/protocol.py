@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from headway.events.log import EventLog
     from headway.events.snapshot import Snapshot
     from headway.events.subscription import Subscription
-    from headway.events.views import BudgetView, InboxPage, InboxView, JobRow, JobsView, LimitsView, RunView
+    from headway.events.views import (
+        BudgetView,
+        InboxPage,
+        InboxView,
+        JobRow,
+        JobsView,
+        LimitsView,
+        RunView,
+        ThreadsView,
+    )
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -157,6 +166,15 @@ class Reader(Protocol):
 
     async def inbox_view(self) -> InboxView:
         """Return all that waits for a person."""
+
+    async def threads_view(self) -> ThreadsView:
+        """Return every thread."""
+
+    async def thread_events(self, thread_id: str, kind: str, *, skip: int = 0, limit: int = 1000) -> list[Event]:
+        """Return up to ``limit`` messages or checkpoints of a thread, oldest first, after the first ``skip`` of them.
+
+        Raises :class:`headway.errors.StoreUnreadable` for those that a bounded log has let go of.
+        """
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run as it is, or as it was at seq ``upto``; :class:`headway.errors.NotFound` if there was none.

@@ -91,6 +91,7 @@ def test_the_list_is_what_there_is() -> None:
     assert [path[0] for path in COMMANDS if len(path) == 1] == [
         *("init", "trust", "up", "doctor", "completion", "run", "verify", "jobs", "inbox", "checkpoints"),
         *(
+            "threads",
             "events",
             "serve",
             "status",

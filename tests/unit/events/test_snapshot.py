@@ -53,7 +53,16 @@ def test_an_answer_of_the_operator_api_is_read_back(seed: int) -> None:
     folded.runs = {job_id: folded.runs[job_id]}
     answer = msgspec.json.encode(folded.to_dict())
     assert Snapshot.answered(answer) == folded
-    assert set(msgspec.json.decode(answer)) == {"seq", "complete", "jobs", "limits", "budgets", "inbox", "run"}
+    assert set(msgspec.json.decode(answer)) == {
+        "seq",
+        "complete",
+        "jobs",
+        "limits",
+        "budgets",
+        "inbox",
+        "threads",
+        "run",
+    }
     msgspec.json.decode(answer, type=answer_schema())
     old = msgspec.json.encode({"seq": 4, "jobs": folded.jobs, "later": 1})
     assert Snapshot.answered(old) == Snapshot(4, jobs=folded.jobs)

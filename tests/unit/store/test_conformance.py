@@ -503,3 +503,32 @@ async def test_a_page_of_the_inbox_is_that_of_the_view(made: Made) -> None:
         assert (await store.inbox_view(), page) == (whole, whole.page(5, n % 3))
         for question in page.waiting:
             question.parameters = question.prompt = None  # type: ignore[assignment]  # it is the caller's own
+
+
+# -- threads -----------------------------------------------------------------------------------------------------------
+
+
+async def test_messages_of_a_thread_are_found_among_all_else(made: Made) -> None:
+    def message(thread: str, number: int) -> Event:
+        return Event(k.THREAD_MESSAGE, {"thread": thread, "id": str(number), "role": "user", "text": "x" * number})
+
+    events = [message(name, number) for number in range(20) for name in ("one", "two")]
+    events.insert(7, Event(k.THREAD_CHECKPOINT, {"thread": "one", "checkpoint": "c", "version": 1, "state": 1}))
+    events.insert(9, message("one", 100_000))  # as large as a blob
+    await made.store.write(Event(k.THREAD_CREATED, {"thread": "one"}), *events)
+    expected = [
+        event.data["id"] for event in events if event.kind == k.THREAD_MESSAGE and event.data["thread"] == "one"
+    ]
+    found = await made.store.thread_events("one", k.THREAD_MESSAGE)
+    assert [event.data["id"] for event in found] == expected
+    assert max(len(event.data["text"]) for event in found) == 100_000
+    page = await made.store.thread_events("one", k.THREAD_MESSAGE, skip=5, limit=3)
+    assert [event.data["id"] for event in page] == expected[5:8]
+    assert [event.seq for event in page] == sorted(event.seq for event in page)
+    (checkpoint,) = await made.store.thread_events("one", k.THREAD_CHECKPOINT)
+    assert checkpoint.data["state"] == 1
+    assert await made.store.thread_events("nobody", k.THREAD_MESSAGE) == []
+    assert await made.store.thread_events("one", k.THREAD_MESSAGE, limit=0) == []
+    assert await made.store.thread_events("one", k.THREAD_MESSAGE, skip=99) == []
+    view = await made.store.threads_view()
+    assert (view.threads["one"].messages, list(view.threads)) == (21, ["one"])

@@ -20,7 +20,18 @@ from headway.events.fold.jobs import fold_jobs
 from headway.events.fold.limits import fold_limits
 from headway.events.fold.run import fold_run
 from headway.events.fold.state import fold_state
-from headway.events.views import BudgetRow, BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView, StateView
+from headway.events.fold.threads import fold_threads
+from headway.events.views import (
+    BudgetRow,
+    BudgetView,
+    InboxView,
+    JobRow,
+    JobsView,
+    LimitsView,
+    RunView,
+    StateView,
+    ThreadsView,
+)
 
 V = TypeVar("V", bound=msgspec.Struct)
 
@@ -97,6 +108,7 @@ VIEWS: dict[str, ViewRow[Any]] = {
         ViewRow("limits", LimitsView, fold_limits, LIMIT_KINDS),
         ViewRow("budgets", BudgetView, fold_budget, BUDGET_KINDS, parts="budgets", part=BudgetRow),
         ViewRow("inbox", InboxView, fold_inbox, INBOX_KINDS),
+        ViewRow("threads", ThreadsView, fold_threads, k.THREAD),
         ViewRow("run", RunView, fold_run, key=JOB, new=lambda job_id: RunView(job=JobRow(job_id=job_id))),
         ViewRow("state", StateView, fold_state, STATE_KINDS, key=SCOPE, new=StateView),
     )

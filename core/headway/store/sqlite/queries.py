@@ -422,6 +422,18 @@ def state_view(scope: str, upto: int | None = None) -> Steps[StateView]:
         after = int(rows[-1][0])
 
 
+def thread_events(thread_id: str, kind: str, skip: int, limit: int) -> Steps[list[Event]]:
+    """Answer messages or checkpoints of a thread, oldest first; the index ``events_of_threads`` has them."""
+    sql = f"""
+        SELECT {COLUMNS} FROM events
+        WHERE kind IN ('thread_message', 'thread_checkpoint') AND json_extract(data, '$.thread') = ? AND +kind = ?
+        ORDER BY seq LIMIT ? OFFSET ?
+        """  # noqa: S608 - constant columns
+    rows = yield sql, (thread_id, kind, max(0, limit), max(0, skip))
+    found = yield from _events(rows)
+    return found
+
+
 def scope_events(scope: str, limit: int) -> Steps[list[Event]]:
     """Answer the first events that began a scope's jobs or set its state from outside them."""
     folded = (yield from folded_seq()) or 0

@@ -23,7 +23,7 @@ from headway.events.checkpoint import Checkpoint, CheckpointInfo
 from headway.events.event import Event
 from headway.events.fold.table import VIEWS
 from headway.events.snapshot import Snapshot
-from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView
+from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView, ThreadsView
 from headway.store.checkpoints import decode_checkpoint
 from headway.store.protocol import Statistics
 from headway.store.sqlite import queries
@@ -233,6 +233,16 @@ class StoreReader:
         """Return all that waits for a person."""
         async with self._transaction():
             return await self._answer(queries.log_view(VIEWS["inbox"]))
+
+    async def threads_view(self) -> ThreadsView:
+        """Return every thread."""
+        async with self._transaction():
+            return await self._answer(queries.log_view(VIEWS["threads"]))
+
+    async def thread_events(self, thread_id: str, kind: str, *, skip: int = 0, limit: int = 1000) -> list[Event]:
+        """Return messages or checkpoints of a thread: see :meth:`Reader.thread_events`."""
+        async with self._transaction():
+            return await self._answer(queries.thread_events(thread_id, kind, skip, limit))
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run as it is, or as it was at seq ``upto``; :class:`NotFound` if there was no such job.

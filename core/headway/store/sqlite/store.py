@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from headway.events.checkpoint import Checkpoint, CheckpointInfo
     from headway.events.event import Event
     from headway.events.snapshot import Snapshot
-    from headway.events.views import BudgetView, InboxPage, InboxView, JobRow, JobsView, LimitsView, RunView
+    from headway.events.views import (
+        BudgetView,
+        InboxPage,
+        InboxView,
+        JobRow,
+        JobsView,
+        LimitsView,
+        RunView,
+        ThreadsView,
+    )
     from headway.store.sqlite.log import StoreLog
     from headway.store.sqlite.reader import StoreReader
 
@@ -138,6 +147,14 @@ class SqliteStore(LogWriting["StoreLog"]):
         if kept is None or not fold_tail(self.log, kept):
             kept = self._inbox = await self.inbox_view()
         return clone(kept.page(limit, offset))
+
+    async def threads_view(self) -> ThreadsView:
+        """Return every thread."""
+        return await (await self._reader()).threads_view()
+
+    async def thread_events(self, thread_id: str, kind: str, *, skip: int = 0, limit: int = 1000) -> list[Event]:
+        """Return messages or checkpoints of a thread: see :meth:`Reader.thread_events`."""
+        return await (await self._reader()).thread_events(thread_id, kind, skip=skip, limit=limit)
 
     async def run_view(self, job_id: str, upto: int | None = None, *, resolve: bool = False) -> RunView:
         """Return a run: see :meth:`Reader.run_view`."""
