@@ -80,6 +80,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("config", "path"): ("headway config path",),
     ("config", "schema"): ("headway config schema > headway.schema.json",),
     ("mcp",): ("headway mcp ls", "headway mcp test"),
+    ("mcp", "serve"): ("headway mcp serve",),
     ("mcp", "ls"): ("headway mcp ls --json",),
     ("mcp", "test"): ("headway mcp test", "headway mcp test notes --json"),
     ("policies",): ("headway policies explain -- git push --force", "headway policies ls"),

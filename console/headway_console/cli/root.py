@@ -43,7 +43,7 @@ SECTIONS = {
     "Recordings, configuration, store": [
         Entry("replay", "Play a recording."),
         Entry("recordings", "List and check recordings."),
-        Entry("mcp", "List and try the MCP servers of headway.toml."),
+        Entry("mcp", "List and try the MCP servers of headway.toml, and serve MCP clients."),
         Entry("config", "Say what is configured, and where."),
         Entry("models", "List models and say which one a name means."),
         Entry("store", "Look after the event store."),

@@ -43,7 +43,7 @@ POLL_S = 0.05
 class Runner(Protocol):
     """The runner of jobs of one home. Everything raises :class:`headway.errors.HeadwayError`."""
 
-    async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
+    async def submit(self, proposal: ActionProposal, title: str, source: str = "") -> JobRow:
         """Start a job; it is committed when this returns."""
 
     async def fork(self, checkpoint_id: str) -> JobRow:
@@ -93,11 +93,11 @@ class LocalRunner:
         self._output = redacted_output(engine.secrets.redactor)  # tools print into what the command prints
         self._output.__enter__()
 
-    async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
+    async def submit(self, proposal: ActionProposal, title: str, source: str = "") -> JobRow:
         """Start a job; it is committed when this returns."""
         from headway.jobs.submission import Submission
 
-        return await self.engine.submit(Submission(proposal, title=title))
+        return await self.engine.submit(Submission(proposal, title=title, source=source or None))
 
     async def fork(self, checkpoint_id: str) -> JobRow:
         """Start a job that continues from a checkpoint."""
@@ -191,13 +191,15 @@ class RemoteRunner:
         """
         return self.status.kind == "run"
 
-    async def submit(self, proposal: ActionProposal, title: str) -> JobRow:
+    async def submit(self, proposal: ActionProposal, title: str, source: str = "") -> JobRow:
         """Start a job; it is committed when this returns."""
         from headway.project import project_at
 
         folder = self._config.folder
         root = project_at(folder).root if folder is not None else None
-        return await self.client.submit(proposal, title=title, project=root, digest=self._config.digest)
+        return await self.client.submit(
+            proposal, title=title, source=source or None, project=root, digest=self._config.digest
+        )
 
     async def fork(self, checkpoint_id: str) -> JobRow:
         """Start a job that continues from a checkpoint."""

@@ -113,8 +113,11 @@ def hidden(server: dict[str, Any]) -> dict[str, Any]:
 
 
 class McpConfig(Section):
-    """Tools of MCP servers: see mcp.md."""
+    """Tools of MCP servers, and what is served to MCP clients: see mcp.md."""
 
+    serve: list[Name] = Field(
+        default=[], description="Workflows and tools that `headway mcp serve` offers to MCP clients; none by default."
+    )
     servers: dict[ServerName, McpServerConfig] = Field(default={}, description="MCP servers, by name.")
 
     @property

@@ -1,4 +1,4 @@
-"""``headway mcp ls|test``."""
+"""``headway mcp ls|test|serve``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group("mcp")
 def command() -> None:
-    """List and try the MCP servers of headway.toml."""
+    """List and try the MCP servers of headway.toml, and serve MCP clients."""
 
 
 @command.command("ls")
@@ -92,6 +92,46 @@ def test(place: Place, name: str | None, as_json: bool) -> int:
         for line in (*status.tools, *status.problems):
             say(f"  {line}")
     return exits.FAILED if any(status.status in ("failed", "lost") for status in statuses) else exits.COMPLETED
+
+
+@command.command("serve")
+@json_option("Ignored: stdout belongs to the protocol.")
+@place_options()
+@pass_place
+def serve(place: Place, as_json: bool) -> None:
+    """Serve an MCP client over stdin and stdout: for its configuration, not for people.
+
+    It is offered what [mcp] serve of headway.toml names, workflows and tools, and start_job, get_job and cancel_job for
+    what takes long. Jobs run in the daemon of the home if there is one, else in this process, which stays until those
+    that were started have ended.
+    """
+    from headway.errors import InvalidConfig
+    from headway_console.cli import loop
+    from headway_console.cli.trusting import require_trust
+
+    config = place.config()
+    if not config.mcp.serve:
+        raise InvalidConfig("nothing is served: [mcp] serve of headway.toml names workflows and tools")
+    require_trust(config, as_json=True)
+    loop.run(_served(place, config))
+
+
+async def _served(place: Place, config: Config) -> None:
+    from functools import partial
+
+    from headway.tools.recorded import recorded_tools
+    from headway_bridge.mcp.endpoint import McpEndpoint
+    from headway_bridge.mcp.offer import offers_of
+    from headway_console.cli.plans import read_plan
+    from headway_console.cli.runner import open_runner
+
+    home = place.home()
+    runner = await open_runner(home, config)
+    try:
+        offers = offers_of(config, recorded_tools(home.tools_file), partial(read_plan, config=config))
+        await McpEndpoint(offers, runner).serve()
+    finally:
+        await runner.close()
 
 
 async def _tried(place: Place, config: Config) -> list[McpServerStatus]:

@@ -1,0 +1,1 @@
+"""The MCP endpoint: workflows and tools of a project as the tools of an MCP server."""
