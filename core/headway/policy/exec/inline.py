@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from headway.policy.exec import starters
+from headway.policy.exec import sed, starters
 from headway.policy.exec.syntax import Simple
 from headway.policy.exec.words import Word
 
@@ -26,9 +26,11 @@ def plain(reader: Reader, command: Command, name: str, folded: str, words: list[
     running = starters.RUNNING_OPTIONS.get(folded)
     if running is not None and any(_matches(running, word) for word in words[1:]):
         reader.note(f"an option tells {folded} to run something")
-    texts = [word.likely if word.likely is not None else "1e" for word in words[1:]]
+    if folded == "tar" and len(words) > 1 and re.fullmatch(r"[a-zA-Z]*[IF][a-zA-Z]*", words[1].likely or "F"):
+        reader.note("an option tells tar to run something")
+    texts = [word.likely if word.likely is not None else "system" for word in words[1:]]
     if folded in ("sed", "gsed"):
-        if any(starters.SED_RUNS.search(text) for text in texts if not starters.SED_REPLACES.fullmatch(text)):
+        if not sed.runs_nothing([word.text for word in words[1:]]):
             reader.note("the script of sed may run a command")
     elif starters.AWK.fullmatch(folded):
         if not texts or any(starters.AWK_RUNS.search(text) for text in texts):
@@ -43,6 +45,8 @@ def sets(reader: Reader, name: str, words: list[Word]) -> None:
         return
     for word in words:
         text = word.likely
+        if name in ("declare", "local", "typeset") and re.fullmatch(r"-[a-zA-Z]*n[a-zA-Z]*", text or "-n"):
+            reader.note("a variable that stands for another one")
         if text is None:
             if name != "printf" and name != "set":
                 reader.note(f"what {name} sets is not known before it runs")

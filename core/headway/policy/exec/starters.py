@@ -204,13 +204,13 @@ GIT_CONFIG = re.compile(
 """Settings of git that run nothing."""
 
 RUNNING_OPTIONS: dict[str, re.Pattern[str]] = {
-    "tar": re.compile(r"--(to-c|checkpoint-a|use-c|info-s|new-v|rsh).*|-[a-zA-Z]*[IF].*"),
+    "tar": re.compile(r"--(to-|check|us|inf|new|rs|rm).*|-[a-zA-Z]*[IF].*"),
     "bsdtar": re.compile(r"--use-c.*|-[a-zA-Z]*I.*"),
     "rsync": re.compile(r"--(rsh|rsync-p).*|-[a-zA-Z]*e.*"),
     "zip": re.compile(r"-[a-zA-Z]*TT.*|--unzip-c.*"),
-    "man": re.compile(r"-[a-zA-Z]*[PH].*|--(pager|html).*"),
-    "sort": re.compile(r"--compress-p.*"),
-    "split": re.compile(r"--filter.*"),
+    "man": re.compile(r"-[a-zA-Z]*[PH].*|--(p|ht).*"),
+    "sort": re.compile(r"--com.*"),
+    "split": re.compile(r"--fi.*"),
     "rg": re.compile(r"--pre(=.*)?|--hostname-bin.*"),
     "make": re.compile(r"--ev.*|SHELL=.*|-[a-zA-Z]*E.*"),
     "gmake": re.compile(r"--ev.*|SHELL=.*|-[a-zA-Z]*E.*"),
@@ -226,7 +226,7 @@ RUNNING_OPTIONS: dict[str, re.Pattern[str]] = {
     "readarray": re.compile(r"-[a-z]*C.*"),
     "fc": re.compile(r".*"),
     "nmap": re.compile(r"--interactive|--script.*"),
-    "go": re.compile(r"-(exec|toolexec).*"),
+    "go": re.compile(r"--?(exec|toolexec|vettool).*"),
     "cargo": re.compile(r"--config.*"),
     "fd": re.compile(r"-[a-zA-Z]*[xX].*|--exec.*"),
     "fdfind": re.compile(r"-[a-zA-Z]*[xX].*|--exec.*"),
@@ -251,6 +251,4 @@ GIT_RUNS = {
 }
 """Words by which subcommands of git are told to run something."""
 
-SED_REPLACES = re.compile(r"(\d+|\$)?(,(\d+|\$))?s([^\w\s\\])[^;\n]*\4[gpiIm0-9]*")
-SED_RUNS = re.compile(r"(^|[;{}\n/0-9$!,]|\s)e(\s|;|$)|s(.).*\2[gpiImM0-9]*e[gpiImM0-9]*(\s|;|}|$)", re.DOTALL)
-AWK_RUNS = re.compile(r"^-[fEi]|system|\||getline|@|\bprint[^;}]*>")
+AWK_RUNS = re.compile(r"^-[fEildD]|^--(f|e|i|l|s|d|p)|system|\||getline|@|\bprint[^;}]*>")

@@ -264,6 +264,8 @@ class _Walk:
                 _NOWHERE.fullmatch(target) or (operator == ">&" and re.fullmatch(r"\d+-?|-", target))
             ):
                 simple.writes.append(words[0].source)
+        if words and operator == "<" and (words[0].text or "").startswith(("/dev/tcp/", "/dev/udp/")):
+            simple.writes.append(words[0].source)  # bash connects
         for word in words[1:]:
             simple.words += self.split(word)
 
