@@ -42,7 +42,6 @@ class ExternalJob:
         self.status = JobStatus.QUEUED
         self.attempt = 0
         self.due_ms: int | None = None
-        self.claiming = False
         self.claim: Claim | None = None
         self.lease_s = 0.0
         self.cancelled: tuple[str, str] | None = None  # why, and by whom
@@ -114,18 +113,13 @@ class Externals:
         job = await self._of(job_id, Operation.START)
         if job.due_ms is not None and job.due_ms > self._clock.time_ms():
             raise InvalidTransition(f"job {job_id} waits for its retry and cannot be set running yet")
-        if job.claiming:
-            raise Conflict(f"job {job_id} is being claimed by another worker")
-        job.claiming = True
-        try:
-            claim = await self._supervisor.store.claim(CLAIMS + job_id, f"{worker}#{new_id()}", lease_s)
-            if job.status is not JobStatus.QUEUED:  # paused or cancelled meanwhile
-                await self._supervisor.store.release(claim)
-                require(job_id, job.status, Operation.START)
-            data = {"worker": worker, "token": claim.token, "lease_until_ms": claim.until_ms}
-            self._log.append(Event(kinds.JOB_STARTED, data, job_id))
-        finally:
-            job.claiming = False
+        # Of several workers the store gives the claim to one: each has an owner of its own.
+        claim = await self._supervisor.store.claim(CLAIMS + job_id, f"{worker}#{new_id()}", lease_s)
+        if job.status is not JobStatus.QUEUED:  # paused or cancelled meanwhile
+            await self._supervisor.store.release(claim)
+            require(job_id, job.status, Operation.START)
+        data = {"worker": worker, "token": claim.token, "lease_until_ms": claim.until_ms}
+        self._log.append(Event(kinds.JOB_STARTED, data, job_id))
         job.move(JobStatus.RUNNING)
         job.claim, job.lease_s, job.due_ms, job.told = claim, lease_s, None, {}
         self._watch_lease(job)

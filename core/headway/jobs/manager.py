@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from headway.jobs.supervisor import Supervisor
     from headway.limits.budget import CostBudget
 
+_status = attrgetter("status")
+
 LEASE_S = 30.0
 """Seconds for which a worker has an external job, unless it reports; by default."""
 
@@ -56,8 +60,8 @@ Workflow = Callable[[str], Awaitable[ActionProposal]]
 class AppStatus(msgspec.Struct, frozen=True):
     """A page of the jobs, newest first, as of the event ``as_of_seq``: the events after it lead on from there.
 
-    ``next_before`` is where the next page goes on, if there is one. ``unfinished`` counts the jobs that have not ended,
-    by status.
+    ``next_before`` is where the next page goes on, if there is one. ``unfinished`` counts the jobs that this process
+    holds and that have not ended, by status.
     """
 
     as_of_seq: int
@@ -351,12 +355,12 @@ class JobManager:
         _limit(limit)
         store = self._supervisor.store
         seq, rows = await store.jobs_as_of(status, limit + 1, before)
-        counts: dict[str, int] = {}
-        for row in await store.unfinished():
-            counts[row.status] = counts.get(row.status, 0) + 1
+        counts = Counter(map(_status, self._supervisor)) + Counter(map(_status, self._supervisor.externals))
         page = rows[:limit]
         following = page[-1].first_seq if len(rows) > limit else None
-        return AppStatus(seq, page, counts, following, await store.complete())
+        return AppStatus(
+            seq, page, {str(status): count for status, count in counts.items()}, following, await store.complete()
+        )
 
 
 def _limit(limit: int) -> None:

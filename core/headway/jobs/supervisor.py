@@ -327,7 +327,7 @@ class Supervisor:
         if job is None and self._begun and not (await self.store.job(job_id)).finished:
             await asyncio.wait(self._begun)  # it is on disk, and on its way into its line
             job = self._jobs.get(job_id)
-        for course in self._courses:
+        for course in self._courses if job is None else ():
             if course.replanning and course.jobs[-1].job_id == job_id:  # it has ended, what replaces it is yet to come
                 (course.token.kill if kill else course.token.cancel)(reason, by)
                 await self.log.flush()

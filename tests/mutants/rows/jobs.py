@@ -5,6 +5,9 @@ from __future__ import annotations
 from tests.mutants.mutant import WHOLE, Mutant
 
 CALLERS = WHOLE + "bridge/a2a/test_callers.py"
+MANAGER = "tests/unit/jobs/test_manager.py"
+PAUSE = "tests/unit/jobs/test_pause.py"
+RESTART = "tests/unit/jobs/test_restart.py"
 
 ROWS = [
     Mutant(
@@ -48,6 +51,48 @@ ROWS = [
         'if started.data.get("workspace") != _text(workspace):',
         "if False:",
         (WHOLE + "test_resume.py",),
+    ),
+    Mutant(
+        "an old token of a claim still counts",
+        "jobs/external.py",
+        "if claim is None or claim.token != token:",
+        "if claim is None:",
+        (MANAGER,),
+    ),
+    Mutant(
+        "a job is tried once more than it may be",
+        "jobs/retry.py",
+        "if attempt > self.most:",
+        "if attempt > self.most + 1:",
+        (MANAGER,),
+    ),
+    Mutant(
+        "what does not pass is tried again",
+        "jobs/retry.py",
+        "result.error_code in MAY_PASS and not result.terminal",
+        "True",
+        (MANAGER,),
+    ),
+    Mutant(
+        "a paused job keeps its place",
+        "jobs/course.py",
+        "            self._place.leave()\n            if not job.paused",
+        "            if not job.paused",
+        (PAUSE,),
+    ),
+    Mutant(
+        "a paused job runs after a restart",
+        "jobs/recovery.py",
+        "    job.move(JobStatus.PAUSED)\n",
+        "",
+        (RESTART,),
+    ),
+    Mutant(
+        "one job that refuses keeps the others from being asked",
+        "jobs/bulk.py",
+        "    except HeadwayError as error:\n        return _item",
+        "    except TypeError as error:\n        return _item",
+        ("tests/unit/jobs/test_bulk.py",),
     ),
     Mutant(
         "a kill in line is a mere cancel",

@@ -229,21 +229,43 @@ def _listed(status: str | None, limit: int, end: int) -> Steps[list[JobRow]]:
     for (job_id,) in recent:
         rows.setdefault(job_id, None)
     touched = yield from _touched(folded)
-    found = []
     for job_id, row in rows.items():
-        current = row
-        if row is None or not row.finished or job_id in touched:
-            current = yield from _up_to_date(job_id, row)
-        if current is not None and current.first_seq < end and (status is None or current.status == status):
-            found.append(current)
-    return found
+        if touched is None and row is not None and not row.finished:
+            rows[job_id] = yield from _up_to_date(job_id, row)
+    behind = [job_id for job_id, row in rows.items() if row is None or job_id in (touched or ())]
+    for start in range(0, len(behind), _TOGETHER):
+        part = {job_id: rows[job_id] for job_id in behind[start : start + _TOGETHER]}
+        rows.update((yield from _brought_up(part, folded)))
+    found = [row for row in rows.values() if row is not None and row.first_seq < end]
+    return [row for row in found if status is None or row.status == status]
 
 
-def _touched(folded: int) -> Steps[set[str]]:
-    """Answer the jobs that have events after ``folded``: their rows lie behind; none where that would take long."""
+def _brought_up(rows: dict[str, JobRow | None], folded: int) -> Steps[dict[str, JobRow | None]]:
+    """Answer rows with what came after ``folded``; None for a job that there is not."""
+    view = JobsView({job_id: row for job_id, row in rows.items() if row is not None})
+    unread = tuple(job_id for job_id, row in rows.items() if row is None)
+    if unread:
+        places = ", ".join("?" * len(unread))
+        cached = yield f"SELECT {JOB_COLUMNS} FROM jobs WHERE job_id IN ({places})", unread  # noqa: S608 - placeholders
+        view.jobs.update((values[0], JobRow(*values)) for values in cached)
+    seqs = {job_id: row.last_seq for job_id, row in view.jobs.items()}
+    places, after = ", ".join("?" * len(rows)), folded
+    sql = f"SELECT {COLUMNS} FROM events WHERE job_id IN ({places}) AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+    while True:
+        page = yield from _events((yield sql, (*rows, after, PAGE)))
+        for event in page:
+            if event.seq > seqs.get(event.job_id or "", 0):
+                fold(view, event)
+        if len(page) < PAGE:
+            return {job_id: view.jobs.get(job_id) for job_id in rows}
+        after = page[-1].seq
+
+
+def _touched(folded: int) -> Steps[set[str] | None]:
+    """Answer the jobs that have events after ``folded``: their rows lie behind; None where that would take long."""
     head = yield from last_seq()
     if head - folded > COMPLETE_LAG:
-        return set()
+        return None
     # By seq: for DISTINCT the planner would rather walk the whole index by job.
     rows = yield "SELECT job_id FROM events NOT INDEXED WHERE seq > ? AND job_id IS NOT NULL", (folded,)
     return {row[0] for row in rows}
