@@ -79,7 +79,9 @@ class Run:
         remote: bool = False,
         pinned: Sources = (),
         scope: str = "",
+        approval: Any = None,
     ) -> None:
+        self.approval = approval  # the mode in which the exec policy judges its calls; None: the one that is set
         self.scope = scope  # whose state it works on
         self.pinned = pinned  # the file policies of the job's start
         self.env = env

@@ -363,6 +363,7 @@ class Course:
             remote=self.remote,
             pinned=spec.policies if spec is not None else self.pinned,
             scope=self.scope.name,
+            approval=self.terms.approval,
         )
         run.on_aside = self._aside
         run.seat = self

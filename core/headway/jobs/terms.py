@@ -1,4 +1,4 @@
-"""The terms of a job: what it is, how urgent, how often it is tried again, and how long it may take."""
+"""The terms of a job: what it is, how urgent, how often it is tried again, how long it may take, and who is asked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     of the request by which its repetition is known. The jobs of a greater ``priority`` run first. A job that fails by
     an error that may pass is run anew up to ``max_retries`` times. It fails when a try takes longer than ``wall_s``
     seconds, or when its calls in flight let ``idle_s`` seconds go by without an event; ``grace_s`` seconds after a
-    cancel what is still in flight is killed. None: no such limit.
+    cancel what is still in flight is killed. None: no such limit. ``approval`` is the mode in which the exec policy
+    judges its calls (:func:`headway.policy.exec.asking.approval_of`), in the place of the one that is set.
     """
 
     work: str = ""
@@ -40,6 +41,7 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     wall_s: float | None = None
     idle_s: float | None = None
     grace_s: float | None = None
+    approval: Any = None
 
     def __post_init__(self) -> None:
         plain_or_empty(self.work, "a job's work", 1100)
@@ -52,6 +54,10 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         for name in ("wall_s", "idle_s", "grace_s"):
             if getattr(self, name) is not None:
                 positive_seconds(getattr(self, name), name)
+        if self.approval is not None:
+            from headway.policy.exec.asking import approval_of
+
+            approval_of(self.approval)
 
     @property
     def external(self) -> bool:

@@ -83,10 +83,13 @@ class PolicyEngine:
             return True
         return bool(pinned) and any(isinstance(rule, Exec) for rule in self._pinned(pinned))
 
-    def decide(self, call: ExecCall, pinned: Sources = ()) -> Decision:
-        """Return the exec policy's decision on ``call``; ``pinned`` are file policies of the job's start."""
+    def decide(self, call: ExecCall, pinned: Sources = (), approval: Any = None) -> Decision:
+        """Return the exec policy's decision on ``call``, in the mode ``approval``; None: in the one that is set.
+
+        ``pinned`` are file policies of the job's start.
+        """
         rules = [rule.rule for rule in self._pinned(pinned) if isinstance(rule, Exec)] if pinned else []
-        return self.exec.decide(call, pinned=rules)
+        return self.exec.decide(call, approval, pinned=rules)
 
     def approves(self, call: PolicyCall, pinned: Sources = ()) -> bool:
         """Return whether a rule of a file approves ``call`` beforehand, with exactly these parameters.

@@ -114,12 +114,14 @@ class Gates:
         workspace: Path | None,
         confines: bool,
         pinned: Sources = (),
+        approval: Any = None,
     ) -> Decision | None:
         """Return what the exec policy says of a call of ``tool``; None if it has nothing to say of any.
 
-        ``confines`` says that the programs of tools run in a sandbox.
+        ``confines`` says that the programs of tools run in a sandbox. ``approval`` is the mode of the job, if it has
+        one of its own.
         """
-        if not tool or not self.policies.judges_commands(pinned):
+        if not tool or not (approval is not None or self.policies.judges_commands(pinned)):
             return None
         from headway.policy.exec.policy import ExecCall
 
@@ -138,6 +140,7 @@ class Gates:
                 tier=classify(entry, PolicyCall("", ActionType.TOOL_CALL.value, tool)),
             ),
             pinned,
+            approval,
         )
 
     def effects_denied(self, keys: Iterable[str]) -> str | None:

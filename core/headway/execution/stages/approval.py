@@ -44,7 +44,7 @@ class ApprovalStage(Stage):
     def active(self) -> bool:
         """Return True if an action of the plan may need an approval."""
         run = self.run
-        return self.env.gates.may_ask(run.plan, self.env.registry, run.pinned)
+        return run.approval is not None or self.env.gates.may_ask(run.plan, self.env.registry, run.pinned)
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:
         """Refuse what is denied; park what waits for an answer."""

@@ -26,6 +26,7 @@ def decision_on(action: PendingAction, run: Run) -> Decision | None:
         workspace=env.workspace,
         confines=env.sandbox.mode != "off",
         pinned=run.pinned,
+        approval=run.approval,
     )
 
 
@@ -36,8 +37,10 @@ class PolicyStage(Stage):
     each_attempt = True
 
     def active(self) -> bool:
-        """Return True if there is a rule, or was at the job's start, or a session whose rules may have gone with it."""
-        return self.run.session is not None or bool(self.run.pinned) or not self.env.gates.policies.idle
+        """Return True if there is a rule or a mode, or was at the job's start, or a session that may have gone."""
+        run = self.run
+        asked = run.session is not None or bool(run.pinned) or run.approval is not None
+        return asked or not self.env.gates.policies.idle
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:
         """Refuse what a policy denies. An action denied a further attempt keeps the error of its last one."""
