@@ -24,6 +24,7 @@ _ROOMS = (
 # Each public name, once: what type checkers read is written from it (python -m tests.stub).
 _NAMES = {
     "cancellation": ("CancellationToken",),
+    "control_plane": ("ControlPlane",),
     "engine": ("Engine",),
     "errors": (
         "Conflict",

@@ -11,6 +11,7 @@ from headway import secrets as secrets
 from headway import testing as testing
 from headway import tools as tools
 from headway.cancellation import CancellationToken as CancellationToken
+from headway.control_plane import ControlPlane as ControlPlane
 from headway.engine import Engine as Engine
 from headway.errors import Conflict as Conflict
 from headway.errors import EgressError as EgressError
@@ -81,6 +82,7 @@ __all__ = [
     "ActionStatus",
     "CancellationToken",
     "Conflict",
+    "ControlPlane",
     "CostBudget",
     "CostSummary",
     "EgressError",

@@ -72,6 +72,8 @@ MAX_JOBS = 32
 class Engine(Face):
     """Use :meth:`open`; the constructor only takes what that has made. ``manager`` is the job API."""
 
+    mcp: McpServers  # of headway.toml
+
     def __init__(self, home: Home, config: Config, lock: HomeLock, reader: StoreReader, powers: Powers) -> None:
         env = powers.env
         self.home = home
@@ -87,7 +89,6 @@ class Engine(Face):
         self.history = History(self._store)
         self._lock = lock
         self._resources = contextlib.AsyncExitStack()
-        self._mcp: McpServers | None = None
         self._untold: dict[asyncio.Future[None], LiveJob] = {}
         self._closing: asyncio.Task[None] | None = None
         limits = {tool: (limit.max_calls, limit.interval_secs) for tool, limit in config.rate_limits.items()}
@@ -158,7 +159,7 @@ class Engine(Face):
             powers = Powers(env, budget=budget_of(config), room=Room(MAX_JOBS), compat=config.runtime.compat)
             engine = cls(home, config, lock, reader, powers)
             provision(engine, config, opened)
-            engine._mcp = await start_mcp(engine, config, opened)  # jobs that resume may have their tools to call
+            engine.mcp = await start_mcp(engine, config, opened)  # jobs that resume may have their tools to call
             await _record(home, config, registry)
             await engine._start((on_restart or config.runtime.on_restart) == "resume")
             files.follow(log)
@@ -249,13 +250,11 @@ class Engine(Face):
 
     async def mcp_startup(self) -> McpStartup:
         """Return what became of the start of the MCP servers of ``headway.toml``; each is in one of its lists."""
-        assert self._mcp is not None
-        return await self._mcp.start()
+        return await self.mcp.start()
 
     def mcp_servers(self) -> list[McpServerStatus]:
         """Return how the MCP servers of ``headway.toml`` are now, sorted by name."""
-        assert self._mcp is not None
-        return self._mcp.reports()
+        return self.mcp.reports()
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 

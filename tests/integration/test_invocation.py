@@ -11,7 +11,7 @@ import headway
 from headway.config import Config
 from headway.errors import InvalidInput, InvalidPlan, NotFound, OutsideWorkspace
 from headway.home import Home
-from headway.jobs.invocation import Invocation, ToolCall, invoke
+from headway.jobs.invocation import Invocation, ToolCall
 from headway.policy.exec.rule import ExecRule
 from headway.tools.decorator import entry_of
 
@@ -77,7 +77,7 @@ async def made(
     engine: headway.Engine, name: str, approval: Any = None, cwd: Any = None, **arguments: Any
 ) -> Invocation:
     call = ToolCall(name=name, arguments=arguments)
-    return await asyncio.wait_for(invoke(engine._supervisor, engine._powers, call, approval, cwd), 60)
+    return await asyncio.wait_for(engine.manager.invoke_tool(call, approval, cwd), 60)
 
 
 async def test_a_call_comes_back_with_its_output_and_is_a_job(engine: headway.Engine) -> None:
@@ -101,7 +101,7 @@ async def test_a_tool_that_fails_is_an_answer(engine: headway.Engine) -> None:
 
 async def test_a_call_that_takes_too_long_says_so(engine: headway.Engine) -> None:
     call = ToolCall(name="endless", timeout_ms=20)
-    found = await invoke(engine._supervisor, engine._powers, call)
+    found = await engine.manager.invoke_tool(call)
     assert (found.ok, found.status) == (False, "timeout")
 
 
@@ -192,6 +192,6 @@ async def test_what_cannot_be_called_is_refused_and_changes_nothing(engine: head
     with pytest.raises(InvalidInput, match="is no approval mode"):
         await made(engine, "add", "sometimes", left=1)
     with pytest.raises(InvalidInput, match="a call"):
-        await invoke(engine._supervisor, engine._powers, {"name": "add"})  # type: ignore[arg-type]
+        await engine.manager.invoke_tool({"name": "add"})  # type: ignore[arg-type]
     assert await engine.jobs() == []
     assert "secret" not in repr(ToolCall(name="add", arguments={"password": "secret"}))

@@ -81,8 +81,7 @@ class Run:
         scope: str = "",
         approval: Any = None,
     ) -> None:
-        self.approval = approval  # the mode in which the exec policy judges its calls; None: the one that is set
-        self.scope = scope  # whose state it works on
+        self.approval, self.scope = approval, scope  # the mode of asking of its own; whose state it works on
         self.pinned = pinned  # the file policies of the job's start
         self.env = env
         self.job_id = job_id

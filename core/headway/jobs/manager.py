@@ -36,6 +36,9 @@ from headway.plan.parse import as_proposal
 from headway.store.protocol import Claim
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from headway.jobs.invocation import Invocation, ToolCall
     from headway.jobs.powers import Powers
     from headway.jobs.supervisor import Supervisor
     from headway.limits.budget import CostBudget
@@ -141,6 +144,12 @@ class JobManager:
             if await self._supervisor.known(about.job_id):
                 return await self._same(about.job_id, terms)
             return await self._enqueue(about)
+
+    async def invoke_tool(self, call: ToolCall, approval: Any = None, cwd: Path | str | None = None) -> Invocation:
+        """Make one call of a tool as a job, judged in a mode of its own: see :func:`headway.jobs.invocation.invoke`."""
+        from headway.jobs.invocation import invoke
+
+        return await invoke(self._supervisor, self._powers, call, approval, cwd)
 
     async def _work(
         self,
