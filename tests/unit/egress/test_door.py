@@ -174,6 +174,18 @@ class TestRedirects:
                 await http.get(f"http://127.0.0.1:{web.port}/c")
         assert web.got[0].headers["x"] == "y"
 
+    async def test_a_client_of_a_library_reaches_only_the_hosts_that_are_named(self) -> None:
+        names = Names(one_test=[["127.0.0.1"]], two_test=[["127.0.0.1"]])
+        rules = Rules(allow=("127.0.0.1",), only=("one.test",))
+        http = Door(rules, resolve=names).client(follow_redirects=True)
+        async with serving(b=page(b"b")) as web, http:
+            web.pages["/a"] = page(status="302 Found", location=f"http://two.test:{web.port}/b")
+            assert (await http.get(f"http://one.test:{web.port}/b")).text == "b"
+            for url in (f"http://one.test:{web.port}/a", f"http://two.test:{web.port}/b"):
+                with pytest.raises(EgressRefused, match="only"):
+                    await http.get(url)
+        assert [got.path for got in web.got] == ["/b", "/a"]
+
 
 class TestBounds:
     """Time, size, connections."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from headway.errors import InferenceRefused
 from headway.inference.chat import ChatRequest, Message, Reply, tool_call
-from headway.inference.dialects.dialect import Calls, Dialect, StreamReader, name_of, text_in, total, usage_of
+from headway.inference.dialects.dialect import ODD, Calls, Dialect, StreamReader, name_of, text_in, total, usage_of
 
 VERSION = "2023-06-01"
 
@@ -71,7 +71,7 @@ class Anthropic(Dialect):
                     texts.append(text_in(block["text"]))
                 elif block["type"] == "tool_use":
                     calls.append(tool_call(block["id"], block["name"], block["input"]))
-        except (KeyError, TypeError):
+        except ODD:
             self.odd()
         text, made = "".join(texts), tuple(calls)
         usage = usage_of(*_used(answer.get("usage")), request, text, made)

@@ -15,6 +15,10 @@ MAX_CALLS = 256
 """The most tool calls of one reply."""
 
 
+ODD = (LookupError, TypeError, AttributeError, ValueError)
+"""What reading an answer raises that is not of the shape that it should have."""
+
+
 class Dialect(ABC):
     """One service's way to write. ``name`` is how ``headway.toml`` calls it, ``url`` where its vendor serves it."""
 
@@ -90,7 +94,7 @@ class StreamReader(ABC):
             return ""
         try:
             return self.event(self.dialect.decode(data))
-        except (KeyError, TypeError, AttributeError, ValueError, IndexError):
+        except ODD:
             self.dialect.odd()
 
     def broken(self) -> NoReturn:

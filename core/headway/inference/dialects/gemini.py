@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from headway.errors import InferenceError
 from headway.inference.chat import ChatRequest, Message, Reply, ToolCall, tool_call
-from headway.inference.dialects.dialect import Dialect, StreamReader, name_of, text_in, total, usage_of
+from headway.inference.dialects.dialect import ODD, Dialect, StreamReader, name_of, text_in, total, usage_of
 
 _REASONS = {
     "STOP": "stop",
@@ -58,7 +58,7 @@ class Gemini(Dialect):
         reader = _Reader(self, request, model)
         try:
             reader.event(answer)
-        except (KeyError, TypeError, AttributeError):
+        except ODD:
             self.odd()
         return reader.reply()
 

@@ -8,7 +8,7 @@ import msgspec
 
 from headway.errors import InferenceError
 from headway.inference.chat import ChatRequest, Message, Reply, tool_call
-from headway.inference.dialects.dialect import Calls, Dialect, StreamReader, name_of, text_in, usage_of
+from headway.inference.dialects.dialect import ODD, Calls, Dialect, StreamReader, name_of, text_in, usage_of
 
 
 class OpenAIChat(Dialect):
@@ -54,7 +54,7 @@ class OpenAIChat(Dialect):
                 tool_call(one["id"], one["function"]["name"], one["function"]["arguments"])
                 for one in message.get("tool_calls") or ()
             )
-        except (KeyError, TypeError, AttributeError):
+        except ODD:
             self.odd()
         used = answer.get("usage")
         used = used if isinstance(used, dict) else {}

@@ -8,7 +8,7 @@ import msgspec
 
 from headway.errors import InferenceError
 from headway.inference.chat import ChatRequest, Message, Reply, tool_call
-from headway.inference.dialects.dialect import Dialect, StreamReader, name_of, text_in, usage_of
+from headway.inference.dialects.dialect import ODD, Dialect, StreamReader, name_of, text_in, usage_of
 
 _ENDED = frozenset({"response.completed", "response.incomplete"})
 
@@ -55,7 +55,7 @@ class OpenAIResponses(Dialect):
                     elif part["type"] == "refusal":
                         texts.append(text_in(part["refusal"]))
                         refused = True
-        except (KeyError, TypeError, AttributeError):
+        except ODD:
             self.odd()
         text, made = "".join(texts), tuple(calls)
         used = answer.get("usage")
