@@ -297,3 +297,28 @@ async def test_a_job_that_waits_leaves_its_place_to_others(tmp_path: Path, monke
         assert calls.count("deploy x") == 3
     finally:
         await rig.engine.close(grace=0)
+
+
+async def test_a_job_that_waits_can_be_paused_and_asks_again_when_it_resumes(tmp_path: Path) -> None:
+    rig = await Rig(calls := []).open(tmp_path)
+    try:
+        job_id = await rig.submit()
+        first = await rig.question()
+        await rig.engine.manager.pause_job(job_id)
+        subscription = rig.engine.subscribe(job_id=job_id)
+        async for batch in subscription:
+            if any(event.kind == kinds.RUN_PAUSED for event in batch):
+                break
+        subscription.close()
+        row = await rig.engine.row(job_id)
+        assert (row.status, row.waiting_for) == ("paused", "")
+        with pytest.raises(Conflict, match="is withdrawn"):
+            await rig.engine.elicitations.answer(first.id, "allow")
+        await rig.engine.manager.resume_job(job_id)
+        second = await rig.question()
+        assert (second.id, second.digest) == (f"{job_id}.2", first.digest)
+        await rig.engine.elicitations.answer(second.id, "allow")
+        assert (await rig.engine.wait(job_id, 60)).job.status == "completed"
+        assert calls == ["first", "beside", "deploy x", "last"]
+    finally:
+        await rig.engine.close(grace=0)

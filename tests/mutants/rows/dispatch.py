@@ -33,4 +33,11 @@ ROWS = [
         "        if call.context is not None",
         (RUNS + "test_stopping.py", DISPATCH),
     ),
+    Mutant(
+        "the time of a tool runs on while it waits for a person",
+        "dispatch/local.py",
+        "left = timeout if waits else call.started + timeout + asked - self._now()",
+        "left = timeout if waits else call.started + timeout - self._now()",
+        ("tests/unit/elicitation/test_tool_questions.py",),
+    ),
 ]

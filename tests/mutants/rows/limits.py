@@ -154,4 +154,11 @@ ROWS = [
         "            pass",
         (LIMITS + "test_idempotency.py", RUNS + "test_compensation.py"),
     ),
+    Mutant(
+        "a top-up changes no limit",
+        "limits/budget.py",
+        "                self.limits[name] += amount\n",
+        "",
+        ("tests/unit/elicitation/test_top_up.py",),
+    ),
 ]

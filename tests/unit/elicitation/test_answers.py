@@ -187,6 +187,7 @@ async def test_a_cancel_settles_what_waits_and_withdraws_its_question(kill: bool
     result = await run
     assert (result["a"].status, result["a"].error) == ("skipped", "canceled: enough")
     assert await rig.waiting() == []
+    assert len(await events_of(rig.made, kinds.ELICITATION_WITHDRAWN)) == 1
     with pytest.raises(Conflict, match="is withdrawn"):
         await rig.made.elicitations.answer(question.id, "allow")
     assert rig.calls == []
@@ -329,3 +330,29 @@ async def test_state_shared_between_runtimes_shares_the_desk() -> None:
     await other.made.elicitations.answer(question.id, "allow")
     await rig.clock.advance(0)
     assert (await run).ok
+
+
+async def test_where_nothing_asks_the_stage_is_left_out_and_a_rule_that_comes_brings_it_in() -> None:
+    rig = Rig()
+    run = await rig.start(call("e"))
+    assert (await run).ok
+    assert "approval" not in _stages(rig)
+    rig.made.policies.ask_tool("careful", "echo")
+    run = await rig.start(call("e"))
+    assert "approval" in _stages(rig)
+    await rig.answer("allow")
+    assert (await run).ok
+    rig.made.policies.unregister("careful")
+    assert (await (await rig.start(call("e")))).ok
+    assert "approval" not in _stages(rig)
+    run = await rig.start(call("e"), deploy())
+    assert "approval" in _stages(rig)
+    await rig.answer("deny")
+    await run
+
+
+def _stages(rig: Rig) -> list[str]:
+    """Return the names of the stages that the last run of the runtime's scope passes."""
+    run = rig.made._scope.last
+    assert run is not None
+    return [stage.name for _, stage in run.stages._active]

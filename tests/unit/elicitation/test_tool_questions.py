@@ -121,6 +121,12 @@ async def test_time_that_is_waited_for_a_person_is_not_the_tools() -> None:
     await rig.clock.advance(1)
     result = await run
     assert (result["a"].output, result["a"].duration_ms, left) == ("mia", 2000, [2.0])
+    run = await rig.start(call("a", "slow", timeout_ms=3000))
+    await rig.clock.advance(1)
+    await rig.clock.advance(1.5)
+    await rig.answer("answer", "zoe")  # before the time is up, which is then later
+    await rig.clock.advance(1)
+    assert (await run)["a"].output == "zoe"
     run = await rig.start(call("a", "late", timeout_ms=3000))
     await rig.clock.advance(100)
     await rig.answer("answer", "mia")
