@@ -60,6 +60,7 @@ from headway.watching import wakes
 if TYPE_CHECKING:
     from headway.config import Config
     from headway.home import Home
+    from headway.jobs.external import ExternalJob
     from headway.jobs.job import LiveJob
     from headway.secrets.vault import Vault
     from headway.tools.mcp.report import McpServerStatus, McpStartup
@@ -89,7 +90,7 @@ class Engine(Face):
         self.history = History(self._store)
         self._lock = lock
         self._resources = contextlib.AsyncExitStack()
-        self._untold: dict[asyncio.Future[None], LiveJob] = {}
+        self._untold: dict[asyncio.Future[None], LiveJob | ExternalJob] = {}
         self._closing: asyncio.Task[None] | None = None
         limits = {tool: (limit.max_calls, limit.interval_secs) for tool, limit in config.rate_limits.items()}
         self._empower(powers, limits)
@@ -175,8 +176,8 @@ class Engine(Face):
         self.log.append(
             Event(kinds.STORE_OPENED, {"version": __version__, "pid": self._lock.pid, "recovered": recovered})
         )
-        if news := [event for _, events in courses for event in events]:
-            self.log.append(*news)
+        for _, events in courses:
+            self.log.append(*events)
         await self.log.flush()
         for course, _ in courses:
             self._supervisor.launch(course)
@@ -326,7 +327,7 @@ class Engine(Face):
         """Wait for the job's end, at most ``timeout`` seconds, and return its view as it then is."""
         if timeout is not None:
             number_between(timeout, "timeout", 0, LONGEST_S)
-        job = self._supervisor.get(expect(job_id, str, "a job id"))
+        job = self._supervisor.held(expect(job_id, str, "a job id"))
         if job is None:
             return await self.run(job_id)
         told = asyncio.get_running_loop().create_future()

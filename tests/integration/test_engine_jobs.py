@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from headway.engine import Engine
 from headway.errors import Conflict, NotFound
 from headway.events import kinds
 from headway.home import Home
-from headway.testing import VirtualClock
+from headway.testing import VirtualClock, settle
 from headway.tools.files.workspace import Workspace
 from headway.tools.process.shell import shell_tool
 from tests.unit.execution.kit import write
@@ -55,6 +56,25 @@ async def test_a_home_that_is_opened_again_has_its_jobs(tmp_path: Path) -> None:
         assert await engine.cancel(external.job_id) == "already_finished"
         other = await engine.manager.enqueue_job("outside")
         assert await engine.cancel(other.job_id) == "forced"  # by whatever door
+
+
+async def test_the_end_of_an_external_job_is_waited_for(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    async with await Engine.open(tmp_path, clock=clock) as engine:
+        row = await engine.manager.enqueue_job("outside")
+        claim = await engine.manager.set_job_running(row.job_id, lease_s=100)
+        waiting = asyncio.create_task(engine.wait(row.job_id))
+        late = asyncio.create_task(engine.wait(row.job_id, 5))
+        await clock.advance(5)
+        assert (await late).job.status == "running"
+        assert not waiting.done()
+        await engine.manager.complete_job(row.job_id, claim, "made")
+        view = await waiting
+        assert (view.job.status, view.output) == ("completed", "made")
+        left = await engine.manager.enqueue_job("left")
+        waiting = asyncio.create_task(engine.wait(left.job_id))
+        await settle()
+    assert (await waiting).job.status == "queued"  # the engine closed, and the job stays
 
 
 async def test_a_child_that_ignores_term_is_dead_after_the_grace(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ job whose lease runs out is queued again. The claims are the store's, so that th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,13 @@ CLAIMS = "job:"
 
 
 class ExternalJob:
-    """An external job that has not ended: ``claim`` is set while somebody has it."""
+    """An external job that has not ended: ``claim`` is set while somebody has it. ``done`` is set with its end."""
 
     def __init__(self, job_id: str, terms: Terms) -> None:
         self.job_id = job_id
         self.terms = terms
         self.status = JobStatus.QUEUED
+        self.done = asyncio.Event()
         self.attempt = 0
         self.due_ms: int | None = None
         self.claim: Claim | None = None
@@ -72,6 +74,10 @@ class Externals:
 
     def __iter__(self) -> Iterator[ExternalJob]:
         return iter(list(self._jobs.values()))
+
+    def get(self, job_id: str) -> ExternalJob | None:
+        """Return the external job of that id, if it has not ended."""
+        return self._jobs.get(job_id)
 
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._jobs
@@ -209,6 +215,7 @@ class Externals:
             if job.news:
                 self._report(job)
             job.stop()
+            job.done.set()  # nothing more is heard of it here
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -303,6 +310,7 @@ class Externals:
         self._log.append(Event(kind, {**data, "cost": {}}, job.job_id, proposal_id=job.job_id))
         job.move(status)
         job.stop()
+        job.done.set()
         del self._jobs[job.job_id]
 
     async def _close(self, job: ExternalJob, kind: str, status: JobStatus, data: dict[str, Any]) -> None:

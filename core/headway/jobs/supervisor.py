@@ -33,7 +33,7 @@ from headway.plan.format import new_id
 from headway.state import StateStore
 
 if TYPE_CHECKING:
-    from headway.jobs.external import Externals
+    from headway.jobs.external import ExternalJob, Externals
     from headway.jobs.history import History
     from headway.jobs.intake import Intake
     from headway.jobs.powers import Powers
@@ -167,6 +167,10 @@ class Supervisor:
     def get(self, job_id: str) -> LiveJob | None:
         """Return the live job of that id."""
         return self._jobs.get(job_id)
+
+    def held(self, job_id: str) -> LiveJob | ExternalJob | None:
+        """Return the job of that id whose end this process will hear of: live, or done elsewhere."""
+        return self._jobs.get(job_id) or self.externals.get(job_id)
 
     def hold_job(self, job: LiveJob) -> None:
         """Keep a job until :meth:`ended`; :class:`Conflict` if there is one of its id."""
@@ -308,7 +312,7 @@ class Supervisor:
 
     # -- steering ----------------------------------------------------------------------------------------------------
 
-    async def wait(self, job: LiveJob, timeout: float | None, clock: Clock) -> bool:
+    async def wait(self, job: LiveJob | ExternalJob, timeout: float | None, clock: Clock) -> bool:
         """Wait for a live job's end, at most ``timeout`` seconds; return whether it came."""
         came = await _all_done([job], timeout, clock)
         if came:
@@ -525,7 +529,7 @@ def supervisor_of(log: EventLog) -> Supervisor:
     return found
 
 
-async def _all_done(jobs: Iterable[LiveJob], seconds: float | None, clock: Clock) -> bool:
+async def _all_done(jobs: Iterable[LiveJob | ExternalJob], seconds: float | None, clock: Clock) -> bool:
     """Wait for the end of all ``jobs``, at most ``seconds``; return whether it came."""
     jobs = list(jobs)
     if all(job.done.is_set() for job in jobs):
@@ -557,6 +561,6 @@ async def _tasks_over(tasks: list[asyncio.Task[Any]], seconds: float, clock: Clo
             task.cancel()
 
 
-async def _all_ended(jobs: Iterable[LiveJob]) -> None:
+async def _all_ended(jobs: Iterable[LiveJob | ExternalJob]) -> None:
     for job in jobs:
         await job.done.wait()
