@@ -503,6 +503,18 @@ async def test_messages_that_a_bounded_log_let_go_of_are_an_error() -> None:
         await threads.messages(thread)
 
 
+async def test_a_message_that_is_missing_is_an_error(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    thread = await filled(made.threads, 3)
+    whole = await made.threads._store.thread_events(thread, k.THREAD_MESSAGE)
+
+    async def fewer(*_: Any, **__: Any) -> list[Event]:
+        return whole[:2]
+
+    monkeypatch.setattr(made.threads._store, "thread_events", fewer)
+    with pytest.raises(StoreUnreadable, match="are gone"):
+        await made.threads.messages(thread)
+
+
 async def test_a_store_that_cannot_be_read_is_no_empty_list(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     await made.threads.create()
 
