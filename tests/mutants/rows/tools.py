@@ -6,6 +6,27 @@ from tests.mutants.mutant import OWN, TOOLS, Mutant
 
 ROWS = [
     Mutant(
+        "an MCP result that says it is no failure in other words counts as a success",
+        "tools/mcp/gate.py",
+        """if "isError" in result and result["isError"] is not False:""",
+        """if "isError" in result and result["isError"] is True:""",
+        (TOOLS + "mcp/test_servers.py", TOOLS + "mcp/test_http.py"),
+    ),
+    Mutant(
+        "a call of a tool that is no longer let through goes to its MCP server",
+        "tools/mcp/server.py",
+        "        if not self.filter.lets(tool):\n            raise",
+        "        if False:\n            raise",
+        (TOOLS + "mcp/test_servers.py",),
+    ),
+    Mutant(
+        "an MCP server that is lost is not connected anew",
+        "tools/mcp/server.py",
+        "        self._try_again(ToolError(reason))\n",
+        "",
+        (TOOLS + "mcp/test_servers.py",),
+    ),
+    Mutant(
         "an estimate gets the action's own parameters",
         "tools/estimate.py",
         "estimate(copy_members(params))",

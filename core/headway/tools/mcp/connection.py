@@ -147,6 +147,11 @@ class Connection:
         return output_of(tool_name(self.name, tool), result)
 
     @property
+    def ending(self) -> bool:
+        """True once it has ended or is about to: it takes no more calls."""
+        return self._over.is_set()
+
+    @property
     def identity(self) -> tuple[str, str, str]:
         """What the server says of itself: name, version, and the version of the protocol that is spoken."""
         client = self._connected()

@@ -294,9 +294,12 @@ class Server:
         """Return the connection, after the wait for one that is being made."""
         from headway.tools.mcp.connection import within
 
-        if self._connection is not None and self._pipe is not None and self._pipe.exchanged():
-            self._connection.end("was ended because a control file was exchanged")
-            await self._connection.close()
+        connection = self._connection
+        if connection is not None:
+            if self._pipe is not None and self._pipe.exchanged():
+                connection.end("was ended because a control file was exchanged")
+            if connection.ending:
+                await connection.close()  # with it comes the word that it is lost
         if self._connection is None and not self._closed and self._again is not None and not self._again.done():
             with suppress(TimeoutError):
                 await within(self._clock, self.settings.startup_secs, self._made_anew())

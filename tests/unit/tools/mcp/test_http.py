@@ -63,13 +63,17 @@ def raw(**results: Any) -> Any:
             return JSONResponse({}, status_code=405)
         message = json.loads(await request.body())
         seen.append(dict(request.headers))
+        sessions = getattr(app.state, "sessions", None)
+        given = {} if sessions is None else {"mcp-session-id": sessions[0]}
+        if sessions is not None and request.headers.get("mcp-session-id", sessions[0]) != sessions[0]:
+            return JSONResponse({}, status_code=404)
         if "id" not in message:
             return JSONResponse(None, status_code=202)
         result = results.get(message["method"].replace("/", "_"))
         if result is None:
             error = {"code": -32601, "message": "Method not found"}
             return JSONResponse({"jsonrpc": "2.0", "id": message["id"], "error": error})
-        return JSONResponse({"jsonrpc": "2.0", "id": message["id"], "result": result})
+        return JSONResponse({"jsonrpc": "2.0", "id": message["id"], "result": result}, headers=given)
 
     app = Starlette(routes=[Route("/mcp", answer, methods=["GET", "POST", "DELETE"])])
     app.state.seen = seen
@@ -152,6 +156,20 @@ async def test_nobody_at_the_address_is_a_server_that_failed() -> None:
         startup = await servers.start()
     assert [failure.server_name for failure in startup.failed] == ["far"]
     assert startup.failed[0].error.startswith("cannot be reached: ")
+
+
+async def test_a_server_that_forgot_the_session_is_connected_anew() -> None:
+    app = raw(initialize=HELLO, tools_list=TOOL, tools_call={"content": [{"type": "text", "text": "done"}]})
+    app.state.sessions = ["first"]
+    async with listening(app) as url, used(url) as (servers, registry):
+        await servers.start()
+        entry = registry.get("mcp__far__go")
+        assert entry is not None
+        assert await entry.call() == "done"
+        app.state.sessions = ["second"]
+        with pytest.raises(ToolError, match="MCP server 'far'"):
+            await entry.call()
+        assert await entry.call() == "done", "it waits for the new session"
 
 
 async def test_what_the_rules_of_egress_do_not_allow_is_not_asked() -> None:
