@@ -30,8 +30,10 @@ NOT_NEEDED = {
     "fastapi",
     "httpcore",
     "httpx",
+    "httpx2",
     "importlib.metadata",
     "jsonschema",
+    "mcp",
     "pydantic",
     "pydantic_core",
     "re2",
@@ -162,3 +164,19 @@ def test_a_run_that_is_handed_to_the_daemon_loads_no_engine_and_no_library_for_t
     loaded = loaded_by(HANDED_OVER, tmp_path)
     assert "httpx" in loaded
     assert loaded & {"headway.engine", "headway.jobs.supervisor", "pygments", "rich.console", "sqlite3"} == set()
+
+
+def test_the_sdk_of_mcp_is_loaded_where_a_server_is_configured_and_not_before() -> None:
+    script = """
+import asyncio, tempfile
+from headway.engine import Engine
+
+
+async def main() -> None:
+    async with await Engine.open(tempfile.mkdtemp()) as engine:
+        assert (await engine.mcp_startup()).ready == []
+
+
+asyncio.run(main())
+"""
+    assert loaded_by(script) & {"mcp", "mcp_types", "httpx2"} == set()
