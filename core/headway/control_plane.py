@@ -152,19 +152,32 @@ class ControlPlane:
     # -- tools -------------------------------------------------------------------------------------------------------
 
     async def invoke_tool(
-        self, call: ToolCall | Mapping[str, Any], approval_mode: Any = None, cwd: Path | str | None = None
+        self,
+        call: ToolCall | Mapping[str, Any],
+        approval_mode: Any = None,
+        cwd: Path | str | None = None,
+        *,
+        thread_id: str | None = None,
     ) -> Invocation:
         """Judge one call and make it, as a job; return what became of it, or the question on which it waits.
 
         ``approval_mode`` is a mode or posture by its name (:class:`headway.policy.exec.AskForApproval`), None the
-        configured one; ``cwd`` the workspace or a folder in it. See :func:`headway.jobs.invocation.invoke`.
+        configured one; ``cwd`` the workspace or a folder in it. With ``thread_id`` what is not given is as the thread
+        has it, and one that requires a sandbox denies programs where there is none. See
+        :func:`headway.jobs.invocation.invoke`.
         """
+        confined = False
+        if thread_id is not None:
+            thread = await self.thread_manager.get(thread_id)
+            approval_mode = thread.approval_policy if approval_mode is None else approval_mode
+            cwd = thread.cwd if cwd is None else cwd
+            confined = thread.sandbox == "require"
         if isinstance(call, Mapping):
             try:
                 call = msgspec.convert(dict(call), ToolCall)
             except msgspec.ValidationError as error:
                 raise InvalidInput(f"a call: {one_line(str(error), 200)}") from None
-        return await self.jobs.invoke_tool(call, approval_mode, cwd)
+        return await self.jobs.invoke_tool(call, approval_mode, cwd, confined=confined)
 
     async def mcp_startup(self) -> McpStartup:
         """Return what became of the start of the MCP servers; each is in exactly one of its lists."""

@@ -14,7 +14,7 @@ import pytest
 import headway
 from headway.config import Config
 from headway.control_plane import ControlPlane
-from headway.errors import Conflict, InvalidInput, InvalidTransition, NotFound, StoreUnreadable
+from headway.errors import Conflict, InvalidInput, InvalidTransition, NotFound, OutsideWorkspace, StoreUnreadable
 from headway.home import Home
 from headway.inference import ModelInfo, ModelRegistry, RegisteredProvider
 from headway.policy.exec.policy import ExecPolicy
@@ -134,6 +134,34 @@ async def test_invoke_tool_judges_and_makes_a_call(plane: ControlPlane) -> None:
     assert asked.elicitation_id is not None
     await plane.engine.elicitations.answer(asked.elicitation_id, "allow")
     assert (await plane.engine.wait(asked.job_id, 60)).actions[0].output == "ran git push"
+
+
+async def test_a_thread_says_how_calls_are_judged_and_where_they_work(plane: ControlPlane, tmp_path: Path) -> None:
+    push = {"name": "shell", "arguments": {"command": "git push"}}
+    strict = await plane.handle_thread({"kind": "start", "approval_policy": "never", "sandbox": "require"})
+    thread = strict.thread.id if strict.thread is not None else ""
+    assert (await plane.invoke_tool(push, thread_id=thread)).status == "denied"
+    assert (await plane.invoke_tool(push, "on_request", thread_id=thread)).status == "approval_required"
+    assert (await plane.invoke_tool(push)).status == "completed"
+    away = await plane.handle_thread({"kind": "start", "cwd": str(tmp_path / "elsewhere")})
+    assert away.thread is not None
+    with pytest.raises(OutsideWorkspace):
+        await plane.invoke_tool(push, thread_id=away.thread.id)
+    with pytest.raises(NotFound):
+        await plane.invoke_tool(push, thread_id="nobody")
+    with pytest.raises(InvalidInput, match="is no approval mode"):
+        await plane.handle_thread({"kind": "start", "approval_policy": "sometimes"})
+
+
+async def test_a_thread_that_requires_a_sandbox_starts_no_program_without_one(tmp_path: Path) -> None:
+    config = Config.model_validate({"tools": {"sandbox": "off"}})
+    async with await ControlPlane.open(Home(tmp_path / "home"), config, tools=TOOLS) as plane:
+        started = await plane.handle_thread({"kind": "start", "sandbox": "require"})
+        assert started.thread is not None
+        call = {"name": "shell", "arguments": {"command": "ls"}}
+        found = await plane.invoke_tool(call, thread_id=started.thread.id)
+        assert (found.status, "a sandbox is required" in found.error) == ("denied", True)
+        assert (await plane.invoke_tool(call)).status == "completed"
 
 
 @pytest.mark.parametrize(

@@ -78,12 +78,19 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def invoke(
-    supervisor: Supervisor, powers: Powers, call: ToolCall, approval: Any = None, cwd: Path | str | None = None
+    supervisor: Supervisor,
+    powers: Powers,
+    call: ToolCall,
+    approval: Any = None,
+    cwd: Path | str | None = None,
+    *,
+    confined: bool = False,
 ) -> Invocation:
     """Make one call as a job and return what became of it, or the question on which it waits.
 
     ``approval`` is the mode in which the exec policy judges it, None the one that is set. ``cwd`` is where it works:
-    the workspace, or a folder in it for a tool with a parameter ``cwd``. Raises :class:`NotFound` for an unknown tool,
+    the workspace, or a folder in it for a tool with a parameter ``cwd``. ``confined`` denies a tool that starts
+    programs where they run without a sandbox. Raises :class:`NotFound` for an unknown tool,
     :class:`InvalidPlan` for arguments that its schema refuses, :class:`OutsideWorkspace`.
     """
     env = powers.env
@@ -97,6 +104,10 @@ async def invoke(
     if cwd is not None:
         arguments = _placed(entry, arguments, Path(cwd), env.workspace)
     kind: Literal["shell", "tool"] = "shell" if entry.command is not None or entry.category == "shell" else "tool"
+    if confined and kind == "shell" and env.sandbox.mode == "off":
+        return Invocation(
+            status="denied", execution_kind=kind, error="a sandbox is required, and [tools] sandbox is off"
+        )
     decision = env.gates.decision(
         name,
         arguments,

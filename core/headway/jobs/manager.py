@@ -145,11 +145,13 @@ class JobManager:
                 return await self._same(about.job_id, terms)
             return await self._enqueue(about)
 
-    async def invoke_tool(self, call: ToolCall, approval: Any = None, cwd: Path | str | None = None) -> Invocation:
+    async def invoke_tool(
+        self, call: ToolCall, approval: Any = None, cwd: Path | str | None = None, *, confined: bool = False
+    ) -> Invocation:
         """Make one call of a tool as a job, judged in a mode of its own: see :func:`headway.jobs.invocation.invoke`."""
         from headway.jobs.invocation import invoke
 
-        return await invoke(self._supervisor, self._powers, call, approval, cwd)
+        return await invoke(self._supervisor, self._powers, call, approval, cwd, confined=confined)
 
     async def _work(
         self,

@@ -18,6 +18,7 @@ from headway.events.views import Goal, ThreadRow, ThreadsView
 from headway.inference.chat import Message
 from headway.jsonvalue import to_json
 from headway.numbers import whole_number
+from headway.policy.exec.asking import approval_of
 from headway.store import store_of
 from headway.threads import checkpoints
 from headway.threads.message import StoredMessage, checked_id, event_data
@@ -436,6 +437,8 @@ def checked_settings(settings: Mapping[str, str | None] | None) -> dict[str, str
             raise InvalidInput(f"a thread has no setting '{one_line(name, 40)}': {', '.join(SETTINGS)}")
         if value is not None:
             given[name] = checked_id(value, f"the {name} of a thread", 4096 if name == "cwd" else MAX_NAME)
+            if name == "approval_policy":
+                approval_of(value)
     return given
 
 
