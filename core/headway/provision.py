@@ -272,11 +272,11 @@ def models_of(config: Config, vault: Vault, door: Door) -> ModelRegistry:
     """
     from headway.inference.registry import ModelRegistry
 
-    models = config.models
+    models, section = config.models, "inference"
     try:
-        providers = [_provider(name, section, vault, door) for name, section in config.providers.items()]
-        if config.inference.url is not None:
-            providers.insert(0, _inference(config.inference, door))
+        providers = [_inference(config.inference, door)] if config.inference.url is not None else []
+        section = "models"
+        providers += [_provider(name, one, vault, door) for name, one in config.providers.items()]
         return ModelRegistry(
             providers,
             aliases=models.aliases,
@@ -285,7 +285,7 @@ def models_of(config: Config, vault: Vault, door: Door) -> ModelRegistry:
             configured=config.in_file("models.default"),
         )
     except HeadwayError as error:
-        raise InvalidConfig(f"models: {error.message}") from None
+        raise InvalidConfig(f"{section}: {error.message}") from None
 
 
 def _models(face: Face, config: Config, opened: AsyncExitStack) -> None:
