@@ -5,8 +5,6 @@ Texts are put together of pieces at random and run with a PATH that holds harmle
 
 from __future__ import annotations
 
-import os
-import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from headway.policy.exec import ExecCall, ExecPolicy, ExecRule, Verdict
+from tests.seeds import chance
 from tests.sizes import cases
 
 SHELLS = [path for name in ("bash", "dash") if (path := shutil.which(name)) is not None]
@@ -57,9 +56,7 @@ def _stubs(folder: Path, mark: Path) -> Path:
 @pytest.mark.skipif(not SHELLS, reason="there is neither bash nor dash here")
 @pytest.mark.parametrize("denies", [True, False], ids=["denied", "not allowed"])
 def test_what_is_not_caught_does_not_run_it(tmp_path: Path, denies: bool) -> None:
-    seed = int(os.environ.get("HEADWAY_SHELL_SEED", random.SystemRandom().randrange(2**32)))
-    print(f"HEADWAY_SHELL_SEED={seed}")
-    draw = random.Random(seed)
+    draw = chance()
     mark = tmp_path / "mark"
     programs = _stubs(tmp_path, mark)
     folder = tmp_path / "cwd"
