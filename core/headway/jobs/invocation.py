@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 CWD = "cwd"
 """The parameter of a tool that says where it works."""
 
+Kind = Literal["shell", "tool"]
 Status = Literal["completed", "failed", "timeout", "denied", "approval_required", "user_input_required", "cancelled"]
 
 _REFUSED = frozenset((ErrorCode.POLICY_DENIED, ErrorCode.APPROVAL_DENIED, ErrorCode.CAPABILITY))
@@ -64,7 +65,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     status: Status
-    execution_kind: Literal["shell", "tool"]
+    execution_kind: Kind
     job_id: str = ""
     output: Any = None
     error: str = ""
@@ -103,7 +104,7 @@ async def invoke(
     arguments = dict(expect(call.arguments, Mapping, "arguments"))
     if cwd is not None:
         arguments = _placed(entry, arguments, Path(cwd), env.workspace)
-    kind: Literal["shell", "tool"] = "shell" if entry.command is not None or entry.category == "shell" else "tool"
+    kind: Kind = "shell" if entry.command is not None or entry.category == "shell" else "tool"
     if confined and kind == "shell" and env.sandbox.mode == "off":
         return Invocation(
             status="denied", execution_kind=kind, error="a sandbox is required, and [tools] sandbox is off"
@@ -127,14 +128,17 @@ async def invoke(
         replace(proposal, actions=[action]), title=f"call of {name}", source="invoke_tool", terms=terms
     )
     course = await supervisor.submit(powers, submission)
-    job_id = course.jobs[0].job_id
-    asked = await _until_asked_or_over(env.log, job_id)
+    return await _outcome(env.log, course.jobs[0].job_id, kind, decision)
+
+
+async def _outcome(log: EventLog, job_id: str, kind: Kind, decision: Decision | None) -> Invocation:
+    """Wait until the job of a call has ended or asks, and return what became of it."""
+    asked = await _until_asked_or_over(log, job_id)
     if asked is not None:
         status: Status = "approval_required" if asked.data.get("kind") == APPROVAL else "user_input_required"
         question = str(asked.data.get("id"))
         return Invocation(status=status, execution_kind=kind, job_id=job_id, elicitation_id=question, precheck=decision)
-    view = await store_of(env.log).run_view(job_id, resolve=True)
-    [made] = view.actions
+    [made] = (await store_of(log).run_view(job_id, resolve=True)).actions
     return Invocation(
         status=_status_of(made),
         execution_kind=kind,
