@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from headway.policy.exec.reading import Reader
 
 
+_DECLARE = frozenset(("declare", "local", "typeset"))
+
+
 def plain(reader: Reader, command: Command, name: str, folded: str, words: list[Word]) -> None:
     """Take a command that starts no other, unless an option says so."""
     if name in starters.LOCAL_BUILTINS and "/" not in (words[0].text or "/"):
@@ -21,6 +24,8 @@ def plain(reader: Reader, command: Command, name: str, folded: str, words: list[
         reader.found.moves = reader.found.moves or name in ("cd", "pushd", "popd")
     if name in starters.CODE_BUILTINS and any(re.search(r"\$\(|`", word.likely or "") for word in words[1:]):
         reader.note(f"{name} evaluates a command in its words")
+    if name in ("[", "[[", "printf", "test", "unset") and _unknown_variable(name, words[1:]):
+        reader.note(f"the variable that {name} is given is not known before it runs")
     if name in starters.SETTING_BUILTINS:
         sets(reader, name, words[1:])
     running = starters.RUNNING_OPTIONS.get(folded)
@@ -45,7 +50,9 @@ def sets(reader: Reader, name: str, words: list[Word]) -> None:
         return
     for word in words:
         text = word.likely
-        if name in ("declare", "local", "typeset") and re.fullmatch(r"-[a-zA-Z]*n[a-zA-Z]*", text or "-n"):
+        if name in _DECLARE and re.fullmatch(r"-[a-zA-Z]*i[a-zA-Z]*", text or ""):
+            reader.note(f"{name} -i evaluates what a variable is set to")
+        if name in _DECLARE and re.fullmatch(r"-[a-zA-Z]*n[a-zA-Z]*", text or "-n"):
             reader.note("a variable that stands for another one")
         if text is None:
             if name != "printf" and name != "set":
@@ -160,6 +167,13 @@ def subcommand(reader: Reader, name: str, words: list[Word], command: Command, p
         value = re.sub(r"^-[^=\s]*(=|$)|^ext::", "", text).lstrip("!")
         if value:
             reader.text(value, depth + 1)
+
+
+def _unknown_variable(name: str, words: list[Word]) -> bool:
+    """Return whether a variable is named by a word that is not known; bash evaluates its subscript."""
+    options = words[:1] if name == "printf" else words
+    named = name == "unset" or any((word.likely or "")[:2] in ("-v", "-R") for word in options)
+    return named and any(word.text is None for word in words)
 
 
 def _matches(pattern: re.Pattern[str], word: Word) -> bool:

@@ -24,6 +24,7 @@ MAX_OPENERS = 300
 _SHORT = 1024  # readings of commands up to this length are kept for the next who asks
 _MAX_DEPTH = 12
 _MAX_TEXTS = 40
+_NUMBER = re.compile(r"(?:\w+=)?([+-]?\d+|\$\(\(.*\)\)|\$#)", re.DOTALL)
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]")
 
 
@@ -47,7 +48,7 @@ def read(text: str) -> Reading:
 def _read(text: str) -> Reading:
     reader = Reader()
     reader.text(text, 0)
-    return reader.found
+    return reader.end()
 
 
 _kept = lru_cache(maxsize=128)(_read)
@@ -61,7 +62,7 @@ def read_words(words: tuple[str, ...]) -> Reading:
         raise Unfit(f"the command is longer than {MAX_COMMAND:,} characters")
     reader = Reader()
     reader.command([literal(word) for word in words], Simple(), 0)
-    return reader.found
+    return reader.end()
 
 
 class Reader:
@@ -72,12 +73,21 @@ class Reader:
         self.aliases: dict[str, str] = {}
         self.literals: list[str] = []
         self.done: set[str] = set()
+        self.evaluated: set[str] = set()
+        self.numbers: dict[str, bool] = {}  # variables that are set, and whether only to numbers
         self.openers = 2 * MAX_OPENERS
         self.size = 4 * MAX_COMMAND
 
     def note(self, text: str) -> None:
         if text not in self.found.unclear:
             self.found.unclear.append(text)
+
+    def end(self) -> Reading:
+        """Return what was read. A variable that arithmetic evaluates must be a number for sure."""
+        numbers = {name for name, only in self.numbers.items() if only}
+        if self.evaluated - numbers - starters.NUMBERS:
+            self.note("arithmetic evaluates what a variable holds, which may run a command")
+        return self.found
 
     # -- texts ---------------------------------------------------------------------------------------------------
 
@@ -100,6 +110,7 @@ class Reader:
         found = parse(text)
         for reason in found.unclear:
             self.note(reason)
+        self.evaluated |= set(found.evaluated)
         for name in found.names:
             self.variable(name, UNKNOWN)
         for name, value in found.loose:
@@ -148,7 +159,8 @@ class Reader:
                 self.aliases[called] = value
 
     def variable(self, name: str, value: Word, *, loose: bool = False) -> None:
-        """Note a variable that makes programs, or the shell, run something else."""
+        """Take note of a variable that is set, above all one that makes programs, or the shell, run something else."""
+        self.numbers[name] = self.numbers.get(name, True) and _NUMBER.fullmatch(value.source) is not None
         if starters.TAKES_OVER.fullmatch(name) and not starters.HARMLESS.fullmatch(name):
             self.note(f"it sets {name[:40]}, which may change what runs")
             if value.likely and not loose:
@@ -197,8 +209,9 @@ class Reader:
             shells.shell(self, command, folded, words, depth)
         elif starter is not None:
             starting.starter(self, command, folded, starter, words, depth)
-        elif len(words) > 1 and (runner := starters.RUNNERS.get((folded, words[1].likely or ""))) is not None:
-            starting.starter(self, command, folded, runner, words, depth, begin=2)
+        elif (begin := starting.runs(folded, words)) is not None:
+            runner = starters.RUNNERS[folded, words[begin].likely or ""]
+            starting.starter(self, command, folded, runner, words, depth, begin=begin + 1)
         elif folded == "find":
             starting.find(self, command, words, depth)
         elif folded == "git":

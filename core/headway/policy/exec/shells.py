@@ -74,7 +74,8 @@ def parameters(reader: Reader, text: str, rest: list[Word], depth: int) -> None:
 
 def evaluate(reader: Reader, command: Command, folded: str, words: list[Word], depth: int) -> None:
     """Take ``eval`` and ``trap``, whose words are a text."""
-    given = words[1:] if folded == "eval" else words[1:2]
+    begin = 2 if len(words) > 1 and words[1].likely == "--" else 1
+    given = words[begin:] if folded == "eval" else words[begin : begin + 1]
     if any(word.text is None for word in given):
         reader.note(f"the text of {folded} is not known before it runs")
     text = " ".join(word.likely or "" for word in given)

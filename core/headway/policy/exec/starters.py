@@ -178,6 +178,9 @@ CODE_BUILTINS = names(
 )
 """Commands of the shell that evaluate their words as arithmetic, in which ``a[$(…)]`` runs a command."""
 
+NUMBERS = names("BASHPID COLUMNS EPOCHSECONDS EUID LINENO LINES OPTIND PPID RANDOM SECONDS SHLVL SRANDOM UID")
+"""Variables that are numbers unless somebody sets them."""
+
 SETTING_BUILTINS = names("declare export getopts let local mapfile printf read readarray readonly set typeset wait")
 """Commands of the shell that set variables by their words."""
 
@@ -203,6 +206,8 @@ GIT_CONFIG = re.compile(
 )
 """Settings of git that run nothing."""
 
+_MAKE = r"--ev.*|SHELL=.*|-[a-zA-Z]*E.*|.*\$\(.*|.*\$\{.*|-[a-zA-Z]*f(-|/dev/.*)|-|/dev/.*"
+
 RUNNING_OPTIONS: dict[str, re.Pattern[str]] = {
     "tar": re.compile(r"--(to-|check|us|inf|new|rs|rm).*|-[a-zA-Z]*[IF].*"),
     "bsdtar": re.compile(r"--use-c.*|-[a-zA-Z]*I.*"),
@@ -212,12 +217,25 @@ RUNNING_OPTIONS: dict[str, re.Pattern[str]] = {
     "sort": re.compile(r"--com.*"),
     "split": re.compile(r"--fi.*"),
     "rg": re.compile(r"--pre(=.*)?|--hostname-bin.*"),
-    "make": re.compile(r"--ev.*|SHELL=.*|-[a-zA-Z]*E.*"),
-    "gmake": re.compile(r"--ev.*|SHELL=.*|-[a-zA-Z]*E.*"),
+    "make": re.compile(_MAKE, re.DOTALL),
+    "gmake": re.compile(_MAKE, re.DOTALL),
     "less": re.compile(r"\+.*"),
     "dc": re.compile(r"-[a-zA-Z]*e.*|--exp.*"),
-    "sqlite3": re.compile(r".*\.(shell|system|load)\b.*|-(cmd|init)", re.DOTALL),
-    "psql": re.compile(r".*\\!.*", re.DOTALL),
+    "sqlite3": re.compile(
+        r"(.*\n)?\s*\.(?!(tables|schema|dump|headers|mode|databases|indexes)\b[^|]*\Z).*"
+        r"|.*\b(load_extension|edit)\s*\(.*|--?(cmd|init)",
+        re.DOTALL,
+    ),
+    "psql": re.compile(r".*(\\.*[!|`]|\bprogram\b).*", re.DOTALL | re.IGNORECASE),
+    "mysql": re.compile(r".*\\[!PT].*|(.*[;\n])?\s*(system|pager|tee)\b.*|--pa.*", re.DOTALL | re.IGNORECASE),
+    "mariadb": re.compile(r".*\\[!PT].*|(.*[;\n])?\s*(system|pager|tee)\b.*|--pa.*", re.DOTALL | re.IGNORECASE),
+    "scp": re.compile(r"-[a-zA-Z346]*[SoFD].*"),
+    "apt": re.compile(r"-[a-z]*[oc].*|--(o|c).*"),
+    "apt-get": re.compile(r"-[a-z]*[oc].*|--(o|c).*"),
+    "cmake": re.compile(r"-E"),
+    "gcc": re.compile(r"-wrapper|-B.*|-fplugin=.*|-specs=.*|--specs=.*"),
+    "g++": re.compile(r"-wrapper|-B.*|-fplugin=.*|-specs=.*|--specs=.*"),
+    "npm": re.compile(r"--?(script-shell|shell|editor|viewer|browser|git)\b.*|explore"),
     "hash": re.compile(r"-[a-z]*p.*"),
     "enable": re.compile(r"-[a-z]*f.*"),
     "complete": re.compile(r"-[a-z]*[CF].*"),
@@ -241,12 +259,20 @@ GIT_RUNS = {
         "config": r"!.*",
         "difftool": r"--(ext|tool).*|-[xt].*",
         "fetch": r"--(upl|exec).*|ext::.*",
+        "fetch-pack": r"--(upl|exec).*",
         "filter-branch": r".*",
+        "for-each-repo": r".*",
         "grep": r"--open.*|-O.*",
+        "instaweb": r"--(httpd|browser).*|-[db].*",
         "ls-remote": r"--(upl|exec).*|ext::.*",
         "pull": r"--(upl|exec).*|ext::.*",
         "push": r"--(rece|exec).*|ext::.*",
-        "rebase": r"--exec.*|-x.*",
+        "rebase": r"--ex.*|-[a-zA-Z]*x.*",
+        "remote-ext": r".*",
+        "send-email": r"--(smtp-server|sendmail-cmd|to-cmd|cc-cmd|header-cmd).*",
+        "send-pack": r"--(rece|exec).*",
+        "shell": r".*",
+        "submodule--helper": r".*",
     }.items()
 }
 """Words by which subcommands of git are told to run something."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headway.policy.exec.command import Command
     from headway.policy.exec.reading import Reader
 
+_MOST_OPTIONS = 20
 _ASSIGNS = re.compile(r"([A-Za-z_]\w*)\+?=(.*)", re.DOTALL)
 
 
@@ -54,6 +55,22 @@ def starter(
         given(reader, joined_words(inner), depth, command)
     else:
         reader.command(inner, Simple(), depth + 1, command, position)
+
+
+def runs(folded: str, words: list[Word]) -> int | None:
+    """Return where the subcommand stands by which a tool runs a program (``uv -q run``); None if there is none."""
+    before = value = True  # whether the word before is an option, and whether it takes this one as its value
+    for position, word in enumerate(words[1 : _MOST_OPTIONS + 1], 1):
+        text = word.likely or "-"
+        if (before or value) and (folded, text) in starters.RUNNERS:
+            return position
+        if not text.startswith("-"):
+            before, value = False, before and value and position > 1
+            if not value:
+                return None
+        else:
+            before, value = True, "=" not in text
+    return None
 
 
 def joined_words(words: list[Word]) -> Word:

@@ -36,7 +36,12 @@ _WORDS = names(
 )
 _PLAIN = names("word number extglob_pattern regex variable_name special_variable_name test_operator")
 _OPERATORS = names("&& || ; | & ( ) < > <= >= =~ ;; |&")
-_EXPANSION = re.compile(r"\$\{[#!]?(\w+|[@*#?$!-])(\[[@*\w]+\])?([:%#/^,+=?~-][^'\"\\{}]*)?\}", re.DOTALL)
+_EXPANSION = re.compile(r"\$\{[#!]?(\w+|[@*#?$!-])(\[[@*\w]+\])?([:%#/^,+=?~-][^'\"\\{}`]*)?\}", re.DOTALL)
+_SUBSTITUTES = re.compile(r"\$\(|[<>]\(|`")
+_COMPARES = names("-eq -ne -lt -le -gt -ge")
+_LENGTH = re.compile(r"\$\{#\w+(\[[@*]\])?\}")
+_NAME = re.compile(r"\b[A-Za-z_]\w*|\$\{?[\d@*]")
+_SUBSTITUTIONS = names("command_substitution process_substitution")
 _NOWHERE = re.compile(r"/dev/(null|stdout|stderr|tty|fd/\d+)")
 _ARITHMETIC = re.compile(r"[\w+\-*/%()<>=!&|^~?:,\s${}\[\]#@.]*")
 
@@ -57,8 +62,8 @@ class Syntax:
     """The simple commands of a text in order, the texts in it that are to be read by themselves, and what is unclear.
 
     ``functions`` are those that certainly exist from a command on, by its number. ``loose`` are assignments that stand
-    alone, ``names`` variables that are set otherwise. ``other`` is the text as a shell without ``&>`` takes it, if it
-    has one.
+    alone, ``names`` variables that are set otherwise, ``evaluated`` those whose values are read as arithmetic.
+    ``other`` is the text as a shell without ``&>`` takes it, if it has one.
     """
 
     commands: list[Simple] = field(default_factory=list)
@@ -68,6 +73,7 @@ class Syntax:
     functions: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
+    evaluated: list[str] = field(default_factory=list)
     other: str | None = None
 
 
@@ -348,6 +354,10 @@ class _Walk:
                 simple.words.append(self.word(child, depth))
             elif not child.is_named and child.type in _OPERATORS:
                 self.note(f"{bracket} with an operator that another shell takes otherwise")
+        for before, operator, after in zip(simple.words, simple.words[1:], simple.words[2:], strict=False):
+            if bracket == "[[" and operator.source in _COMPARES:
+                self.evaluate(before.source)
+                self.evaluate(after.source)
         self.add(simple)
 
     def loop(self, node: Node, depth: int) -> None:
@@ -391,7 +401,8 @@ class _Walk:
         name = self.source(named[0])
         if named[0].type != "variable_name":
             self.inside(named[0], depth)
-            name = name.partition("[")[0]
+            name, _, subscript = name.partition("[")
+            self.evaluate(subscript)
         value = literal("")
         for child in named[1:]:
             if child.type in _WORDS:
@@ -453,6 +464,7 @@ class _Walk:
         if kind == "arithmetic_expansion":
             if not _ARITHMETIC.fullmatch(re.sub(r"\$\([^()]*\)", "", source)) or _unbalanced(source):
                 self.note("$((…)) that is not clear")
+            self.evaluate(self.without_commands(node))
             self.inside(node, depth)
             return (None,), False, None
         if kind == "brace_expression":
@@ -512,15 +524,29 @@ class _Walk:
     def expansion(self, node: Node, depth: int, quoted: bool) -> tuple[Pieces, bool, str | None]:
         source = self.source(node)
         if node.type == "expansion":
-            flat = re.sub(r"\$\([^()]*\)|`[^`]*`", "", source)
-            if not _EXPANSION.fullmatch(flat) or "@P" in source:
+            flat = self.without_commands(node)
+            if not _EXPANSION.fullmatch(flat) or _SUBSTITUTES.search(flat) or "@P" in source:
                 self.note("an expansion that is not clear")
+            self.evaluate(_evaluated(flat))
             self.inside(node, depth)
         name = source.strip("${}")
         if node.type == "expansion" and (sets := re.match(r"\$\{(\w+):?=", source)) is not None:
             self.found.names.append(sets[1])
         guess = self.values.get(name) if re.fullmatch(r"\w+", name) else None
         return (None,), not quoted or "@" in source, guess
+
+    def evaluate(self, text: str) -> None:
+        """Keep the names in a text that bash reads as arithmetic, in which a value ``a[$(…)]`` runs a command."""
+        self.found.evaluated += _NAME.findall(_LENGTH.sub("", text))
+
+    def without_commands(self, node: Node) -> str:
+        """Return the source of a node without the substitutions that the grammar saw in it."""
+        out, position = b"", node.start_byte
+        for child in below(node, _SUBSTITUTIONS):
+            if child.type in _SUBSTITUTIONS:
+                out += self.data[position : child.start_byte]
+                position = child.end_byte
+        return (out + self.data[position : node.end_byte]).decode(errors="replace")
 
     def substitution(self, node: Node, depth: int) -> None:
         """Take what stands in ``$(…)``, ``<(…)`` or between backticks; the latter by itself, without its escapes."""
@@ -536,10 +562,10 @@ class _Walk:
 
     def inside(self, node: Node, depth: int) -> None:
         """Take the substitutions in a node of which nothing else matters."""
-        for child in below(node, frozenset(("command_substitution", "process_substitution", "string"))):
+        for child in below(node, _SUBSTITUTIONS | {"string"}):
             if child.type == "string":
                 self.string(child, depth + 1)
-            elif child.type in ("command_substitution", "process_substitution"):
+            elif child.type in _SUBSTITUTIONS:
                 self.substitution(child, depth + 1)
 
 
@@ -551,6 +577,16 @@ def _braces(node: Node, walk: _Walk) -> bool:
     )
     text = re.sub(r"\\.|\$\{[^{}]*\}", "", text)
     return "{" in text and ("," in text or ".." in text)
+
+
+def _evaluated(expansion: str) -> str:
+    """Return what of ``${…}`` is read as arithmetic, or stands for another variable: offset, subscript, ``${!x}``."""
+    found = re.match(r"\$\{(!?)(\w*)(?:\[([^\]]*)\])?(?::(?![-=?+])(.*))?", expansion, re.DOTALL)
+    if found is None:
+        return ""
+    other, name, subscript, offset = found.groups("")
+    indirect = name if other and not subscript and not expansion.endswith(("*}", "@}")) else ""
+    return f"{indirect} {'' if subscript in '@*' else subscript} {offset}"
 
 
 def _unbalanced(source: str) -> bool:

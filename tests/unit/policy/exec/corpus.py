@@ -157,6 +157,24 @@ CAUGHT: list[tuple[str, str, str]] = [
     ("eval 'r''m' x", "deny", "eval of parts"),
     ('eval "$CMD"', "ask", "eval of what is not known"),
     ("trap 'rm x' EXIT", "deny", "trap"),
+    ("trap -- 'rm x' EXIT", "deny", "trap"),
+    ("echo ${x:-`rm x`}", "ask", "backticks in an expansion"),
+    ('echo "${x:=`rm x`}"', "ask", "backticks in an expansion"),
+    ("echo ${HOME%`rm x`}", "ask", "backticks in an expansion"),
+    ("echo ${x:-<(rm x)}", "ask", "a process in an expansion"),
+    ("read x <<< 'a[$(rm x)]'; echo $((x))", "ask", "arithmetic evaluates a value"),
+    ("read x <<< 'a[$(rm x)]'; [[ x -eq 1 ]]", "ask", "arithmetic evaluates a value"),
+    ("read x <<< 'a[$(rm x)]'; echo ${HOME:x}", "ask", "an offset is arithmetic"),
+    ("read x <<< 'a[$(rm x)]'; echo ${!x}", "ask", "a variable that stands for another one"),
+    ("read x <<< 'a[$(rm x)]'; echo ${b[x]}", "ask", "a subscript is arithmetic"),
+    ("read x <<< 'a[$(rm x)]'; b[x]=1", "ask", "a subscript is arithmetic"),
+    ("read x <<< 'a[$(rm x)]'; [[ -v $x ]]", "ask", "the name of a variable is evaluated"),
+    ("read x <<< 'a[$(rm x)]'; declare -i y=x", "ask", "a variable that is evaluated"),
+    ("for x in 'a[$(rm x)]'; do echo $((x)); done", "ask", "arithmetic evaluates a value"),
+    ("set -- 'a[$(rm x)]'; echo $(($1))", "ask", "arithmetic evaluates a value"),
+    (": 'a[$(rm x)]'; echo $((_))", "ask", "arithmetic evaluates a value"),
+    ("uv -q run rm x", "deny", "options before a subcommand that runs a program"),
+    ("uv --directory /x run rm x", "deny", "options before a subcommand that runs a program"),
     ("fish -c 'rm x'", "deny", "a shell of another language"),
     # -- variables
     ("$CMD x", "ask", "a program that is not known"),
@@ -347,6 +365,8 @@ CAUGHT: list[tuple[str, str, str]] = [
 """Command, verdict, word on it."""
 
 CLEAN: list[tuple[str, str]] = [
+    ("i=0; while ls src; do i=$((i+1)); head -n $((i*2)) x; done", "a counter is a number"),
+    ("ls ${HOME:-/root} ${#HOME} $((RANDOM % 6))", "a number of the shell"),
     ("ls", "plain"),
     ("ls -la src", "options and words"),
     ("/bin/ls", "a folder of the system"),
