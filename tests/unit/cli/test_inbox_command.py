@@ -135,6 +135,9 @@ async def test_an_answer_is_kept_where_nothing_runs_the_job(
     [
         (["a.1", "--yes"], 2, "Give one answer"),
         (["a.1", "--allow", "--edit", "{}", "--yes"], 2, "Give one answer"),
+        (["a.1", "--deny", "--allow", "--yes"], 2, "Give one answer"),
+        (["a.1", "--allow", "--abort", "--yes"], 2, "Give one answer"),
+        (["a.2", "--value", "", "--yes"], 2, "a value is JSON"),
         (["a.1", "--allow"], 2, "There is nobody to ask: give --yes"),
         (["a.1", "--allow", "--json"], 2, "There is nobody to ask: give --yes"),
         (["nope.1", "--allow", "--yes"], 2, "there is no question 'nope.1'"),

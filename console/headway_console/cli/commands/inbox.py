@@ -121,10 +121,10 @@ def show(place: Place, question_id: str, as_json: bool) -> None:
 
 @command.command("answer")
 @click.argument("question_id", metavar="ID", shell_complete=question_ids)
-@click.option("--allow", "choice", flag_value="allow", help="Let the call run, once.")
-@click.option("--session", "choice", flag_value="session", help="… and the same call again in this session.")
-@click.option("--deny", "choice", flag_value="deny", help="Refuse it; the plan says what follows.")
-@click.option("--abort", "choice", flag_value="abort", help="Refuse it, and abort the run.")
+@click.option("--allow", is_flag=True, help="Let the call run, once.")
+@click.option("--session", is_flag=True, help="… and the same call again in this session.")
+@click.option("--deny", is_flag=True, help="Refuse it; the plan says what follows.")
+@click.option("--abort", is_flag=True, help="Refuse it, and abort the run.")
 @click.option("--value", metavar="JSON", help="The value that a tool asks for.")
 @click.option("--edit", metavar="JSON", help="Let the call run with these parameters instead.")
 @click.option("--top-up", "amounts", metavar="DIMENSION=AMOUNT", multiple=True, help="Raise the budget; repeat it.")
@@ -137,7 +137,10 @@ def show(place: Place, question_id: str, as_json: bool) -> None:
 def answer(
     place: Place,
     question_id: str,
-    choice: str | None,
+    allow: bool,
+    session: bool,
+    deny: bool,
+    abort: bool,
     value: str | None,
     edit: str | None,
     amounts: tuple[str, ...],
@@ -156,10 +159,12 @@ def answer(
     from headway_console.cli.output import note, say, write_json
     from headway_console.cli.reading import open_store
 
-    given = [name for name, there in (("answer", value), ("edit", edit), ("top_up", amounts)) if there]
-    if (choice is not None) + len(given) != 1:
+    flags = {"allow": allow, "session": session, "deny": deny, "abort": abort}
+    values = {"answer": value is not None, "edit": edit is not None, "top_up": bool(amounts)}
+    given = [name for name, there in (flags | values).items() if there]
+    if len(given) != 1:
         raise click.UsageError("Give one answer: --allow, --session, --deny, --abort, --value, --edit or --top-up.")
-    if always and choice != "allow":
+    if always and not allow:
         raise click.UsageError("--always goes with --allow.")
     if not yes and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("There is nobody to ask: give --yes.")
@@ -171,7 +176,7 @@ def answer(
             title = (await reader.job(question.job_id)).title
         if question.state != "open":
             raise closed_already(question)
-        chosen = choice or given[0]
+        chosen = given[0]
         meant = _meant(chosen, value if value is not None else edit or "", amounts, question)
         rule = _rule_of(question) if always else ""
         if not yes:
