@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Protocol, cast
 
 from headway.arguments import expect_call
@@ -79,6 +80,17 @@ def _delay(value: float) -> float:
     except (TypeError, OverflowError):
         pass
     raise InvalidInput(f"a delay is a number of seconds, at most {LONGEST_S:.0e}")
+
+
+@asynccontextmanager
+async def within(clock: Clock, seconds: float) -> AsyncIterator[asyncio.Timeout]:
+    """Raise ``TimeoutError`` when the block has taken ``seconds`` on ``clock``."""
+    async with asyncio.timeout(None) as scope:
+        timer = clock.call_later(seconds, scope.reschedule, 0.0)
+        try:
+            yield scope
+        finally:
+            timer.cancel()
 
 
 def rfc3339(ms: int) -> str:

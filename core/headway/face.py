@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from headway.analysis.scoring import PlannerConfig, ToolFeedback
     from headway.elicitation.elicitations import Elicitations
     from headway.events.views import RunView
+    from headway.hooks.hooks import Hooks
+    from headway.hooks.lane import HookStatus
     from headway.inference.provider import InferenceProvider
     from headway.inference.registry import ModelRegistry
     from headway.jobs.course import Course
@@ -63,6 +65,7 @@ class Face(ABC):
 
     _powers: Powers
     _borrowed = False
+    _hooks: Hooks | None = None
 
     def _empower(self, powers: Powers, limits: dict[str, tuple[int, float]] | None = None) -> None:
         """Take ``powers`` as this face's own; ``limits`` are rate limits that hold whatever the tools declare."""
@@ -77,7 +80,7 @@ class Face(ABC):
         """Share all that another face has: what is set on either holds for both."""
         self._powers, self._executor = face._powers, face._executor
         self._inference, self._tool_limits = face._inference, face._tool_limits
-        self._models = face._models
+        self._models, self._hooks = face._models, face._hooks
         self._borrowed = True
 
     @property
@@ -332,6 +335,10 @@ class Face(ABC):
         from headway.policy.risk import PermissionGrant as Grant
 
         self._powers.env.gates.grant = grant if grant is None or isinstance(grant, Grant) else Grant(grant)
+
+    def hook_reports(self) -> list[HookStatus]:
+        """Return how the hooks of ``[hooks]`` are now, sorted by name: what they were told, and what was dropped."""
+        return self._hooks.reports() if self._hooks is not None else []
 
     # -- replanning, inference, learning -----------------------------------------------------------------------------
 

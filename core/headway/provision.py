@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headway.config.services import ProviderConfig
     from headway.egress.door import Door
     from headway.face import Face
+    from headway.hooks.sinks.sink import Around
     from headway.inference.registry import ModelRegistry, RegisteredProvider
     from headway.learning.memory import Memgine
     from headway.secrets.redactor import Redactor
@@ -99,6 +100,7 @@ def provision(face: Face, config: Config, opened: AsyncExitStack) -> None:
         face.set_capabilities(capabilities)
     _models(face, config, opened)
     _learn(face, config.learning, opened)
+    _hooks(face, config, opened)
 
 
 def door_of(config: Config, redactor: Redactor | None = None) -> Door:
@@ -221,6 +223,35 @@ async def start_mcp(face: Face, config: Config, opened: AsyncExitStack) -> McpSe
     opened.push_async_callback(servers.aclose)
     await servers.start()
     return servers
+
+
+def _hooks(face: Face, config: Config, opened: AsyncExitStack) -> None:
+    """Start telling the hooks of ``[hooks]`` of events; nothing is loaded where there are none."""
+    if not config.hooks:
+        return
+    from headway.hooks.hooks import Hook, Hooks
+    from headway.hooks.sinks.table import SINKS
+
+    config.require_trust()
+    env = face._powers.env
+    around = _around(face, config)
+    found: list[Hook] = []
+    for name, one in config.hooks.items():
+        try:
+            sink = SINKS[one.sink](name, one, around)
+        except HeadwayError as error:
+            raise InvalidConfig(f"hooks.{name}: {error.message}") from None
+        found.append(Hook(name, one.on, sink, one.queue, one.timeout_secs, one.retries))
+    face._hooks = hooks = Hooks(env.log, found, clock=env.clock)
+    hooks.start()
+    opened.push_async_callback(hooks.aclose)
+
+
+def _around(face: Face, config: Config) -> Around:
+    from headway.hooks.sinks.sink import Around
+
+    env = face._powers.env
+    return Around(env.clock, door_of(config, env.vault.redactor), env.vault, env.sandbox, config.project)
 
 
 def vault_of(config: Config) -> Vault:

@@ -205,6 +205,8 @@ def test_streams_contain_every_kind_of_a_run() -> None:
         kinds.ELICITATION_EXPIRED,
         kinds.ELICITATION_REQUESTED,
         kinds.ELICITATION_WITHDRAWN,
+        kinds.HOOK_CHANGED,
+        kinds.HOOK_DROPPED,
         kinds.MCP_SERVER_CHANGED,
         kinds.MCP_STARTUP_COMPLETE,
         kinds.MCP_STARTUP_UPDATE,

@@ -34,7 +34,10 @@ WHOLE = ("tools.path", "learning.trajectories")
 """Settings that name folders, which are closed with all that they hold, whether they exist or not."""
 
 MCP = "mcp.servers."
-"""The beginning of settings of MCP servers: ``cwd`` is a folder that tools may write to, ``files`` are closed whole."""
+"""The beginning of settings of MCP servers: ``cwd`` is a folder that tools may write to."""
+
+PROGRAMS = (MCP, "hooks.")
+"""The beginnings of settings of programs: their ``files`` are closed whole."""
 
 
 def control_files(config: Config, home: Home | None = None) -> ControlFiles:
@@ -51,10 +54,12 @@ def control_files(config: Config, home: Home | None = None) -> ControlFiles:
         folders += [one.project / POLICIES, one.project / GIT]
         for key, path in named_paths(one):
             if not (key.startswith(MCP) and key.endswith(".cwd")):
-                whole = key in WHOLE or (key.startswith(MCP) and key.endswith(".files"))
+                whole = key in WHOLE or (key.startswith(PROGRAMS) and key.endswith(".files"))
                 (secret if key.startswith(HIDDEN) else folders if whole else files).append(path)
-        for server in one.mcp.servers.values():
-            programs, packages = server.programs(one.project)
+        started = [server.programs for server in one.mcp.servers.values()]
+        started += [hook.programs for hook in one.hooks.values()]
+        for code_of in started:
+            programs, packages = code_of(one.project)
             files += programs
             folders += packages
     homes = () if home is None else (home.path, *(() if home.socket.parent == home.path else (home.socket.parent,)))

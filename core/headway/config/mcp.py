@@ -8,15 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from headway.config.programs import programs_of
 from headway.config.section import FilePath, Name, Section
 from headway.secrets.reference import SCHEME
 
 _NAME = re.compile(r"[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*")
 _LONGEST_NAME = 64
-_NODE_CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts")
-_CODE = (".py", ".pyz", ".sh", ".rb", ".pl", ".php", ".lua", ".jar", ".wasm", *_NODE_CODE)
-_IN_FOLDER = ("__main__.py", "index.js", "index.mjs", "package.json")
-_NODE = frozenset({"node", "nodejs", "npx", "npm", "bun", "bunx", "deno", "tsx"})
 
 
 def is_server_name(name: str) -> bool:
@@ -83,24 +80,11 @@ class McpServerConfig(Section):
     def programs(self, folder: Path) -> tuple[list[Path], list[Path]]:
         """Return the files, and the folders, of code that the program is made of, existing or not.
 
-        Those are the program and the script that ``command`` and ``args`` name, what else they name that looks like
-        code, and where node looks for packages. ``folder`` is that of ``headway.toml``.
+        ``folder`` is that of ``headway.toml``. See :func:`headway.config.programs.programs_of`.
         """
-        cwd = self.cwd or folder
         if self.command is None:
             return [], []
-        named = [self.command] if "/" in self.command else []
-        words = [word for word in self.args if not word.startswith("-")]
-        named += words[:1]
-        named += [word.rpartition("=")[2] for word in self.args if word.rpartition("=")[2].endswith(_CODE)]
-        files: list[Path] = []
-        for word in dict.fromkeys(word for word in named if word and "\0" not in word):
-            path = cwd / word
-            files += [path / name for name in _IN_FOLDER] if path.is_dir() else [path]
-        if Path(self.command).name in _NODE or any(file.suffix in _NODE_CODE for file in files):
-            places = dict.fromkeys([cwd, *(file.parent for file in files)])
-            return [*files, *(place / "package.json" for place in places)], [p / "node_modules" for p in places]
-        return files, []
+        return programs_of([self.command, *self.args], self.cwd or folder)
 
 
 def hidden(server: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from headway.addresses import is_loopback
+from headway.config.hooks import HookConfig, HookName
 from headway.config.mcp import McpConfig, hidden
 from headway.config.section import FilePath, Name, PythonName, Section
 from headway.config.services import EgressConfig, ModelsConfig, ProviderConfig, provider_name
@@ -298,6 +299,7 @@ class Config(Section):
         default={}, description="Secrets that plans may name, by name: see secrets.md."
     )
     mcp: McpConfig = Field(default_factory=McpConfig, description="Tools of MCP servers.")
+    hooks: dict[HookName, HookConfig] = Field(default={}, description="Who is told of events, by name: see hooks.md.")
     workflows: dict[Name, WorkflowConfig] = Field(default={}, description="Plans that may be started by name.")
     a2a: A2AConfig = Field(default_factory=A2AConfig, description="The A2A endpoint.")
     operator: OperatorConfig = Field(default_factory=OperatorConfig, description="The operator API.")
@@ -347,7 +349,7 @@ class Config(Section):
     @property
     def digest(self) -> str:
         """The hash of all that decides what becomes of a plan; where others listen or look is not in it."""
-        elsewhere: dict[str, Any] = dict.fromkeys(("a2a", "admission", "console", "operator", "store"), True)
+        elsewhere: dict[str, Any] = dict.fromkeys(("a2a", "admission", "console", "hooks", "operator", "store"), True)
         elsewhere["tools"] = {"workspace"}  # as it was found to be instead
         values = f"{os.path.realpath(self.workspace)}\n{self.model_dump_json(exclude=elsewhere)}"
         return hashlib.sha256(values.encode("utf-8", "surrogateescape")).hexdigest()
@@ -394,7 +396,7 @@ class Config(Section):
 
         A workspace, a memory or trajectories outside of it, an environment variable that is sent to a model's address,
         a provider of models that gets a key, an A2A endpoint for other machines or for everybody, private addresses, a
-        proxy, and MCP servers.
+        proxy, MCP servers, and hooks that run a program, write a file or send something elsewhere.
         """
         found = [key for key in ("tools.workspace", "learning.memory", "learning.trajectories") if self._leaves(key)]
         sent = [self.source(key).kind for key in ("inference.url", "inference.api_key_env")]
@@ -408,6 +410,7 @@ class Config(Section):
         given = {"egress.allow": bool(self.egress.allow), "egress.proxy": self.egress.proxy is not None}
         found += [key for key, there in given.items() if there and self.source(key).kind == "file"]
         found += [f"mcp.servers.{name}" for name in self.mcp.started]
+        found += [f"hooks.{name}" for name, hook in self.hooks.items() if hook.opens]
         return found
 
     def _leaves(self, key: str) -> bool:
@@ -449,6 +452,8 @@ class Config(Section):
         opened = self.opens
         keyless = {name: one for name, one in self.providers.items() if f"providers.{name}" not in opened}
         for key in opened:
+            if key.startswith("hooks."):
+                continue
             if key.startswith("providers."):
                 left_out["models"] = {"default": None, "failover": [], "aliases": {}}
                 continue
@@ -456,7 +461,8 @@ class Config(Section):
             default = type(getattr(self, section)).model_fields[name].get_default(call_default_factory=True)
             left_out.setdefault(section, {})[name] = default
         update = {section: getattr(self, section).model_copy(update=values) for section, values in left_out.items()}
-        return self.model_copy(update={**update, "providers": keyless})
+        told = {name: hook for name, hook in self.hooks.items() if not hook.opens}
+        return self.model_copy(update={**update, "providers": keyless, "hooks": told})
 
     def in_file(self, key: str) -> Any:
         """Return what the file has at the dotted ``key``, whatever flags and variables say; None if nothing."""

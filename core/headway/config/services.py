@@ -63,7 +63,8 @@ class ModelConfig(Section):
     tools: bool = Field(default=True, description="Whether it can call tools.")
 
 
-def _secret_reference(text: str | None) -> str | None:
+def secret_reference(text: str | None) -> str | None:
+    """Return ``text`` if it names a secret."""
     if text is not None and not (text.startswith(SCHEME) and is_name(text.removeprefix(SCHEME))):
         raise ValueError("must name a secret, as secret://NAME")
     return text
@@ -76,7 +77,7 @@ class ProviderConfig(Section):
         description="How the service writes; `local`: models in this process (`headway[local]`)."
     )
     url: str | None = Field(default=None, min_length=1, description="The API's base URL; none: the vendor's.")
-    api_key: Annotated[str | None, AfterValidator(_secret_reference)] = Field(
+    api_key: Annotated[str | None, AfterValidator(secret_reference)] = Field(
         default=None, description="The secret that is the API's key, as `secret://NAME`."
     )
     api_key_env: str | None = Field(

@@ -15,7 +15,7 @@ import httpx
 
 from headway._version import __version__
 from headway.addresses import is_loopback
-from headway.clock import SYSTEM_CLOCK, Clock, clock_of
+from headway.clock import SYSTEM_CLOCK, Clock, clock_of, within
 from headway.egress.rules import ENVIRONMENT, Rules, check_proxy, host_of, port_of, shown
 from headway.egress.transport import MAX_BYTES, DoorTransport, Resolve, resolve
 from headway.errors import EgressError, EgressRefused, HeadwayError, InvalidInput
@@ -397,14 +397,3 @@ class _failing:  # noqa: N801 - reads as the function that it is used as
             raise EgressError(text, reason="broken") from None
         if isinstance(error, TimeoutError):
             raise EgressError(f"{self._host} did not answer within {self._seconds:g} s", reason="timeout") from None
-
-
-@asynccontextmanager
-async def within(clock: Clock, seconds: float) -> AsyncIterator[asyncio.Timeout]:
-    """Raise ``TimeoutError`` when the block has taken ``seconds`` on ``clock``."""
-    async with asyncio.timeout(None) as scope:
-        timer = clock.call_later(seconds, scope.reschedule, 0.0)
-        try:
-            yield scope
-        finally:
-            timer.cancel()

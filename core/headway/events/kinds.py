@@ -108,6 +108,8 @@ State, checkpoints, operators, the store::
     mcp_startup_update     server, status: "starting" | "ready" | "failed" | "cancelled", tools?: [names], error?
     mcp_startup_complete   ready: [servers], failed: [{server_name, error}], cancelled: [servers]
     mcp_server_changed     server, status: "lost" | "ready" | "failed", tools?, error?     after the start
+    hook_changed           hook, sink, status: "failing" | "ok", error?      at most once in 10 s each
+    hook_dropped           hook, dropped (events since the last one), total
     store_pruned           jobs: [ids], events (count), reason
     recorder_gap           dropped (count)
 
@@ -204,6 +206,8 @@ TOOLS_CHANGED = "tools_changed"
 MCP_STARTUP_UPDATE = "mcp_startup_update"
 MCP_STARTUP_COMPLETE = "mcp_startup_complete"
 MCP_SERVER_CHANGED = "mcp_server_changed"
+HOOK_CHANGED = "hook_changed"
+HOOK_DROPPED = "hook_dropped"
 STORE_PRUNED = "store_pruned"
 RECORDER_GAP = "recorder_gap"
 
@@ -244,6 +248,9 @@ THREAD = frozenset(
     | {THREAD_GOAL_SET, THREAD_GOAL_PROGRESS, THREAD_GOAL_CLEARED, THREAD_ARCHIVED, THREAD_UNARCHIVED, THREAD_DELETED}
 )
 """The kinds that tell of a thread: of no job."""
+
+HOOK = frozenset({HOOK_CHANGED, HOOK_DROPPED})
+"""The kinds that tell of hooks that events are told to."""
 
 LEARNING = frozenset(
     {SKILL_DISTILLED, SKILL_EVOLVED, SKILL_DEPRECATED, EVOLUTION_TRIGGERED, CONSOLIDATED, LEARNING_FAILED}

@@ -119,6 +119,7 @@ class ChildProcess:
         self._timer: TimerHandle | None = None
         self._outbox = bytearray()
         self._writing = False
+        self._no_more = False
         self.stopping = False
         self.code: int | None = None  # once it has ended, if it is known
         self._group, self._pipes = _spawn(launch, command[0], stdin=stdin)
@@ -157,6 +158,12 @@ class ChildProcess:
         """Let it read the end of its stdin."""
         self._outbox.clear()
         self._close("stdin")
+
+    def finish_input(self) -> None:
+        """Let it read the end of its stdin once it has read all that was written."""
+        self._no_more = True
+        if not self._outbox:
+            self._close("stdin")
 
     def terminate(self) -> None:
         """End it and its group: TERM, after the grace KILL. Returns immediately; see :meth:`wait`."""
@@ -212,6 +219,8 @@ class ChildProcess:
         if self._writing:
             self._writing = False
             self._loop.remove_writer(self._pipes["stdin"])
+        if self._no_more:
+            self._close("stdin")
 
     def _ended(self, name: str) -> None:
         self._close(name)
