@@ -7,11 +7,11 @@ submission, to the supervisor of its log.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from headway.arguments import expect, path_of, plain
+from headway.arguments import expect, expect_call, expect_many, path_of, plain
 from headway.cancellation import CancellationToken
 from headway.errors import InvalidInput
 from headway.jobs.handle import RunHandle
@@ -21,6 +21,7 @@ from headway.jobs.submission import Proposal, Submission
 from headway.jobs.supervisor import supervisor_of
 from headway.jobs.tool_limits import ToolLimits, limit_configured, limit_removed
 from headway.limits.budget import CostBudget
+from headway.numbers import positive_seconds
 from headway.tools.decorator import entry_of
 from headway.tools.executor import Executor, ExecutorTools
 from headway.tools.registry import ToolEntry, ToolRegistry
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
     )
     from headway.threads.threads import Threads
     from headway.tools.process.subprocess import SubprocessTool
+
+
+Judging = TypeVar("Judging", bound=Callable[..., Any])
 
 
 class Face(ABC):
@@ -339,6 +343,39 @@ class Face(ABC):
     def hook_reports(self) -> list[HookStatus]:
         """Return how the hooks of ``[hooks]`` are now, sorted by name: what they were told, and what was dropped."""
         return self._hooks.reports() if self._hooks is not None else []
+
+    def before_tool(
+        self,
+        judge: Judging,
+        *,
+        name: str | None = None,
+        tools: Iterable[str] = (),
+        strict: bool = True,
+        timeout_secs: float = 10.0,
+    ) -> Judging:
+        """Have ``judge(call)`` judge each call before its first attempt; return it, so that this decorates functions.
+
+        ``call`` is a :class:`headway.hooks.verdict.JudgedCall`; the answer a :class:`headway.hooks.verdict.Verdict`, an
+        object like one, or True or False for allow and deny. A function runs in a thread, a coroutine function on the
+        loop. ``tools`` are names, or patterns as ``git_*``; none: all. Without a verdict in ``timeout_secs`` seconds,
+        or with an error or nonsense for one, the call is denied if ``strict``, else allowed. ``name`` is its function's
+        unless one is given. Raises :class:`InvalidInput`, and :class:`Conflict` for a name that is taken.
+        """
+        from headway.hooks.gate import ToolHook
+        from headway.hooks.judges import FunctionJudge
+
+        expect_call(judge, "before_tool")
+        named = plain(name if name is not None else getattr(judge, "__name__", type(judge).__name__), "a hook's name")
+        patterns = tuple(plain(tool, "a tool's name") for tool in expect_many(tools, "tools"))
+        timeout = positive_seconds(timeout_secs, "timeout_secs")
+        strictly = expect(strict, bool, "strict")
+        hook = ToolHook(named, FunctionJudge(judge), patterns, strict=strictly, timeout=timeout)
+        self._powers.env.add_before_tool(hook)
+        return judge
+
+    def remove_before_tool(self, name: str) -> bool:
+        """Have the hook of that name judge no further call; return whether there was one."""
+        return self._powers.env.remove_before_tool(plain(name, "a hook's name"))
 
     # -- replanning, inference, learning -----------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headway.arguments import expect_many
+from headway.arguments import expect_call, expect_many
 from headway.errors import HeadwayError, InvalidConfig
 from headway.reload import approval_of, capabilities_of
 from headway.secrets.reference import SCHEME
@@ -98,6 +98,7 @@ def provision(face: Face, config: Config, opened: AsyncExitStack) -> None:
         face.policies.exec.ask_for(approval)
     if (capabilities := capabilities_of(config)) is not None:
         face.set_capabilities(capabilities)
+    _before_tool(face, config, opened)
     _models(face, config, opened)
     _learn(face, config.learning, opened)
     _hooks(face, config, opened)
@@ -245,6 +246,36 @@ def _hooks(face: Face, config: Config, opened: AsyncExitStack) -> None:
     face._hooks = hooks = Hooks(env.log, found, clock=env.clock)
     hooks.start()
     opened.push_async_callback(hooks.aclose)
+
+
+def _before_tool(face: Face, config: Config, opened: AsyncExitStack) -> None:
+    """Have the hooks of ``[before_tool]`` judge calls, in the order of the file."""
+    if not config.before_tool:
+        return
+    from headway.hooks.gate import ToolHook
+    from headway.hooks.judges import FunctionJudge, Judge, RemoteJudge
+    from headway.hooks.post import Post
+    from headway.hooks.program import Program
+
+    config.require_trust()
+    around = _around(face, config)
+    judge: Judge
+    for name, one in config.before_tool.items():
+        try:
+            if one.python is not None:
+                admit_modules(config.tools.path)
+                judge = FunctionJudge(expect_call(load_name(one.python), one.python))
+            elif one.url is not None:
+                post = Post.of(name, one, around)
+                opened.push_async_callback(post.aclose)
+                judge = RemoteJudge.webhook(post)
+            else:
+                judge = RemoteJudge.program(Program.of(name, one, around))
+        except HeadwayError as error:
+            raise InvalidConfig(f"before_tool.{name}: {error.message}") from None
+        face._powers.env.add_before_tool(
+            ToolHook(name, judge, tuple(one.tools), strict=one.strict, timeout=one.timeout_secs)
+        )
 
 
 def _around(face: Face, config: Config) -> Around:

@@ -207,6 +207,7 @@ def test_streams_contain_every_kind_of_a_run() -> None:
         kinds.ELICITATION_WITHDRAWN,
         kinds.HOOK_CHANGED,
         kinds.HOOK_DROPPED,
+        kinds.HOOK_VERDICT,
         kinds.MCP_SERVER_CHANGED,
         kinds.MCP_STARTUP_COMPLETE,
         kinds.MCP_STARTUP_UPDATE,

@@ -36,7 +36,7 @@ WHOLE = ("tools.path", "learning.trajectories")
 MCP = "mcp.servers."
 """The beginning of settings of MCP servers: ``cwd`` is a folder that tools may write to."""
 
-PROGRAMS = (MCP, "hooks.")
+PROGRAMS = (MCP, "hooks.", "before_tool.")
 """The beginnings of settings of programs: their ``files`` are closed whole."""
 
 
@@ -57,7 +57,7 @@ def control_files(config: Config, home: Home | None = None) -> ControlFiles:
                 whole = key in WHOLE or (key.startswith(PROGRAMS) and key.endswith(".files"))
                 (secret if key.startswith(HIDDEN) else folders if whole else files).append(path)
         started = [server.programs for server in one.mcp.servers.values()]
-        started += [hook.programs for hook in one.hooks.values()]
+        started += [hook.programs for hook in (*one.hooks.values(), *one.before_tool.values())]
         for code_of in started:
             programs, packages = code_of(one.project)
             files += programs

@@ -1,4 +1,4 @@
-"""``[hooks]``: who is told of events."""
+"""``[hooks]`` and ``[before_tool]``: who is told of events, and what judges calls before they are made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from headway.config.programs import programs_of
-from headway.config.section import FilePath, Name, Section
+from headway.config.section import FilePath, Name, PythonName, Section
 from headway.config.services import secret_reference
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -89,3 +89,20 @@ class HookConfig(_Told):
 
 def _beyond(name: str, hook: HookConfig) -> str:
     return f'has {name}, which sink = "{hook.sink}" has not'
+
+
+class BeforeToolConfig(_Told):
+    """A hook that judges calls before they are made: it allows, denies, asks or edits."""
+
+    python: PythonName | None = Field(default=None, description='The function that judges, as "file.py:name".')
+    tools: list[Name] = Field(default=[], description="The tools whose calls it judges, by name or `git_*`; none: all.")
+    strict: bool = Field(
+        default=True, description="Whether a call is denied if there is no verdict; else it is allowed."
+    )
+    timeout_secs: float = Field(default=10.0, gt=0, le=600, description="Seconds that a verdict may take.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> BeforeToolConfig:  # noqa: N804 - it is called with the model in this mode
+        if sum(given is not None for given in (self.command, self.url, self.python)) != 1:
+            raise ValueError("must have exactly one of command, url and python")
+        return self

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from headway.addresses import is_loopback
-from headway.config.hooks import HookConfig, HookName
+from headway.config.hooks import BeforeToolConfig, HookConfig, HookName
 from headway.config.mcp import McpConfig, hidden
 from headway.config.section import FilePath, Name, PythonName, Section
 from headway.config.services import EgressConfig, ModelsConfig, ProviderConfig, provider_name
@@ -300,6 +300,9 @@ class Config(Section):
     )
     mcp: McpConfig = Field(default_factory=McpConfig, description="Tools of MCP servers.")
     hooks: dict[HookName, HookConfig] = Field(default={}, description="Who is told of events, by name: see hooks.md.")
+    before_tool: dict[HookName, BeforeToolConfig] = Field(
+        default={}, description="What judges calls before they are made, by name: see hooks.md."
+    )
     workflows: dict[Name, WorkflowConfig] = Field(default={}, description="Plans that may be started by name.")
     a2a: A2AConfig = Field(default_factory=A2AConfig, description="The A2A endpoint.")
     operator: OperatorConfig = Field(default_factory=OperatorConfig, description="The operator API.")
@@ -387,8 +390,8 @@ class Config(Section):
     @property
     def code(self) -> list[Path]:
         """The project's own code: the files that are run to make its tools and callbacks, in no order."""
-        replan = self.runtime.replan
-        return [*self.tools.python, *([Path(replan.rpartition(":")[0])] if replan is not None else [])]
+        named = [self.runtime.replan, *(hook.python for hook in self.before_tool.values())]
+        return [*self.tools.python, *(Path(name.rpartition(":")[0]) for name in named if name is not None)]
 
     @property
     def opens(self) -> list[str]:
@@ -411,6 +414,7 @@ class Config(Section):
         found += [key for key, there in given.items() if there and self.source(key).kind == "file"]
         found += [f"mcp.servers.{name}" for name in self.mcp.started]
         found += [f"hooks.{name}" for name, hook in self.hooks.items() if hook.opens]
+        found += [f"before_tool.{name}" for name, hook in self.before_tool.items() if hook.python is None]
         return found
 
     def _leaves(self, key: str) -> bool:
@@ -452,7 +456,7 @@ class Config(Section):
         opened = self.opens
         keyless = {name: one for name, one in self.providers.items() if f"providers.{name}" not in opened}
         for key in opened:
-            if key.startswith("hooks."):
+            if key.startswith(("hooks.", "before_tool.")):
                 continue
             if key.startswith("providers."):
                 left_out["models"] = {"default": None, "failover": [], "aliases": {}}
@@ -462,7 +466,7 @@ class Config(Section):
             left_out.setdefault(section, {})[name] = default
         update = {section: getattr(self, section).model_copy(update=values) for section, values in left_out.items()}
         told = {name: hook for name, hook in self.hooks.items() if not hook.opens}
-        return self.model_copy(update={**update, "providers": keyless, "hooks": told})
+        return self.model_copy(update={**update, "providers": keyless, "hooks": told, "before_tool": {}})
 
     def in_file(self, key: str) -> Any:
         """Return what the file has at the dotted ``key``, whatever flags and variables say; None if nothing."""

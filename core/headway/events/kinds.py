@@ -36,6 +36,8 @@ Job life (``job_id`` set)::
 One action (``job_id``, ``action_id``, ``level`` set; ``attempt`` from 1)::
 
     policy_violation       reasons: [text]; the action_rejected (or skipped) that follows says so too
+    hook_verdict           hook, verdict: "edit" with parameters {…}, or "none" with reason and denied; of a hook before
+                           tools
     action_executing       {} committed just before the tool starts
     action_progress        current?, total?, message?      coalesced, at most 10 a second
     action_chunk           index, count, chunks: [JSON…], dropped?     pieces of an output that is being made: count of
@@ -157,6 +159,7 @@ JOB_FAILED = "job_failed"
 JOB_CANCELLED = "job_cancelled"
 
 POLICY_VIOLATION = "policy_violation"
+HOOK_VERDICT = "hook_verdict"
 ACTION_EXECUTING = "action_executing"
 ACTION_PROGRESS = "action_progress"
 ACTION_CHUNK = "action_chunk"

@@ -9,6 +9,7 @@ from headway.cancellation import LeftBehind
 from headway.clock import SYSTEM_CLOCK, Clock, clock_of, rfc3339
 from headway.dispatch.local import LocalDispatcher
 from headway.dispatch.protocol import dispatcher_of
+from headway.errors import Conflict, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.events.log import EventLog
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headway.dispatch.protocol import Dispatcher
+    from headway.hooks.gate import ToolHook
     from headway.tools.code_files import CodeFiles
     from headway.tools.registry import ToolEntry
 
@@ -51,11 +53,13 @@ class Rules:
         self._tools = tools
         self._results = results
         self._limiter = limiter
+        self.hooks = 0  # changes of the hooks before tools
 
     @property
     def version(self) -> int:
         """A number that grows with each change of any rule."""
-        return self._policies.version + self._tools.version + self._results.version + self._limiter.version
+        policies, tools, results = self._policies.version, self._tools.version, self._results.version
+        return policies + tools + results + self._limiter.version + self.hooks
 
 
 class Environment:
@@ -65,6 +69,7 @@ class Environment:
     people go through ``asking``: by default nobody is there. ``reuse`` is "ttl", or "runtime" for CAR's rule: results
     of idempotent actions are kept for as long as this environment lives. Programs that tools start run in ``sandbox``,
     by default one for ``workspace``. ``vault`` has the secrets that plans may name; the log's redactor looks for them.
+    ``before_tool`` are the hooks that judge calls, in their order.
     ``code`` are the files that the tools were loaded from: once they have changed, nothing new begins here.
     """
 
@@ -103,6 +108,7 @@ class Environment:
         self.exclusion = Exclusion()
         self.gates = gates if gates is not None else Gates()
         self.asking: AskPort = asking if asking is not None else Nobody()
+        self.before_tool: tuple[ToolHook, ...] = ()
         self.rules = Rules(self.gates.policies, self.registry, self.results, self.limiter)
         self.max_concurrency = whole_number(max_concurrency, "max_concurrency", 1)
         self.threads = DaemonThreads(max_concurrency)
@@ -114,6 +120,20 @@ class Environment:
         self.sandbox = sandbox if sandbox is not None else Sandbox(workspace=self.workspace)
         self._second = -1
         self._prefix = ""
+
+    def add_before_tool(self, hook: ToolHook) -> None:
+        """Have ``hook`` judge calls, after those there are. Raises :class:`Conflict` for a name that is taken."""
+        if any(one.name == hook.name for one in self.before_tool):
+            raise Conflict(f"there is already a hook '{one_line(hook.name, 100)}' before tools")
+        self.before_tool = (*self.before_tool, hook)
+        self.rules.hooks += 1
+
+    def remove_before_tool(self, name: str) -> bool:
+        """Have the hook of that name judge no further call; return whether there was one."""
+        before = self.before_tool
+        self.before_tool = tuple(hook for hook in before if hook.name != name)
+        self.rules.hooks += 1
+        return len(self.before_tool) < len(before)
 
     def call_parameters(self, entry: ToolEntry | None, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters by which equal calls of a tool are known: of secrets a keyed hash."""

@@ -83,7 +83,9 @@ class PendingAction:
     ``error`` and ``code`` are those of the attempt before. ``duration`` is the time inside the tool over all attempts,
     ``waited`` the time parked, both in seconds. ``reused`` is the result that makes a call unnecessary. ``approved`` is
     the digest of the call that a person has approved; ``edited`` says that they gave it other parameters.
-    ``questions`` counts those that the tool has asked in this attempt.
+    ``judged`` is the digest of the call that the hooks before tools have let pass, with their reasons to ask a person;
+    ``asked`` are those of the call as it is, ``edits`` counts what they changed. ``questions`` counts those that the
+    tool has asked in this attempt.
     """
 
     compensates = False
@@ -101,6 +103,9 @@ class PendingAction:
     approved = ""
     edited = False
     questions = 0
+    judged: tuple[str, tuple[str, ...]] | None = None
+    asked: tuple[str, ...] = ()
+    edits = 0
     parked_on = ""
     _wait: Wait | None = None
     _parked_at = 0.0

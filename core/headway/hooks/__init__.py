@@ -1,1 +1,1 @@
-"""Hooks: who is told of events (:mod:`headway.hooks.hooks`), and where (:mod:`headway.hooks.sinks`)."""
+"""Hooks: who is told of events (:mod:`headway.hooks.hooks`), and what judges calls (:mod:`headway.hooks.gate`)."""

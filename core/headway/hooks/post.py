@@ -14,7 +14,7 @@ from headway.secrets.reference import SCHEME
 
 if TYPE_CHECKING:
     from headway.clock import Clock
-    from headway.config.hooks import HookConfig
+    from headway.config.hooks import BeforeToolConfig, HookConfig
     from headway.egress.door import Door
     from headway.hooks.sinks.sink import Around
     from headway.secrets.vault import Vault
@@ -47,7 +47,7 @@ class Post:
             vault.must_declare(secret)
 
     @classmethod
-    def of(cls, name: str, config: HookConfig, around: Around) -> Self:
+    def of(cls, name: str, config: HookConfig | BeforeToolConfig, around: Around) -> Self:
         """Return what posts to the address of a hook's settings."""
         assert config.url is not None
         secret = config.secret.removeprefix(SCHEME) if config.secret is not None else None

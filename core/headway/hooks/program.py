@@ -15,7 +15,7 @@ from headway.tools.sandbox import Child
 
 if TYPE_CHECKING:
     from headway.clock import Clock
-    from headway.config.hooks import HookConfig
+    from headway.config.hooks import BeforeToolConfig, HookConfig
     from headway.hooks.sinks.sink import Around
     from headway.tools.process.launch import Launch
     from headway.tools.sandbox import Sandbox
@@ -55,7 +55,7 @@ class Program:
         self._clock = clock
 
     @classmethod
-    def of(cls, name: str, config: HookConfig, around: Around) -> Self:
+    def of(cls, name: str, config: HookConfig | BeforeToolConfig, around: Around) -> Self:
         """Return what runs the program of a hook's settings."""
         return cls(
             name,

@@ -72,7 +72,7 @@ def test_a_parked_action_says_on_what_and_counts_its_waiting() -> None:
 
 def test_the_table_has_the_stages_in_their_order() -> None:
     names = [stage.name for stage in table.STAGES]
-    assert names == ["validate", "policy", "approval", "reuse", "budget", "rate", "exclusive"]
+    assert names == ["validate", "policy", "before_tool", "approval", "reuse", "budget", "rate", "exclusive"]
     assert [stage.name for stage in table.STAGES if stage.each_attempt] == ["policy", "budget", "rate", "exclusive"]
 
 

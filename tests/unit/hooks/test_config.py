@@ -1,4 +1,4 @@
-"""``[hooks]`` of headway.toml: what they say, what needs trust, and what they close."""
+"""``[hooks]`` and ``[before_tool]`` of headway.toml: what they say, what needs trust, and what they close."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ def written(folder: Path, text: str) -> Path:
         ('[hooks.a]\non = ["jobs"]\nsink = "command"\ncommand = []\n', "the program first"),
         ('[hooks.a]\non = ["jobs"]\nsink = "stdout"\nqueue = 0\n', "hooks.a.queue"),
         ('[hooks."a b"]\non = ["jobs"]\nsink = "stdout"\n', "the name of a hook"),
+        ("[before_tool.a]\nstrict = true\n", "exactly one of command, url and python"),
+        ('[before_tool.a]\npython = "x.py"\n', "as file.py:name"),
+        ('[before_tool.a]\nurl = "https://h"\nfiles = ["x"]\n', "are for a command"),
+        ('[before_tool.a]\nurl = "https://h"\ntimeout_secs = 0\n', "before_tool.a.timeout_secs"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
@@ -63,37 +67,42 @@ on = ["jobs"]
 sink = "command"
 command = ["python", "tell.py"]
 files = ["lib"]
+[before_tool.guard]
+command = ["./guard.sh"]
+[before_tool.code]
+python = "guard.py:judge"
 """
 
 
 def test_hooks_that_do_more_than_print_need_trust_and_are_left_out_without(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, HOOKS), env={}, trusted=False)
-    assert config.opens == ["hooks.file", "hooks.there", "hooks.run"]
+    assert config.opens == ["hooks.file", "hooks.there", "hooks.run", "before_tool.guard"]
+    assert config.code == [tmp_path / "guard.py"]
     with pytest.raises(NotTrusted):
         config.require_trust()
     without = config.without_code()
-    assert list(without.hooks) == ["out"]
+    assert (list(without.hooks), without.before_tool) == (["out"], {})
     assert without.opens == without.code == []
 
 
 def test_the_code_and_the_files_of_hooks_are_control_files_existing_or_not(tmp_path: Path) -> None:
     control = control_files(load_config(written(tmp_path, HOOKS), env={}, trusted=True))
     try:
-        for name in ("log/events.jsonl", "tell.py", "lib/any.py"):
+        for name in ("log/events.jsonl", "tell.py", "lib/any.py", "guard.sh", "guard.py"):
             assert control.refusal(tmp_path / name, "write", below=tmp_path) is not None, name
         assert control.refusal(tmp_path / "other.py", "write", below=tmp_path) is None
     finally:
         control.close()
 
 
-def test_a_change_of_what_is_told_does_not_change_what_becomes_of_a_plan(
+def test_a_change_of_what_is_told_does_not_change_what_becomes_of_a_plan_and_one_of_what_judges_does(
     tmp_path: Path,
 ) -> None:
     digests = [
         load_config(written(tmp_path, text), env={}, trusted=True).digest
-        for text in ("", '[hooks.a]\non = ["jobs"]\nsink = "stdout"\n')
+        for text in ("", '[hooks.a]\non = ["jobs"]\nsink = "stdout"\n', '[before_tool.a]\npython = "g.py:g"\n')
     ]
-    assert digests[0] == digests[1]
+    assert digests[0] == digests[1] != digests[2]
 
 
 async def test_an_engine_tells_its_hooks_of_all_that_happened_by_the_time_it_is_closed(

@@ -209,6 +209,12 @@ def _asks_no_more(view: RunView, action: ActionView, event: Event) -> None:
         action.edited = value
 
 
+def _judged(view: RunView, action: ActionView, event: Event) -> None:
+    parameters = event.data.get("parameters")
+    if event.data.get("verdict") == "edit" and type(parameters) is dict:
+        action.edited = parameters
+
+
 def _deduplicated(view: RunView, action: ActionView, event: Event) -> None:
     """The action takes the result of another call: it made none, or none that counts."""
     action.attempt = 0
@@ -301,6 +307,7 @@ _RUN: dict[str, Callable[[RunView, Event], None]] = {
 }
 
 _ACTION: dict[str, Callable[[RunView, ActionView, Event], None]] = {
+    kinds.HOOK_VERDICT: _judged,
     kinds.ACTION_EXECUTING: _executing,
     kinds.ACTION_PROGRESS: _progress,
     kinds.ACTION_RETRYING: _retrying,

@@ -44,7 +44,9 @@ class ApprovalStage(Stage):
     def active(self) -> bool:
         """Return True if an action of the plan may need an approval."""
         run = self.run
-        return run.approval is not None or self.env.gates.may_ask(run.plan, self.env.registry, run.pinned)
+        if run.approval is not None or self.env.before_tool:
+            return True
+        return self.env.gates.may_ask(run.plan, self.env.registry, run.pinned)
 
     def enter(self, action: PendingAction, flow: Flow) -> bool:
         """Refuse what is denied; park what waits for an answer."""
@@ -62,6 +64,7 @@ class ApprovalStage(Stage):
             pinned=run.pinned,
             decision=decision,
         )
+        reasons += action.asked
         if not reasons:
             return True
         digest = _digest(action, run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headway.execution.stages.approval import ApprovalStage
+from headway.execution.stages.before_tool import BeforeToolStage
 from headway.execution.stages.budget import BudgetStage
 from headway.execution.stages.exclusion import ExclusionStage
 from headway.execution.stages.policy import PolicyStage
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 STAGES: tuple[type[Stage], ...] = (
     ValidationStage,
     PolicyStage,
+    BeforeToolStage,
     ApprovalStage,
     ReuseStage,
     BudgetStage,
