@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from headway.arguments import expect, expect_many
 from headway.errors import InferenceError, InvalidInput, one_line
 from headway.inference.answer import Completion, Usage, estimate_tokens
 from headway.inference.request import MAX_PROMPT_CHARS, InferRequest, text_of
@@ -61,6 +62,13 @@ class ToolOffer(msgspec.Struct, frozen=True):
     description: str = ""
     parameters: dict[str, Any] = msgspec.field(default_factory=_anything)
 
+    def checked(self) -> ToolOffer:
+        """Return it; ``InvalidInput`` for fields that are of other kinds, or too long."""
+        text_of(self.name, "an offered tool's name", MAX_NAME_CHARS, empty=False)
+        text_of(self.description, "an offered tool's description", MAX_PROMPT_CHARS)
+        expect(self.parameters, dict, "an offered tool's parameters")
+        return self
+
 
 class ChatRequest(msgspec.Struct, frozen=True):
     """A conversation to be continued. ``model`` None is the provider's own."""
@@ -88,13 +96,13 @@ class ChatRequest(msgspec.Struct, frozen=True):
         seed: int | None = None,
     ) -> ChatRequest:
         """Return the request, checked; a text is one message of a user. Raises ``InvalidInput`` in one line."""
-        given = (Message("user", messages),) if isinstance(messages, str) else tuple(messages)
+        given = (Message("user", messages),) if isinstance(messages, str) else tuple(expect_many(messages, "messages"))
         if not 0 < len(given) <= MAX_MESSAGES or not all(isinstance(one, Message) for one in given):
             raise InvalidInput(f"messages must be 1 to {MAX_MESSAGES:,} of Message")
         if sum(len(one.text) for one in given) > MAX_CHAT_CHARS:
             raise InvalidInput(f"messages are more than {MAX_CHAT_CHARS:,} characters together")
         checked = InferRequest.checked("", system, max_tokens, 0.0 if temperature is None else temperature, stop, seed)
-        offers = tuple(tools)
+        offers = tuple(expect(offer, ToolOffer, "an offered tool").checked() for offer in expect_many(tools, "tools"))
         if len(offers) > MAX_TOOLS or len({offer.name for offer in offers}) < len(offers):
             raise InvalidInput(f"tools must be at most {MAX_TOOLS}, each name once")
         if model is not None:
@@ -113,6 +121,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     @classmethod
     def asking(cls, request: InferRequest) -> ChatRequest:
         """Return a single question as a conversation."""
+        expect(request, InferRequest, "a question")
         return cls(
             (Message("user", request.prompt),),
             request.system,
@@ -143,6 +152,7 @@ class Reply(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, completion: Completion) -> Reply:
         """Return a completion as a reply without calls."""
+        expect(completion, Completion, "a completion")
         return cls(completion.text, (), completion.usage, completion.model, completion.finish_reason)
 
     def message(self) -> Message:

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from headway.arguments import expect
 from headway.errors import InferenceRefused
 from headway.inference.answer import Completion, Metered
 from headway.inference.chat import ChatRequest, Piece, Reply
@@ -123,7 +124,7 @@ class Provider:
 
     async def chat(self, request: ChatRequest) -> Reply:
         """Continue a conversation; return the model's whole reply. Raises what :meth:`infer` does."""
-        self._need_model(request)
+        self._need_model(expect(request, ChatRequest, "a request"))
         async with self._gate.slot():
             return await self._chat(request)
 
@@ -132,7 +133,7 @@ class Provider:
 
         Close it (``contextlib.aclosing``) if it is not read to its end: its slot is held until then.
         """
-        self._need_model(request)
+        self._need_model(expect(request, ChatRequest, "a request"))
         async with self._gate.slot(), aclosing(self._stream(request)) as pieces:
             async for piece in pieces:
                 yield piece

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from headway.arguments import shown_value
+from headway.arguments import expect, expect_many, plain_or_empty, shown_value
 from headway.errors import InferenceError, InvalidInput, NotFound, one_line
 from headway.inference.answer import Completion
 from headway.inference.catalogue import ModelInfo
@@ -40,6 +40,19 @@ class RegisteredProvider:
     default: str | None = None
     open: bool = False
     vendor: str = ""
+
+    def check(self) -> None:
+        """Raise ``InvalidInput`` for fields that are of other kinds."""
+        _checked(self.name)
+        expect(self.provider, Provider, f"the provider of '{self.name}'")
+        for model in expect_many(self.models, f"the models of '{self.name}'"):
+            _checked(expect(model, ModelInfo, "a model").id)
+            for alias in expect_many(model.aliases, f"the aliases of '{model.id}'"):
+                _checked(alias)
+        if self.default is not None:
+            _checked(self.default)
+        expect(self.open, bool, f"open of '{self.name}'")
+        plain_or_empty(self.vendor, f"the vendor of '{self.name}'", MAX_NAME)
 
     def model(self, wanted: str) -> ModelInfo | None:
         """Return the model of that id or alias, None if it has none."""
@@ -93,11 +106,12 @@ class ModelRegistry:
         configured: str | None = None,
     ) -> None:
         self._providers: dict[str, RegisteredProvider] = {}
-        self._aliases = dict(aliases or {})
-        for one in providers:
+        self._aliases = dict(expect(aliases or {}, Mapping, "aliases"))
+        for one in expect_many(providers, "providers"):
             self.register(one)
         for alias, target in self._aliases.items():
             _checked(alias)
+            _checked(target)
             if "/" in alias or self._named(target) is None:
                 raise InvalidInput(
                     f"alias {shown_value(alias)} must lead to PROVIDER/MODEL of a provider that is there"
@@ -106,13 +120,15 @@ class ModelRegistry:
         self._configured = configured
         if default is not None:
             self._must(default)
-        self._failover = [self._must(name) for name in failover]
+        if configured is not None:
+            _checked(configured)
+        self._failover = [self._must(name) for name in expect_many(failover, "failover")]
         if len(self._failover) > MAX_CHAIN:
             raise InvalidInput(f"failover must name at most {MAX_CHAIN} models")
 
     def register(self, provider: RegisteredProvider) -> None:
         """Add a provider. Raises ``InvalidInput`` for a name that is taken, or that cannot be one."""
-        _checked(provider.name)
+        expect(provider, RegisteredProvider, "a provider").check()
         if "/" in provider.name:
             raise InvalidInput("the name of a provider has no '/'")
         if provider.name in self._providers:
@@ -172,7 +188,7 @@ class ModelRegistry:
         Where it fails, the models of ``failover`` are asked in turn. Raises the last of their errors.
         """
         failed = _Failed()
-        for one in self._chain(resolution):
+        for one in self._chain(_asked(request, resolution)):
             try:
                 asked = msgspec.structs.replace(request, model=one.model)
                 return await self.provider(one.provider).provider.chat(asked), one
@@ -188,7 +204,7 @@ class ModelRegistry:
         Once there is some of a reply, no other model takes it up.
         """
         failed = _Failed()
-        for one in self._chain(resolution):
+        for one in self._chain(_asked(request, resolution)):
             begun = False
             try:
                 asked = msgspec.structs.replace(request, model=one.model)
@@ -303,6 +319,11 @@ class _Routed(Provider):
     async def _infer(self, request: InferRequest) -> Completion:
         reply, _ = await self._registry.chat(ChatRequest.asking(request), self._registry.resolve())
         return reply.completion()
+
+
+def _asked(request: object, resolution: Resolution) -> Resolution:
+    expect(request, ChatRequest, "a request")
+    return expect(resolution, Resolution, "a resolution")
 
 
 def _checked(name: object) -> str:

@@ -120,6 +120,8 @@ ENTRY = {
     "aclose": None,
     "estimate": {"tokens": 1},
     "shared": True,
+    "command": None,
+    "exclusive": False,
 }
 EVENT = Made(
     Event,
@@ -350,7 +352,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "PolicyEngine.check": {"call": CALL},
     "PolicyEngine.close_session": {"session": SESSION},
     "PolicyEngine.decide": {
-        "call": Made(ExecCall, tool="t", parameters={"command": "ls"}, command="ls", cwd="/w", workspace="/w")
+        "call": Made(ExecCall, tool="t", parameters={"command": "ls"}, command="ls", cwd="/w", workspace="/w"),
+        "approval": "on_request",
     },
     "PolicyEngine.deny_tool": {"name": "n", "tool": "t", "session": SESSION},
     "PolicyEngine.deny_tool_param": {"name": "n", "tool": "t", "key": "k", "pattern": "p", "session": SESSION},

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
-from tests.unit.bad_input import engine, learning, plans, runtime, tools
+from tests.unit.bad_input import engine, inference, learning, plans, runtime, tools
 from tests.unit.bad_input.kit import public_names
 
 Variants = dict[str, list[dict[str, Any]]]
@@ -15,7 +15,7 @@ Variants = dict[str, list[dict[str, Any]]]
 
 def _joined() -> Variants:
     found: Variants = {}
-    for part in (plans, runtime, tools, learning):
+    for part in (plans, runtime, tools, learning, inference):
         for name, arguments in (*part.CALLS.items(), *getattr(part, "MORE", ())):
             found.setdefault(name, []).append(arguments)
     return found
@@ -24,13 +24,30 @@ def _joined() -> Variants:
 CALLS: Variants = _joined()
 """By name: the arguments of valid calls."""
 
-SUBJECTS: dict[str, Any] = {**plans.SUBJECTS, **runtime.SUBJECTS, **tools.SUBJECTS, **learning.SUBJECTS}
+SUBJECTS: dict[str, Any] = {
+    **plans.SUBJECTS,
+    **runtime.SUBJECTS,
+    **tools.SUBJECTS,
+    **learning.SUBJECTS,
+    **inference.SUBJECTS,
+}
 """By class: what makes the object that a method is called on."""
 
 ENGINE = engine.CALLS
 
-CONFLICTS = frozenset({"Runtime.resume", "ToolContext.ask_and_wait"})
-"""Calls that are refused here whatever their arguments: no job is unfinished, this is the event loop."""
+CONFLICTS = frozenset(
+    {
+        "HttpProvider.chat",
+        "HttpProvider.stream",
+        "LocalProvider.chat",
+        "LocalProvider.stream",
+        "Runtime.resume",
+        "ToolContext.ask_and_wait",
+    }
+)
+"""Calls that are refused here whatever their arguments: no job is unfinished, this is the event loop, no service
+answers.
+"""
 
 WAITS = frozenset({"SystemClock.sleep", "EventLog.subscribe", "Engine.subscribe"})
 """Calls that may well wait for long, or for something that does not come."""
@@ -44,19 +61,30 @@ EXEMPT: dict[str, str] = {
     **dict.fromkeys(
         (
             "ActionResult",
+            "ChatRequest",
             "Completion",
             "CostSummary",
             "Equivalence",
             "Issue",
+            "McpServerStatus",
+            "McpStartup",
+            "Message",
+            "ModelInfo",
             "MonteCarlo",
             "Optimized",
+            "Piece",
             "PlanScore",
             "ProposalResult",
             "ReplanContext",
+            "RegisteredProvider",
             "ReplanStep",
+            "Reply",
+            "Resolution",
             "RunView",
             "Schedule",
             "Simulation",
+            "ToolCall",
+            "ToolOffer",
             "TransactionConflict",
             "VerifyReport",
         ),
@@ -108,6 +136,8 @@ UNTRIED: dict[str, str] = {
     "ToolContext.sandbox": "the runtime's",
     "PolicyEngine.approval.pinned": "policies that the runtime has read from the log",
     "PolicyEngine.approves.pinned": "policies that the runtime has read from the log",
+    "HttpProvider.door": "the way out, of the configuration",
+    "HttpProvider.key": "how a key is read, of the configuration",
     "PolicyEngine.decide.pinned": "policies that the runtime has read from the log",
     "PolicyEngine.judges_commands.pinned": "policies that the runtime has read from the log",
     "PolicyEngine.asks.pinned": "policies that the runtime has read from the log",

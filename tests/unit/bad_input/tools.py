@@ -207,6 +207,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "max_response_bytes": 1000,
         "max_concurrency": 1,
         "length_field": "max_tokens",
+        "dialect": "openai",
         "clock": New(lambda _: VirtualClock()),
     },
     "HttpProvider.aclose": {},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from headway.errors import InvalidInput, one_line
+from headway.arguments import shown_value
+from headway.errors import InvalidInput
 from headway.inference.dialects.anthropic import Anthropic
 from headway.inference.dialects.dialect import Dialect
 from headway.inference.dialects.gemini import Gemini
@@ -12,9 +13,9 @@ from headway.inference.dialects.openai_responses import OpenAIResponses
 DIALECTS: dict[str, type[Dialect]] = {kind.name: kind for kind in (OpenAIChat, OpenAIResponses, Anthropic, Gemini)}
 
 
-def dialect(name: str) -> Dialect:
+def dialect(name: object) -> Dialect:
     """Return the dialect of that name; ``InvalidInput`` if there is none."""
-    found = DIALECTS.get(name)
+    found = DIALECTS.get(name) if isinstance(name, str) else None
     if found is None:
-        raise InvalidInput(f"'{one_line(str(name), 40)}' is no dialect: {', '.join(DIALECTS)}")
+        raise InvalidInput(f"{shown_value(name)} is no dialect: {', '.join(DIALECTS)}")
     return found()
