@@ -197,6 +197,7 @@ class _Daemon:
             _raise_failure(tasks)
             if not self.stop.soft.is_set():
                 write_daemon_file(engine.home, info)
+                await engine.keep_schedules()
                 if on_ready is not None:
                     on_ready(info)
                 await _first(self.stop.soft.wait(), *tasks)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -23,8 +24,7 @@ from headway.events.checkpoint import Checkpoint, CheckpointInfo, StateDiff, dif
 from headway.events.event import Event
 from headway.events.snapshot import Snapshot
 from headway.events.subscription import Subscription
-from headway.events.views import JobRow, RunView
-from headway.execution.environment import Environment
+from headway.events.views import JobRow, RunView, ScheduleRow
 from headway.face import Face
 from headway.jobs import checkpoints, recovery
 from headway.jobs.history import History
@@ -38,14 +38,14 @@ from headway.jobs.room import Room
 from headway.jobs.scope import PRIVATE, Scope, fresh_scope
 from headway.jobs.submission import MAX_ID, MAX_TEXT, Proposal, Submission
 from headway.jobs.supervisor import CLOSE_GRACE_S
-from headway.limits.bucket import RateLimiter
 from headway.numbers import LONGEST_S, number_between, whole_number
 from headway.plan.format import ActionProposal, new_id
-from headway.plan.parse import MAX_BYTES, as_proposal
+from headway.plan.parse import as_proposal
 from headway.plan.verify import VerifyReport, verify
+from headway.plan.workflow import read_workflow
 from headway.policy.gates import Gates
 from headway.project import Project, claim, project_at
-from headway.provision import provision, sandbox_of, secrets_of, start_mcp, tools_of
+from headway.provision import environment_of, provision, sandbox_of, secrets_of, start_mcp, tools_of
 from headway.reload import ConfigFile, budget_of
 from headway.runtime import Runtime
 from headway.state import StateStore
@@ -53,7 +53,6 @@ from headway.store import HomeLock, Store, StoreLog, StoreReader, store_of
 from headway.tools.code_files import CodeFiles
 from headway.tools.recorded import record_tools
 from headway.tools.registry import ToolEntry, ToolRegistry
-from headway.tools.sandbox import Sandbox
 from headway.trust.ownership import check_path
 from headway.watching import wakes
 
@@ -62,7 +61,7 @@ if TYPE_CHECKING:
     from headway.home import Home
     from headway.jobs.external import ExternalJob
     from headway.jobs.job import LiveJob
-    from headway.secrets.vault import Vault
+    from headway.jobs.schedules import Schedules
     from headway.tools.mcp.report import McpServerStatus, McpStartup
     from headway.tools.mcp.servers import McpServers
 
@@ -90,6 +89,7 @@ class Engine(Face):
         self.history = History(self._store)
         self._lock = lock
         self._resources = contextlib.AsyncExitStack()
+        self._keeping = False
         self._untold: dict[asyncio.Future[None], LiveJob | ExternalJob] = {}
         self._closing: asyncio.Task[None] | None = None
         limits = {tool: (limit.max_calls, limit.interval_secs) for tool, limit in config.rate_limits.items()}
@@ -153,7 +153,7 @@ class Engine(Face):
             opened.push_async_callback(log.close)
             reader = await StoreReader.open(home.db)
             opened.push_async_callback(reader.close)
-            env = _environment(config, log, registry, gates, sandbox, await secrets_of(config))
+            env = environment_of(config, log, registry, gates, sandbox, await secrets_of(config))
             env.code = code
             opened.callback(env.threads.close)
             opened.push_async_callback(registry.aclose)
@@ -235,6 +235,8 @@ class Engine(Face):
 
     async def _close(self, reason: str, grace: float) -> None:
         async with self._resources:
+            if "schedules" in vars(self):
+                await self.schedules.close()
             await self._supervisor.stop(reason, grace, self.clock)
             await self._end_turns()
             untold = [told for told, job in self._untold.items() if job.done.is_set()]
@@ -420,7 +422,9 @@ class Engine(Face):
         """
         for event in self._file.look(self):
             self.log.append(event)
-        self.config = self._file.config
+        before, self.config = self.config.schedules, self._file.config
+        if self._keeping and self.config.schedules != before:
+            self.schedules.redeclare(self.config)
         code = self.env.code
         if code is None:
             return []
@@ -462,7 +466,28 @@ class Engine(Face):
             near = nearest(name, self.config.workflows)
             hint = f": did you mean '{near}'?" if near is not None else ""
             raise NotFound(f"there is no workflow '{one_line(name, 100)}'{hint}")
-        return as_proposal(await asyncio.to_thread(_read_plan, found.plan), compat=self._powers.compat)
+        return await self._plan(found.plan)
+
+    async def _plan(self, path: Path) -> ActionProposal:
+        return as_proposal(await asyncio.to_thread(read_workflow, path), compat=self._powers.compat)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The schedules of the home: those of ``headway.toml`` once :meth:`keep_schedules` was called, those added."""
+        from headway.jobs.schedules import Schedules
+
+        return Schedules(self.log, self._scheduled, lambda: self.config.workflows, attending=self._keeping)
+
+    async def keep_schedules(self) -> None:
+        """Start what the schedules name at their times, from now until the engine closes; first what was missed."""
+        self._keeping = True
+        if self.config.schedules or "schedules" in vars(self) or (await self._store.schedules_view()).schedules:
+            await self.schedules.attend(self.config)
+
+    async def _scheduled(self, row: ScheduleRow, job_id: str) -> str:
+        plan = await (self._workflow(row.workflow) if row.workflow else self._plan(Path(row.plan or "")))
+        about = Submission(plan, title=row.name, source=f"schedule:{row.name}", job_id=job_id, record_rejected=True)
+        return (await self.submit(about)).job_id
 
     # -- checkpoints -------------------------------------------------------------------------------------------------
 
@@ -545,14 +570,6 @@ def _actions_of(plan: Proposal) -> int:
     return len(actions) if isinstance(actions, list) else 0
 
 
-def _read_plan(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InvalidInput(f"cannot read the plan {path}: {error.strerror or error}") from None
-
-
 def _optional(text: str | None, what: str, longest: int = MAX_ID) -> None:
     """Refuse what is neither None nor a text that an event can hold."""
     if text is not None:
@@ -578,23 +595,6 @@ def _prepare(home: Home) -> None:
         check_path(home.path)
     except OSError as error:
         raise StoreError(f"cannot look at {home}: {error.strerror or error}") from None
-
-
-def _environment(
-    config: Config, log: StoreLog, registry: ToolRegistry, gates: Gates, sandbox: Sandbox, vault: Vault
-) -> Environment:
-    return Environment(
-        log=log,
-        registry=registry,
-        limiter=RateLimiter(log.clock),
-        clock=log.clock,
-        max_concurrency=config.runtime.max_concurrency,
-        concurrency=config.runtime.concurrency,
-        workspace=config.workspace,
-        sandbox=sandbox,
-        gates=gates,
-        vault=vault,
-    )
 
 
 __all__ = ["Checkpoint", "Engine", "NotFound", "Snapshot"]

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from headway.config.model import InferenceConfig, LearningConfig
     from headway.config.services import ProviderConfig
     from headway.egress.door import Door
+    from headway.execution.environment import Environment
     from headway.face import Face
     from headway.hooks.sinks.sink import Around
     from headway.inference.registry import ModelRegistry, RegisteredProvider
     from headway.learning.memory import Memgine
+    from headway.policy.gates import Gates
     from headway.secrets.redactor import Redactor
     from headway.secrets.vault import Vault
+    from headway.store import StoreLog
     from headway.tools.mcp.elicit import Elicitor
     from headway.tools.mcp.servers import McpServers
     from headway.tools.mcp.settings import McpServer
@@ -447,3 +450,24 @@ def _check(path: Path) -> None:
         check_path(path)
     except OSError as error:
         raise InvalidConfig(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def environment_of(
+    config: Config, log: StoreLog, registry: ToolRegistry, gates: Gates, sandbox: Sandbox, vault: Vault
+) -> Environment:
+    """Return what the runs of an engine work with."""
+    from headway.execution.environment import Environment
+    from headway.limits.bucket import RateLimiter
+
+    return Environment(
+        log=log,
+        registry=registry,
+        limiter=RateLimiter(log.clock),
+        clock=log.clock,
+        max_concurrency=config.runtime.max_concurrency,
+        concurrency=config.runtime.concurrency,
+        workspace=config.workspace,
+        sandbox=sandbox,
+        gates=gates,
+        vault=vault,
+    )

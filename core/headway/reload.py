@@ -31,6 +31,7 @@ LIVE: dict[str, frozenset[str] | None] = {
     "capabilities": None,
     "console": None,
     "operator": None,
+    "schedules": None,
     "a2a": frozenset({"cancel_wait"}),
     "runtime": frozenset(
         {"max_concurrency", "concurrency", "compat", "on_restart", "max_replans", "replan_delay_ms", "grant"}

@@ -145,6 +145,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--grace", default="5")
     parser.add_argument("--admission", default="", help="lines of [admission]")
+    parser.add_argument("--also", default="", help="lines at the end of headway.toml")
     parser.add_argument("--files", type=int, help="the most files that it may open")
     parser.add_argument("--last-resort", type=float, default=stopping.LAST_RESORT_S)
     given = parser.parse_args()
@@ -156,6 +157,7 @@ def main() -> int:
         f"[admission]\n{given.admission}\n"
         '[a2a]\ntools = ["hold", "quick", "weigh"]\n'
         '[runtime]\non_restart = "fail"\n'  # how jobs go on is for test_resume.py
+        f"{given.also}\n"
     )
     try:
         config = load_config(given.workspace, {}, trusted=True)

@@ -39,7 +39,7 @@ async def test_a_workflow_is_run_by_its_name(tmp_path: Path) -> None:
         with pytest.raises(NotFound, match="no workflow 'nightlY': did you mean 'nightly'"):
             await engine.manager.enqueue_job("x", workflow="nightlY")
         plan.unlink()
-        with pytest.raises(headway.InvalidInput, match="cannot read the plan"):
+        with pytest.raises(headway.InvalidInput, match="there is no such file"):
             await engine.manager.enqueue_job("x", workflow="nightly")
 
 

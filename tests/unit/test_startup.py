@@ -26,6 +26,7 @@ assert result["a"].output == "hello you"
 NOT_NEEDED = {
     "aiosqlite",
     "cel",
+    "croniter",
     "difflib",
     "fastapi",
     "httpcore",
@@ -68,7 +69,9 @@ cli(["run", "hello"], standalone_mode=False)
 NOT_NEEDED_BY_A_RUN = {
     "anyio",
     "cel",
+    "croniter",
     "fastapi",
+    "headway.jobs.schedules",
     "httpcore",
     "httpx",
     "jsonschema",

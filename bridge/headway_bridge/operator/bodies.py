@@ -90,6 +90,17 @@ class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
+class ScheduleBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A schedule to add: the workflow that it starts, and either cron or at."""
+
+    name: str
+    workflow: str
+    cron: str | None = None
+    at: str | None = None
+    timezone: str = "UTC"
+    missed: str = "skip"
+
+
 class EmptyBody(msgspec.Struct, forbid_unknown_fields=True):
     """Nothing."""
 

@@ -65,6 +65,23 @@ def thread_ids(ctx: click.Context, parameter: click.Parameter, incomplete: str) 
     return _items(incomplete, _ask(ctx, read))
 
 
+def schedule_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the names of schedules: those of the home."""
+
+    async def read(reader: Reader) -> list[tuple[str, str]]:
+        rows = (await reader.schedules_view()).schedules.values()
+        return [(row.name, f"{row.cron or row.at}: {row.workflow or row.plan}") for row in rows]
+
+    return _items(incomplete, _ask(ctx, read))
+
+
+def time_zones(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the names of time zones."""
+    from zoneinfo import available_timezones
+
+    return _items(incomplete, [(name, "") for name in sorted(available_timezones())])
+
+
 def workflows(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the names of the workflows of headway.toml."""
     return _items(incomplete, _workflows(ctx))

@@ -26,6 +26,7 @@ SECTIONS = {
         Entry("verify", "Check a plan without running it."),
         Entry("jobs", "List, show and steer jobs: cancel, kill, pause, resume, retry, fork."),
         Entry("inbox", "List what waits for a person, and answer it."),
+        Entry("schedule", "List, add and steer what is started at set times."),
         Entry("checkpoints", "List, save, compare, restore and fork checkpoints."),
         Entry("threads", "List threads and show what was said in them."),
         Entry("events", "Print the event log."),

@@ -12,7 +12,16 @@ import msgspec
 
 from headway.client.follow import Follower
 from headway.client.transport import Transport
-from headway.client.wire import BulkReport, DaemonStatus, JobAnswer, JobHistory, Successor, ToolInfo
+from headway.client.wire import (
+    BulkReport,
+    DaemonStatus,
+    JobAnswer,
+    JobHistory,
+    ScheduleInfo,
+    ScheduleRun,
+    Successor,
+    ToolInfo,
+)
 from headway.clock import SYSTEM_CLOCK, Clock
 from headway.errors import InvalidInput, InvalidPlan, StoreError, Unavailable, one_line
 from headway.events.checkpoint import CheckpointInfo, StateDiff
@@ -195,6 +204,40 @@ class OperatorClient:
         """Answer a question and return it: see :meth:`headway.elicitation.Elicitations.answer`."""
         body = {"choice": choice, "value": value, "reason": reason}
         return await self._ask("POST", f"/elicitations/{_segment(elicitation_id)}/answer", Elicitation, body=body)
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        """Return every schedule with its next time, those that are broken among them."""
+        return await self._ask("GET", "/schedules", list[ScheduleInfo])
+
+    async def add_schedule(
+        self,
+        name: str,
+        workflow: str,
+        *,
+        cron: str | None = None,
+        at: str | None = None,
+        timezone: str = "UTC",
+        missed: str = "skip",
+    ) -> ScheduleInfo:
+        """Add a schedule and return it: see :meth:`headway.jobs.schedules.Schedules.add`."""
+        body = {"name": name, "workflow": workflow, "cron": cron, "at": at, "timezone": timezone, "missed": missed}
+        return await self._ask("POST", "/schedules", ScheduleInfo, body=body)
+
+    async def run_schedule(self, name: str) -> str:
+        """Start what a schedule names now; return the job's id."""
+        return (await self._ask("POST", f"/schedules/{_segment(name)}/run", ScheduleRun)).job_id
+
+    async def pause_schedule(self, name: str) -> ScheduleInfo:
+        """Start nothing for a schedule until it is resumed."""
+        return await self._ask("POST", f"/schedules/{_segment(name)}/pause", ScheduleInfo)
+
+    async def resume_schedule(self, name: str) -> ScheduleInfo:
+        """Follow a paused schedule again."""
+        return await self._ask("POST", f"/schedules/{_segment(name)}/resume", ScheduleInfo)
+
+    async def remove_schedule(self, name: str) -> ScheduleInfo:
+        """Remove a schedule that was added, and return it as it was."""
+        return await self._ask("POST", f"/schedules/{_segment(name)}/remove", ScheduleInfo)
 
     async def pause(self, job_id: str, reason: str | None = None) -> str:
         """Pause a job: ``paused``, or ``requested`` while calls are in flight."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from headway.events.event import Event
-from headway.events.views import JobRow
+from headway.events.views import JobRow, ScheduleRow
 from headway.tools.sandbox import SandboxState
 
 API_PREFIX = "/operator/v1"
@@ -58,6 +58,25 @@ class JobAnswer(msgspec.Struct):
 
     answer: str
     job: JobRow
+
+
+class ScheduleInfo(msgspec.Struct):
+    """A schedule as it stands. ``status`` is active, paused, disabled, done (nothing comes any more) or broken.
+
+    ``next_ms`` is its next time; ``problem`` says what is wrong with one that is broken.
+    """
+
+    schedule: ScheduleRow
+    status: str
+    next_ms: int | None = None
+    problem: str = ""
+
+
+class ScheduleRun(msgspec.Struct):
+    """A schedule that was started by hand: the job that came of it."""
+
+    name: str
+    job_id: str
 
 
 class BulkItem(msgspec.Struct, omit_defaults=True):

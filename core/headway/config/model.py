@@ -25,6 +25,7 @@ from pydantic import (
 from headway.addresses import is_loopback
 from headway.config.hooks import BeforeToolConfig, HookConfig, HookName
 from headway.config.mcp import McpConfig, hidden
+from headway.config.schedules import ScheduleConfig
 from headway.config.section import FilePath, Name, PythonName, Section
 from headway.config.services import EgressConfig, ModelsConfig, ProviderConfig, provider_name
 from headway.config.source import DEFAULT, Source, Value
@@ -304,6 +305,7 @@ class Config(Section):
         default={}, description="What judges calls before they are made, by name: see hooks.md."
     )
     workflows: dict[Name, WorkflowConfig] = Field(default={}, description="Plans that may be started by name.")
+    schedules: dict[Name, ScheduleConfig] = Field(default={}, description="What is started at set times, by name.")
     a2a: A2AConfig = Field(default_factory=A2AConfig, description="The A2A endpoint.")
     operator: OperatorConfig = Field(default_factory=OperatorConfig, description="The operator API.")
     admission: AdmissionConfig = Field(
@@ -352,7 +354,9 @@ class Config(Section):
     @property
     def digest(self) -> str:
         """The hash of all that decides what becomes of a plan; where others listen or look is not in it."""
-        elsewhere: dict[str, Any] = dict.fromkeys(("a2a", "admission", "console", "hooks", "operator", "store"), True)
+        elsewhere: dict[str, Any] = dict.fromkeys(
+            ("a2a", "admission", "console", "hooks", "operator", "schedules", "store"), True
+        )
         elsewhere["tools"] = {"workspace"}  # as it was found to be instead
         values = f"{os.path.realpath(self.workspace)}\n{self.model_dump_json(exclude=elsewhere)}"
         return hashlib.sha256(values.encode("utf-8", "surrogateescape")).hexdigest()

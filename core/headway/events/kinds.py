@@ -130,6 +130,16 @@ Threads (no ``job_id``; ``thread`` is the thread's id)::
     thread_goal_cleared    goal
     thread_archived, thread_unarchived, thread_deleted
 
+Schedules (no ``job_id``; ``name`` is the schedule's)::
+
+    schedule_added         name, source: "config" | "api", workflow?, plan?, cron?, at?, timezone, missed, enabled, by?;
+                           again after a change in headway.toml
+    schedule_fired         name, slot_ms? (none: by hand), job_id?, error? (nothing was started), by?
+    schedule_missed        name, count, more? (there were more), until_ms    slots for which nothing was started
+    schedule_paused        name, by
+    schedule_resumed       name, by
+    schedule_removed       name, by
+
 Learning, after a run (no ``job_id``: a job's last event is the one that ends it). In no view: the fold skips them::
 
     skill_distilled        skill, source: "success" | "failure", domain, scope, job_id, fallback? (why not by the model)
@@ -227,6 +237,13 @@ THREAD_ARCHIVED = "thread_archived"
 THREAD_UNARCHIVED = "thread_unarchived"
 THREAD_DELETED = "thread_deleted"
 
+SCHEDULE_ADDED = "schedule_added"
+SCHEDULE_FIRED = "schedule_fired"
+SCHEDULE_MISSED = "schedule_missed"
+SCHEDULE_PAUSED = "schedule_paused"
+SCHEDULE_RESUMED = "schedule_resumed"
+SCHEDULE_REMOVED = "schedule_removed"
+
 SKILL_DISTILLED = "skill_distilled"
 SKILL_EVOLVED = "skill_evolved"
 SKILL_DEPRECATED = "skill_deprecated"
@@ -254,6 +271,11 @@ THREAD = frozenset(
 
 HOOK = frozenset({HOOK_CHANGED, HOOK_DROPPED})
 """The kinds that tell of hooks that events are told to."""
+
+SCHEDULE = frozenset(
+    {SCHEDULE_ADDED, SCHEDULE_FIRED, SCHEDULE_MISSED, SCHEDULE_PAUSED, SCHEDULE_RESUMED, SCHEDULE_REMOVED}
+)
+"""The kinds that tell of a schedule: of no job."""
 
 LEARNING = frozenset(
     {SKILL_DISTILLED, SKILL_EVOLVED, SKILL_DEPRECATED, EVOLUTION_TRIGGERED, CONSOLIDATED, LEARNING_FAILED}

@@ -11,7 +11,7 @@ from headway.events import kinds
 from headway.events.event import Event
 from headway.events.fold import fold
 from headway.events.fold.table import VIEWS, log_views
-from headway.events.views import BudgetView, InboxView, JobsView, LimitsView, RunView, ThreadsView
+from headway.events.views import BudgetView, InboxView, JobsView, LimitsView, RunView, SchedulesView, ThreadsView
 
 FINISHED = 8
 """The number of finished runs that :meth:`Snapshot.fold` keeps whole, besides those that are not finished."""
@@ -70,6 +70,11 @@ class Snapshot:
     def threads(self) -> ThreadsView:
         """Every thread."""
         return cast(ThreadsView, self.views["threads"])
+
+    @property
+    def schedules(self) -> SchedulesView:
+        """Every schedule."""
+        return cast(SchedulesView, self.views["schedules"])
 
     @property
     def run(self) -> RunView | None:

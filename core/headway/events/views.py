@@ -428,6 +428,43 @@ class ThreadsView(msgspec.Struct):
     last_seq: int = 0
 
 
+class ScheduleRow(msgspec.Struct):
+    """A schedule: the ``workflow``, or the ``plan`` file, that it starts at the times of ``cron`` or once ``at``.
+
+    ``source`` is config for one of ``headway.toml``, api for one that was added. ``missed`` says what becomes of times
+    at which nothing could be started: skip, once or all. ``since_ms`` is the time up to which all is settled: the next
+    slot is the first one after it. ``last_job`` came of the last fire, or ``error`` says why none did; ``missed_slots``
+    counts those for which nothing was started. Times are ms since 1970.
+    """
+
+    name: str
+    source: str = "api"
+    workflow: str | None = None
+    plan: str | None = None
+    cron: str | None = None
+    at: str | None = None
+    timezone: str = "UTC"
+    missed: str = "skip"
+    enabled: bool = True
+    paused: bool = False
+    by: str = ""
+    added_ms: int = 0
+    since_ms: int = 0
+    fires: int = 0
+    missed_slots: int = 0
+    last_slot_ms: int | None = None
+    last_fired_ms: int | None = None
+    last_job: str | None = None
+    error: str = ""
+
+
+class SchedulesView(msgspec.Struct):
+    """Every schedule, in the order of their making."""
+
+    schedules: dict[str, ScheduleRow] = {}
+    last_seq: int = 0
+
+
 class PendingChanges(msgspec.Struct):
     """The state changes of a succeeded action whose level has not finished. ``index`` is its place in the plan."""
 

@@ -31,6 +31,7 @@ from headway.events.views import (
     JobsView,
     LimitsView,
     RunView,
+    SchedulesView,
     StateView,
     ThreadsView,
 )
@@ -199,6 +200,12 @@ class MemoryStore(LogWriting["EventLog"]):
         """Return every thread."""
         self._catch_up()
         view: ThreadsView = clone(self._views["threads"])
+        return view
+
+    async def schedules_view(self) -> SchedulesView:
+        """Return every schedule."""
+        self._catch_up()
+        view: SchedulesView = clone(self._views["schedules"])
         return view
 
     async def thread_events(self, thread_id: str, kind: str, *, skip: int = 0, limit: int = 1000) -> list[Event]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         JobsView,
         LimitsView,
         RunView,
+        SchedulesView,
         ThreadsView,
     )
 
@@ -169,6 +170,9 @@ class Reader(Protocol):
 
     async def threads_view(self) -> ThreadsView:
         """Return every thread."""
+
+    async def schedules_view(self) -> SchedulesView:
+        """Return every schedule."""
 
     async def thread_events(self, thread_id: str, kind: str, *, skip: int = 0, limit: int = 1000) -> list[Event]:
         """Return up to ``limit`` messages or checkpoints of a thread, oldest first, after the first ``skip`` of them.

@@ -40,6 +40,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "Engine.successor": {"job_id": JOB, "timeout": 1.0},
     "Engine.inherit": {"scope": "c", "heir": "d", "theirs": lambda event: True},
     "Engine.idle": {},
+    "Engine.keep_schedules": {},
     "Engine.look": {},
     "Engine.reopen": {},
     "Engine.require_caller": {"root": None, "digest": None},

@@ -89,7 +89,8 @@ def test_the_list_says_what_each_command_says_of_itself() -> None:
 
 def test_the_list_is_what_there_is() -> None:
     assert [path[0] for path in COMMANDS if len(path) == 1] == [
-        *("init", "trust", "up", "doctor", "completion", "run", "verify", "jobs", "inbox", "checkpoints"),
+        *("init", "trust", "up", "doctor", "completion", "run", "verify", "jobs", "inbox"),
+        *("schedule", "checkpoints"),
         *(
             "threads",
             "events",

@@ -61,6 +61,7 @@ def test_an_answer_of_the_operator_api_is_read_back(seed: int) -> None:
         "budgets",
         "inbox",
         "threads",
+        "schedules",
         "run",
     }
     msgspec.json.decode(answer, type=answer_schema())

@@ -7,10 +7,11 @@ from headway_bridge.operator.routes import (
     events,
     jobs,
     plans,
+    schedules,
     snapshot,
     store,
     tools,
 )
 
-_MODULES = (daemon, snapshot, events, jobs, elicitations, checkpoints, plans, tools, store)
+_MODULES = (daemon, snapshot, events, jobs, elicitations, checkpoints, schedules, plans, tools, store)
 ROUTERS = tuple(module.router for module in _MODULES)

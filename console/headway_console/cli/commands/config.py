@@ -100,6 +100,10 @@ def _refuse_broken(config: Config) -> None:
             PlanText(str(workflow.plan), read_workflow(workflow.plan)).parse(config)
         except (InvalidPlan, UnsafeFile) as error:
             issues.append(f"{config.source(f'workflows.{name}.plan')}: workflows.{name}.plan: {error.message}")
+    if config.schedules:
+        from headway.jobs.schedules import broken_keys
+
+        issues += [f"{config.source(key)}: {key}: {problem}" for key, problem in broken_keys(config)]
     if issues:
         raise InvalidConfig(issues[0], issues=issues)
 

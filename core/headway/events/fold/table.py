@@ -29,6 +29,7 @@ from headway.events.views import (
     JobsView,
     LimitsView,
     RunView,
+    SchedulesView,
     StateView,
     ThreadsView,
 )
@@ -101,6 +102,13 @@ BUDGET_KINDS = frozenset(
 INBOX_KINDS = k.ELICITATION | k.TERMINAL_JOB | {k.JOB_CREATED, k.STORE_PRUNED}
 """The kinds that an :class:`InboxView` depends on."""
 
+
+def _fold_schedules(view: SchedulesView, event: Event) -> None:
+    from headway.events.fold.schedules import fold_schedules  # a program that only executes needs none
+
+    fold_schedules(view, event)
+
+
 VIEWS: dict[str, ViewRow[Any]] = {
     row.name: row
     for row in (
@@ -109,6 +117,7 @@ VIEWS: dict[str, ViewRow[Any]] = {
         ViewRow("budgets", BudgetView, fold_budget, BUDGET_KINDS, parts="budgets", part=BudgetRow),
         ViewRow("inbox", InboxView, fold_inbox, INBOX_KINDS),
         ViewRow("threads", ThreadsView, fold_threads, k.THREAD),
+        ViewRow("schedules", SchedulesView, _fold_schedules, k.SCHEDULE),
         ViewRow("run", RunView, fold_run, key=JOB, new=lambda job_id: RunView(job=JobRow(job_id=job_id))),
         ViewRow("state", StateView, fold_state, STATE_KINDS, key=SCOPE, new=StateView),
     )

@@ -23,7 +23,16 @@ from headway.events.checkpoint import Checkpoint, CheckpointInfo
 from headway.events.event import Event
 from headway.events.fold.table import VIEWS
 from headway.events.snapshot import Snapshot
-from headway.events.views import BudgetView, InboxView, JobRow, JobsView, LimitsView, RunView, ThreadsView
+from headway.events.views import (
+    BudgetView,
+    InboxView,
+    JobRow,
+    JobsView,
+    LimitsView,
+    RunView,
+    SchedulesView,
+    ThreadsView,
+)
 from headway.store.checkpoints import decode_checkpoint
 from headway.store.protocol import Statistics
 from headway.store.sqlite import queries
@@ -238,6 +247,11 @@ class StoreReader:
         """Return every thread."""
         async with self._transaction():
             return await self._answer(queries.log_view(VIEWS["threads"]))
+
+    async def schedules_view(self) -> SchedulesView:
+        """Return every schedule."""
+        async with self._transaction():
+            return await self._answer(queries.log_view(VIEWS["schedules"]))
 
     async def thread_events(self, thread_id: str, kind: str, *, skip: int = 0, limit: int = 1000) -> list[Event]:
         """Return messages or checkpoints of a thread: see :meth:`Reader.thread_events`."""

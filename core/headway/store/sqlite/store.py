@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         JobsView,
         LimitsView,
         RunView,
+        SchedulesView,
         ThreadsView,
     )
     from headway.store.sqlite.log import StoreLog
@@ -151,6 +152,10 @@ class SqliteStore(LogWriting["StoreLog"]):
     async def threads_view(self) -> ThreadsView:
         """Return every thread."""
         return await (await self._reader()).threads_view()
+
+    async def schedules_view(self) -> SchedulesView:
+        """Return every schedule."""
+        return await (await self._reader()).schedules_view()
 
     async def thread_events(self, thread_id: str, kind: str, *, skip: int = 0, limit: int = 1000) -> list[Event]:
         """Return messages or checkpoints of a thread: see :meth:`Reader.thread_events`."""
