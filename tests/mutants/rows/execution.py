@@ -363,4 +363,11 @@ ROWS = [
         "            pass\n",
         ("tests/integration/test_elicitations.py",),
     ),
+    Mutant(
+        "an edited call passes no stage again",
+        "execution/stages/before_tool.py",
+        "action.parameters, action.edited, action.stage = found.edited, True, 0",
+        "action.parameters, action.edited = found.edited, True",
+        ("tests/unit/hooks/test_before_tool.py",),
+    ),
 ]
