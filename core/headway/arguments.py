@@ -8,7 +8,9 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from headway.errors import InvalidInput, one_line
+import msgspec
+
+from headway.errors import InvalidInput, describe, one_line
 
 T = TypeVar("T")
 
@@ -91,6 +93,19 @@ def plain_or_empty(value: object, what: str, longest: int = MAX_NAME) -> str:
     except UnicodeEncodeError:
         raise InvalidInput(f"{what} is not valid text") from None
     return value
+
+
+def struct_of(value: object, kind: Any, what: str) -> Any:
+    """Return ``value``, a struct of ``kind`` or its JSON, as one whose fields are all of their types.
+
+    A struct that was made in Python has not been checked by itself. Raises ``InvalidInput`` that starts with ``what``.
+    """
+    try:
+        return msgspec.convert(msgspec.to_builtins(value) if isinstance(value, kind) else value, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{what}: {one_line(str(error), 300)}") from None
+    except Exception as error:  # noqa: BLE001 - too deep, no text, no JSON; and the code of foreign objects
+        raise InvalidInput(f"{what}: {one_line(describe(error), 300)}") from None
 
 
 def path_of(value: object, what: str = "a path") -> Path:

@@ -19,11 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
-from headway.arguments import expect
+from headway.arguments import expect, struct_of
 from headway.engine import Engine
-from headway.errors import InvalidInput, one_line
 from headway.jobs.invocation import Invocation, ToolCall
 
 if TYPE_CHECKING:
@@ -172,12 +169,8 @@ class ControlPlane:
             approval_mode = thread.approval_policy if approval_mode is None else approval_mode
             cwd = thread.cwd if cwd is None else cwd
             confined = thread.sandbox == "require"
-        if isinstance(call, Mapping):
-            try:
-                call = msgspec.convert(dict(call), ToolCall)
-            except msgspec.ValidationError as error:
-                raise InvalidInput(f"a call: {one_line(str(error), 200)}") from None
-        return await self.jobs.invoke_tool(call, approval_mode, cwd, confined=confined)
+        asked: ToolCall = struct_of(dict(call), ToolCall, "a call") if isinstance(call, Mapping) else call
+        return await self.jobs.invoke_tool(asked, approval_mode, cwd, confined=confined)
 
     async def mcp_startup(self) -> McpStartup:
         """Return what became of the start of the MCP servers; each is in exactly one of its lists."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import headway
-from headway import Engine, Runtime
+from headway import ControlPlane, Engine, Runtime
 from headway.config import Config
 from headway.errors import HeadwayError
 from headway.home import Home
@@ -21,11 +24,13 @@ from headway.learning import Memgine, SkillStore, TrajectoryStore
 from headway.testing import VirtualClock
 from headway.tools.decorator import entry_of
 from tests.sizes import cases, share
-from tests.unit.bad_input.engine import CALLS, OPEN
+from tests.unit.bad_input.control_plane import JOBS
+from tests.unit.bad_input.engine import OPEN
 from tests.unit.bad_input.kit import Rig, Unmade, build, called, exchanged, line_problem, places, problem_of, settled
 from tests.unit.bad_input.marks import mark_of
 from tests.unit.bad_input.runtime import echo
-from tests.unit.bad_input.table import EXEMPT, WAITS, callables
+from tests.unit.bad_input.table import OUTSIDE, WAITS
+from tests.unit.bad_input.threads import with_thread
 from tests.unit.bad_input.values import DEPTH, FEW, HOSTILE
 
 
@@ -42,12 +47,16 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 
 @asynccontextmanager
 async def opened(rig: Rig) -> AsyncIterator[Engine]:
-    """Open an engine that has run a job and saved a checkpoint of it."""
-    engine = await Engine.open(Home(rig.folder / "home"), Config())
+    """Open an engine that has run a job and saved a checkpoint of it, has a thread, a model and a workflow."""
+    plan = {"actions": [{"id": "a", "type": "tool_call", "tool": "echo"}]}
+    (rig.folder / "w.json").write_text(json.dumps(plan))
+    config = Config.model_validate({"workflows": {"w": {"plan": str(rig.folder / "w.json")}}})
+    engine = await Engine.open(Home(rig.folder / "home"), config)
     try:
         engine.registry.register(entry_of(echo))
-        plan = headway.parse_proposal({"actions": [{"id": "a", "type": "tool_call", "tool": "echo"}]})
-        rig.job = (await engine.submit(plan)).job_id
+        with_thread(engine)
+        rig.plane = ControlPlane(engine)
+        rig.job = (await engine.submit(headway.parse_proposal(plan))).job_id
         await engine.wait(rig.job, 30)
         rig.saved = (await engine.save_checkpoint(job_id=rig.job)).checkpoint_id
         yield engine
@@ -55,57 +64,78 @@ async def opened(rig: Rig) -> AsyncIterator[Engine]:
         await engine.close(grace=0)
 
 
-@pytest.mark.parametrize("name", CALLS)
+class Trial:
+    """Calls of one callable of an engine or its control plane; the job that it is about is made anew once it went."""
+
+    def __init__(self, name: str, rig: Rig, engine: Engine) -> None:
+        self.name = name
+        self.problems: list[str] = []
+        self._rig, self._engine = rig, engine
+        self._job = JOBS.get(name)
+        owner, *path = name.split(".")
+        subject = rig.plane if owner == "ControlPlane" else engine
+        self._function: Any = reduce(getattr, path, subject) if path else ControlPlane
+
+    async def call(self, arguments: dict[str, Any], what: str) -> str:
+        """Call once and note how that went: done, refused, unmade, or a problem."""
+        if self._job is not None:
+            await self._job(self._rig)
+            self._job = None
+        outcome = await self._outcome(arguments)
+        if outcome == "done":
+            self._job = JOBS.get(self.name)
+        elif outcome not in ("refused", "unmade"):
+            self.problems.append(f"{what} {outcome}")
+        return outcome
+
+    async def _outcome(self, arguments: dict[str, Any]) -> str:
+        engine = self._engine
+        try:
+            prepared = build(arguments, self._rig)
+        except Unmade:
+            return "unmade"
+        for job in engine._supervisor:  # what was accepted before has come to its end
+            await engine.wait(job.job_id, 30)
+        await asyncio.gather(*engine.prompts._running)
+        await engine.log.flush()
+        before = mark_of(engine)
+        try:
+            await settled(called(self._function, prepared), self.name in WAITS)
+        except BaseException as error:  # noqa: BLE001 - that is what is looked for
+            return problem_of(error) or ("refused" if mark_of(engine) == before else "changed something")
+        return "done"
+
+
+ROWS = [(name, which) for name, variants in OUTSIDE.items() for which in range(len(variants))]
+
+
+@pytest.mark.parametrize(("name", "which"), ROWS)
 async def test_an_engine_refuses_bad_arguments_in_one_line(
-    name: str, rig: Rig, caplog: pytest.LogCaptureFixture
+    name: str, which: int, rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    problems = []
+    arguments = OUTSIDE[name][which]
     async with opened(rig) as engine:
-        function: Any = engine
-        for part in name.split(".")[1:]:
-            function = getattr(function, part)
-
-        async def outcome(arguments: dict[str, Any]) -> str | None:
-            try:
-                prepared = build(arguments, rig)
-            except Unmade:
-                return None
-            for job in engine._supervisor:  # what was accepted before has come to its end
-                await engine.wait(job.job_id, 30)
-            await engine.log.flush()
-            before = mark_of(engine)
-            try:
-                await settled(called(function, prepared), name in WAITS)
-            except BaseException as error:  # noqa: BLE001 - that is what is looked for
-                return problem_of(error) or (None if mark_of(engine) == before else "changed something")
-            return None
-
-        assert await outcome(CALLS[name]) is None
-        for place in [place for place in places(CALLS[name]) if place]:
+        trial = Trial(name, rig, engine)
+        assert await trial.call(arguments, "as it should be") == "done"
+        for place in [place for place in places(arguments) if place]:
             for label, value in FEW.items():
-                problem = await outcome(exchanged(CALLS[name], place, value))
-                if problem is not None:
-                    problems.append(f"{place}: {label} {problem}")
-    assert not problems
+                await trial.call(exchanged(arguments, place, value), f"{place}: {label}")
+    assert not trial.problems[:20]
     assert not [record.getMessage() for record in caplog.records if record.exc_info]
 
 
-async def test_an_engine_opens_or_says_why_not(rig: Rig) -> None:
+@pytest.mark.parametrize("kind", [Engine, ControlPlane])
+async def test_an_engine_opens_or_says_why_not(kind: type[Engine] | type[ControlPlane], rig: Rig) -> None:
     problems = []
     for turn, place in enumerate(place for place in places(OPEN) if place):
         for label, value in share(HOSTILE, turn).items():
             try:
-                engine = await Engine.open(**build(exchanged(OPEN, place, value), rig))
+                made = await kind.open(**build(exchanged(OPEN, place, value), rig))
             except BaseException as error:  # noqa: BLE001 - that is what is looked for
                 problems.append((place, label, problem_of(error)))
             else:
-                await engine.close(grace=0)
+                await (made.engine if isinstance(made, ControlPlane) else made).close(grace=0)
     assert [entry for entry in problems if entry[2] is not None] == []
-
-
-def test_the_table_has_every_method_of_an_engine() -> None:
-    names = [name for name, _ in callables() if name.startswith("Engine.")]
-    assert [name for name in names if name not in {*CALLS, *EXEMPT}] == []
 
 
 # -- programs --------------------------------------------------------------------------------------------------------

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from headway.arguments import expect, plain
+from headway.arguments import expect, path_of, plain
 from headway.errors import InvalidInput, NotFound, OutsideWorkspace, one_line
 from headway.events import kinds
 from headway.events.event import Event
 from headway.execution.asking import APPROVAL
 from headway.jobs.submission import Submission
 from headway.jobs.terms import Terms
+from headway.jsonvalue import to_json
 from headway.plan.builder import Plan
 from headway.plan.format import FailureBehavior
 from headway.plan.results import ActionStatus, ErrorCode
@@ -101,9 +102,9 @@ async def invoke(
     if entry is None:
         raise NotFound(f"there is no tool '{one_line(name, 100)}'")
     terms = Terms(work=f"call:{name}", approval=approval)
-    arguments = dict(expect(call.arguments, Mapping, "arguments"))
+    arguments = to_json(expect(call.arguments, Mapping, "arguments"))
     if cwd is not None:
-        arguments = _placed(entry, arguments, Path(cwd), env.workspace)
+        arguments = _placed(entry, arguments, path_of(cwd, "cwd"), env.workspace)
     kind: Kind = "shell" if entry.command is not None or entry.category == "shell" else "tool"
     if confined and kind == "shell" and env.sandbox.mode == "off":
         return Invocation(
@@ -123,7 +124,7 @@ async def invoke(
     plan = Plan(source="invoke_tool")
     plan.call(name, **arguments)
     proposal = plan.proposal()
-    action = replace(proposal.actions[0], failure_behavior=FailureBehavior.SKIP, timeout_ms=call.timeout_ms)
+    action = proposal.actions[0].replace(failure_behavior=FailureBehavior.SKIP, timeout_ms=call.timeout_ms)
     submission = Submission(
         replace(proposal, actions=[action]), title=f"call of {name}", source="invoke_tool", terms=terms
     )

@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from headway.arguments import expect, expect_call, expect_one_of, plain, plain_or_empty
 from headway.client.wire import BulkReport, JobHistory
@@ -118,7 +119,6 @@ class JobManager:
         work, proposal = await self._work(plan, workflow, call, arguments)
         terms = Terms(
             work=work,
-            key=_digest(name, work, proposal, context_id) if key is not None else "",
             priority=priority,
             max_retries=max_retries,
             wall_s=wall_s,
@@ -131,7 +131,7 @@ class JobManager:
             title=name,
             source="jobs",
             origin=origin,
-            job_id=_id_of(key, principal, tenant) if key is not None else f"job-{new_id()}",
+            job_id=f"job-{new_id()}",
             budget=budget,
             terms=terms,
             **given,  # type: ignore[arg-type]  # texts or None, each of its field
@@ -139,11 +139,12 @@ class JobManager:
         self._supervisor.ready()
         if key is None:
             return await self._enqueue(about)
+        job_id = _id_of(key, principal, tenant)  # of texts: the submission has checked them
+        terms = replace(terms, key=_digest(name, work, proposal, context_id))
         async with self._keys:
-            assert about.job_id is not None
-            if await self._supervisor.known(about.job_id):
-                return await self._same(about.job_id, terms)
-            return await self._enqueue(about)
+            if await self._supervisor.known(job_id):
+                return await self._same(job_id, terms)
+            return await self._enqueue(replace(about, job_id=job_id, terms=terms))
 
     async def invoke_tool(
         self, call: ToolCall, approval: Any = None, cwd: Path | str | None = None, *, confined: bool = False

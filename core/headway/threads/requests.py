@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from headway.errors import InvalidInput, one_line
+from headway.arguments import struct_of
 from headway.events.views import Goal, ThreadRow
 from headway.inference.chat import ToolCall
 from headway.inference.registry import Resolution
@@ -209,30 +209,16 @@ class PromptResponse(msgspec.Struct, kw_only=True):
 
 def request_of(value: object) -> ThreadRequest:
     """Return a request as it is, or out of JSON; :class:`InvalidInput` for a kind or a field that there is not."""
-    if isinstance(value, ThreadRequest):
-        value = msgspec.to_builtins(value)  # a struct made in Python is not checked by itself
-    try:
-        made: ThreadRequest = msgspec.convert(value, ThreadRequest)
-        return made
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"that is no request about threads: {one_line(str(error), 300)}") from None
+    made: ThreadRequest = struct_of(value, ThreadRequest, "that is no request about threads")
+    return made
 
 
 def prompt_of(value: object) -> PromptRequest:
     """Return a request for a prompt as it is, or out of JSON; :class:`InvalidInput` if it is none."""
-    made: PromptRequest = _checked(value, PromptRequest, "no prompt")
+    made: PromptRequest = struct_of(value, PromptRequest, "that is no prompt")
     return made
 
 
 def overrides_of(value: object) -> CliRuntimeOverrides:
     """Return overrides as they are, or out of JSON; None: there are none. Raises :class:`InvalidInput`."""
-    return CliRuntimeOverrides() if value is None else _checked(value, CliRuntimeOverrides, "no overrides")
-
-
-def _checked(value: object, kind: Any, what: str) -> Any:
-    if isinstance(value, kind):
-        value = msgspec.to_builtins(value)
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"that is {what}: {one_line(str(error), 300)}") from None
+    return CliRuntimeOverrides() if value is None else struct_of(value, CliRuntimeOverrides, "these are no overrides")

@@ -13,6 +13,7 @@ from headway.home import Home
 from tests.unit.bad_input.kit import Made, New
 from tests.unit.bad_input.runtime import CALLS as RUNTIME_CALLS
 from tests.unit.bad_input.runtime import echo
+from tests.unit.bad_input.threads import CALLS as THREAD_CALLS
 
 PROPOSAL = Made(ActionProposal, actions=[Made(Action, id="a", type="tool_call", tool="echo", parameters={"x": 1})])
 FACT = Made(Event, kind="k", data={"a": 1}, job_id="j", ts=1)
@@ -63,6 +64,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "Engine.fork": {"checkpoint_id": SAVED, "by": "me"},
     "Engine.drain": {"reason": "r"},
     "Engine.close": {"reason": "r", "grace": 0.0},
+    "Engine.mcp_servers": {},
+    "Engine.mcp_startup": {},
     "Engine.log.append": {"*events": FACT},
     "Engine.log.write": {"*events": FACT},
     "Engine.log.read": {"after": 0, "job_id": JOB, "kinds": ["job_created"], "limit": 5},
@@ -71,10 +74,10 @@ CALLS: dict[str, dict[str, Any]] = {
 
 SHARED = {name for name in vars(Face) if not name.startswith("_")}
 CALLS |= {
-    f"Engine.{method}": {name: value for name, value in arguments.items() if name != "session"}
-    for owner, _, method in (name.partition(".") for name in RUNTIME_CALLS)
+    f"Engine.{method}": {given: value for given, value in arguments.items() if given != "session"}
+    for name, arguments in (RUNTIME_CALLS | THREAD_CALLS).items()
+    for owner, _, method in [name.partition(".")]
     if owner == "Runtime" and method in SHARED
-    for arguments in [RUNTIME_CALLS[f"Runtime.{method}"]]
 }
 """Methods that both faces have, tried on both."""
 

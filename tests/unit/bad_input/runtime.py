@@ -18,6 +18,7 @@ from headway.testing import FakeDispatcher, ScriptedProvider, VirtualClock
 from headway.tools.files.workspace import Workspace
 from tests.unit.bad_input.kit import Made, New, build
 from tests.unit.bad_input.plans import FEEDBACK, PLAN, SCHEMA, SMALL, WRITE
+from tests.unit.bad_input.threads import with_thread
 
 
 @headway.tool
@@ -41,13 +42,14 @@ def take(view: RunView) -> None:
 
 
 def runtime(rig: Any) -> Runtime:
-    """Return a runtime that has run a plan, with a limit, a cache, a policy and a session."""
+    """Return a runtime with a limit, a cache, a policy, a session, a thread and a model."""
     made = Runtime(state={"k": 1}, executor=execute, workspace=rig.folder, clock=VirtualClock(autojump=True))
     made.register_tool(echo)
     made.set_rate_limit("echo", 1000, 1.0)
     made.enable_tool_cache("echo", 5.0)
     made.policies.deny_tool("no-shell", "shell")
     rig.session = made.policies.open_session()
+    with_thread(made)
     return made
 
 

@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
-from tests.unit.bad_input import engine, inference, learning, plans, runtime, tools
+from tests.unit.bad_input import control_plane, engine, inference, learning, plans, runtime, threads, tools
 from tests.unit.bad_input.kit import public_names
 
 Variants = dict[str, list[dict[str, Any]]]
 
 
-def _joined() -> Variants:
+def _joined(*parts: Any) -> Variants:
     found: Variants = {}
-    for part in (plans, runtime, tools, learning, inference):
+    for part in parts:
         for name, arguments in (*part.CALLS.items(), *getattr(part, "MORE", ())):
             found.setdefault(name, []).append(arguments)
     return found
 
 
-CALLS: Variants = _joined()
+CALLS: Variants = _joined(plans, runtime, threads, tools, learning, inference)
 """By name: the arguments of valid calls."""
 
 SUBJECTS: dict[str, Any] = {
@@ -33,7 +33,8 @@ SUBJECTS: dict[str, Any] = {
 }
 """By class: what makes the object that a method is called on."""
 
-ENGINE = engine.CALLS
+OUTSIDE: Variants = _joined(engine, control_plane)
+"""By name: the arguments of valid calls of what has a disk behind it: an engine, and its control plane."""
 
 CONFLICTS = frozenset(
     {
@@ -97,6 +98,7 @@ EXEMPT: dict[str, str] = {
     "RunHandle": "made by Runtime.start and Engine.start alone",
     "run_sync": "for code outside of a loop: tried by test_run_sync_runs_a_plan_with_tools",
     "Engine.open": "tried by test_an_engine_opens_or_says_why_not",
+    "ControlPlane.open": "tried by test_an_engine_opens_or_says_why_not",
     "SubprocessTool.call": "what it is sent is tried by test_a_program_is_asked_in_json_or_not_at_all",
 }
 """Callables that the table leaves out, and why."""
