@@ -85,6 +85,7 @@ class Face(ABC):
         self._powers, self._executor = face._powers, face._executor
         self._inference, self._tool_limits = face._inference, face._tool_limits
         self._models, self._hooks = face._models, face._hooks
+        self._prompts = None
         self._borrowed = True
 
     @property

@@ -400,7 +400,7 @@ class Course:
                 scope.record.forget()  # other code changed the state meanwhile, or the log did not take all of it
             if not run.aside:
                 self.supervisor.ended(job)
-            run.on_aside = run.again = None  # a course that has ended is gone: nothing leads around to it
+            run.on_aside = run.again = run.seat = None  # a course that has ended is gone: nothing leads around to it
         return result
 
     def _watched(self, run: Run) -> AbstractContextManager[object]:
