@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -123,6 +124,7 @@ async def test_a_job_of_before_resumes_under_the_code_that_it_began_with(
     events = await engine.log.read()
     await engine.log.flush()
     while began and not any(event.kind == kinds.ACTION_EXECUTING for event in events):
+        await asyncio.sleep(0)  # what is in memory is read without giving way
         events = await engine.log.read()
     copied = [event for event in events if event.job_id == job.job_id and (began or event.kind == kinds.JOB_CREATED)]
     await engine.close(grace=0)

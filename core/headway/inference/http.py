@@ -74,6 +74,10 @@ class HttpProvider(Provider):
             raise InvalidInput("classify_by must be vectors or prompt")
         if length_field not in ("max_tokens", "max_completion_tokens"):
             raise InvalidInput("length_field must be max_tokens or max_completion_tokens")
+        if door is not None and not isinstance(door, Door):
+            raise InvalidInput(f"door must be a Door, not {shown_value(door)}")
+        if key is not None and not isinstance(key, Key):
+            raise InvalidInput("key must be a Key")
         self.model = _name(model, "model")
         self.embedding_model = _name(embedding_model, "embedding_model")
         self.classify_by = classify_by or ("prompt" if embedding_model is None else "vectors")

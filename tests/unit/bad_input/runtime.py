@@ -200,6 +200,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "Runtime.with_trajectory_store": {"store": New(lambda rig: headway.learning.TrajectoryStore(rig.folder))},
     "Runtime.tool_schemas": {},
     "Runtime.register_tool": {"tool": echo},
+    "Runtime.hook_reports": {},
     "Runtime.register_tool_schema": {"schema": ENTRY["schema"]},
     "Runtime.register_tool_entry": {"entry": Made(headway.tools.ToolEntry, **ENTRY)},
     "Runtime.register_subprocess_tool": {"name": "p", "tool": New(program)},
