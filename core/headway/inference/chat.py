@@ -62,13 +62,6 @@ class ToolOffer(msgspec.Struct, frozen=True):
     description: str = ""
     parameters: dict[str, Any] = msgspec.field(default_factory=_anything)
 
-    def checked(self) -> ToolOffer:
-        """Return it; ``InvalidInput`` for fields that are of other kinds, or too long."""
-        text_of(self.name, "an offered tool's name", MAX_NAME_CHARS, empty=False)
-        text_of(self.description, "an offered tool's description", MAX_PROMPT_CHARS)
-        expect(self.parameters, dict, "an offered tool's parameters")
-        return self
-
 
 class ChatRequest(msgspec.Struct, frozen=True):
     """A conversation to be continued. ``model`` None is the provider's own."""
@@ -102,7 +95,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
         if sum(len(one.text) for one in given) > MAX_CHAT_CHARS:
             raise InvalidInput(f"messages are more than {MAX_CHAT_CHARS:,} characters together")
         checked = InferRequest.checked("", system, max_tokens, 0.0 if temperature is None else temperature, stop, seed)
-        offers = tuple(expect(offer, ToolOffer, "an offered tool").checked() for offer in expect_many(tools, "tools"))
+        offers = tuple(_checked(offer) for offer in expect_many(tools, "tools"))
         if len(offers) > MAX_TOOLS or len({offer.name for offer in offers}) < len(offers):
             raise InvalidInput(f"tools must be at most {MAX_TOOLS}, each name once")
         if model is not None:
@@ -169,6 +162,15 @@ class Piece(msgspec.Struct, frozen=True):
 
     text: str = ""
     reply: Reply | None = None
+
+
+def _checked(offer: object) -> ToolOffer:
+    """Return an offered tool; ``InvalidInput`` for fields that are of other kinds, or too long."""
+    made = expect(offer, ToolOffer, "an offered tool")
+    text_of(made.name, "an offered tool's name", MAX_NAME_CHARS, empty=False)
+    text_of(made.description, "an offered tool's description", MAX_PROMPT_CHARS)
+    expect(made.parameters, dict, "an offered tool's parameters")
+    return made
 
 
 def tool_call(id: Any, name: Any, arguments: Any) -> ToolCall:  # noqa: A002 - the field's name

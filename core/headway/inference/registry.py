@@ -41,19 +41,6 @@ class RegisteredProvider:
     open: bool = False
     vendor: str = ""
 
-    def check(self) -> None:
-        """Raise ``InvalidInput`` for fields that are of other kinds."""
-        _checked(self.name)
-        expect(self.provider, Provider, f"the provider of '{self.name}'")
-        for model in expect_many(self.models, f"the models of '{self.name}'"):
-            _checked(expect(model, ModelInfo, "a model").id)
-            for alias in expect_many(model.aliases, f"the aliases of '{model.id}'"):
-                _checked(alias)
-        if self.default is not None:
-            _checked(self.default)
-        expect(self.open, bool, f"open of '{self.name}'")
-        plain_or_empty(self.vendor, f"the vendor of '{self.name}'", MAX_NAME)
-
     def model(self, wanted: str) -> ModelInfo | None:
         """Return the model of that id or alias, None if it has none."""
         for one in self.models:
@@ -128,7 +115,7 @@ class ModelRegistry:
 
     def register(self, provider: RegisteredProvider) -> None:
         """Add a provider. Raises ``InvalidInput`` for a name that is taken, or that cannot be one."""
-        expect(provider, RegisteredProvider, "a provider").check()
+        _refuse_malformed(provider)
         if "/" in provider.name:
             raise InvalidInput("the name of a provider has no '/'")
         if provider.name in self._providers:
@@ -319,6 +306,21 @@ class _Routed(Provider):
     async def _infer(self, request: InferRequest) -> Completion:
         reply, _ = await self._registry.chat(ChatRequest.asking(request), self._registry.resolve())
         return reply.completion()
+
+
+def _refuse_malformed(value: object) -> None:
+    """Raise ``InvalidInput`` for what is no provider, or has fields of other kinds."""
+    provider = expect(value, RegisteredProvider, "a provider")
+    _checked(provider.name)
+    expect(provider.provider, Provider, f"the provider of '{provider.name}'")
+    for model in expect_many(provider.models, f"the models of '{provider.name}'"):
+        _checked(expect(model, ModelInfo, "a model").id)
+        for alias in expect_many(model.aliases, f"the aliases of '{model.id}'"):
+            _checked(alias)
+    if provider.default is not None:
+        _checked(provider.default)
+    expect(provider.open, bool, f"open of '{provider.name}'")
+    plain_or_empty(provider.vendor, f"the vendor of '{provider.name}'", MAX_NAME)
 
 
 def _asked(request: object, resolution: Resolution) -> Resolution:

@@ -42,7 +42,6 @@ CALLS: dict[str, dict[str, Any]] = {
     "Engine.inherit": {"scope": "c", "heir": "d", "theirs": lambda event: True},
     "Engine.idle": {},
     "Engine.keep_schedules": {},
-    "Engine.mcp_servers": {},
     "Engine.look": {},
     "Engine.reopen": {},
     "Engine.require_caller": {"root": None, "digest": None},

@@ -215,7 +215,6 @@ CALLS: dict[str, dict[str, Any]] = {
     "Runtime.set_permission_grant": {"grant": "read_only"},
     "Runtime.before_tool": {"judge": execute, "name": "judge", "tools": ["echo"], "strict": True, "timeout_secs": 1.0},
     "Runtime.remove_before_tool": {"name": "judge"},
-    "Runtime.hook_reports": {},
     "Runtime.set_replan_callback": {"callback": again},
     "Runtime.set_replan_config": {"config": Made(ReplanConfig, max_replans=1)},
     "Runtime.save_checkpoint": {"note": {"a": [1]}},
