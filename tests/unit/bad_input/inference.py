@@ -71,12 +71,10 @@ CALLS: dict[str, dict[str, Any]] = {
     "ModelRegistry.register": {"provider": PROVIDER},
     "ModelRegistry.resolve": {"model": "small", "hint": "script"},
     "ModelRegistry.routed": {},
-    "RegisteredProvider.check": {},
     "RegisteredProvider.model": {"wanted": "small"},
     "Reply.completion": {},
     "Reply.message": {},
     "Reply.of": {"completion": New(lambda _: Completion("yes"))},
-    "ToolOffer.checked": {},
     "McpServer": {
         "name": "notes",
         "command": ["notes", "--stdio"],
@@ -121,7 +119,6 @@ SUBJECTS: dict[str, Any] = {
     "ModelRegistry": known,
     "RegisteredProvider": lambda _: known().provider("script"),
     "Reply": lambda _: Reply("yes"),
-    "ToolOffer": lambda _: ToolOffer("t"),
     "McpServers": servers,
     "McpStartup": lambda _: McpStartup([], [], []),
 }

@@ -253,9 +253,12 @@ class Server:
 
     def _entry(self, name: str, tool: Tool) -> ToolEntry:
         from headway.tools.mcp.connection import LONGEST_DESCRIPTION
+        from headway.tools.mcp.gate import MOST_PARTS, multiplies
         from headway.tools.schema import schema_of
 
         own = tool.name
+        if multiplies(tool.input_schema) or multiplies(tool.output_schema):
+            raise InvalidInput(f"its schema has more than {MOST_PARTS:,} parts with its references followed")
 
         async def call(**params: Any) -> Any:
             return await self._call(own, params)

@@ -35,6 +35,14 @@ TOOLS = [
 ]
 
 
+def bomb():
+    """A schema of 30 definitions, each twice the one before."""
+    defs = {"d0": {"type": "string"}}
+    for n in range(1, 30):
+        defs[f"d{n}"] = {"allOf": [{"$ref": f"#/$defs/d{n - 1}"}] * 2}
+    return {"type": "object", "properties": {"x": {"$ref": "#/$defs/d29"}}, "$defs": defs}
+
+
 class Rogue:
     """One behaviour. ``good`` does what a server should; the calls of its tools go wrong in ways of their own."""
 
@@ -107,6 +115,7 @@ class Rogue:
                         tool("broken", inputSchema=broken),
                         tool("far", inputSchema=far),
                         tool("trap", inputSchema=trap, outputSchema=trap),
+                        tool("bomb", inputSchema=bomb()),
                     ]
                 },
             )

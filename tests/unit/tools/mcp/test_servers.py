@@ -15,6 +15,7 @@ from headway.errors import InvalidInput, NotFound, TerminalToolError, ToolError
 from headway.testing import VirtualClock
 from headway.tools.context import ToolContext
 from headway.tools.mcp.elicit import McpAnswer, McpQuestion
+from headway.tools.mcp.gate import multiplies
 from headway.tools.mcp.report import McpFailure, McpServerStatus, McpStartup
 from headway.tools.mcp.server import FIRST_BACKOFF_S
 from headway.tools.mcp.servers import McpServers
@@ -169,10 +170,52 @@ async def test_tools_that_cannot_be_used_are_left_out_and_named() -> None:
             "a tool without a name",
             "tool 'broken'",
             "tool 'far'",
+            "tool 'bomb'",
         ]
+        assert "with its references followed" in report.problems[6]
         assert "it is listed twice" in report.problems[0]
         assert "it would have the name of 'same name'" in report.problems[1]
         assert all(problem.isprintable() for problem in report.problems)
+
+
+def chain(length: int, fan: int = 1) -> dict[str, Any]:
+    """A schema of definitions that each refer to the one before, ``fan`` times."""
+    defs: dict[str, Any] = {"d0": {"type": "string"}}
+    for n in range(1, length):
+        defs[f"d{n}"] = {"allOf": [{"$ref": f"#/$defs/d{n - 1}"} for _ in range(fan)]}
+    return {"type": "object", "properties": {"x": {"$ref": f"#/$defs/d{length - 1}"}}, "$defs": defs}
+
+
+TREE = {"$defs": {"t": {"properties": {"in": {"type": "array", "items": {"$ref": "#/$defs/t"}}}}}, "$ref": "#/$defs/t"}
+NAMED = {
+    "$defs": {
+        "a": {"$anchor": "a", "type": "string"},
+        **{f"b{n}": {"$anchor": f"b{n}", "anyOf": [{"$ref": "#a"}] * 9} for n in range(2)},
+    },
+    "items": {"$ref": "#b1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "much"),
+    [
+        (chain(30, 2), True),
+        (chain(6, 9), True),
+        (chain(100_000), True),
+        (chain(20), False),
+        (chain(8, 2), False),
+        (TREE, False),
+        (NAMED, False),
+        ({"$ref": "#"}, False),
+        ({"$ref": "#/no/such~1place/9"}, False),
+        ({"$ref": "https://example.com/x"}, False),
+        ({"enum": [{"a": 1}] * 20_000}, True),
+        (None, False),
+        (True, False),
+    ],
+)
+def test_a_schema_that_multiplies_is_known_without_following_it(schema: Any, much: bool) -> None:
+    assert multiplies(schema) is much
 
 
 async def test_a_pattern_that_could_take_for_ever_is_not_run_here() -> None:
