@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from pathlib import Path
@@ -59,7 +60,12 @@ async def wakes(places: Iterable[Path]) -> AsyncGenerator[None, None]:
 
 def _nearest(place: Path) -> Path:
     """Return ``place`` if it is a folder, else the nearest one above that is."""
-    return next((path for path in (place, *place.parents) if path.is_dir()), Path("/"))
+    return next((path for path in (place, *place.parents) if is_folder(path)), Path("/"))
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether ``path`` is a folder; not one whose name is too long to be one."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path's raises for such a name
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -150,15 +150,19 @@ class Running:
             pass
         return self.process.wait(timeout=max(0.1, deadline - time.monotonic()))
 
-    def answer(self, keys: str) -> int:
-        """Type an answer that ends the command, anew whenever it came too fast to be meant; return the exit code."""
+    def answer(self, key: str) -> int:
+        """Type an answer that ends the command, whenever its dialog shows its key; return the exit code.
+
+        A dialog shows the key of a guarded answer once it counts: before, it would be too fast to be meant.
+        """
         deadline, told = time.monotonic() + LIMIT_S, 0
-        self.type(keys)
-        while self._read(deadline):
-            if (count := self.text.count("too fast to be meant")) > told:
+        while True:
+            if (count := self.text.count(f" {key}  ")) > told:
                 told = count
-                self.type(keys)
-        return self.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+                with suppress(OSError):  # it has ended meanwhile
+                    self.type(key)
+            if not self._read(deadline):
+                return self.process.wait(timeout=max(0.1, deadline - time.monotonic()))
 
     def _read(self, deadline: float) -> bool:
         left = deadline - time.monotonic()

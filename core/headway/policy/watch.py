@@ -12,6 +12,7 @@ import msgspec
 from headway.errors import InvalidConfig, InvalidInput
 from headway.policy.engine import PolicyEngine
 from headway.policy.files import RuleSet, Stamp, folder_path, load_policies, stamp_of
+from headway.watching import is_folder
 from headway.watching import wakes as wakes_of
 
 
@@ -51,7 +52,7 @@ async def watch_policies(
                 rules = await asyncio.to_thread(load_policies, folder)
             except InvalidConfig as error:
                 fewer = None
-                problem = error.message if folder.is_dir() else f"{folder} is gone: its policies stay in force"
+                problem = error.message if is_folder(folder) else f"{folder} is gone: its policies stay in force"
                 if problem != told:
                     told = problem
                     yield PolicyChange(error=told)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headway.arguments import plain
+from headway.arguments import plain, plain_or_empty
 from headway.errors import InvalidInput, describe, one_line
 from headway.jsonvalue import to_json
 from headway.numbers import number_between
@@ -72,8 +72,7 @@ def input_request(
 
 def auth_request(prompt: str, url: str, expires_s: float | None) -> AskRequest:
     """Return a request to sign in somewhere."""
-    if url:
-        plain(url, "a URL", 2000)
+    plain_or_empty(url, "a URL", 2000)
     return AskRequest(
         kind="auth", prompt=plain(prompt, "a prompt", MAX_PROMPT), expires_s=_seconds(expires_s), url=one_line(url)
     )

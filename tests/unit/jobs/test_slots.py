@@ -74,10 +74,10 @@ def test_skipped_slots_and_those_of_the_hour_after_come_in_order_and_once() -> N
 
 @pytest.mark.parametrize("zone", [BERLIN, "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "UTC"])
 def test_looks_forward_and_back_agree_at_any_time(zone: str) -> None:
-    random = chance()
+    draw = chance()
     for _ in range(10):
-        start = ms("2011-01-01T00:00+00:00") + random.randrange(86_400_000 * 365)
-        cron = f"{random.randrange(60)} {random.choice(('*', '*/3', '2', '1,2,3'))} * * *"
+        start = ms("2011-01-01T00:00+00:00") + draw.randrange(86_400_000 * 365)
+        cron = f"{draw.randrange(60)} {draw.choice(('*', '*/3', '2', '1,2,3'))} * * *"
         following(cron, datetime.fromtimestamp(start / 1000, UTC).isoformat(), 30, zone)
 
 

@@ -66,6 +66,9 @@ class FakeEngine:
     async def idle(self) -> None:
         pass
 
+    async def keep_schedules(self) -> None:
+        pass
+
     def reopen(self) -> None:
         self.draining = False
 
