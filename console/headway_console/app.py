@@ -56,6 +56,7 @@ class HeadwayConsole(App[QuitChoice], inherit_bindings=False):
     BINDINGS: ClassVar[list[Any]] = []
     ENABLE_COMMAND_PALETTE = False
     ESCAPE_TO_MINIMIZE = False
+    ALLOW_SELECT = False  # a press on a toast would end Textual; and here "c" copies
     NOTIFICATION_TIMEOUT = 6
 
     def __init__(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headway.config import Config
     from headway.events.views import JobRow
     from headway.home import Home
+    from headway.hooks.lane import HookStatus
     from headway.inference.registry import ModelRegistry, ProviderDefault
     from headway.jobs.manager import AppStatus, JobManager
     from headway.policy.exec.policy import ExecPolicy
@@ -111,6 +112,11 @@ class ControlPlane:
     def exec_policy(self) -> ExecPolicy:
         """The rules about commands and calls, and when somebody is asked."""
         return self._engine.policies.exec
+
+    @property
+    def hooks(self) -> list[HookStatus]:
+        """The hooks of ``[hooks]`` as they are now: what they were told, and what was dropped."""
+        return self._engine.hook_reports()
 
     @property
     def jobs(self) -> JobManager:

@@ -44,6 +44,7 @@ async def hold() -> None:
 
 CONFIG = {
     "workflows": {"sum": {"plan": "sum.json"}},
+    "hooks": {"told": {"on": ["jobs"], "sink": "jsonl", "path": "told.jsonl"}},
     "mcp": {"servers": {"absent": {"command": "/nonexistent/server"}, "off": {"command": "x", "enabled": False}}},
 }
 TOOLS = [entry_of(tool) for tool in (add, shell, hold)]
@@ -73,6 +74,9 @@ async def test_the_fields_are_those_of_the_engine(plane: ControlPlane) -> None:
     assert isinstance(plane.exec_policy, ExecPolicy)
     assert plane.exec_policy is engine.policies.exec
     assert plane.jobs is engine.manager
+    await plane.enqueue_job("elsewhere")
+    await engine.log.flush()
+    assert [hook.name for hook in plane.hooks] == ["told"]
 
 
 async def test_it_takes_an_engine_and_leaves_it_open(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from headway_console.app import HeadwayConsole
 from headway_console.context import Press
-from headway_console.router import MODES, QUIET_S
+from headway_console.router import MODES
 from headway_console.screens.dialog import ChoiceDialog, Dialog
 from headway_console.screens.main import MainScreen
 from tests.unit.console.app.fakes import FakeCommands, FakeSource, console_on, keys_done, painted, press_keys, recorded
@@ -77,27 +77,31 @@ async def test_what_is_typed_in_one_go_confirms_nothing(keys: str) -> None:
 
 
 async def test_a_key_counts_after_the_dialog_was_seen_and_a_quiet_moment() -> None:
-    async with live(quiet_s=QUIET_S) as (app, pilot, commands):
+    quiet = 3600.0  # longer than this test may ever take: what counts by the times of keys is apart from what is shown
+    async with live(quiet_s=quiet) as (app, pilot, commands):
         await press_keys(app, pilot, "x")
         dialog = app.screen
         assert isinstance(dialog, ChoiceDialog)
         seen = dialog.shown_at
-        for at in (seen - 10, seen + QUIET_S / 2):
+        for at in (seen - 10, seen + quiet / 2):
             app.router.take(key("y", at))
             await keys_done(app, pilot)
             assert commands.calls == []
             assert app.screen is dialog
             assert "too fast to be meant: press y again" in painted(app)
-        app.router.take(key("j", seen + 10))
-        app.router.take(key("y", seen + 10 + QUIET_S / 2))
+        app.router.take(key("j", seen + 10 * quiet))
+        app.router.take(key("y", seen + 10.5 * quiet))
         await keys_done(app, pilot)
         assert commands.calls == [], "it came in one go with another key"
-        app.router.take(key("y", seen + 20))
+        app.router.take(key("y", seen + 20 * quiet))
         await keys_done(app, pilot)
         assert commands.calls == [], "the key was not shown yet"
-        while not dialog.ready:
-            await pilot.pause()
-        app.router.take(key("y", seen + 40))
+        app.router.quiet_s = 0
+        app.router.take(key("j", seen + 30 * quiet))
+        await keys_done(app, pilot)
+        assert dialog.ready
+        app.router.quiet_s = quiet
+        app.router.take(key("y", seen + 40 * quiet))
         await keys_done(app, pilot)
         await pilot.pause()
         assert commands.calls == [("cancel", JOB)]
