@@ -205,14 +205,17 @@ async def test_actions_weigh_more_than_their_json(held: Held) -> None:
 async def test_a_large_plans_work_has_one_turn_whoever_asks(held: Held) -> None:
     intake, gates = held.engine._supervisor.intake, [threading.Event(), threading.Event()]
     begun: list[int] = []
+    one = threading.Event()
 
     def work(number: int) -> None:
         begun.append(number)
+        one.set()
         gates[number].wait(60)
 
     tasks = [asyncio.create_task(intake.work(LARGE + 1, partial(work, number))) for number in range(2)]
+    assert await asyncio.to_thread(one.wait, 60)
     for _ in range(3):
-        await asyncio.to_thread(str)  # by then what was handed to a thread before has begun
+        await asyncio.to_thread(str)  # time for another to begin, if it might
     assert begun == [0]
     for gate in gates:
         gate.set()
