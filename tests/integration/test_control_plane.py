@@ -44,7 +44,6 @@ async def hold() -> None:
 
 CONFIG = {
     "workflows": {"sum": {"plan": "sum.json"}},
-    "hooks": {"told": {"on": ["jobs"], "sink": "jsonl", "path": "told.jsonl"}},
     "mcp": {"servers": {"absent": {"command": "/nonexistent/server"}, "off": {"command": "x", "enabled": False}}},
 }
 TOOLS = [entry_of(tool) for tool in (add, shell, hold)]
@@ -54,7 +53,9 @@ SUM = {"actions": [{"id": "s", "type": "tool_call", "tool": "add", "parameters":
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[ControlPlane]:
     """A control plane with tools, a scripted model, and MCP servers that cannot start."""
-    async with await ControlPlane.open(Home(tmp_path / "home"), Config.model_validate(CONFIG), tools=TOOLS) as plane:
+    told = {"told": {"on": ["jobs"], "sink": "jsonl", "path": str(tmp_path / "told.jsonl")}}
+    config = Config.model_validate({**CONFIG, "hooks": told})
+    async with await ControlPlane.open(Home(tmp_path / "home"), config, tools=TOOLS) as plane:
         script = ScriptedProvider(default="forty-two")
         models = RegisteredProvider("script", script, (ModelInfo("small"),), "small")
         plane.engine.with_models(ModelRegistry([models], default="script/small", configured="script/large"))
